@@ -1,0 +1,1 @@
+//! One WebRTC session between a robot and an operator's seat

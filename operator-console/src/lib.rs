@@ -1,0 +1,1 @@
+//! The desktop seat: video, overlays, gamepad, keyboard

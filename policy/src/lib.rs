@@ -1,0 +1,1 @@
+//! Observation to features to quantized network to action and confidence

@@ -1,0 +1,15 @@
+//! Compiles `proto/` without a system `protoc` and keeps the descriptors for the schema records of MCAP files.
+use prost::Message;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = ["takeover/v1/takeover.proto", "foxglove/foxglove.proto"];
+    let set = protox::compile(files, ["proto"])?;
+    let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), set.encode_to_vec())?;
+    let mut config = prost_build::Config::new();
+    config.bytes([".foxglove.CompressedVideo.data"]);
+    config.enable_type_names();
+    config.compile_fds(set)?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The JSON bodies of the control plane's HTTP interface, used by the server and by every client.
+//!
+//! Everything that counts is idempotent: cumulative counters or rows with an identity chosen by the sender, so that a
+//! report repeated after a crash changes nothing.
+
+use crate::{EpisodeId, PolicyVersion, VehicleId};
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/vehicles`: a vehicle signs up or renews its description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VehicleSignUp {
+    /// Its identity.
+    pub vehicle: VehicleId,
+    /// Name of its embodiment.
+    pub embodiment: String,
+    /// `live` for one that streams, `virtual` for one that drives in virtual time.
+    pub kind: String,
+    /// Road network it drives on.
+    pub map: String,
+    /// Software version.
+    pub software: String,
+}
+
+/// `POST /api/v1/mileage`: distance by policy version, cumulative since the vehicle was made, so that repeating or
+/// reordering reports loses and doubles nothing (the greatest wins).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mileage {
+    /// Who drove.
+    pub vehicle: VehicleId,
+    /// Which policy was loaded.
+    pub policy: PolicyVersion,
+    /// Metres with the policy in authority.
+    pub autonomous_m: f64,
+    /// Metres with anybody else in authority.
+    pub manual_m: f64,
+}
+
+/// `POST /api/v1/disengagements`: one takeover, once for each `id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disengagement {
+    /// The takeover's identity.
+    pub id: EpisodeId,
+    /// Whose.
+    pub vehicle: VehicleId,
+    /// Which policy was taken over from.
+    pub policy: PolicyVersion,
+    /// [`crate::v1::TakeoverCause::label`].
+    pub cause: String,
+    /// Milliseconds since 1970; in virtual time, of the virtual clock.
+    pub at_ms: i64,
+    /// Road network.
+    pub map: String,
+}
+
+/// `POST /api/v1/episodes`: a finished episode file, once for each `id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The episode's identity, equal to the takeover's.
+    pub id: EpisodeId,
+    /// Whose.
+    pub vehicle: VehicleId,
+    /// Policy in force when it began.
+    pub policy: PolicyVersion,
+    /// [`crate::v1::TakeoverCause::label`].
+    pub cause: String,
+    /// File name below the episodes folder.
+    pub file: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Start of the pre-roll, milliseconds since 1970.
+    pub start_ms: i64,
+    /// From the start of the pre-roll to the end of the post-roll, seconds.
+    pub duration_s: f64,
+    /// Road network.
+    pub map: String,
+}
+
+/// `POST /api/v1/policies`: a published version, immutable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its version.
+    pub version: PolicyVersion,
+    /// The version it was trained from.
+    pub parent: Option<PolicyVersion>,
+    /// SHA-256 of its manifest, hex.
+    pub sha256: String,
+    /// How many episodes it learnt from.
+    pub episodes: u64,
+    /// How many frames it learnt from.
+    pub frames: u64,
+    /// `published`, or `refused` when it was worse than its parent.
+    pub status: String,
+}
+
+/// `POST /api/v1/evaluations`: a version's drives on roads and seeds kept out of training; the last for a version wins.
+/// `GET /api/v1/report` answers the list in the order of publication, the same bytes as `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Which version.
+    pub policy: PolicyVersion,
+    /// Miles with the policy in authority.
+    pub miles: f64,
+    /// Takeovers in those miles.
+    pub disengagements: u64,
+    /// Miles per disengagement; the miles themselves when there was none.
+    pub mpd: f64,
+    /// Lower end of the exact Poisson 95 % interval.
+    pub mpd_low: f64,
+    /// Upper end; `null` when there was no disengagement.
+    pub mpd_high: Option<f64>,
+}

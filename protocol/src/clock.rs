@@ -1,0 +1,109 @@
+//! Offset between two monotonic clocks from NTP-style exchanges.
+
+use std::collections::VecDeque;
+
+/// How another clock stands to ours: `remote = local + offset`, true within `uncertainty`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClockEstimate {
+    /// Remote minus local, microseconds.
+    pub offset_us: f64,
+    /// Half of the least round trip seen plus the drift since: the truth lies inside, whatever the path's asymmetry.
+    pub uncertainty_us: f64,
+    /// Least round trip in the window, microseconds.
+    pub round_trip_us: f64,
+}
+
+impl ClockEstimate {
+    /// A remote clock's reading as local time, microseconds; never below zero.
+    #[must_use]
+    pub fn local_from_remote(&self, remote_us: u64) -> u64 {
+        (remote_us as f64 - self.offset_us).max(0.0) as u64
+    }
+
+    /// A local reading as the remote clock's, microseconds; never below zero.
+    #[must_use]
+    pub fn remote_from_local(&self, local_us: u64) -> u64 {
+        (local_us as f64 + self.offset_us).max(0.0) as u64
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Exchange {
+    at_us: u64,
+    offset_us: f64,
+    round_trip_us: f64,
+}
+
+/// Keeps the exchanges of the last ten seconds and trusts the quickest: queues only ever lengthen a path, so the least
+/// round trip has the least asymmetry (the minimum filter of RFC 5905).
+#[derive(Debug, Default)]
+pub struct ClockEstimator {
+    window: VecDeque<Exchange>,
+}
+
+const WINDOW_US: u64 = 10_000_000;
+/// Crystal tolerance, parts per million, of either clock.
+const DRIFT_PPM: f64 = 100.0;
+
+impl ClockEstimator {
+    /// An estimator that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one exchange: `t1` and `t4` by the local clock at send and receive, `t2` and `t3` by the remote one.
+    /// An exchange that is impossible (negative round trip) is dropped.
+    pub fn add(&mut self, t1_us: u64, t2_us: u64, t3_us: u64, t4_us: u64) {
+        let (t1, t2, t3, t4) = (t1_us as f64, t2_us as f64, t3_us as f64, t4_us as f64);
+        let round_trip_us = (t4 - t1) - (t3 - t2);
+        if round_trip_us < 0.0 || t3 < t2 || t4 < t1 {
+            return;
+        }
+        let offset_us = ((t2 - t1) + (t3 - t4)) / 2.0;
+        self.window.push_back(Exchange { at_us: t4_us, offset_us, round_trip_us });
+        while self.window.front().is_some_and(|e| e.at_us + WINDOW_US < t4_us) || self.window.len() > 512 {
+            self.window.pop_front();
+        }
+    }
+
+    /// The best estimate at local time `now_us`; `None` before the first exchange.
+    #[must_use]
+    pub fn estimate(&self, now_us: u64) -> Option<ClockEstimate> {
+        let spread = |e: &Exchange| e.round_trip_us / 2.0 + now_us.saturating_sub(e.at_us) as f64 * 2.0 * DRIFT_PPM * 1e-6;
+        let best = self.window.iter().min_by(|a, b| spread(a).total_cmp(&spread(b)))?;
+        Some(ClockEstimate { offset_us: best.offset_us, uncertainty_us: spread(best), round_trip_us: best.round_trip_us })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_truth_lies_within_the_stated_uncertainty(
+            offset in -1_000_000_000i64..1_000_000_000,
+            delays in prop::collection::vec((0u64..200_000, 0u64..200_000), 1..60),
+        ) {
+            let mut clock = ClockEstimator::new();
+            let mut now = 2_000_000_000u64;
+            for (out, back) in delays {
+                let remote = |local: u64| (local as i64 + offset) as u64;
+                clock.add(now, remote(now + out), remote(now + out + 50), now + out + 50 + back);
+                now += out + back + 50_000;
+            }
+            let e = clock.estimate(now).unwrap();
+            prop_assert!((e.offset_us - offset as f64).abs() <= e.uncertainty_us + 1.0);
+        }
+    }
+
+    #[test]
+    fn impossible_exchanges_are_dropped() {
+        let mut clock = ClockEstimator::new();
+        clock.add(100, 10, 500, 110);
+        clock.add(100, 10, 5, 110);
+        assert!(clock.estimate(200).is_none());
+    }
+}

@@ -1,0 +1,46 @@
+//! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No I/O, no async, no threads.
+//!
+//! - [`v1`] and [`foxglove`] hold the protobuf messages; one definition serves the wire and the file. [`schema`] gives
+//!   the descriptors that a file or a live viewer needs.
+//! - [`Embodiment`] names a robot's observation and action channels with their units and limits, so that nothing
+//!   outside an adapter has to assume a car.
+//! - [`ClockEstimator`] relates two clocks and says how far to trust the answer.
+//! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
+//!
+//! ```
+//! use protocol::{Embodiment, v1};
+//! use prost::Message;
+//!
+//! let car = Embodiment::ackermann_car();
+//! let state = v1::VehicleState { observation: vec![8.3, 0.1, 0.02, 0.01], ..Default::default() };
+//! assert_eq!(car.observation(&state.observation, "speed_mps"), Some(8.3));
+//! let bytes = state.encode_to_vec();
+//! assert_eq!(v1::VehicleState::decode(&bytes[..])?, state);
+//! # Ok::<(), prost::DecodeError>(())
+//! ```
+
+pub mod api;
+mod clock;
+mod embodiment;
+mod ids;
+mod labels;
+pub mod mpd;
+pub mod schema;
+pub mod signalling;
+pub mod units;
+
+pub use clock::{ClockEstimate, ClockEstimator};
+pub use embodiment::{Channel, Embodiment};
+pub use ids::{EpisodeId, IdError, PolicyVersion, SeatId, VehicleId};
+
+#[allow(missing_docs, clippy::all)]
+/// `takeover`'s own messages.
+pub mod v1 {
+    include!(concat!(env!("OUT_DIR"), "/takeover.v1.rs"));
+}
+
+#[allow(missing_docs, clippy::all)]
+/// The well-known Foxglove schemas.
+pub mod foxglove {
+    include!(concat!(env!("OUT_DIR"), "/foxglove.rs"));
+}

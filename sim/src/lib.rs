@@ -1,0 +1,1 @@
+//! Roads, vehicles, traffic, scenarios, sensors and a scripted remote operator

@@ -1,0 +1,1 @@
+//! Batch jobs: read episodes, train, evaluate, quantize, publish

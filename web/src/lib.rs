@@ -1,0 +1,1 @@
+//! The control plane: signalling, fleet, catalogue, registry, metrics, dashboard
