@@ -70,9 +70,14 @@ impl ClockEstimator {
     /// The best estimate at local time `now_us`; `None` before the first exchange.
     #[must_use]
     pub fn estimate(&self, now_us: u64) -> Option<ClockEstimate> {
-        let spread = |e: &Exchange| e.round_trip_us / 2.0 + now_us.saturating_sub(e.at_us) as f64 * 2.0 * DRIFT_PPM * 1e-6;
+        let spread =
+            |e: &Exchange| e.round_trip_us / 2.0 + now_us.saturating_sub(e.at_us) as f64 * 2.0 * DRIFT_PPM * 1e-6;
         let best = self.window.iter().min_by(|a, b| spread(a).total_cmp(&spread(b)))?;
-        Some(ClockEstimate { offset_us: best.offset_us, uncertainty_us: spread(best), round_trip_us: best.round_trip_us })
+        Some(ClockEstimate {
+            offset_us: best.offset_us,
+            uncertainty_us: spread(best),
+            round_trip_us: best.round_trip_us,
+        })
     }
 }
 
