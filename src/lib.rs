@@ -1,1 +1,8 @@
-//! Launcher.
+//! The launcher's parts: the demo that closes the loop on one machine, the scripted operator's seat, the benchmarks.
+//!
+//! Everything that a product needs lives in the crates beside this one; here they are only started and shown.
+
+pub mod control_plane;
+pub mod demo;
+pub mod evaluate;
+pub mod operator;

@@ -1,2 +1,52 @@
-//! Launcher.
-fn main() {}
+//! `takeover`: one launcher for the whole platform. It only calls the crates beside it.
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Teleoperation and data-flywheel platform: drive, take over, record, learn, ship.
+///
+/// Start with `takeover demo`: it runs the whole loop on this machine and shows it at http://localhost:8080.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole loop on this machine: control plane, a live car, a scripted operator, a fleet in virtual time.
+    Demo(takeover::demo::DemoArgs),
+    /// Run a vehicle's bridge.
+    Bridge(vehicle_bridge::cli::BridgeArgs),
+    /// Run the scripted remote operator in a seat of its own.
+    Operator(takeover::operator::OperatorArgs),
+    /// Run the control plane.
+    Web(takeover::control_plane::WebArgs),
+    /// Drive a policy in virtual time and say how far it gets.
+    Evaluate(takeover::evaluate::EvaluateArgs),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let level = if matches!(cli.command, Command::Demo(_) | Command::Evaluate(_)) { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let result = match cli.command {
+        Command::Demo(args) => takeover::demo::run(&args),
+        Command::Bridge(args) => vehicle_bridge::cli::run(&args),
+        Command::Operator(args) => takeover::operator::run(&args),
+        Command::Web(args) => takeover::control_plane::run(&args),
+        Command::Evaluate(args) => takeover::evaluate::run(&args),
+    };
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("takeover: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

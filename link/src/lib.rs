@@ -1,1 +1,79 @@
-//! One WebRTC session between a robot and an operator's seat
+//! One WebRTC session between a robot and an operator's seat: picture, state and commands, and how old each of them is.
+//!
+//! - [`VehicleLink`] sits on the robot. It registers at the control plane, answers every [call](protocol::signalling::Signal::Call)
+//!   with an offer, and serves any number of seats at once.
+//! - [`SeatLink`] sits at the operator's. It calls a vehicle, receives, decodes, measures, and calls again when it must.
+//! - [`video`] encodes and decodes; [`timecode`] puts the capture time into the picture itself; [`rtp`] carries pictures.
+//!
+//! ```no_run
+//! use link::{SeatLink, SeatOptions, VehicleLink, video::VideoSpec};
+//! use protocol::{SeatId, VehicleId, v1};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = tokio::runtime::Runtime::new()?;
+//! let hello = v1::Hello { vehicle_id: "car-1".into(), ..Default::default() };
+//! let spec = VideoSpec { width: 1280, height: 720, fps: 30.0 };
+//! let vehicle = VehicleLink::start(runtime.handle(), "http://127.0.0.1:8080", hello, spec)?;
+//! let options = SeatOptions { watch_only: false, decode: true };
+//! let seat = SeatLink::connect(runtime.handle(), "http://127.0.0.1:8080", SeatId::new("desk")?, VehicleId::new("car-1")?, options)?;
+//! vehicle.send_state(v1::StateDatagram::default());
+//! while let Some(received) = seat.try_recv() {
+//!     println!("{received:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # On the wire
+//!
+//! The vehicle offers, the seat answers; candidates trickle, one transport carries all. Channels are opened by
+//! whoever sends on them, in band; every message is one binary protobuf.
+//!
+//! | what | opened by | kind | message |
+//! | --- | --- | --- | --- |
+//! | H.264 video, `sendonly` | vehicle | RTP, packetization mode 1 | one access unit a timestamp, `capture_us * 9 / 100` |
+//! | [`STATE_CHANNEL`] | vehicle | unordered, 100 ms | `StateDatagram` |
+//! | [`EVENTS_CHANNEL`] | vehicle | reliable, ordered | `VehicleEvent`, the first a `Hello` |
+//! | [`COMMAND_CHANNEL`] | seat | unordered, 100 ms or no retransmission | `CommandDatagram` |
+//! | [`REQUESTS_CHANNEL`] | seat | reliable, ordered | `SeatRequest` |
+//!
+//! A `ClockPing` in a `CommandDatagram` comes back as `ClockPong` in the session's next `StateDatagram`.
+//!
+//! # What it does not do
+//!
+//! It authenticates nobody (the control plane does) and decides nothing: whatever a seat sends goes to the vehicle core,
+//! which may refuse it. Only a watch-only session is held to watching here already: its inputs and requests end here, an
+//! emergency stop excepted.
+
+mod error;
+mod peer;
+mod rate;
+pub mod rtp;
+mod seat;
+mod signalling;
+pub mod timecode;
+mod vehicle;
+pub mod video;
+
+pub use error::LinkError;
+pub use protocol::ClockEstimate;
+pub use seat::{FromVehicle, SeatLink, SeatOptions, SeatStats};
+pub use vehicle::{FromSeat, FromSeatBody, MAX_SESSIONS, VehicleLink};
+pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
+
+use std::time::Instant;
+
+/// Vehicle to seat, unreliable: `StateDatagram`.
+pub const STATE_CHANNEL: &str = "state";
+/// Vehicle to seat, reliable: `VehicleEvent`.
+pub const EVENTS_CHANNEL: &str = "events";
+/// Seat to vehicle, unreliable: `CommandDatagram`.
+pub const COMMAND_CHANNEL: &str = "command";
+/// Seat to vehicle, reliable: `SeatRequest`.
+pub const REQUESTS_CHANNEL: &str = "requests";
+/// Most inputs in one `CommandDatagram`.
+pub const MAX_INPUTS: usize = 32;
+
+fn now_us(origin: Instant) -> u64 {
+    u64::try_from(origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

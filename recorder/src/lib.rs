@@ -1,1 +1,59 @@
-//! Takeover episodes: ring buffer with pre-roll, MCAP files that survive a crash, reader and recovery
+//! Takeover episodes: ring buffer with pre-roll, MCAP files that survive a crash, reader and recovery.
+//!
+//! - [`Recorder`] is the state machine without I/O: it keeps the last seconds of every topic in a ring and answers
+//!   triggers with [`Action`]s. A takeover that begins gets the seconds before it, from a video keyframe on; takeovers
+//!   that overlap share their messages.
+//! - [`EpisodeFile`] writes one episode: `<id>.mcap.part` while it grows, `<id>.mcap` once it is whole and on disk.
+//! - [`RecorderThread`] joins the two for a robot that drives in real time; [`write_episode`] is for virtual time.
+//! - [`recover`] makes the files whole that a crash cut off; [`EpisodeReader`] reads what any of these wrote.
+//!
+//! ```
+//! use recorder::{EpisodeInfo, EpisodeReader, Message, topics, write_episode};
+//! use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let mut info = EpisodeInfo::new(EpisodeId::new("car-1-7")?, VehicleId::new("car-1")?, PolicyVersion::new("p1")?);
+//! info.end_ns = 20_000_000;
+//! let state = v1::VehicleState { odometer_m: 12.5, ..Default::default() };
+//! let messages = [Message::encode(&topics::VEHICLE_STATE, 0, 20_000_000, 19_000_000, &state)];
+//! let episode = write_episode(dir.path(), &info, messages)?;
+//!
+//! let reader = EpisodeReader::open(&dir.path().join(&episode.file))?;
+//! for message in reader.messages() {
+//!     let message = message?;
+//!     assert_eq!(message.topic(), "/vehicle/state");
+//!     assert_eq!(message.decode::<v1::VehicleState>()?.odometer_m, 12.5);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it does not do: it knows no clock (log times are handed in, nanoseconds of one clock that does not run
+//! backwards), no network and no database.
+
+pub mod bench;
+mod container;
+mod error;
+mod file;
+mod info;
+mod message;
+mod messages;
+mod queue;
+mod reader;
+mod recorder;
+mod records;
+mod recovery;
+mod ring;
+mod thread;
+pub mod topics;
+mod virtual_time;
+
+pub use error::RecorderError;
+pub use file::EpisodeFile;
+pub use info::{Attachment, EpisodeInfo, Recovered, Source};
+pub use message::{Message, Topic};
+pub use messages::{EpisodeMessage, Messages};
+pub use reader::{EpisodeReader, TopicSummary};
+pub use recorder::{Action, Recorder, RecorderConfig};
+pub use recovery::{Recovery, recover, recover_all, scan};
+pub use thread::{RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
+pub use virtual_time::{write_episode, write_episode_with};

@@ -1,0 +1,87 @@
+//! The one error type of this crate.
+
+/// What can go wrong when a link is set up or a picture is coded. What goes wrong later on the network is not an error
+/// but an event ([`crate::FromSeat`], [`crate::FromVehicle`]): the link keeps trying.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The control plane's address cannot be used.
+    #[error("control plane address {url:?} cannot be used: {reason} (expected something like http://127.0.0.1:8080)")]
+    ControlPlane {
+        /// As given.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An identifier in a message is not valid.
+    #[error(transparent)]
+    Id(#[from] protocol::IdError),
+    /// A picture's size or rate cannot be encoded.
+    #[error("video of {width}x{height} at {fps} frames/s cannot be encoded: {reason}")]
+    VideoSpec {
+        /// Pixels.
+        width: usize,
+        /// Pixels.
+        height: usize,
+        /// Frames per second.
+        fps: f64,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A plane of a picture has the wrong length.
+    #[error("plane {plane} of a {width}x{height} picture has {got} bytes instead of {want}")]
+    Plane {
+        /// `y`, `u` or `v`.
+        plane: &'static str,
+        /// Pixels.
+        width: usize,
+        /// Pixels.
+        height: usize,
+        /// Bytes given.
+        got: usize,
+        /// Bytes expected.
+        want: usize,
+    },
+    /// A bitrate outside what the encoder takes.
+    #[error("bitrate {bps} bit/s is outside {min} to {max}")]
+    Bitrate {
+        /// As asked for.
+        bps: u32,
+        /// Least.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
+    /// The codec refused.
+    #[error("H.264 {what}: {source}")]
+    Codec {
+        /// Which step.
+        what: &'static str,
+        /// As the codec says it.
+        source: openh264::Error,
+    },
+    /// The codec library returned an error code.
+    #[error("H.264 encoder refused option {option} with code {code}")]
+    CodecOption {
+        /// Its number, `ENCODER_OPTION`.
+        option: i32,
+        /// As the codec says it.
+        code: i32,
+    },
+    /// The WebRTC stack refused.
+    #[error("{what}: {source}")]
+    WebRtc {
+        /// Which step.
+        what: &'static str,
+        /// As the stack says it.
+        source: webrtc::error::Error,
+    },
+    /// A thread could not be started.
+    #[error("thread {name} could not be started: {source}")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// As the system says it.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,215 @@
+//! One WebRTC peer connection as both ends of the link want it.
+
+mod channel;
+mod rtcp;
+
+pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
+pub(crate) use rtcp::is_keyframe_request;
+
+use crate::LinkError;
+use protocol::signalling::Signal;
+use rtc::interceptor::{
+    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot,
+};
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability, RtpCodecKind,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use webrtc::data_channel::DataChannel;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit, RTCPeerConnectionIceEvent,
+    RTCPeerConnectionState, SettingEngineBuilder,
+};
+
+/// The one video codec's RTP payload type, as our offer says it; every answer repeats it.
+pub(crate) const PAYLOAD_TYPE: u8 = 102;
+const CLOCK_RATE: u32 = 90_000;
+/// Constrained baseline, level 3.1; any decoder takes a higher level with `level-asymmetry-allowed`.
+const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+/// Header extension that tells a browser how long it may hold a picture back; ours says not at all.
+const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+/// Outstanding bytes a data channel may hold; more means a dead path, and old messages serve nobody.
+const CHANNEL_BUFFER: usize = 256 * 1024;
+
+/// What a peer connection tells. Callbacks run on its driver, so they only pass on.
+pub(crate) enum PeerEvent {
+    State(RTCPeerConnectionState),
+    Candidate(RTCIceCandidateInit),
+    Channel(Arc<dyn DataChannel>),
+    Track(Arc<dyn TrackRemote>),
+}
+
+struct Events(mpsc::Sender<PeerEvent>);
+
+impl Events {
+    fn pass(&self, event: PeerEvent) {
+        // Full means 256 events unread: a peer that opens channels without end. It gets no more.
+        if self.0.try_send(event).is_err() {
+            tracing::debug!("peer connection event dropped");
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Events {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            self.pass(PeerEvent::Candidate(candidate));
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.pass(PeerEvent::State(state));
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        self.pass(PeerEvent::Channel(channel));
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        self.pass(PeerEvent::Track(track));
+    }
+}
+
+fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
+    RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() }
+}
+
+fn codec() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_H264.to_owned(),
+        clock_rate: CLOCK_RATE,
+        channels: 0,
+        sdp_fmtp_line: FMTP.to_owned(),
+        rtcp_feedback: vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")],
+    }
+}
+
+/// A track that sends ready-made RTP packets of stream `ssrc`.
+pub(crate) fn video_track(ssrc: u32) -> Arc<TrackLocalStaticRTP> {
+    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
+        "vehicle".to_owned(),
+        "front".to_owned(),
+        "front camera".to_owned(),
+        RtpCodecKind::Video,
+        vec![RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+            codec: codec(),
+            ..Default::default()
+        }],
+    )))
+}
+
+fn web_rtc(what: &'static str) -> impl FnOnce(webrtc::error::Error) -> LinkError {
+    move |source| LinkError::WebRtc { what, source }
+}
+
+/// Lost packets are asked for every 15 ms and at most three times: later they would come too late to be shown.
+fn interceptors() -> Registry {
+    let nack = NackGeneratorBuilder::new().with_interval(Duration::from_millis(15)).with_max_nacks_per_packet(3);
+    Registry::new()
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::NackGenerator, nack.build())
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(Duration::from_millis(250)).build())
+        .with(Slot::SenderReport, SenderReportBuilder::new().build())
+        // Behind all others, so that they have seen everything before it picks.
+        .with(Slot::from(14_000), rtcp::Tap::default())
+}
+
+/// Makes a peer connection on every local address, loopback included (both ends may sit on one machine).
+pub(crate) async fn build(events: mpsc::Sender<PeerEvent>) -> Result<Arc<dyn PeerConnection>, LinkError> {
+    let mut media = MediaEngine::default();
+    media
+        .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
+        .map_err(web_rtc("video codec"))?;
+    let extension = RTCRtpHeaderExtensionCapability { uri: PLAYOUT_DELAY.to_owned() };
+    media
+        .register_header_extension(extension, RtpCodecKind::Video, None)
+        .map_err(web_rtc("playout delay extension"))?;
+    let settings = SettingEngineBuilder::new()
+        // A path that is dead for 4 s is given up: control authority has ended long before, a new call is quicker.
+        .with_ice_timeouts(Some(Duration::from_secs(2)), Some(Duration::from_secs(2)), Some(Duration::from_millis(500)))
+        .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
+        .with_include_loopback_candidate(true)
+        .build();
+    let connection = PeerConnectionBuilder::new()
+        .with_media_engine(media)
+        .with_setting_engine(settings)
+        .with_interceptor_registry(interceptors())
+        .with_handler(Arc::new(Events(events)))
+        .with_udp_addrs(vec!["127.0.0.1:0", "0.0.0.0:0"])
+        .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
+        .build()
+        .await
+        .map_err(web_rtc("peer connection"))?;
+    Ok(Arc::new(connection))
+}
+
+/// The id under which the peer agreed to the playout delay extension. One that was not agreed on would cost every packet.
+pub(crate) async fn playout_delay_id(connection: &dyn PeerConnection) -> Option<u8> {
+    let sender = connection.get_senders().await.into_iter().next()?;
+    let parameters = sender.get_parameters().await.ok()?;
+    let agreed = parameters.rtp_parameters.header_extensions.iter().find(|e| e.uri == PLAYOUT_DELAY)?;
+    u8::try_from(agreed.id).ok()
+}
+
+/// A local candidate as signalling message; `None` for one that no peer can use.
+pub(crate) fn candidate_signal(session: &str, candidate: RTCIceCandidateInit) -> Option<Signal> {
+    // A machine without network binds the wildcard; its address is nobody's.
+    if candidate.candidate.split(' ').nth(4) == Some("0.0.0.0") {
+        return None;
+    }
+    Some(Signal::Candidate {
+        session: session.to_owned(),
+        candidate: candidate.candidate,
+        // There is one transport for all sections; the first one's index names it for every peer.
+        sdp_mid: None,
+        sdp_mline_index: Some(0),
+    })
+}
+
+/// Remote candidates, kept until the remote description is set.
+#[derive(Default)]
+pub(crate) struct RemoteCandidates {
+    ready: bool,
+    early: Vec<RTCIceCandidateInit>,
+}
+
+/// Most candidates a peer may send; honest ones have a handful.
+const MAX_CANDIDATES: usize = 64;
+
+impl RemoteCandidates {
+    pub(crate) async fn add(&mut self, connection: &dyn PeerConnection, candidate: String, index: Option<u16>) {
+        // Names that hide an address (mDNS) need no resolving: the peer's own checks reveal it.
+        let hidden = candidate.split(' ').nth(4).is_some_and(|address| address.ends_with(".local"));
+        if candidate.is_empty() || hidden || self.early.len() >= MAX_CANDIDATES {
+            return;
+        }
+        let init = RTCIceCandidateInit { candidate, sdp_mline_index: index, ..Default::default() };
+        self.early.push(init.clone());
+        if self.ready {
+            apply(connection, init).await;
+        }
+    }
+
+    pub(crate) async fn remote_description_is_set(&mut self, connection: &dyn PeerConnection) {
+        self.ready = true;
+        for init in self.early.clone() {
+            apply(connection, init).await;
+        }
+    }
+}
+
+async fn apply(connection: &dyn PeerConnection, init: RTCIceCandidateInit) {
+    let text = init.candidate.clone();
+    if let Err(error) = connection.add_ice_candidate(init).await {
+        tracing::debug!(candidate = %text, %error, "remote candidate not usable");
+    }
+}

@@ -1,0 +1,329 @@
+//! The seat's end: calls a vehicle, shows what it sends, and calls again whenever the session is lost.
+
+mod decode;
+mod mailbox;
+mod session;
+mod video;
+
+pub use mailbox::FromVehicle;
+
+use crate::signalling::{self, Peer, SignalEvent, Signalling};
+use crate::{LinkError, now_us};
+use mailbox::Mailbox;
+use protocol::signalling::Signal;
+use protocol::{ClockEstimate, ClockEstimator, SeatId, VehicleId, v1};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// How a seat takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatOptions {
+    /// Picture and state only; the vehicle's link refuses commands.
+    pub watch_only: bool,
+    /// Give out decoded pictures instead of coded frames.
+    pub decode: bool,
+}
+
+/// What the seat's picture is like, counted since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SeatStats {
+    /// Whole frames received.
+    pub frames: u64,
+    /// Frames lost, incomplete or held back for want of a keyframe.
+    pub frames_lost: u64,
+    /// Packets that no repair brought back in time.
+    pub packets_lost: u64,
+    /// Pictures decoded.
+    pub pictures: u64,
+    /// Pictures older than 150 ms when decoded.
+    pub pictures_late: u64,
+    /// Keyframes asked for.
+    pub keyframes_wanted: u64,
+    /// Messages of the vehicle that could not be read.
+    pub malformed: u64,
+    /// Sessions that reached the vehicle.
+    pub sessions: u64,
+    /// Capture to decoded by the clock estimate, of the last second: mean, milliseconds; 0 when unknown.
+    pub picture_age_ms: f64,
+}
+
+/// Pictures older than this when decoded count as late, milliseconds.
+const LATE_MS: f64 = 150.0;
+
+/// What all tasks of a seat's link share.
+struct Shared {
+    origin: Instant,
+    seat: SeatId,
+    vehicle: VehicleId,
+    options: SeatOptions,
+    mailbox: Mailbox,
+    clock: Mutex<ClockEstimator>,
+    stats: Mutex<SeatStats>,
+    /// Sum and number of picture ages since the last report.
+    ages: Mutex<(f64, u32)>,
+    calls: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn now_us(&self) -> u64 {
+        now_us(self.origin)
+    }
+
+    fn clock(&self) -> Option<ClockEstimate> {
+        lock(&self.clock).estimate(self.now_us())
+    }
+
+    fn count(&self, change: impl FnOnce(&mut SeatStats)) {
+        change(&mut lock(&self.stats));
+    }
+
+    fn on_picture(&self, capture_us: u64, decoded_us: u64) {
+        let age_ms = self
+            .clock()
+            .filter(|_| capture_us > 0)
+            .map(|clock| (clock.remote_from_local(decoded_us) as f64 - capture_us as f64) / 1000.0);
+        self.count(|stats| {
+            stats.pictures += 1;
+            stats.pictures_late += u64::from(age_ms.is_some_and(|ms| ms > LATE_MS));
+        });
+        if let Some(age_ms) = age_ms {
+            let mut ages = lock(&self.ages);
+            *ages = (ages.0 + age_ms, ages.1 + 1);
+        }
+    }
+
+    /// The report of the last second, for the vehicle.
+    fn report(&self) -> v1::SeatReport {
+        let (sum, number) = std::mem::take(&mut *lock(&self.ages));
+        let picture_age_ms = if number > 0 { sum / f64::from(number) } else { 0.0 };
+        self.count(|stats| stats.picture_age_ms = picture_age_ms);
+        let stats = *lock(&self.stats);
+        let clock = self.clock();
+        v1::SeatReport {
+            picture_age_ms,
+            clock_offset_us: clock.map_or(0.0, |c| c.offset_us),
+            clock_uncertainty_us: clock.map_or(0.0, |c| c.uncertainty_us),
+            round_trip_ms: clock.map_or(0.0, |c| c.round_trip_us / 1000.0),
+            frames_shown: stats.pictures,
+            frames_late: stats.pictures_late,
+            keyframe_wanted: false,
+            stages: Vec::new(),
+        }
+    }
+
+    /// Unique among all calls to the control plane, readable in a log.
+    fn session_id(&self) -> String {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{:x}-{:x}-{call}", self.seat, nanos, std::process::id())
+    }
+}
+
+/// A seat's link to one vehicle. No method blocks. Dropping it says goodbye.
+pub struct SeatLink {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<v1::CommandDatagram>,
+    requests: mpsc::Sender<v1::SeatRequest>,
+}
+
+impl std::fmt::Debug for SeatLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Shared { seat, vehicle, .. } = &*self.shared;
+        f.debug_struct("SeatLink").field("seat", seat).field("vehicle", vehicle).finish_non_exhaustive()
+    }
+}
+
+impl SeatLink {
+    /// Calls `vehicle` through `control_plane` (`http://host:port`) now and whenever the session is lost, until dropped.
+    ///
+    /// # Errors
+    /// When the address cannot be used or the decoder's thread cannot be started.
+    pub fn connect(
+        runtime: &Handle,
+        control_plane: &str,
+        seat: SeatId,
+        vehicle: VehicleId,
+        options: SeatOptions,
+    ) -> Result<Self, LinkError> {
+        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()))?;
+        let shared = Arc::new(Shared {
+            origin: Instant::now(),
+            seat,
+            vehicle,
+            options,
+            mailbox: Mailbox::new(),
+            clock: Mutex::new(ClockEstimator::new()),
+            stats: Mutex::default(),
+            ages: Mutex::default(),
+            calls: AtomicU64::new(0),
+        });
+        let (commands, commands_rx) = mpsc::channel(32);
+        let (requests, requests_rx) = mpsc::channel(64);
+        let decoder = options.decode.then(|| decode::start(&shared)).transpose()?;
+        let queues = session::Queues { commands: commands_rx, requests: requests_rx, decoder };
+        runtime.spawn(run(shared.clone(), signalling, queues));
+        Ok(Self { shared, commands, requests })
+    }
+
+    /// Sends operator input; dropped when there is no session or the path is stuck.
+    /// The seat's clock ping and its report once a second travel by themselves.
+    pub fn send_command(&self, command: v1::CommandDatagram) {
+        let _ = self.commands.try_send(command);
+    }
+
+    /// Sends a request reliably within this session; returns whether there was room for it. A request made while
+    /// there is no session is dropped: it would come as a surprise later.
+    pub fn send_request(&self, request: v1::SeatRequest) -> bool {
+        self.requests.try_send(request).is_ok()
+    }
+
+    /// The next thing the vehicle sent or that happened to the link, if any. Pictures nobody fetched give way to newer ones.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<FromVehicle> {
+        self.shared.mailbox.take()
+    }
+
+    /// The seat's clock, microseconds since it was made.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.shared.now_us()
+    }
+
+    /// How the vehicle's clock stands to the seat's (`remote` is the vehicle's); `None` before the first exchange.
+    #[must_use]
+    pub fn clock(&self) -> Option<ClockEstimate> {
+        self.shared.clock()
+    }
+
+    /// Counts and the picture's age.
+    #[must_use]
+    pub fn stats(&self) -> SeatStats {
+        *lock(&self.shared.stats)
+    }
+}
+
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+/// From the call to the vehicle's offer.
+const OFFER: Duration = Duration::from_secs(8);
+
+async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: session::Queues) {
+    let mut retry = FIRST_RETRY;
+    let mut up = false;
+    loop {
+        if !wait_until_up(&mut signalling, &mut queues, &mut up).await {
+            return;
+        }
+        let session = shared.session_id();
+        let ended = match call(&shared, &session, &mut signalling, &mut queues, &mut up).await {
+            Call::Offer(sdp) => session::run(&shared, &session, sdp, &mut signalling, &mut queues, &mut up).await,
+            Call::Failed(reason) => session::Ended { reason: Some(reason), connected: false },
+            Call::Unwanted => session::Ended { reason: None, connected: false },
+        };
+        let gone = ended.reason.is_none();
+        let reason = ended.reason.unwrap_or_else(|| "the seat left".to_owned());
+        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone() });
+        if gone {
+            return;
+        }
+        tracing::info!(vehicle = %shared.vehicle, %reason, "link lost, calling again");
+        shared.mailbox.put(FromVehicle::Lost { reason });
+        retry = if ended.connected { FIRST_RETRY } else { (retry * 2).min(LONGEST_RETRY) };
+        if !pause(retry, &mut signalling, &mut queues, &mut up).await {
+            return;
+        }
+    }
+}
+
+enum Call {
+    Offer(String),
+    Failed(String),
+    /// The link was dropped meanwhile.
+    Unwanted,
+}
+
+/// Waits for the control plane; false when the link was dropped.
+async fn wait_until_up(signalling: &mut Signalling, queues: &mut session::Queues, up: &mut bool) -> bool {
+    while !*up {
+        tokio::select! {
+            event = signalling.incoming.recv() => match event {
+                Some(event) => note(&event, up),
+                None => return false,
+            },
+            alive = queues.discard() => if !alive { return false },
+        }
+    }
+    true
+}
+
+fn note(event: &SignalEvent, up: &mut bool) {
+    match event {
+        SignalEvent::Up => *up = true,
+        SignalEvent::Down(_) => *up = false,
+        SignalEvent::Signal(_) => {}
+    }
+}
+
+/// Lets `time` pass; false when the link was dropped.
+async fn pause(time: Duration, signalling: &mut Signalling, queues: &mut session::Queues, up: &mut bool) -> bool {
+    let end = tokio::time::Instant::now() + time;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => return true,
+            event = signalling.incoming.recv() => match event {
+                Some(event) => note(&event, up),
+                None => return false,
+            },
+            alive = queues.discard() => if !alive { return false },
+        }
+    }
+}
+
+/// Calls the vehicle and waits for its offer.
+async fn call(
+    shared: &Shared,
+    session: &str,
+    signalling: &mut Signalling,
+    queues: &mut session::Queues,
+    up: &mut bool,
+) -> Call {
+    let call = Signal::Call {
+        session: session.to_owned(),
+        seat: shared.seat.clone(),
+        vehicle: shared.vehicle.clone(),
+        watch_only: shared.options.watch_only,
+    };
+    if signalling.outgoing.send(call).await.is_err() {
+        return Call::Unwanted;
+    }
+    let deadline = tokio::time::Instant::now() + OFFER;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => {
+                return Call::Failed(format!("vehicle {} did not answer the call within {OFFER:?}", shared.vehicle));
+            }
+            alive = queues.discard() => if !alive { return Call::Unwanted },
+            event = signalling.incoming.recv() => match event {
+                Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
+                    Signal::Offer { sdp, .. } => return Call::Offer(sdp),
+                    Signal::Bye { reason, .. } => return Call::Failed(reason),
+                    Signal::Error { message, .. } => return Call::Failed(message),
+                    _ => {}
+                },
+                Some(SignalEvent::Down(reason)) => {
+                    *up = false;
+                    return Call::Failed(format!("control plane lost: {reason}"));
+                }
+                Some(event) => note(&event, up),
+                None => return Call::Unwanted,
+            },
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The signalling client: one WebSocket to the control plane, kept open for as long as somebody wants it.
+//!
+//! Sessions do not depend on it once they run: when the control plane dies, this retries and everything else goes on.
+
+use crate::LinkError;
+use futures_util::{SinkExt, StreamExt};
+use protocol::signalling::Signal;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message, client::IntoClientRequest, http::Uri};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// What the connection to the control plane tells.
+#[derive(Debug)]
+pub(crate) enum SignalEvent {
+    /// Connected and registered.
+    Up,
+    /// Lost; it retries by itself.
+    Down(String),
+    /// A message from the other side or from the control plane.
+    Signal(Signal),
+}
+
+/// Who registers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Peer<'a> {
+    Vehicle(&'a str),
+    Seat(&'a str),
+}
+
+/// The two ends of the client's task. Dropping `outgoing` sends what is queued and closes the connection.
+pub(crate) struct Signalling {
+    pub(crate) outgoing: mpsc::Sender<Signal>,
+    pub(crate) incoming: mpsc::Receiver<SignalEvent>,
+}
+
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_EVERY: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(10);
+const MAX_MESSAGE: usize = 256 * 1024;
+
+/// The WebSocket's address from the control plane's.
+fn signal_url(control_plane: &str, peer: Peer<'_>) -> Result<Uri, LinkError> {
+    let error = |reason: String| LinkError::ControlPlane { url: control_plane.to_owned(), reason };
+    let base = control_plane.trim_end_matches('/');
+    let host = base
+        .strip_prefix("http://")
+        .or_else(|| base.strip_prefix("ws://"))
+        .ok_or_else(|| error("it must start with http:// or ws:// (put TLS in a proxy)".to_owned()))?;
+    if host.is_empty() {
+        return Err(error("it names no host".to_owned()));
+    }
+    let query = match peer {
+        Peer::Vehicle(id) => format!("vehicle={id}"),
+        Peer::Seat(id) => format!("seat={id}"),
+    };
+    let uri: Uri = format!("ws://{host}/api/v1/signal?{query}")
+        .parse()
+        .map_err(|e: tokio_tungstenite::tungstenite::http::uri::InvalidUri| error(e.to_string()))?;
+    ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| error(e.to_string()))?;
+    Ok(uri)
+}
+
+/// Starts the client; it connects and reconnects until `outgoing` is dropped.
+pub(crate) fn start(runtime: &Handle, control_plane: &str, peer: Peer<'_>) -> Result<Signalling, LinkError> {
+    let uri = signal_url(control_plane, peer)?;
+    let (outgoing, outgoing_rx) = mpsc::channel(256);
+    let (incoming_tx, incoming) = mpsc::channel(256);
+    runtime.spawn(run(uri, outgoing_rx, incoming_tx));
+    Ok(Signalling { outgoing, incoming })
+}
+
+async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sender<SignalEvent>) {
+    let mut retry = FIRST_RETRY;
+    let unwanted = |outgoing: &mpsc::Receiver<Signal>| outgoing.is_closed() && outgoing.is_empty();
+    while !(unwanted(&outgoing) || incoming.is_closed()) {
+        let reason = match connect(&uri).await {
+            Ok(socket) => {
+                retry = FIRST_RETRY;
+                if incoming.send(SignalEvent::Up).await.is_err() {
+                    return;
+                }
+                match serve(socket, &mut outgoing, &incoming).await {
+                    Some(reason) => reason,
+                    None => return,
+                }
+            }
+            Err(reason) => reason,
+        };
+        tracing::debug!(%uri, %reason, "control plane not reachable, retrying");
+        if incoming.send(SignalEvent::Down(reason)).await.is_err() || outgoing.is_closed() {
+            return;
+        }
+        sleep(retry).await;
+        retry = (retry * 2).min(LONGEST_RETRY);
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(uri: &Uri) -> Result<Socket, String> {
+    let mut config = WebSocketConfig::default();
+    config.max_message_size = Some(MAX_MESSAGE);
+    config.max_frame_size = Some(MAX_MESSAGE);
+    match timeout(CONNECT_TIMEOUT, connect_async_with_config(uri, Some(config), true)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {CONNECT_TIMEOUT:?}")),
+    }
+}
+
+/// Runs one connection; `None` when it is wanted no more, else why it ended.
+async fn serve(
+    mut socket: Socket,
+    outgoing: &mut mpsc::Receiver<Signal>,
+    incoming: &mpsc::Sender<SignalEvent>,
+) -> Option<String> {
+    let mut ping = interval(PING_EVERY);
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            signal = outgoing.recv() => {
+                let Some(signal) = signal else {
+                    let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
+                    return None;
+                };
+                let Ok(text) = serde_json::to_string(&signal) else { continue };
+                if let Err(error) = socket.send(Message::text(text)).await {
+                    return Some(error.to_string());
+                }
+            }
+            message = socket.next() => {
+                heard = Instant::now();
+                match message {
+                    Some(Ok(Message::Text(text))) => match serde_json::from_str::<Signal>(&text) {
+                        // Nobody reads any more while the last goodbyes are still on their way out.
+                        Ok(signal) => drop(incoming.send(SignalEvent::Signal(signal)).await),
+                        Err(error) => tracing::warn!(%error, "control plane sent what is no signalling message"),
+                    },
+                    Some(Ok(Message::Close(_))) | None => return Some("the control plane closed the connection".to_owned()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Some(error.to_string()),
+                }
+            }
+            _ = ping.tick() => {
+                if heard.elapsed() > SILENCE {
+                    return Some(format!("nothing heard for {SILENCE:?}"));
+                }
+                if let Err(error) = socket.send(Message::Ping(bytes::Bytes::new())).await {
+                    return Some(error.to_string());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_made_from_the_control_planes() {
+        let uri = signal_url("http://127.0.0.1:8080/", Peer::Vehicle("car-1")).unwrap();
+        assert_eq!(uri.to_string(), "ws://127.0.0.1:8080/api/v1/signal?vehicle=car-1");
+        let uri = signal_url("ws://host.example:1", Peer::Seat("s.2")).unwrap();
+        assert_eq!(uri.to_string(), "ws://host.example:1/api/v1/signal?seat=s.2");
+    }
+
+    #[test]
+    fn an_unusable_address_is_named_in_the_error() {
+        for bad in ["", "127.0.0.1:8080", "https://x", "http://", "http://a b"] {
+            let message = signal_url(bad, Peer::Seat("s")).unwrap_err().to_string();
+            assert!(message.contains(&format!("{bad:?}")), "{message}");
+        }
+    }
+}

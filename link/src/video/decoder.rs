@@ -1,0 +1,72 @@
+//! H.264 decoding on the CPU with OpenH264.
+
+use super::DecodedPicture;
+use crate::{LinkError, timecode};
+use openh264::OpenH264API;
+use openh264::decoder::{Decoder, DecoderConfig, Flush};
+use openh264::formats::YUVSource;
+
+/// Decodes access units in order, without delay.
+pub struct H264Decoder {
+    decoder: Decoder,
+}
+
+impl std::fmt::Debug for H264Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("H264Decoder").finish_non_exhaustive()
+    }
+}
+
+impl H264Decoder {
+    /// Makes a decoder.
+    ///
+    /// # Errors
+    /// When the codec cannot be set up.
+    pub fn new() -> Result<Self, LinkError> {
+        // Flushing after each picture is for streams with B-frames; ours have none.
+        let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+        let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
+            .map_err(|source| LinkError::Codec { what: "decoder", source })?;
+        Ok(Self { decoder })
+    }
+
+    /// Decodes one access unit and reads the timecode; `None` when it held no picture. `decoded_us` is left 0.
+    ///
+    /// # Errors
+    /// When the data is damaged or refers to a picture that is missing; go on with the next keyframe.
+    pub fn decode(&mut self, access_unit: &[u8]) -> Result<Option<DecodedPicture>, LinkError> {
+        // The codec takes the length as an i32.
+        if access_unit.is_empty() || i32::try_from(access_unit.len()).is_err() {
+            return Ok(None);
+        }
+        let decoded =
+            self.decoder.decode(access_unit).map_err(|source| LinkError::Codec { what: "decoding", source })?;
+        Ok(decoded.map(|yuv| copy(&yuv)))
+    }
+}
+
+fn copy(yuv: &impl YUVSource) -> DecodedPicture {
+    let (width, height) = yuv.dimensions();
+    let (y_stride, u_stride, v_stride) = yuv.strides();
+    let y = pack(yuv.y(), width, height, y_stride);
+    let code = timecode::read(&y, width, height);
+    DecodedPicture {
+        width,
+        height,
+        u: pack(yuv.u(), width / 2, height / 2, u_stride),
+        v: pack(yuv.v(), width / 2, height / 2, v_stride),
+        y,
+        capture_us: code.map_or(0, |c| c.capture_us),
+        decoded_us: 0,
+        sequence: code.map_or(0, |c| c.sequence),
+    }
+}
+
+fn pack(plane: &[u8], width: usize, height: usize, stride: usize) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(width * height);
+    for row in plane.chunks(stride.max(1)).take(height) {
+        packed.extend_from_slice(&row[..width.min(row.len())]);
+    }
+    packed.resize(width * height, 0);
+    packed
+}

@@ -1,0 +1,116 @@
+//! Pictures and their coding: H.264 without B-frames, one access unit a picture, Annex B.
+
+mod decoder;
+mod encoder;
+mod raw;
+
+pub use decoder::H264Decoder;
+pub use encoder::{H264Config, H264Encoder};
+
+use crate::LinkError;
+use bytes::Bytes;
+
+/// A picture in I420, borrowed: luma at full size, chroma at half size both ways, tightly packed.
+#[derive(Debug, Clone, Copy)]
+pub struct I420<'a> {
+    /// Pixels; even.
+    pub width: usize,
+    /// Pixels; even.
+    pub height: usize,
+    /// `width * height` bytes.
+    pub y: &'a [u8],
+    /// `width / 2 * height / 2` bytes.
+    pub u: &'a [u8],
+    /// `width / 2 * height / 2` bytes.
+    pub v: &'a [u8],
+}
+
+impl I420<'_> {
+    fn check(&self) -> Result<(), LinkError> {
+        let (width, height) = (self.width, self.height);
+        let quarter = (width / 2) * (height / 2);
+        for (plane, got, want) in
+            [("y", self.y.len(), width * height), ("u", self.u.len(), quarter), ("v", self.v.len(), quarter)]
+        {
+            if got != want {
+                return Err(LinkError::Plane { plane, width, height, got, want });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One coded picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// Annex B access unit; a keyframe starts with its parameter sets.
+    pub data: Bytes,
+    /// Capture time on the vehicle's clock, microseconds.
+    pub capture_us: u64,
+    /// Whether decoding can start here.
+    pub keyframe: bool,
+}
+
+/// One decoded picture, I420, tightly packed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DecodedPicture {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// `width * height` bytes.
+    pub y: Vec<u8>,
+    /// `width / 2 * height / 2` bytes.
+    pub u: Vec<u8>,
+    /// `width / 2 * height / 2` bytes.
+    pub v: Vec<u8>,
+    /// Capture time on the vehicle's clock as the in-picture timecode says, microseconds; 0 when it could not be read.
+    pub capture_us: u64,
+    /// When decoding ended on the receiver's clock, microseconds.
+    pub decoded_us: u64,
+    /// The in-picture timecode's counter; 0 when it could not be read.
+    pub sequence: u32,
+}
+
+/// Turns pictures into access units. One instance serves one camera; hardware encoders implement it too.
+pub trait VideoEncoder: Send {
+    /// Encodes one picture; `None` when the encoder left it out to hold the bitrate.
+    ///
+    /// # Errors
+    /// When the picture does not have the configured size or the codec refuses it.
+    fn encode(
+        &mut self,
+        picture: I420<'_>,
+        capture_us: u64,
+        force_keyframe: bool,
+    ) -> Result<Option<EncodedFrame>, LinkError>;
+
+    /// Changes the target from the next picture on, without a keyframe.
+    ///
+    /// # Errors
+    /// When `bps` is outside the encoder's range.
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), LinkError>;
+}
+
+/// What a vehicle's camera stream looks like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VideoSpec {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Frames per second.
+    pub fps: f64,
+}
+
+impl VideoSpec {
+    /// Bitrate that gives a good picture: 3 Mbit/s for 720p at 30 frames/s, in proportion to pixels a second,
+    /// within 0.3 to 12 Mbit/s.
+    #[must_use]
+    pub fn default_bitrate_bps(&self) -> u32 {
+        const REFERENCE: f64 = 1280.0 * 720.0 * 30.0;
+        let pixels_a_second = f64::from(self.width) * f64::from(self.height) * self.fps;
+        let bps = 3_000_000.0 * pixels_a_second / REFERENCE;
+        if bps.is_finite() { bps.clamp(300_000.0, 12_000_000.0) as u32 } else { 300_000 }
+    }
+}

@@ -1,0 +1,9 @@
+//! What is written over the picture: [`HudState`] says what, [`hud`] draws it.
+
+mod banner;
+mod state;
+mod view;
+
+pub use banner::{Banner, Mark};
+pub use state::{CheckLine, HudState, Line, Tone};
+pub use view::{Clicks, hud};

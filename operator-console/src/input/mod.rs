@@ -1,0 +1,155 @@
+//! What a person does with their hands, whatever the device: a [`Drive`], a deadman and presses of an [`Action`].
+//!
+//! Reading a device ([`GamepadReader`], the window's keyboard) is apart from what it means ([`keyboard`], [`pad`]).
+
+mod gamepad;
+pub mod keyboard;
+mod mapping;
+pub mod pad;
+mod ramp;
+
+pub use gamepad::GamepadReader;
+pub use keyboard::{Key, Keyboard};
+pub use mapping::{Mapping, steering_share};
+pub use pad::PadState;
+pub use ramp::{Ramp, Rates};
+
+/// What the person asks of the car's body, before any robot's limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Drive {
+    /// Accelerator, 0 to 1.
+    pub accelerate: f64,
+    /// Brake, 0 to 1.
+    pub brake: f64,
+    /// Steering, -1 (right) to 1 (left).
+    pub steer: f64,
+}
+
+/// Share of full travel below which a pedal or stick counts as let go.
+const NEUTRAL: f64 = 0.05;
+
+impl Drive {
+    /// Nothing pressed, nothing turned.
+    #[must_use]
+    pub fn is_neutral(&self) -> bool {
+        self.accelerate < NEUTRAL && self.brake < NEUTRAL && self.steer.abs() < NEUTRAL
+    }
+}
+
+/// One press that asks something of the vehicle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Emergency stop.
+    Estop,
+    /// Take over; the cause is worked out from what the vehicle does.
+    TakeOver,
+    /// Take over to prevent harm.
+    TakeOverSafety,
+    /// Hand back to the policy.
+    HandBack,
+    /// Leave standstill: the policy starts to drive.
+    Engage,
+    /// Mark this moment in the recording.
+    Bookmark,
+}
+
+impl Action {
+    /// Every action, in the order of [`Action::index`].
+    pub const ALL: [Self; 6] =
+        [Self::Estop, Self::TakeOver, Self::TakeOverSafety, Self::HandBack, Self::Engage, Self::Bookmark];
+
+    /// Place in [`Action::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word people see.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Estop => "emergency stop",
+            Self::TakeOver => "take over",
+            Self::TakeOverSafety => "take over (safety)",
+            Self::HandBack => "hand back",
+            Self::Engage => "engage",
+            Self::Bookmark => "bookmark",
+        }
+    }
+}
+
+/// Which device a sample came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The window's keyboard.
+    #[default]
+    Keyboard,
+    /// A gamepad.
+    Gamepad,
+}
+
+/// One reading of all devices.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sample {
+    /// Where `drive` comes from.
+    pub device: Device,
+    /// Where pedals and stick stand now.
+    pub drive: Drive,
+    /// Held by the person.
+    pub deadman: bool,
+    /// Held to release the emergency stop.
+    pub reset_held: bool,
+    /// Pressed since the last sample.
+    pub pressed: Vec<Action>,
+}
+
+impl Sample {
+    /// Joins both devices: the one whose deadman is held drives; the keyboard does when neither or both are.
+    #[must_use]
+    pub fn join(keyboard: Self, pad: Option<Self>) -> Self {
+        let Some(pad) = pad else { return keyboard };
+        let pad_drives = pad.deadman && !keyboard.deadman;
+        let mut pressed = keyboard.pressed.clone();
+        pressed.extend(pad.pressed.iter().copied().filter(|a| !keyboard.pressed.contains(a)));
+        let reset_held = keyboard.reset_held || pad.reset_held;
+        let base = if pad_drives { pad } else { keyboard };
+        Self { reset_held, pressed, ..base }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_know_their_place() {
+        for (place, action) in Action::ALL.iter().enumerate() {
+            assert_eq!(action.index(), place);
+        }
+    }
+
+    #[test]
+    fn the_device_whose_deadman_is_held_drives() {
+        let keyboard = Sample { drive: Drive { brake: 1.0, ..Drive::default() }, ..Sample::default() };
+        let pad = Sample {
+            device: Device::Gamepad,
+            drive: Drive { accelerate: 0.4, ..Drive::default() },
+            deadman: true,
+            ..Sample::default()
+        };
+        let joined = Sample::join(keyboard.clone(), Some(pad.clone()));
+        assert_eq!((joined.device, joined.drive.accelerate, joined.drive.brake), (Device::Gamepad, 0.4, 0.0));
+        let both = Sample::join(Sample { deadman: true, ..keyboard }, Some(pad));
+        assert_eq!((both.device, both.drive.brake), (Device::Keyboard, 1.0));
+    }
+
+    #[test]
+    fn an_emergency_stop_counts_from_either_device_and_once() {
+        let pressed = |device| Sample { device, pressed: vec![Action::Estop], ..Sample::default() };
+        let joined = Sample::join(pressed(Device::Keyboard), Some(pressed(Device::Gamepad)));
+        assert_eq!(joined.pressed, [Action::Estop]);
+        let joined = Sample::join(Sample { deadman: true, ..Sample::default() }, Some(pressed(Device::Gamepad)));
+        assert_eq!(joined.pressed, [Action::Estop]);
+        assert!(joined.deadman);
+    }
+}

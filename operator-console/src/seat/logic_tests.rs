@@ -1,0 +1,286 @@
+use super::*;
+use protocol::v1::vehicle_event::Event;
+use protocol::v1::{Author, AuthorityState, Mode, Reason, TakeoverCause};
+
+const TICK_US: u64 = 10_000;
+const CLOCK: ClockEstimate = ClockEstimate { offset_us: 0.0, uncertainty_us: 300.0, round_trip_us: 600.0 };
+
+/// A seat with a vehicle at the other end that says what the test wants.
+struct Bench {
+    seat: SeatLogic,
+    now_us: u64,
+    epoch: u64,
+    speed_mps: f64,
+    author: Author,
+    mode: Mode,
+    holder: &'static str,
+    latched: bool,
+    applied: Vec<f64>,
+    pictures: bool,
+}
+
+impl Bench {
+    /// In session with a car that drives itself at 10 m/s.
+    fn new() -> Self {
+        let mut seat = SeatLogic::new("desk", false, 1000);
+        seat.on_connected(0);
+        let hello = v1::Hello { embodiment: "ackermann_car".into(), ..Default::default() };
+        seat.on_event(0, v1::VehicleEvent { event: Some(Event::Hello(hello)) });
+        Self {
+            seat,
+            now_us: 1_000_000,
+            epoch: 4,
+            speed_mps: 10.0,
+            author: Author::Policy,
+            mode: Mode::Monitor,
+            holder: "",
+            latched: false,
+            applied: vec![0.0, 0.05],
+            pictures: true,
+        }
+    }
+
+    fn authority(&self) -> AuthorityState {
+        AuthorityState {
+            monotonic_us: self.now_us,
+            mode: self.mode.into(),
+            author: self.author.into(),
+            epoch: self.epoch,
+            seat_id: self.holder.into(),
+            estop_latched: self.latched,
+            ..Default::default()
+        }
+    }
+
+    fn tick(&mut self, sample: &Sample) -> Outputs {
+        self.now_us += TICK_US;
+        if self.pictures {
+            self.seat.pictures.on_shown(self.now_us, self.now_us - 40_000, Some(&CLOCK));
+        }
+        let state = v1::VehicleState {
+            monotonic_us: self.now_us,
+            observation: vec![self.speed_mps, 0.0, 0.0, 0.0],
+            ..Default::default()
+        };
+        let datagram = v1::StateDatagram {
+            vehicle_id: "car-1".into(),
+            state: Some(state),
+            authority: Some(self.authority()),
+            command: Some(v1::ControlCommand { action: self.applied.clone(), ..Default::default() }),
+            ..Default::default()
+        };
+        self.seat.on_state(self.now_us, datagram);
+        self.seat.tick(TickInputs { now_us: self.now_us, dt_s: 0.01, sample: sample.clone(), clock: Some(CLOCK) })
+    }
+
+    fn grant(&mut self) {
+        (self.author, self.mode, self.holder, self.epoch) = (Author::Operator, Mode::Drive, "desk", self.epoch + 1);
+    }
+
+    fn says(&mut self, part: &str) -> bool {
+        let now_us = self.now_us;
+        self.seat.view(now_us, "car-1", None).notices.iter().any(|n| n.text.contains(part))
+    }
+}
+
+fn held() -> Sample {
+    Sample { deadman: true, ..Sample::default() }
+}
+
+fn press(action: Action) -> Sample {
+    Sample { pressed: vec![action], ..held() }
+}
+
+fn newest(outputs: &Outputs) -> &v1::OperatorInput {
+    outputs.command.as_ref().unwrap().inputs.last().unwrap()
+}
+
+fn cause_of(outputs: &Outputs) -> TakeoverCause {
+    match &outputs.requests[0].request {
+        Some(Request::Takeover(takeover)) => takeover.cause(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_datagram_repeats_the_last_four_inputs_newest_last() {
+    let mut bench = Bench::new();
+    let mut outputs = Outputs::default();
+    for _ in 0..6 {
+        outputs = bench.tick(&held());
+    }
+    let sequences: Vec<u64> = outputs.command.unwrap().inputs.iter().map(|i| i.sequence).collect();
+    assert_eq!(sequences, [1003, 1004, 1005, 1006]);
+}
+
+#[test]
+fn a_seat_that_does_not_drive_sends_no_action() {
+    let mut bench = Bench::new();
+    let outputs = bench.tick(&Sample { drive: Drive { accelerate: 1.0, ..Drive::default() }, ..held() });
+    let input = newest(&outputs);
+    assert!(input.action.is_empty() && input.deadman);
+    assert_eq!((input.epoch, input.shown_frame_us), (4, bench.now_us - 40_000));
+}
+
+#[test]
+fn taking_over_needs_the_whole_checklist_and_names_what_is_missing() {
+    let mut bench = Bench::new();
+    let no_deadman = Sample { deadman: false, ..press(Action::TakeOver) };
+    assert!(bench.tick(&no_deadman).requests.is_empty());
+    assert!(bench.says("cannot take over: deadman held"));
+    let on_the_pedal = Sample { drive: Drive { accelerate: 0.5, ..Drive::default() }, ..press(Action::TakeOver) };
+    assert!(bench.tick(&on_the_pedal).requests.is_empty());
+    bench.pictures = false;
+    bench.now_us += 400_000;
+    assert!(bench.tick(&press(Action::TakeOver)).requests.is_empty());
+    assert!(bench.says("picture live (stale for"));
+    bench.pictures = true;
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOver))), TakeoverCause::Precaution);
+    assert!(bench.tick(&press(Action::TakeOver)).requests.is_empty(), "one request at a time");
+}
+
+#[test]
+fn the_cause_follows_from_what_the_vehicle_does() {
+    let mut bench = Bench::new();
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOverSafety))), TakeoverCause::Safety);
+
+    let mut bench = Bench::new();
+    bench.speed_mps = 0.0;
+    (0..600).for_each(|_| drop(bench.tick(&held())));
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOver))), TakeoverCause::Stuck);
+
+    let mut bench = Bench::new();
+    bench.author = Author::Fallback;
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOver))), TakeoverCause::Fault);
+
+    let mut bench = Bench::new();
+    bench.tick(&held());
+    let help = v1::HelpRequest { id: 1, text: "double-parked car".into(), ..Default::default() };
+    let mut authority = bench.authority();
+    authority.help = Some(help);
+    bench.seat.on_authority(bench.now_us, &authority);
+    let outputs = bench.seat.tick(TickInputs {
+        now_us: bench.now_us,
+        dt_s: 0.01,
+        sample: press(Action::TakeOver),
+        clock: Some(CLOCK),
+    });
+    assert_eq!(cause_of(&outputs), TakeoverCause::PolicyAsked);
+}
+
+#[test]
+fn a_grant_in_a_bend_starts_from_the_cars_own_steering_under_the_new_epoch() {
+    let mut bench = Bench::new();
+    bench.tick(&held());
+    bench.grant();
+    let outputs = bench.tick(&held());
+    let input = newest(&outputs);
+    assert_eq!(input.epoch, 5);
+    // Full travel at 10 m/s is 0.11 rad; one tick back to the centre is 2.2 % of it.
+    assert!((input.action[1] - (0.05 - 0.022 * 0.11)).abs() < 1e-9, "{:?}", input.action);
+    assert_eq!(input.action[0], 0.0);
+}
+
+#[test]
+fn a_released_deadman_keeps_the_brake_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench.grant();
+    let pedals = Drive { accelerate: 1.0, brake: 0.0, steer: 0.0 };
+    (0..100).for_each(|_| drop(bench.tick(&Sample { drive: pedals, ..held() })));
+    let mut outputs = Outputs::default();
+    let released = Sample { drive: Drive { accelerate: 1.0, ..Drive::default() }, ..Sample::default() };
+    for _ in 0..30 {
+        outputs = bench.tick(&released);
+    }
+    assert!(!newest(&outputs).deadman && newest(&outputs).action[0] == 0.0, "{:?}", newest(&outputs));
+    assert!(bench.says("deadman released"));
+    let braking = Sample { drive: Drive { brake: 1.0, ..Drive::default() }, ..Sample::default() };
+    for _ in 0..50 {
+        outputs = bench.tick(&braking);
+    }
+    assert_eq!(newest(&outputs).action[0], -8.0);
+}
+
+#[test]
+fn one_press_stops_in_every_mode_on_two_channels_until_acknowledged() {
+    for author in [Author::Policy, Author::Fallback, Author::Operator] {
+        let mut bench = Bench::new();
+        bench.author = author;
+        let outputs = bench.tick(&press(Action::Estop));
+        let id = outputs.requests[0].id;
+        assert!(matches!(outputs.requests[0].request, Some(Request::Estop(_))));
+        assert!(!newest(&outputs).deadman, "the deadman is let go as well");
+        let again: Vec<u64> = (0..100).flat_map(|_| bench.tick(&held()).requests).map(|r| r.id).collect();
+        assert_eq!(again, vec![id; 5], "repeated under one id");
+        let answer = v1::SeatResponse { id, accepted: true, reason: Reason::Ok.into(), authority: None };
+        bench.latched = true;
+        bench.seat.on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)) });
+        assert!(bench.tick(&held()).requests.is_empty());
+        assert_eq!(bench.seat.view(bench.now_us, "car-1", None).estop, EstopPhase::Latched);
+    }
+}
+
+#[test]
+fn a_second_stop_after_a_release_is_a_new_request() {
+    let mut bench = Bench::new();
+    let first = bench.tick(&press(Action::Estop)).requests[0].id;
+    bench.latched = true;
+    bench.tick(&held());
+    let reset: Vec<_> = (0..310)
+        .flat_map(|_| bench.tick(&Sample { reset_held: true, ..held() }).requests)
+        .collect();
+    assert!(matches!(reset[..], [v1::SeatRequest { request: Some(Request::EstopReset(r)), .. }] if r.held_ms >= 3000));
+    bench.latched = false;
+    bench.tick(&held());
+    assert_eq!(bench.seat.view(bench.now_us, "car-1", None).estop, EstopPhase::Clear);
+    let second = bench.tick(&press(Action::Estop)).requests[0].id;
+    assert!(second > first);
+}
+
+#[test]
+fn nothing_asked_before_a_dropout_is_sent_after_it_but_the_stop() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.tick(&press(Action::HandBack)).requests.len(), 1);
+    bench.seat.on_lost(bench.now_us, "no answer for 2 s");
+    assert!(bench.says("link lost: no answer for 2 s") && bench.says("hand back was not answered"));
+    let outputs = bench.tick(&press(Action::Bookmark));
+    assert_eq!(outputs, Outputs::default());
+    assert_eq!(bench.tick(&press(Action::Estop)), Outputs::default());
+    bench.seat.on_connected(bench.now_us);
+    let outputs = bench.tick(&held());
+    assert!(matches!(outputs.requests[..], [v1::SeatRequest { request: Some(Request::Estop(_)), .. }]));
+    assert_eq!(outputs.command.unwrap().inputs.len(), 1, "no input from before the dropout");
+}
+
+#[test]
+fn a_refusal_is_shown_with_the_vehicles_reason() {
+    let mut bench = Bench::new();
+    let id = bench.tick(&press(Action::Engage)).requests[0].id;
+    let reason = Reason::EstopLatched.into();
+    let answer = v1::SeatResponse { id, accepted: false, reason, authority: None };
+    bench.seat.on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)) });
+    assert!(bench.says("engage: refused by the vehicle, the emergency stop is latched"));
+    bench.tick(&press(Action::Bookmark));
+    (0..201).for_each(|_| drop(bench.tick(&held())));
+    assert!(bench.says("bookmark: no answer from the vehicle"));
+}
+
+#[test]
+fn a_watching_seat_sends_no_commands() {
+    let mut bench = Bench::new();
+    bench.seat.watch_only = true;
+    assert!(bench.tick(&held()).command.is_none());
+    assert!(bench.tick(&press(Action::TakeOver)).requests.is_empty());
+    assert!(bench.says("this seat only watches"));
+}
+
+#[test]
+fn losing_authority_says_why() {
+    let mut bench = Bench::new();
+    bench.grant();
+    bench.tick(&held());
+    bench.author = Author::Fallback;
+    bench.tick(&held());
+    assert!(bench.says("you no longer drive"));
+    assert_eq!(bench.seat.view(bench.now_us, "car-1", None).holder, Holder::Fallback);
+}

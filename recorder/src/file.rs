@@ -1,0 +1,162 @@
+//! One episode's file while it is written.
+
+use crate::container::{ChannelSpec, Container, MAX_MESSAGE_BYTES};
+use crate::{Attachment, EpisodeInfo, Message, RecorderError, Source, Topic};
+use mcap::records::MessageHeader;
+use protocol::{EpisodeId, api};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Name of the metadata record with the complete description, written last.
+pub(crate) const EPISODE: &str = "episode";
+/// Name of the metadata record with the description as known at the beginning; all that a crash leaves.
+pub(crate) const EPISODE_BEGUN: &str = "episode_begun";
+
+/// The finished file's name.
+pub(crate) fn file_name(id: &EpisodeId) -> String {
+    format!("{id}.mcap")
+}
+
+/// The name while it grows.
+pub(crate) fn part_path(dir: &Path, id: &EpisodeId) -> PathBuf {
+    dir.join(format!("{id}.mcap.part"))
+}
+
+/// An episode's file: `DIR/<id>.mcap.part` until [`EpisodeFile::finish`] makes it `DIR/<id>.mcap`.
+///
+/// After a kill everything older than 200 ms of log time is in the `.part` file, and [`crate::recover`] makes it whole.
+/// After an error of any method but a [`RecorderError::TooLarge`] the file is dead: drop it and recover it later.
+pub struct EpisodeFile {
+    container: Container,
+    target: PathBuf,
+    channels: BTreeMap<&'static str, u16>,
+    channel_metadata: BTreeMap<String, String>,
+}
+
+impl EpisodeFile {
+    /// Starts the file with what is known of the episode.
+    ///
+    /// # Errors
+    /// [`RecorderError::Exists`] when the episode has a file already; [`RecorderError::Io`].
+    pub fn create(dir: &Path, info: &EpisodeInfo) -> Result<Self, RecorderError> {
+        let target = dir.join(file_name(&info.id));
+        match target.try_exists() {
+            Ok(true) => Err(RecorderError::Exists { path: target }),
+            Ok(false) => Self::start(dir, info, target, false),
+            Err(error) => Err(RecorderError::io("look for", &target)(error)),
+        }
+    }
+
+    /// As [`Self::create`], but an earlier attempt at the same episode gives way.
+    pub(crate) fn replace(dir: &Path, info: &EpisodeInfo) -> Result<Self, RecorderError> {
+        Self::start(dir, info, dir.join(file_name(&info.id)), true)
+    }
+
+    fn start(dir: &Path, info: &EpisodeInfo, target: PathBuf, replace: bool) -> Result<Self, RecorderError> {
+        let mut container = Container::create(&part_path(dir, &info.id), replace)?;
+        container.metadata(EPISODE_BEGUN, info.to_metadata())?;
+        container.metadata("clock", clock(info.source))?;
+        container.metadata("software", software(info))?;
+        let channel_metadata = BTreeMap::from([("vehicle".to_owned(), info.vehicle.to_string())]);
+        Ok(Self { container, target, channels: BTreeMap::new(), channel_metadata })
+    }
+
+    /// Where it is now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.container.path()
+    }
+
+    /// Writes a message, once.
+    ///
+    /// # Errors
+    /// [`RecorderError::TooLarge`] leaves the file as it was; after any other the file is dead.
+    pub fn write(&mut self, message: &Message) -> Result<(), RecorderError> {
+        if message.data.len() > MAX_MESSAGE_BYTES {
+            return Err(RecorderError::TooLarge {
+                what: format!("message of {} at {} ns", message.topic.name, message.log_time_ns),
+                bytes: message.data.len() as u64,
+                limit: MAX_MESSAGE_BYTES as u64,
+            });
+        }
+        let header = MessageHeader {
+            channel_id: self.channel(message.topic)?,
+            sequence: message.sequence,
+            log_time: message.log_time_ns,
+            publish_time: message.publish_time_ns,
+        };
+        self.container.message(&header, &message.data)
+    }
+
+    /// Puts a file into the file.
+    ///
+    /// # Errors
+    /// [`RecorderError::TooLarge`] leaves the file as it was; after any other the file is dead.
+    pub fn attach(&mut self, log_time_ns: u64, attachment: &Attachment) -> Result<(), RecorderError> {
+        self.container.attachment(log_time_ns, attachment)
+    }
+
+    /// Hands messages older than 200 ms at `now_ns` to the operating system, so that they survive the process. Needed
+    /// only when no newer message comes, which would do the same.
+    ///
+    /// # Errors
+    /// [`RecorderError::Write`].
+    pub fn flush_if_old(&mut self, now_ns: u64) -> Result<(), RecorderError> {
+        self.container.flush_if_old(now_ns)
+    }
+
+    /// Waits until everything written so far is on the disk.
+    ///
+    /// # Errors
+    /// [`RecorderError::Write`], [`RecorderError::Io`].
+    pub fn sync(&mut self) -> Result<(), RecorderError> {
+        self.container.sync()
+    }
+
+    /// Completes the file with the final description, waits for the disk and renames it.
+    ///
+    /// # Errors
+    /// [`RecorderError::Write`], [`RecorderError::Io`]; the `.part` file is left for [`crate::recover`].
+    pub fn finish(mut self, info: &EpisodeInfo) -> Result<api::Episode, RecorderError> {
+        self.container.metadata(EPISODE, info.to_metadata())?;
+        let finished = self.container.finish(&self.target)?;
+        Ok(info.to_api(file_name(&info.id), finished.bytes, finished.sha256))
+    }
+
+    fn channel(&mut self, topic: &'static Topic) -> Result<u16, RecorderError> {
+        if let Some(&id) = self.channels.get(topic.name) {
+            return Ok(id);
+        }
+        let descriptors = protocol::schema::descriptor_set(topic.schema).ok_or_else(|| {
+            RecorderError::UnknownSchema { topic: topic.name.to_owned(), schema: topic.schema.to_owned() }
+        })?;
+        let id = self.container.channel(&ChannelSpec {
+            topic: topic.name,
+            schema: topic.schema,
+            schema_encoding: "protobuf",
+            schema_data: &descriptors,
+            message_encoding: "protobuf",
+            metadata: &self.channel_metadata,
+        })?;
+        self.channels.insert(topic.name, id);
+        Ok(id)
+    }
+}
+
+fn clock(source: Source) -> BTreeMap<String, String> {
+    let epoch = match source {
+        Source::Live => "vehicle's clock, nanoseconds since 1970",
+        Source::Virtual => "virtual clock, nanoseconds",
+    };
+    BTreeMap::from([
+        ("log_time".to_owned(), format!("when the recorder got the message; {epoch}")),
+        ("publish_time".to_owned(), format!("when the content was true; {epoch}")),
+    ])
+}
+
+fn software(info: &EpisodeInfo) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("vehicle".to_owned(), info.software.clone()),
+        ("recorder".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ])
+}

@@ -1,0 +1,300 @@
+//! What is known about an episode besides its messages.
+
+use crate::RecorderError;
+use bytes::Bytes;
+use protocol::{EpisodeId, PolicyVersion, VehicleId, api};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Where an episode was driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// In real time.
+    #[default]
+    Live,
+    /// In virtual time; its clock starts anywhere.
+    Virtual,
+}
+
+impl Source {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Virtual => "virtual",
+        }
+    }
+}
+
+/// How an episode was saved whose writer died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Byte of the `.part` file from which on nothing could be read.
+    pub cut_at: u64,
+    /// Damaged records (chunks, attachments) before that byte, left out.
+    pub skipped_records: u64,
+}
+
+/// A file within the episode file: the map, the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// File name, such as `map.xodr`.
+    pub name: String,
+    /// Media type, such as `application/xml`.
+    pub media_type: String,
+    /// Content.
+    pub data: Bytes,
+}
+
+/// An episode's description; times are nanoseconds on the clock of the messages' log times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpisodeInfo {
+    /// Identity, equal to the takeover's.
+    pub id: EpisodeId,
+    /// Whose.
+    pub vehicle: VehicleId,
+    /// Policy in force when it began.
+    pub policy: PolicyVersion,
+    /// [`protocol::v1::TakeoverCause::label`].
+    pub cause: String,
+    /// Free text for people.
+    pub reason: String,
+    /// Road network.
+    pub map: String,
+    /// Name of the robot's embodiment.
+    pub embodiment: String,
+    /// Version of the software that drove.
+    pub software: String,
+    /// Seed of the scenario, for a simulated drive.
+    pub seed: Option<u64>,
+    /// Real or virtual time.
+    pub source: Source,
+    /// When the operator took over.
+    pub takeover_ns: u64,
+    /// When the takeover ended; `None` while it lasts.
+    pub takeover_end_ns: Option<u64>,
+    /// Pre-roll that was asked for.
+    pub requested_pre_roll_ns: u64,
+    /// Pre-roll that is in the file: longer by what the keyframe needs, shorter when the ring held less.
+    pub actual_pre_roll_ns: u64,
+    /// Post-roll that was asked for.
+    pub requested_post_roll_ns: u64,
+    /// First log time.
+    pub start_ns: u64,
+    /// End of the post-roll.
+    pub end_ns: u64,
+    /// Messages that were offered and are not in the file, by topic.
+    pub drops: BTreeMap<String, u64>,
+    /// Set when the file was made from what a crash had left.
+    pub recovered: Option<Recovered>,
+}
+
+impl EpisodeInfo {
+    /// A description with everything else empty or zero.
+    #[must_use]
+    pub fn new(id: EpisodeId, vehicle: VehicleId, policy: PolicyVersion) -> Self {
+        Self {
+            id,
+            vehicle,
+            policy,
+            cause: String::new(),
+            reason: String::new(),
+            map: String::new(),
+            embodiment: String::new(),
+            software: String::new(),
+            seed: None,
+            source: Source::Live,
+            takeover_ns: 0,
+            takeover_end_ns: None,
+            requested_pre_roll_ns: 0,
+            actual_pre_roll_ns: 0,
+            requested_post_roll_ns: 0,
+            start_ns: 0,
+            end_ns: 0,
+            drops: BTreeMap::new(),
+            recovered: None,
+        }
+    }
+
+    /// From the start of the pre-roll to the end of the post-roll, seconds.
+    #[must_use]
+    pub fn duration_s(&self) -> f64 {
+        self.end_ns.saturating_sub(self.start_ns) as f64 * 1e-9
+    }
+
+    /// The catalogue's row for the finished file `file` of `bytes` bytes with this SHA-256 (hex).
+    #[must_use]
+    pub fn to_api(&self, file: String, bytes: u64, sha256: String) -> api::Episode {
+        api::Episode {
+            id: self.id.clone(),
+            vehicle: self.vehicle.clone(),
+            policy: self.policy.clone(),
+            cause: self.cause.clone(),
+            file,
+            bytes,
+            sha256,
+            start_ms: (self.start_ns / 1_000_000) as i64,
+            duration_s: self.duration_s(),
+            map: self.map.clone(),
+        }
+    }
+
+    /// The entries of the `episode` metadata record.
+    #[must_use]
+    pub fn to_metadata(&self) -> BTreeMap<String, String> {
+        let mut map = BTreeMap::new();
+        let mut put = |key: &str, value: String| map.insert(key.to_owned(), value);
+        put("id", self.id.to_string());
+        put("vehicle", self.vehicle.to_string());
+        put("policy", self.policy.to_string());
+        put("cause", self.cause.clone());
+        put("reason", self.reason.clone());
+        put("map", self.map.clone());
+        put("embodiment", self.embodiment.clone());
+        put("software", self.software.clone());
+        put("source", self.source.label().to_owned());
+        put("takeover_ns", self.takeover_ns.to_string());
+        put("requested_pre_roll_ns", self.requested_pre_roll_ns.to_string());
+        put("actual_pre_roll_ns", self.actual_pre_roll_ns.to_string());
+        put("requested_post_roll_ns", self.requested_post_roll_ns.to_string());
+        put("start_ns", self.start_ns.to_string());
+        put("end_ns", self.end_ns.to_string());
+        put("drops", serde_json::json!(self.drops).to_string());
+        put("recovered", self.recovered.is_some().to_string());
+        self.seed.map(|seed| put("seed", seed.to_string()));
+        self.takeover_end_ns.map(|end| put("takeover_end_ns", end.to_string()));
+        if let Some(recovered) = &self.recovered {
+            put("recovered_cut_at", recovered.cut_at.to_string());
+            put("recovered_skipped_records", recovered.skipped_records.to_string());
+        }
+        let check = check(&map);
+        map.insert(CHECK.to_owned(), check);
+        map
+    }
+
+    /// Reads what [`Self::to_metadata`] wrote.
+    ///
+    /// # Errors
+    /// [`RecorderError::Metadata`] naming the entry that is missing or has no sense.
+    pub fn from_metadata(map: &BTreeMap<String, String>) -> Result<Self, RecorderError> {
+        let entries = Entries(map);
+        if entries.text(CHECK)? != check(map) {
+            return Err(bad(CHECK, entries.text(CHECK)?, "the entries are not those that were written"));
+        }
+        let recovered = match entries.parse::<bool>("recovered")? {
+            true => Some(Recovered {
+                cut_at: entries.parse("recovered_cut_at")?,
+                skipped_records: entries.parse("recovered_skipped_records")?,
+            }),
+            false => None,
+        };
+        Ok(Self {
+            id: entries.parse("id")?,
+            vehicle: entries.parse("vehicle")?,
+            policy: entries.parse("policy")?,
+            cause: entries.text("cause")?.to_owned(),
+            reason: entries.text("reason")?.to_owned(),
+            map: entries.text("map")?.to_owned(),
+            embodiment: entries.text("embodiment")?.to_owned(),
+            software: entries.text("software")?.to_owned(),
+            seed: entries.optional("seed")?,
+            source: match entries.text("source")? {
+                "live" => Source::Live,
+                "virtual" => Source::Virtual,
+                other => return Err(bad("source", other, "neither live nor virtual")),
+            },
+            takeover_ns: entries.parse("takeover_ns")?,
+            takeover_end_ns: entries.optional("takeover_end_ns")?,
+            requested_pre_roll_ns: entries.parse("requested_pre_roll_ns")?,
+            actual_pre_roll_ns: entries.parse("actual_pre_roll_ns")?,
+            requested_post_roll_ns: entries.parse("requested_post_roll_ns")?,
+            start_ns: entries.parse("start_ns")?,
+            end_ns: entries.parse("end_ns")?,
+            drops: serde_json::from_str(entries.text("drops")?)
+                .map_err(|error| bad("drops", entries.text("drops").unwrap_or_default(), error.to_string()))?,
+            recovered,
+        })
+    }
+}
+
+/// Entry with the hash of the others: the container has no checksum on metadata.
+const CHECK: &str = "check";
+
+/// Hash over all other entries.
+fn check(map: &BTreeMap<String, String>) -> String {
+    let mut hash = Sha256::new();
+    for (key, value) in map.iter().filter(|(key, _)| *key != CHECK) {
+        for text in [key, value] {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+    }
+    hex::encode(&hash.finalize()[..8])
+}
+
+struct Entries<'a>(&'a BTreeMap<String, String>);
+
+impl Entries<'_> {
+    fn text(&self, key: &'static str) -> Result<&str, RecorderError> {
+        self.0.get(key).map(String::as_str).ok_or_else(|| bad(key, "", "missing"))
+    }
+
+    fn parse<T: std::str::FromStr<Err: ToString>>(&self, key: &'static str) -> Result<T, RecorderError> {
+        let text = self.text(key)?;
+        text.parse().map_err(|error: T::Err| bad(key, text, error.to_string()))
+    }
+
+    fn optional<T: std::str::FromStr<Err: ToString>>(&self, key: &'static str) -> Result<Option<T>, RecorderError> {
+        if self.0.contains_key(key) { self.parse(key).map(Some) } else { Ok(None) }
+    }
+}
+
+fn bad(key: &'static str, value: &str, problem: impl Into<String>) -> RecorderError {
+    RecorderError::Metadata { key, value: value.to_owned(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> EpisodeInfo {
+        let mut info = EpisodeInfo::new(
+            EpisodeId::new("e-1").unwrap(),
+            VehicleId::new("car").unwrap(),
+            PolicyVersion::new("p").unwrap(),
+        );
+        info.seed = Some(u64::MAX);
+        info.takeover_end_ns = Some(7);
+        info.drops.insert("/scan".into(), 3);
+        info.reason = "says \"stop\"\n".into();
+        info.source = Source::Virtual;
+        info.recovered = Some(Recovered { cut_at: 9, skipped_records: 1 });
+        info
+    }
+
+    #[test]
+    fn metadata_carries_everything() {
+        let info = full();
+        assert_eq!(EpisodeInfo::from_metadata(&info.to_metadata()).unwrap(), info);
+        let json = serde_json::to_string(&info).unwrap();
+        assert_eq!(serde_json::from_str::<EpisodeInfo>(&json).unwrap(), info);
+    }
+
+    #[test]
+    fn a_bad_entry_is_named() {
+        for (key, value) in [("id", "../x"), ("start_ns", "-1"), ("drops", "{"), ("source", "dream"), ("seed", "x")] {
+            let mut map = full().to_metadata();
+            map.insert(key.to_owned(), value.to_owned());
+            map.insert(CHECK.to_owned(), check(&map));
+            let error = EpisodeInfo::from_metadata(&map).unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains(&format!("{value:?}")), "{error}");
+        }
+        let mut map = full().to_metadata();
+        map.insert("cause".to_owned(), "other".to_owned());
+        assert!(EpisodeInfo::from_metadata(&map).unwrap_err().to_string().contains("check"));
+        map.remove("end_ns");
+        map.insert(CHECK.to_owned(), check(&map));
+        assert!(EpisodeInfo::from_metadata(&map).unwrap_err().to_string().contains("end_ns"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The topics of an episode file.
+
+use crate::Topic;
+
+macro_rules! topics {
+    ($($(#[$doc:meta])* $name:ident = $topic:literal, $schema:literal;)*) => {
+        $($(#[$doc])* pub static $name: Topic = Topic { name: $topic, schema: $schema };)*
+
+        /// Every topic that is written now.
+        pub static ALL: &[&Topic] = &[$(&$name),*];
+    };
+}
+
+topics! {
+    /// Front camera: H.264 Annex B, one frame a message, no B-frames, parameter sets in every IDR.
+    CAMERA_FRONT = "/camera/front", "foxglove.CompressedVideo";
+    /// Front camera's intrinsics.
+    CAMERA_FRONT_CALIBRATION = "/camera/front/calibration", "foxglove.CameraCalibration";
+    /// Planar lidar.
+    SCAN = "/scan", "foxglove.LaserScan";
+    /// Where sensors sit and the vehicle is.
+    TF = "/tf", "foxglove.FrameTransforms";
+    /// The vehicle in the map.
+    EGO_POSE = "/ego/pose", "foxglove.PoseInFrame";
+    /// Route ahead and perceived objects.
+    SURROUNDINGS = "/surroundings", "takeover.v1.Surroundings";
+    /// The robot's own state, once a control tick.
+    VEHICLE_STATE = "/vehicle/state", "takeover.v1.VehicleState";
+    /// What the gate let through to the actuators.
+    CONTROL_COMMAND = "/control/command", "takeover.v1.ControlCommand";
+    /// What the policy would do, whoever drives.
+    CONTROL_PROPOSAL = "/control/proposal", "takeover.v1.PolicyProposal";
+    /// Who moves the robot.
+    AUTHORITY = "/authority", "takeover.v1.AuthorityState";
+    /// What the operator did, as it arrived.
+    OPERATOR_INPUT = "/operator/input", "takeover.v1.OperatorInput";
+    /// Quality of the link.
+    LINK_STATS = "/link/stats", "takeover.v1.LinkStats";
+    /// Which policy runs and how well.
+    POLICY_STATUS = "/policy/status", "takeover.v1.PolicyStatus";
+    /// Start and end of takeovers, bookmarks.
+    TAKEOVER_EVENT = "/takeover/event", "foxglove.Event";
+    /// Text for people.
+    LOG = "/log", "foxglove.Log";
+}
+
+/// The topic of this name among [`ALL`].
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Topic> {
+    ALL.iter().copied().find(|topic| topic.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_topic_has_a_name_of_its_own_and_a_schema_that_exists() {
+        let names: BTreeSet<_> = ALL.iter().map(|topic| topic.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for topic in ALL {
+            assert!(protocol::schema::descriptor_set(topic.schema).is_some(), "{topic:?}");
+            assert_eq!(by_name(topic.name), Some(*topic));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The situation as the operator pictures it now: route and objects moved from when they were seen to the present.
+
+use protocol::Embodiment;
+use protocol::v1::{ObjectKind, Pose2, Surroundings, VehicleState};
+
+/// From the rear axle to the front bumper, metres.
+pub const FRONT_M: f64 = 3.6;
+/// From the rear axle to the rear bumper, metres.
+pub const REAR_M: f64 = 1.0;
+/// Half of the car's width, metres.
+pub const HALF_WIDTH_M: f64 = 0.93;
+
+/// One station of the route, in today's vehicle frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Point {
+    pub s: f64,
+    pub x: f64,
+    pub y: f64,
+    pub heading: f64,
+    pub curvature: f64,
+    pub lane_left: f64,
+    pub lane_right: f64,
+    pub drivable_left: f64,
+    pub drivable_right: f64,
+    pub road_left: f64,
+    pub speed_limit: f64,
+}
+
+/// An object in route coordinates relative to the car: `s` ahead of the rear axle, `d` left of the lane's centre.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Object {
+    pub kind: ObjectKind,
+    pub s: f64,
+    pub d: f64,
+    pub speed_s: f64,
+    pub speed_d: f64,
+    pub half_length: f64,
+    pub half_width: f64,
+}
+
+impl Object {
+    /// Whether it stands or nearly so.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        self.speed_s.hypot(self.speed_d) < 0.7
+    }
+
+    /// Whether it is a person.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.kind == ObjectKind::Pedestrian
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct View {
+    pub speed: f64,
+    pub acceleration: f64,
+    pub steering: f64,
+    /// Offset of the rear axle from the lane's centre, left positive.
+    pub d: f64,
+    /// Heading relative to the lane.
+    pub heading: f64,
+    pub route: Vec<Point>,
+    pub objects: Vec<Object>,
+    pub visibility: f64,
+    pub friction: f64,
+    pub route_left: f64,
+}
+
+/// Rigid motion in the plane.
+struct Motion {
+    x: f64,
+    y: f64,
+    heading: f64,
+}
+
+impl Motion {
+    /// The frame of `from` seen from `to`.
+    fn between(from: &Pose2, to: &Pose2) -> Self {
+        let (sin, cos) = to.heading_rad.sin_cos();
+        let (dx, dy) = (from.x_m - to.x_m, from.y_m - to.y_m);
+        Self { x: cos * dx + sin * dy, y: cos * dy - sin * dx, heading: from.heading_rad - to.heading_rad }
+    }
+
+    fn apply(&self, x: f64, y: f64) -> (f64, f64) {
+        let (sin, cos) = self.heading.sin_cos();
+        (self.x + cos * x - sin * y, self.y + sin * x + cos * y)
+    }
+}
+
+fn channel(embodiment: &Embodiment, state: &VehicleState, name: &str) -> f64 {
+    embodiment.observation(&state.observation, name).filter(|v| v.is_finite()).unwrap_or(0.0)
+}
+
+/// Where the car is `age_us` after `state`, at constant speed and yaw rate.
+fn extrapolate(embodiment: &Embodiment, state: &VehicleState, age_us: u64) -> Option<Pose2> {
+    let pose = state.world_from_vehicle?;
+    let dt = (age_us as f64 * 1e-6).min(1.0);
+    let speed = channel(embodiment, state, "speed_mps");
+    let heading = pose.heading_rad + channel(embodiment, state, "yaw_rate_radps") * dt;
+    let middle = (pose.heading_rad + heading) / 2.0;
+    Some(Pose2 {
+        x_m: pose.x_m + speed * dt * middle.cos(),
+        y_m: pose.y_m + speed * dt * middle.sin(),
+        heading_rad: heading,
+    })
+}
+
+impl View {
+    /// Builds the picture from the newest `surroundings`, the state they were `seen_from`, the newest `state` and its
+    /// age by now. `None` without a pose or a route.
+    #[must_use]
+    pub fn new(
+        embodiment: &Embodiment,
+        surroundings: &Surroundings,
+        seen_from: &VehicleState,
+        state: &VehicleState,
+        age_us: u64,
+    ) -> Option<Self> {
+        let now = extrapolate(embodiment, state, age_us)?;
+        let motion = Motion::between(seen_from.world_from_vehicle.as_ref()?, &now);
+        let route: Vec<Point> = surroundings.corridor.iter().map(|p| move_point(&motion, p)).collect();
+        if route.len() < 2 {
+            return None;
+        }
+        let (s0, d0) = project(&route, 0.0, 0.0);
+        let heading = -interpolate(&route, s0, |p| p.heading);
+        let elapsed_s = (state.monotonic_us.saturating_sub(seen_from.monotonic_us) + age_us) as f64 * 1e-6;
+        let objects = surroundings.objects.iter().map(|o| move_object(&motion, &route, s0, elapsed_s, o)).collect();
+        Some(Self {
+            speed: channel(embodiment, state, "speed_mps"),
+            acceleration: channel(embodiment, state, "acceleration_mps2"),
+            steering: channel(embodiment, state, "steering_rad"),
+            d: d0,
+            heading,
+            route: route.into_iter().map(|p| Point { s: p.s - s0, ..p }).collect(),
+            objects,
+            visibility: f64::from(surroundings.visibility_m).max(10.0),
+            friction: f64::from(surroundings.friction).clamp(0.2, 1.0),
+            route_left: f64::from(surroundings.route_left_m),
+        })
+    }
+
+    /// A value of the route at `s` ahead.
+    pub fn at(&self, s: f64, value: impl Fn(&Point) -> f64) -> f64 {
+        interpolate(&self.route, s, value)
+    }
+}
+
+fn move_point(motion: &Motion, p: &protocol::v1::CorridorPoint) -> Point {
+    let (x, y) = motion.apply(p.x_m.into(), p.y_m.into());
+    Point {
+        s: p.s_m.into(),
+        x,
+        y,
+        heading: f64::from(p.heading_rad) + motion.heading,
+        curvature: p.curvature_per_m.into(),
+        lane_left: p.lane_left_m.into(),
+        lane_right: p.lane_right_m.into(),
+        drivable_left: p.drivable_left_m.into(),
+        drivable_right: p.drivable_right_m.into(),
+        road_left: p.road_left_m.into(),
+        speed_limit: p.speed_limit_mps.into(),
+    }
+}
+
+fn move_object(motion: &Motion, route: &[Point], s0: f64, elapsed_s: f64, o: &protocol::v1::TrackedObject) -> Object {
+    let (vx, vy) = (f64::from(o.velocity_x_mps), f64::from(o.velocity_y_mps));
+    let (x, y) = motion.apply(f64::from(o.x_m) + vx * elapsed_s, f64::from(o.y_m) + vy * elapsed_s);
+    let (s, d) = project(route, x, y);
+    let along = interpolate(route, s, |p| p.heading) - motion.heading;
+    let (sin, cos) = along.sin_cos();
+    let turned = f64::from(o.heading_rad) - along;
+    let (length, width) = (f64::from(o.length_m) / 2.0, f64::from(o.width_m) / 2.0);
+    Object {
+        kind: o.kind(),
+        s: s - s0,
+        d,
+        speed_s: vx * cos + vy * sin,
+        speed_d: vy * cos - vx * sin,
+        half_length: length * turned.cos().abs() + width * turned.sin().abs(),
+        half_width: length * turned.sin().abs() + width * turned.cos().abs(),
+    }
+}
+
+/// Route coordinates of a place: arc length and offset to the left. The first and last segments are prolonged.
+fn project(route: &[Point], x: f64, y: f64) -> (f64, f64) {
+    let mut best = (f64::INFINITY, 0.0, 0.0);
+    let last = route.len() - 2;
+    for (index, pair) in route.windows(2).enumerate() {
+        let [a, b] = pair else { continue };
+        let (ux, uy) = (b.x - a.x, b.y - a.y);
+        let length = ux.hypot(uy).max(1e-6);
+        let mut t = ((x - a.x) * ux + (y - a.y) * uy) / (length * length);
+        if index > 0 {
+            t = t.max(0.0);
+        }
+        if index < last {
+            t = t.min(1.0);
+        }
+        let (dx, dy) = (x - (a.x + t * ux), y - (a.y + t * uy));
+        let distance = dx.hypot(dy);
+        if distance < best.0 {
+            let side = (ux * dy - uy * dx) / length;
+            best = (distance, a.s + t * (b.s - a.s), distance.copysign(side));
+        }
+    }
+    (best.1, best.2)
+}
+
+fn interpolate(route: &[Point], s: f64, value: impl Fn(&Point) -> f64) -> f64 {
+    let after = route.partition_point(|p| p.s <= s);
+    match (after.checked_sub(1).and_then(|i| route.get(i)), route.get(after)) {
+        (Some(a), Some(b)) => {
+            let t = (s - a.s) / (b.s - a.s).max(1e-6);
+            value(a) + t * (value(b) - value(a))
+        }
+        (Some(p), None) | (None, Some(p)) => value(p),
+        (None, None) => 0.0,
+    }
+}
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

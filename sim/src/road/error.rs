@@ -1,0 +1,118 @@
+//! What can go wrong between a road file and a route.
+
+use std::path::PathBuf;
+
+/// Why a road network or a route could not be had. Positions are lines of the OpenDRIVE text, counted from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum RoadError {
+    /// The file could not be read.
+    #[error("cannot read the road file {path}: {source}")]
+    Read {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is larger than any file this reader accepts.
+    #[error("the road file has {bytes} bytes, more than the {limit} allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The most allowed.
+        limit: u64,
+    },
+    /// The text is no well-formed XML.
+    #[error("the road file is not well-formed XML: {0}")]
+    Xml(String),
+    /// The root element is something else.
+    #[error("line {line}: the root element is <{found}>, not <OpenDRIVE>")]
+    NotOpenDrive {
+        /// Where.
+        line: u32,
+        /// The root element's name.
+        found: String,
+    },
+    /// A required attribute is absent.
+    #[error("line {line}: <{element}> lacks the attribute {attribute:?}")]
+    MissingAttribute {
+        /// Where.
+        line: u32,
+        /// The element.
+        element: String,
+        /// The attribute it should have.
+        attribute: String,
+    },
+    /// An attribute's value cannot be used.
+    #[error("line {line}: <{element}> has {attribute}={value:?}: {problem}")]
+    BadValue {
+        /// Where.
+        line: u32,
+        /// The element.
+        element: String,
+        /// The attribute.
+        attribute: String,
+        /// Its value as written.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A required child element is absent.
+    #[error("line {line}: <{element}> lacks a <{child}>")]
+    MissingElement {
+        /// Where.
+        line: u32,
+        /// The element.
+        element: String,
+        /// The child it should have.
+        child: String,
+    },
+    /// The network would need too much memory.
+    #[error("the network has about {points:.0} centre-line points, more than the {limit} allowed")]
+    TooManyPoints {
+        /// Estimated points of all lanes.
+        points: f64,
+        /// The most allowed.
+        limit: usize,
+    },
+    /// A polynomial of the file runs away.
+    #[error("road {road:?}: at s={s_m} m the {what} lies {value} m beside the reference line")]
+    WildLane {
+        /// The road's id.
+        road: String,
+        /// Where along it.
+        s_m: f64,
+        /// Lane offset or lane edge.
+        what: &'static str,
+        /// How far out.
+        value: f64,
+    },
+    /// The pieces of a plan view do not meet.
+    #[error("road {road:?}: the plan view jumps by {jump_m} m at s={s_m} m")]
+    Torn {
+        /// The road's id.
+        road: String,
+        /// Where along it.
+        s_m: f64,
+        /// How far.
+        jump_m: f64,
+    },
+    /// The file has no road with a lane.
+    #[error("the road file has no road with lanes")]
+    NoRoads,
+    /// No network of this name is built in.
+    #[error("no built-in road network is called {0:?}")]
+    UnknownBuiltIn(String),
+    /// No driving lane to start on.
+    #[error("the road network {0:?} has no driving lane to start a route on")]
+    NoRoute(String),
+    /// A number asked for makes no sense.
+    #[error("{name} must be {expected}, got {value}")]
+    BadArgument {
+        /// The argument.
+        name: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
+    },
+}

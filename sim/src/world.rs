@@ -1,0 +1,389 @@
+//! The world around one car: route, vehicle, traffic, difficulties, weather and what the car perceives of them.
+//!
+//! A [`World`] is handed time and commands and nothing else: the same network, configuration and commands give the same
+//! world bit by bit. It has no clock and no thread, so it runs as fast as it is stepped.
+
+mod contact;
+mod footprint;
+mod perception;
+
+pub use contact::WorldStatus;
+pub use footprint::Footprint;
+
+use crate::difficulty::{self, Difficulties, Difficulty, Placed};
+use crate::dynamics::{self, Gear, Vehicle, VehicleParams};
+use crate::lidar;
+use crate::road::{RoadError, RoadNetwork};
+use crate::route::{Route, Station};
+use crate::scene::{Actor, SceneSnapshot};
+use crate::traffic::{self, Around, Closure, Presence, Traffic};
+use protocol::foxglove::LaserScan;
+use protocol::v1::{Pose2, Surroundings};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// What a world is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorldConfig {
+    /// Chooses route, traffic, difficulties and noise.
+    pub seed: u64,
+    /// Cars a kilometre of each lane near the route; 0 for empty roads.
+    pub traffic_per_km: f64,
+    /// The kinds of difficulty that occur; none when empty.
+    pub difficulties: Vec<Difficulty>,
+    /// Mean distance from one difficulty to the next, m.
+    pub difficulty_spacing_m: f64,
+    /// No speed limit of the world is higher than this, m/s.
+    pub cruise_cap_mps: f64,
+    /// Length of the route where the network allows it, m.
+    pub target_length_m: f64,
+}
+
+impl Default for WorldConfig {
+    /// A trip of 1.5 km with some traffic and every kind of difficulty about every 250 m.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            traffic_per_km: 10.0,
+            difficulties: Difficulty::ALL.to_vec(),
+            difficulty_spacing_m: 250.0,
+            cruise_cap_mps: 20.0,
+            target_length_m: 1_500.0,
+        }
+    }
+}
+
+impl WorldConfig {
+    fn check(&self) -> Result<(), RoadError> {
+        let positive = [
+            ("difficulty_spacing_m", self.difficulty_spacing_m),
+            ("cruise_cap_mps", self.cruise_cap_mps),
+            ("target_length_m", self.target_length_m),
+        ];
+        for (name, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(RoadError::BadArgument { name, expected: "a positive number", value });
+            }
+        }
+        let value = self.traffic_per_km;
+        if !(0.0..=100.0).contains(&value) {
+            return Err(RoadError::BadArgument { name: "traffic_per_km", expected: "0 to 100", value });
+        }
+        Ok(())
+    }
+}
+
+/// The car's own state; position and speed are those of the rear axle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EgoState {
+    /// East, m.
+    pub x_m: f64,
+    /// North, m.
+    pub y_m: f64,
+    /// In (-pi, pi].
+    pub heading_rad: f64,
+    /// Along the car's x axis, negative in reverse.
+    pub speed_mps: f64,
+    /// Rate of the speed.
+    pub acceleration_mps2: f64,
+    /// Angle of the front wheels.
+    pub steering_rad: f64,
+    /// Yaw rate.
+    pub yaw_rate_radps: f64,
+    /// Distance driven.
+    pub odometer_m: f64,
+}
+
+impl EgoState {
+    fn of(vehicle: &Vehicle) -> Self {
+        Self {
+            x_m: vehicle.rear_x_m(),
+            y_m: vehicle.rear_y_m(),
+            heading_rad: vehicle.heading_rad(),
+            speed_mps: vehicle.speed_mps(),
+            acceleration_mps2: vehicle.acceleration_mps2(),
+            steering_rad: vehicle.steering_rad(),
+            yaw_rate_radps: vehicle.yaw_rate_radps(),
+            odometer_m: vehicle.odometer_m(),
+        }
+    }
+
+    /// The outline of the car's body.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        let (sin, cos) = self.heading_rad.sin_cos();
+        Footprint {
+            x_m: self.x_m + dynamics::CENTRE_AHEAD_M * cos,
+            y_m: self.y_m + dynamics::CENTRE_AHEAD_M * sin,
+            cos,
+            sin,
+            half_length_m: dynamics::LENGTH_M / 2.0,
+            half_width_m: dynamics::WIDTH_M / 2.0,
+            round: false,
+        }
+    }
+}
+
+/// One car's world; see the [module](self).
+#[derive(Clone)]
+pub struct World {
+    config: WorldConfig,
+    network: Arc<RoadNetwork>,
+    route: Arc<Route>,
+    vehicle: Vehicle,
+    ego: EgoState,
+    /// Where the rear axle is along the route.
+    progress_m: f64,
+    tick: u64,
+    time_s: f64,
+    /// Where the middle of the car is: along the route and left of it.
+    place: (f64, f64),
+    rain: f64,
+    traffic: Traffic,
+    difficulties: Difficulties,
+    closures: Arc<Vec<Closure>>,
+    presences: Vec<Presence>,
+    actors: Vec<Actor>,
+    status: WorldStatus,
+}
+
+impl World {
+    /// Picks a route by the seed and puts the car, standing, at its start.
+    pub fn new(network: Arc<RoadNetwork>, config: WorldConfig) -> Result<Self, RoadError> {
+        config.check()?;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let route = Arc::new(network.random_route(&mut rng, config.target_length_m)?);
+        let start = route.at(0.0);
+        let vehicle = Vehicle::standing(VehicleParams::MID_SIZE, start.x_m, start.y_m, start.heading_rad);
+        let ego = EgoState::of(&vehicle);
+        let difficulties = difficulty::place(&route, &config.difficulties, config.difficulty_spacing_m, &mut rng);
+        let closures: Arc<Vec<Closure>> = Arc::new(difficulties.closures().collect());
+        let mut tracks = traffic::tracks(&network, &route, config.cruise_cap_mps);
+        for closure in closures.iter().filter(|closure| closure.gate) {
+            tracks[0].pass(closure);
+        }
+        let mut world = Self {
+            traffic: Traffic::new(Arc::new(tracks), config.traffic_per_km, config.seed),
+            config,
+            network,
+            route,
+            vehicle,
+            ego,
+            progress_m: 0.0,
+            tick: 0,
+            time_s: 0.0,
+            place: (0.0, 0.0),
+            rain: 0.0,
+            difficulties,
+            closures,
+            presences: Vec::new(),
+            actors: Vec::new(),
+            status: WorldStatus::default(),
+        };
+        world.look_around();
+        let mut traffic = world.traffic.clone();
+        traffic.populate(&world.around());
+        world.traffic = traffic;
+        world.gather_actors();
+        world.update_status();
+        Ok(world)
+    }
+
+    /// Moves everything on by `dt_s` while the car is asked for this acceleration and angle of the front wheels.
+    pub fn step(&mut self, dt_s: f64, acceleration_mps2: f64, steering_rad: f64) {
+        if !(dt_s > 0.0 && dt_s.is_finite()) {
+            return;
+        }
+        self.tick += 1;
+        self.time_s += dt_s;
+        self.vehicle.step(dt_s, acceleration_mps2, steering_rad, self.friction());
+        self.ego = EgoState::of(&self.vehicle);
+        self.look_around();
+        self.move_others(dt_s);
+        self.gather_actors();
+        self.update_status();
+    }
+
+    /// Finds the car on the route, the weather there and what stands near.
+    fn look_around(&mut self) {
+        self.progress_m = self.route.project(self.ego.x_m, self.ego.y_m, self.progress_m).0;
+        let body = self.ego.footprint();
+        self.place = self.route.project(body.x_m, body.y_m, self.progress_m);
+        self.rain = self.difficulties.rain(self.progress_m);
+        self.presences.clear();
+        self.difficulties.push_presences(self.place.0, &mut self.presences);
+    }
+
+    fn around(&self) -> Around<'_> {
+        around(&self.route, self.presence(), &self.presences, &self.closures, self.rain)
+    }
+
+    /// The car as other drivers see it.
+    fn presence(&self) -> Presence {
+        let turn = self.ego.heading_rad - self.route.at(self.place.0).heading_rad;
+        let (sin, cos) = turn.sin_cos();
+        let (half_length, half_width) = (dynamics::LENGTH_M / 2.0, dynamics::WIDTH_M / 2.0);
+        Presence {
+            id: u32::MAX,
+            s_m: self.place.0,
+            d_m: self.place.1,
+            half_length_m: half_length * cos.abs() + half_width * sin.abs(),
+            half_width_m: half_length * sin.abs() + half_width * cos.abs(),
+            speed_mps: self.ego.speed_mps * cos,
+        }
+    }
+
+    fn move_others(&mut self, dt_s: f64) {
+        let ego = self.presence();
+        let scene = difficulty::Scene {
+            middle_m: ego.s_m,
+            front_m: ego.s_m + dynamics::LENGTH_M / 2.0,
+            speed_mps: self.ego.speed_mps,
+        };
+        let around = around(&self.route, ego, &self.presences, &self.closures, self.rain);
+        self.difficulties.step(dt_s, self.time_s, &scene, &around, &mut self.traffic);
+        self.traffic.step(dt_s, &around);
+    }
+
+    fn gather_actors(&mut self) {
+        self.actors.clear();
+        self.difficulties.push_actors(self.place.0, &self.route, &mut self.actors);
+        self.traffic.push_actors(&mut self.actors);
+    }
+
+    /// Simulated time since the start, s.
+    #[must_use]
+    pub fn time_s(&self) -> f64 {
+        self.time_s
+    }
+
+    /// The car's own state.
+    #[must_use]
+    pub fn ego(&self) -> &EgoState {
+        &self.ego
+    }
+
+    /// The route being driven.
+    #[must_use]
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The network the route runs through.
+    #[must_use]
+    pub fn network(&self) -> &Arc<RoadNetwork> {
+        &self.network
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &WorldConfig {
+        &self.config
+    }
+
+    /// How far along the route the rear axle is, m.
+    #[must_use]
+    pub fn progress_m(&self) -> f64 {
+        self.progress_m
+    }
+
+    /// The route at `s_m` with the speed limit that holds in this world.
+    #[must_use]
+    pub fn station(&self, s_m: f64) -> Station {
+        let station = self.route.at(s_m);
+        Station { speed_limit_mps: station.speed_limit_mps.min(self.config.cruise_cap_mps), ..station }
+    }
+
+    /// 0 dry to 1 cloudburst, where the car is.
+    #[must_use]
+    pub fn rain(&self) -> f64 {
+        self.rain
+    }
+
+    /// The difficulties of this trip, in the order of the route.
+    #[must_use]
+    pub fn difficulties(&self) -> &[Placed] {
+        &self.difficulties.placed
+    }
+
+    /// Everything near the car that can move or be hit, in the order of the identities.
+    #[must_use]
+    pub fn actors(&self) -> &[Actor] {
+        &self.actors
+    }
+
+    /// Friction between tyres and road where the car is: 1 when dry, 0.7 to 0.5 in heavy rain.
+    #[must_use]
+    pub fn friction(&self) -> f64 {
+        crate::difficulty::friction(self.rain())
+    }
+
+    /// Chooses the gear; `false`, and no change, while the car rolls.
+    pub fn select_gear(&mut self, gear: Gear) -> bool {
+        self.vehicle.select_gear(gear)
+    }
+
+    /// What the car perceives: 41 stations of the route, 3 m apart, and the objects in sight, all in the vehicle frame
+    /// (origin at the rear axle). `monotonic_us` and `sequence` are left 0 for the caller.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
+        perception::surroundings(self)
+    }
+
+    /// One lidar scan, see [`lidar`]; `timestamp` is left to the caller.
+    #[must_use]
+    pub fn scan(&self) -> LaserScan {
+        let (sin, cos) = self.ego.heading_rad.sin_cos();
+        let mount = lidar::Mount {
+            x_m: self.ego.x_m + lidar::MOUNT_AHEAD_M * cos,
+            y_m: self.ego.y_m + lidar::MOUNT_AHEAD_M * sin,
+            heading_rad: self.ego.heading_rad,
+        };
+        lidar::scan(mount, self.actors.iter().map(Footprint::of), self.rain(), self.config.seed, self.tick)
+    }
+
+    /// The present moment for a camera.
+    #[must_use]
+    pub fn snapshot(&self) -> SceneSnapshot {
+        SceneSnapshot {
+            time_s: self.time_s,
+            ego: Pose2 { x_m: self.ego.x_m, y_m: self.ego.y_m, heading_rad: self.ego.heading_rad },
+            speed_mps: self.ego.speed_mps,
+            actors: self.actors.clone(),
+            rain: self.rain(),
+        }
+    }
+
+    /// Whether the car has hit something, left the road or arrived.
+    #[must_use]
+    pub fn status(&self) -> WorldStatus {
+        self.status.clone()
+    }
+
+    /// Puts the car back on the route's line at `s_m`, standing, and makes room around it: traffic within 30 m and
+    /// obstacles up to 25 m ahead go. The collision is forgotten.
+    pub fn replace_ego(&mut self, s_m: f64) {
+        let s_m = if s_m.is_finite() { s_m.clamp(0.0, self.route.length_m()) } else { self.progress_m };
+        let station = self.route.at(s_m);
+        self.vehicle.place(station.x_m, station.y_m, station.heading_rad);
+        self.ego = EgoState::of(&self.vehicle);
+        self.progress_m = s_m;
+        self.traffic.clear(s_m, 30.0);
+        self.difficulties.clear(s_m - 5.0, s_m + dynamics::FRONT_AHEAD_M + 25.0);
+        self.look_around();
+        self.gather_actors();
+        self.status = WorldStatus::default();
+        self.update_status();
+    }
+}
+
+fn around<'a>(
+    route: &'a Route,
+    ego: Presence,
+    others: &'a [Presence],
+    closures: &'a [Closure],
+    rain: f64,
+) -> Around<'a> {
+    Around { route, ego, others, closures, friction: difficulty::friction(rain), rain }
+}

@@ -1,0 +1,70 @@
+//! `takeover operator`: the scripted remote operator in a seat, over the real link.
+
+use link::{FromVehicle, SeatLink, SeatOptions};
+use protocol::{Embodiment, SeatId, VehicleId};
+use sim::operator::{OperatorConfig, ScriptedOperator};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Sits a scripted operator in a seat: it watches the car, takes over when it asks, is stuck or about to do harm, and
+/// hands back. It gives way to people.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OperatorArgs {
+    /// Address of the control plane.
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
+    pub control_plane: String,
+    /// Which vehicle.
+    #[arg(long, default_value = "car-1")]
+    pub vehicle: VehicleId,
+    /// Name of the seat; one that begins with "scripted" gives way to people.
+    #[arg(long, default_value = "scripted-1")]
+    pub seat: SeatId,
+    /// Ends when standard input closes.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+/// How often the operator looks and acts: 100 Hz.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Operates until a signal.
+///
+/// # Errors
+/// When the seat cannot be set up.
+pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let options = SeatOptions { watch_only: false, decode: false };
+    let seat =
+        SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
+    let config = OperatorConfig { seat_id: args.seat.to_string(), ..OperatorConfig::default() };
+    let mut operator = ScriptedOperator::new(config, Embodiment::ackermann_car());
+    while !stop.load(Ordering::Relaxed) {
+        while let Some(message) = seat.try_recv() {
+            match message {
+                FromVehicle::State(datagram) => operator.receive(seat.now_us(), &datagram),
+                FromVehicle::Event(event) => operator.receive_event(&event),
+                FromVehicle::Connected => tracing::info!("connected"),
+                FromVehicle::Lost { reason } => tracing::warn!(%reason, "link lost"),
+                _ => {}
+            }
+        }
+        if let Some(clock) = seat.clock() {
+            operator.set_one_way_us((clock.round_trip_us / 2.0) as u64);
+        }
+        let out = operator.poll(seat.now_us());
+        for request in out.requests {
+            tracing::info!(?request, "request");
+            seat.send_request(request);
+        }
+        if let Some(command) = out.command {
+            seat.send_command(command);
+        }
+        std::thread::sleep(PERIOD);
+    }
+    drop(seat);
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(())
+}

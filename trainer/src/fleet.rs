@@ -1,0 +1,106 @@
+//! A fleet in virtual time: many trips over many roads, two at a time or as many as there are cores, with the same
+//! result whatever the number.
+
+use policy::Policy;
+use protocol::{IdError, VehicleId};
+use rayon::prelude::*;
+use sim::road::RoadNetwork;
+use sim::difficulty::Difficulty;
+use sim::world::WorldConfig;
+use std::path::PathBuf;
+use std::sync::Arc;
+use vehicle_bridge::core::CoreConfig;
+use vehicle_bridge::virtual_drive::{DriveError, LinkModel, TripPlan, TripReport, drive};
+
+/// Trips to drive.
+#[derive(Debug, Clone)]
+pub struct FleetPlan {
+    /// Start of every trip's id, such as `t1-collect`.
+    pub name: String,
+    /// Roads, driven in turn.
+    pub roads: Vec<Arc<RoadNetwork>>,
+    /// Seed of this fleet; each trip gets its own from it.
+    pub seed: u64,
+    /// How many trips.
+    pub trips: usize,
+    /// Wanted length of a trip's route, metres.
+    pub route_m: f64,
+    /// Longest virtual time of a trip, seconds.
+    pub max_time_s: f64,
+    /// Where episodes go; `None` records nothing.
+    pub episodes_dir: Option<PathBuf>,
+}
+
+/// Vehicles that the fleet's trips are spread over.
+const VEHICLES: usize = 4;
+/// Virtual time between the starts of two trips, seconds.
+const TRIP_SLOT_S: u64 = 3_600;
+
+/// SplitMix64 (Steele et al. 2014): independent seeds from one.
+#[must_use]
+pub fn mix(seed: u64, index: u64) -> u64 {
+    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl FleetPlan {
+    /// The plan of trip `index`.
+    ///
+    /// # Errors
+    /// [`IdError`] when the name does not fit an identifier.
+    pub fn trip(&self, index: usize) -> Result<TripPlan, IdError> {
+        let network = Arc::clone(&self.roads[index % self.roads.len()]);
+        let seed = mix(self.seed, index as u64);
+        Ok(TripPlan {
+            id: format!("{}-{index:03}", self.name),
+            vehicle: VehicleId::new(format!("virtual-{}", index % VEHICLES + 1))?,
+            network,
+            world: WorldConfig {
+                seed,
+                traffic_per_km: 8.0,
+                difficulties: vec![
+                    Difficulty::ConesClosingLane,
+                    Difficulty::DoubleParked,
+                    Difficulty::CutInAndBrake,
+                    Difficulty::PedestrianStepsOut,
+                    Difficulty::HeavyRain,
+                ],
+                difficulty_spacing_m: 450.0,
+                cruise_cap_mps: 16.0,
+                target_length_m: self.route_m,
+            },
+            link: LinkModel::default(),
+            core: CoreConfig::default(),
+            max_time_s: self.max_time_s,
+            episodes_dir: self.episodes_dir.clone(),
+            starts_at_s: index as u64 * TRIP_SLOT_S,
+        })
+    }
+
+    /// Does `work` for every trip, several at a time.
+    ///
+    /// # Errors
+    /// The first trip's error, by order.
+    pub fn try_each<T: Send, E: From<IdError> + Send>(
+        &self,
+        work: impl Fn(TripPlan) -> Result<T, E> + Sync,
+    ) -> Result<Vec<T>, E> {
+        let results: Vec<Result<T, E>> =
+            (0..self.trips).into_par_iter().map(|index| work(self.trip(index)?)).collect();
+        results.into_iter().collect()
+    }
+
+    /// Drives every trip with `policy`, calling `done` as each ends, in any order. The reports come in the trips' order.
+    ///
+    /// # Errors
+    /// The first trip's error, by order.
+    pub fn drive(&self, policy: &Policy, done: impl Fn(&TripReport) + Sync) -> Result<Vec<TripReport>, DriveError> {
+        self.try_each(|trip| {
+            let report = drive(&trip, policy.clone())?;
+            done(&report);
+            Ok(report)
+        })
+    }
+}

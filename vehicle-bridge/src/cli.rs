@@ -1,0 +1,121 @@
+//! The bridge as a program: arguments and the run until a signal. The launcher's `takeover bridge` is the same.
+
+use crate::live::{self, BridgeConfig};
+use anyhow::Context;
+use protocol::VehicleId;
+use sim::road::RoadNetwork;
+use sim::difficulty::Difficulty;
+use sim::world::WorldConfig;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Runs a vehicle: drives it (here a simulated car), streams its camera to operators' seats, records takeovers, takes
+/// policy updates from the control plane.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BridgeArgs {
+    /// Address of the control plane.
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
+    pub control_plane: String,
+    /// This vehicle's name.
+    #[arg(long, default_value = "car-1")]
+    pub vehicle: VehicleId,
+    /// Road network: an OpenDRIVE file, or one of soderleden, e6mini, fabriksgatan.
+    #[arg(long, default_value = "soderleden")]
+    pub road: String,
+    /// Folder for the vehicle's journal, policies and unfinished episodes; finished ones go to its `episodes`
+    /// unless --episodes says otherwise.
+    #[arg(long, default_value = "takeover-vehicle")]
+    pub data: PathBuf,
+    /// Folder for finished episodes.
+    #[arg(long)]
+    pub episodes: Option<PathBuf>,
+    /// Seed of the simulated world.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Ends when standard input closes, so that the program never outlives the one that started it.
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+/// A built-in road network by name, or one from a file.
+///
+/// # Errors
+/// When it is neither, or the file is no usable OpenDRIVE.
+pub fn open_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
+    if RoadNetwork::built_in_names().contains(&name) {
+        return Ok(Arc::new(RoadNetwork::built_in(name)?));
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let known = RoadNetwork::built_in_names().join(", ");
+        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}");
+    }
+    Ok(Arc::new(RoadNetwork::from_file(path).with_context(|| format!("cannot use {name}"))?))
+}
+
+/// The live car's world on a network: moderate traffic, every difficulty.
+#[must_use]
+pub fn live_world(seed: u64) -> WorldConfig {
+    WorldConfig {
+        seed,
+        traffic_per_km: 6.0,
+        difficulties: vec![
+            Difficulty::ConesClosingLane,
+            Difficulty::DoubleParked,
+            Difficulty::CutInAndBrake,
+            Difficulty::PedestrianStepsOut,
+            Difficulty::HeavyRain,
+        ],
+        difficulty_spacing_m: 400.0,
+        cruise_cap_mps: 16.0,
+        target_length_m: 3_000.0,
+    }
+}
+
+/// Sets `stop` on SIGINT, SIGTERM, or, when asked, the end of standard input.
+pub fn stop_on_signal(runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>, until_stdin_closes: bool) {
+    let flag = Arc::clone(stop);
+    runtime.spawn(async move {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminate {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated => {}
+        }
+        flag.store(true, Ordering::Relaxed);
+    });
+    if until_stdin_closes {
+        let flag = Arc::clone(stop);
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            flag.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Runs the bridge until a signal.
+///
+/// # Errors
+/// When a part cannot start.
+pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let config = BridgeConfig {
+        control_plane: args.control_plane.clone(),
+        vehicle: args.vehicle.clone(),
+        network: open_road(&args.road)?,
+        world: live_world(args.seed),
+        data_dir: args.data.clone(),
+        episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
+    };
+    live::run(&config, runtime.handle(), &stop)?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Automatic emergency braking: the lidar's veto on driving into what the vehicle sees.
+
+use protocol::foxglove::LaserScan;
+
+/// Half of the width that must be free around the path, metres: half a car plus a hand's breadth.
+const HALF_WIDTH_M: f64 = 1.05;
+/// From the scanner to the front bumper, metres: nearer echoes are beside or behind it.
+const FRONT_M: f64 = 1.2;
+/// Deceleration that emergency braking can count on, m/s^2.
+const HARD_DECEL_MPS2: f64 = 6.0;
+/// Distance kept to an obstacle at standstill, metres.
+const GAP_M: f64 = 1.0;
+/// Time for brakes to build up, seconds.
+const BUILD_UP_S: f64 = 0.25;
+
+/// Distance, metres, from the front bumper along the arc of `steering_rad` to the nearest echo inside the swept path;
+/// infinity when it is free. `wheelbase_m` relates steering to curvature.
+#[must_use]
+pub fn free_distance_m(scan: &LaserScan, steering_rad: f64, wheelbase_m: f64) -> f64 {
+    let curvature = steering_rad.tan() / wheelbase_m;
+    let beams = scan.ranges.len().max(2);
+    let step = (scan.end_angle - scan.start_angle) / (beams - 1) as f64;
+    let mut nearest = f64::INFINITY;
+    for (index, range) in scan.ranges.iter().enumerate() {
+        if !range.is_finite() || *range > 60.0 {
+            continue;
+        }
+        let (sin, cos) = (scan.start_angle + step * index as f64).sin_cos();
+        let (x, y) = (range * cos, range * sin);
+        // Small-angle arc: lateral place of the path at x.
+        let beside = y - curvature * x * x / 2.0;
+        if x > FRONT_M && beside.abs() < HALF_WIDTH_M {
+            nearest = nearest.min(x - FRONT_M);
+        }
+    }
+    nearest
+}
+
+/// Whether a vehicle at `speed_mps` must brake hard now to stop `GAP_M` short of an obstacle `free_m` ahead.
+#[must_use]
+pub fn must_brake(speed_mps: f64, free_m: f64) -> bool {
+    let stopping = speed_mps * BUILD_UP_S + speed_mps * speed_mps / (2.0 * HARD_DECEL_MPS2);
+    speed_mps > 0.1 && free_m < stopping + GAP_M
+}
+
+/// The deceleration to ask for while [`must_brake`] holds, m/s^2.
+#[must_use]
+pub fn emergency_acceleration_mps2() -> f64 {
+    -HARD_DECEL_MPS2 - 1.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::PI;
+
+    fn wall_at(x: f64, from_y: f64, to_y: f64) -> LaserScan {
+        let beams = 721;
+        let ranges = (0..beams)
+            .map(|i| {
+                let angle = -PI + 2.0 * PI * f64::from(i) / f64::from(beams - 1);
+                let y = x * angle.tan();
+                if angle.cos() > 0.05 && (from_y..to_y).contains(&y) { x / angle.cos() } else { f64::MAX }
+            })
+            .collect();
+        LaserScan { start_angle: -PI, end_angle: PI, ranges, ..Default::default() }
+    }
+
+    #[test]
+    fn a_wall_ahead_is_seen_and_one_beside_is_not() {
+        assert!((free_distance_m(&wall_at(21.2, -1.0, 1.0), 0.0, 2.7) - 20.0).abs() < 0.1);
+        assert_eq!(free_distance_m(&wall_at(21.2, 1.5, 4.0), 0.0, 2.7), f64::INFINITY);
+        assert!(free_distance_m(&wall_at(21.2, 2.5, 8.0), 0.06, 2.7) < 21.0);
+    }
+
+    #[test]
+    fn braking_starts_in_time_to_stop_short() {
+        assert!(must_brake(15.0, 23.0));
+        assert!(!must_brake(15.0, 30.0));
+        assert!(!must_brake(0.0, 0.2));
+    }
+}

@@ -1,0 +1,186 @@
+//! The vehicle's books: metres by who drove them, takeovers and their episodes. Sans-IO.
+
+use crate::core::authority::Change;
+use crate::core::{Sensors, Tick};
+use protocol::api::Disengagement;
+use protocol::v1::{Author, TakeoverCause, TakeoverEvent};
+use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use recorder::{EpisodeInfo, Source};
+use std::collections::BTreeMap;
+
+/// Who keeps the books and how its episodes are described.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The vehicle.
+    pub vehicle: VehicleId,
+    /// Start of every takeover's identifier: unique for each start of the vehicle or trip.
+    pub prefix: String,
+    /// Road network.
+    pub map: String,
+    /// Embodiment's name.
+    pub embodiment: String,
+    /// Real or simulated time.
+    pub source: Source,
+    /// The simulation's seed.
+    pub seed: Option<u64>,
+}
+
+/// Metres by author.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Metres {
+    /// With the policy in authority.
+    pub autonomous_m: f64,
+    /// With anybody else.
+    pub manual_m: f64,
+}
+
+/// Something worth an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// A takeover began: open its episode; `disengagement` when the policy had been driving.
+    Begin {
+        /// For the recorder.
+        info: Box<EpisodeInfo>,
+        /// For seats and the file.
+        event: TakeoverEvent,
+        /// For the metric.
+        disengagement: Option<Disengagement>,
+    },
+    /// The takeover ended.
+    End {
+        /// Which episode.
+        id: EpisodeId,
+        /// For seats and the file.
+        event: TakeoverEvent,
+    },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Ledger {
+    account: Account,
+    count: u64,
+    current: Option<(EpisodeId, TakeoverEvent)>,
+    odometer_m: Option<f64>,
+    metres: BTreeMap<PolicyVersion, Metres>,
+}
+
+impl Ledger {
+    /// Empty books.
+    #[must_use]
+    pub fn new(account: Account) -> Self {
+        Self { account, count: 0, current: None, odometer_m: None, metres: BTreeMap::new() }
+    }
+
+    /// Goes on from what earlier books say.
+    #[must_use]
+    pub fn continuing(mut self, metres: BTreeMap<PolicyVersion, Metres>) -> Self {
+        self.metres = metres;
+        self
+    }
+
+    /// Metres by policy version, earlier books included.
+    #[must_use]
+    pub fn metres(&self) -> &BTreeMap<PolicyVersion, Metres> {
+        &self.metres
+    }
+
+    /// Enters one tick at `now_us`, which is `wall_ns` since 1970, with `policy` loaded.
+    pub fn note(
+        &mut self,
+        now_us: u64,
+        wall_ns: u64,
+        sensors: &Sensors,
+        tick: &Tick,
+        policy: &PolicyVersion,
+    ) -> Vec<Entry> {
+        self.drive(sensors.state.odometer_m, tick.command.author(), policy);
+        let mut entries = Vec::new();
+        for change in &tick.changes {
+            match change {
+                Change::TakeoverBegan { cause, note, disengagement } => {
+                    let event = self.event(now_us, *cause, note, tick, sensors, policy);
+                    entries.extend(self.begin(wall_ns, event, *disengagement, policy));
+                }
+                Change::TakeoverEnded => entries.extend(self.end(now_us)),
+                Change::FallbackBegan(_) => {}
+            }
+        }
+        entries
+    }
+
+    fn drive(&mut self, odometer_m: f64, author: Author, policy: &PolicyVersion) {
+        let driven = self.odometer_m.map_or(0.0, |last| (odometer_m - last).max(0.0));
+        self.odometer_m = Some(odometer_m);
+        if driven == 0.0 || !driven.is_finite() {
+            return;
+        }
+        if !self.metres.contains_key(policy) {
+            self.metres.insert(policy.clone(), Metres::default());
+        }
+        if let Some(metres) = self.metres.get_mut(policy) {
+            match author {
+                Author::Policy => metres.autonomous_m += driven,
+                _ => metres.manual_m += driven,
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        now_us: u64,
+        cause: TakeoverCause,
+        note: &str,
+        tick: &Tick,
+        sensors: &Sensors,
+        policy: &PolicyVersion,
+    ) -> TakeoverEvent {
+        TakeoverEvent {
+            takeover_id: format!("{}-{:04}", self.account.prefix, self.count + 1),
+            start_us: now_us,
+            end_us: 0,
+            cause: cause.into(),
+            seat_id: tick.authority.seat_id.clone(),
+            epoch: tick.authority.epoch,
+            policy_version: policy.to_string(),
+            odometer_m: sensors.state.odometer_m,
+            note: note.to_owned(),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        wall_ns: u64,
+        event: TakeoverEvent,
+        disengagement: bool,
+        policy: &PolicyVersion,
+    ) -> Option<Entry> {
+        let id = EpisodeId::new(event.takeover_id.clone()).ok()?;
+        self.count += 1;
+        self.current = Some((id.clone(), event.clone()));
+        let account = &self.account;
+        let mut info = EpisodeInfo::new(id.clone(), account.vehicle.clone(), policy.clone());
+        info.cause = event.cause().label().to_owned();
+        info.reason.clone_from(&event.note);
+        info.map.clone_from(&account.map);
+        info.embodiment.clone_from(&account.embodiment);
+        info.software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
+        info.seed = account.seed;
+        info.source = account.source;
+        let disengagement = disengagement.then(|| Disengagement {
+            id,
+            vehicle: account.vehicle.clone(),
+            policy: policy.clone(),
+            cause: info.cause.clone(),
+            at_ms: (wall_ns / 1_000_000) as i64,
+            map: account.map.clone(),
+        });
+        Some(Entry::Begin { info: Box::new(info), event, disengagement })
+    }
+
+    fn end(&mut self, now_us: u64) -> Option<Entry> {
+        let (id, mut event) = self.current.take()?;
+        event.end_us = now_us;
+        Some(Entry::End { id, event })
+    }
+}

@@ -1,0 +1,281 @@
+//! The control thread: sense, think, act at a fixed rate; reads what arrived, hands on what others need, waits for
+//! nobody.
+
+use super::BridgeConfig;
+use super::camera::Shutter;
+use super::journal::{Journal, JournalError};
+use super::office::{Desk, Update};
+use crate::core::{FromSeat, Sensors, SeatBody, Tick, VehicleCore};
+use crate::ledger::{Entry, Ledger};
+use crate::scribe::Scribe;
+use crate::sim_robot::SimRobot;
+use crate::virtual_drive::TICK_US;
+use crossbeam_channel::{Receiver, Sender};
+use link::{FromSeatBody, VehicleLink};
+use protocol::api::{Disengagement, Episode, VehicleStatus};
+use protocol::v1::{Author, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
+use protocol::{EpisodeId, PolicyVersion};
+use recorder::{RecorderEvent, RecorderThread};
+use sim::world::{World, WorldConfig};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// 25 states a second: every second tick.
+const STATE_EVERY: u64 = 2;
+/// A control loop that is further behind than this does not try to catch up.
+const GIVE_UP_US: u64 = 200_000;
+
+pub(super) struct Control {
+    pub robot: SimRobot,
+    pub core: VehicleCore,
+    pub books: Ledger,
+    pub scribe: Scribe,
+    pub config: BridgeConfig,
+    pub link: Arc<VehicleLink>,
+    pub recorder: RecorderThread,
+    pub shutter: Arc<Shutter>,
+    pub desk: Arc<Desk>,
+    pub journal: Journal,
+    pub disengagements: Sender<Disengagement>,
+    pub episodes: Sender<Episode>,
+    pub updates: Receiver<Update>,
+    pub origin: Instant,
+    pub trips: u64,
+    /// Sessions of people who may drive: session and seat.
+    pub people: Vec<(String, String)>,
+    pub missed: u64,
+    pub tick_us: f64,
+}
+
+impl Control {
+    pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), JournalError> {
+        let mut tick = Tick::default();
+        let mut inbox = Vec::new();
+        let mut sessions: Vec<(String, String)> = Vec::new();
+        let mut due = Instant::now();
+        let mut count = 0u64;
+        while !stop.load(Ordering::Relaxed) {
+            self.wait(&mut due);
+            let started = Instant::now();
+            let now_us = (started - self.origin).as_micros() as u64;
+            count += 1;
+            self.robot.act(TICK_US as f64 * 1e-6, &tick.command);
+            let sensors = self.robot.sense(now_us);
+            self.receive(&mut inbox, &mut sessions);
+            while let Ok(policy) = self.updates.try_recv() {
+                tracing::info!(version = %policy.manifest().version, "policy taken into use");
+                self.core.take_policy(*policy);
+            }
+            self.core.tick(now_us, &sensors, &mut inbox, &mut tick);
+            self.check_world(&mut tick, now_us);
+            self.keep_books(now_us, &sensors, &tick)?;
+            self.answer(&sessions, &mut tick);
+            self.show(now_us, count, &sensors, &tick);
+            self.tick_us = 0.95 * self.tick_us + 0.05 * started.elapsed().as_micros() as f64;
+            if count.is_multiple_of(50) {
+                self.once_a_second(&sensors, &tick)?;
+            }
+        }
+        self.shut_down()
+    }
+
+    fn wait(&mut self, due: &mut Instant) {
+        *due += Duration::from_micros(TICK_US);
+        let now = Instant::now();
+        if *due > now {
+            std::thread::sleep(*due - now);
+            return;
+        }
+        self.missed += 1;
+        if now - *due > Duration::from_micros(GIVE_UP_US) {
+            *due = now;
+        }
+    }
+
+    fn receive(&mut self, inbox: &mut Vec<FromSeat>, sessions: &mut Vec<(String, String)>) {
+        while let Some(message) = self.link.try_recv() {
+            let body = match message.body {
+                FromSeatBody::Connected => {
+                    tracing::info!(seat = %message.seat_id, watch_only = message.watch_only, "seat connected");
+                    sessions.push((message.session.clone(), message.seat_id.clone()));
+                    if !message.watch_only && !message.seat_id.starts_with(crate::core::authority::STANDBY_PREFIX) {
+                        self.people.push((message.session.clone(), message.seat_id.clone()));
+                    }
+                    self.shutter.want_keyframe();
+                    None
+                }
+                FromSeatBody::Disconnected { reason } => {
+                    tracing::info!(seat = %message.seat_id, %reason, "seat gone");
+                    sessions.retain(|(session, _)| *session != message.session);
+                    self.people.retain(|(session, _)| *session != message.session);
+                    let other = sessions.iter().any(|(_, seat)| *seat == message.seat_id);
+                    (!other).then_some(SeatBody::Gone)
+                }
+                FromSeatBody::Command(datagram) => Some(SeatBody::Command(datagram)),
+                FromSeatBody::Request(request) => Some(SeatBody::Request(request)),
+                FromSeatBody::KeyframeWanted => {
+                    self.shutter.want_keyframe();
+                    None
+                }
+                FromSeatBody::Malformed(what) => {
+                    tracing::warn!(seat = %message.seat_id, %what, "unreadable message of a seat");
+                    None
+                }
+            };
+            self.core.set_person_present(!self.people.is_empty());
+            inbox.extend(body.map(|body| FromSeat { seat: message.seat_id, received_us: message.received_us, body }));
+        }
+    }
+
+    /// What only a simulated car does: end its route and begin another, or be towed after a crash.
+    fn check_world(&mut self, tick: &mut Tick, now_us: u64) {
+        let status = self.robot.status();
+        if status.route_done {
+            self.trips += 1;
+            let seed = self.config.world.seed.wrapping_add(self.trips.wrapping_mul(0x9e37_79b9));
+            let world = WorldConfig { seed, ..self.config.world.clone() };
+            match World::new(Arc::clone(&self.config.network), world) {
+                Ok(world) => self.robot = SimRobot::new(world),
+                Err(error) => tracing::error!(%error, "no further route"),
+            }
+        } else if status.collided_with.is_some() || status.off_road {
+            tracing::warn!(?status.collided_with, status.off_road, "crash; the car is put back on its lane");
+            if tick.command.author() == Author::Policy {
+                self.count_crash(now_us);
+            }
+            self.core.press_estop(tick);
+            self.robot.recover();
+        }
+    }
+
+    fn count_crash(&mut self, now_us: u64) {
+        let at_ms = (self.scribe.wall_ns(now_us) / 1_000_000) as i64;
+        let Ok(id) = EpisodeId::new(format!("{}-{at_ms}-crash", self.config.vehicle)) else { return };
+        self.enter(Disengagement {
+            id,
+            vehicle: self.config.vehicle.clone(),
+            policy: self.version(),
+            cause: TakeoverCause::Safety.label().to_owned(),
+            at_ms,
+            map: self.config.network.name().to_owned(),
+        });
+    }
+
+    fn version(&self) -> PolicyVersion {
+        self.core.policy().manifest().version.clone()
+    }
+
+    fn enter(&mut self, disengagement: Disengagement) {
+        if let Err(error) = self.journal.add(&disengagement) {
+            tracing::error!(%error, "a disengagement is kept in memory only");
+        }
+        let _ = self.disengagements.send(disengagement);
+    }
+
+    fn keep_books(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
+        let wall_ns = self.scribe.wall_ns(now_us);
+        let entries = {
+            let policy = &self.core.policy().manifest().version;
+            self.books.note(now_us, wall_ns, sensors, tick, policy)
+        };
+        let handle = self.recorder.handle();
+        let mut push = |message| {
+            handle.push(message);
+        };
+        self.scribe.tick(now_us, sensors, tick, &mut push);
+        let status = self.core.policy_status(now_us, self.tick_us, self.missed);
+        self.scribe.slow(now_us, &self.link.stats(), &status, &mut push);
+        for entry in entries {
+            self.carry_out(now_us, wall_ns, entry);
+        }
+        self.journal.write(tick.authority.epoch, self.books.metres())
+    }
+
+    fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: Entry) {
+        let event = match entry {
+            Entry::Begin { info, event, disengagement } => {
+                tracing::info!(id = %info.id, cause = %info.cause, "takeover");
+                self.recorder.handle().begin(wall_ns, *info, Vec::new());
+                if let Some(disengagement) = disengagement {
+                    self.enter(disengagement);
+                }
+                event
+            }
+            Entry::End { id, event } => {
+                self.recorder.handle().end(wall_ns, id);
+                event
+            }
+        };
+        self.recorder.handle().push(self.scribe.takeover(now_us, &event));
+        self.link.send_event(None, VehicleEvent { event: Some(vehicle_event::Event::Takeover(event)) });
+    }
+
+    fn answer(&self, sessions: &[(String, String)], tick: &mut Tick) {
+        for (seat, response) in tick.responses.drain(..) {
+            for (session, _) in sessions.iter().filter(|(_, s)| *s == seat) {
+                let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response.clone())) };
+                self.link.send_event(Some(session), event);
+            }
+        }
+    }
+
+    fn show(&mut self, now_us: u64, count: u64, sensors: &Sensors, tick: &Tick) {
+        // 30 pictures a second out of 50 ticks: ticks 0, 2, 4 (rounded) of every five.
+        if matches!(count % 5, 0 | 2 | 4) {
+            self.shutter.release(now_us, self.robot.snapshot());
+        }
+        if !count.is_multiple_of(STATE_EVERY) {
+            return;
+        }
+        let fresh = sensors.surroundings.as_ref().filter(|s| s.monotonic_us + STATE_EVERY * TICK_US > now_us);
+        self.link.send_state(StateDatagram {
+            vehicle_id: self.config.vehicle.to_string(),
+            state: Some(sensors.state.clone()),
+            authority: Some(tick.authority.clone()),
+            command: Some(tick.command.clone()),
+            proposal: tick.proposal.clone(),
+            surroundings: fresh.map(|s| s.as_ref().clone()),
+            link: count.is_multiple_of(10).then(|| self.link.stats()),
+            policy: count.is_multiple_of(10).then(|| self.core.policy_status(now_us, self.tick_us, self.missed)),
+            pong: None,
+        });
+    }
+
+    fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
+        for event in self.recorder.events().try_iter() {
+            match event {
+                RecorderEvent::Finished(episode) => {
+                    tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
+                    let _ = self.episodes.send(episode);
+                }
+                failed => tracing::error!(?failed, "an episode failed"),
+            }
+        }
+        let stats = self.link.stats();
+        let status = VehicleStatus {
+            vehicle: self.config.vehicle.clone(),
+            mode: tick.authority.mode().label().to_owned(),
+            author: tick.authority.author().label().to_owned(),
+            speed_mps: sensors.state.observation.first().copied().unwrap_or(0.0),
+            policy: self.version(),
+            round_trip_ms: (stats.round_trip_ms > 0.0).then_some(stats.round_trip_ms),
+        };
+        let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.metres.clone_from(self.books.metres());
+        figures.status = Some(status);
+        drop(figures);
+        self.journal.sync()
+    }
+
+    fn shut_down(self) -> Result<(), JournalError> {
+        self.journal.sync()?;
+        self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
+        for event in self.recorder.shutdown() {
+            if let RecorderEvent::Finished(episode) = event {
+                let _ = self.episodes.send(episode);
+            }
+        }
+        Ok(())
+    }
+}

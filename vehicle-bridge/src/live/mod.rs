@@ -1,0 +1,231 @@
+//! The bridge in real time: control, camera, recorder, correspondence and link, each on its own thread, around the same
+//! vehicle core that drives in virtual time.
+
+pub mod camera;
+mod control;
+pub mod journal;
+pub mod office;
+
+use crate::core::{CoreConfig, CoreError, VehicleCore};
+use crate::ledger::{Account, Ledger};
+use crate::scribe::Scribe;
+use crate::sim_robot::SimRobot;
+use camera::Shutter;
+use crossbeam_channel::unbounded;
+use journal::{Journal, JournalError};
+use link::video::VideoSpec;
+use link::{LinkError, VehicleLink};
+use office::{Desk, Office, OfficeConfig};
+use policy::{Policy, PolicyError};
+use protocol::v1::Hello;
+use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
+use recorder::{RecorderConfig, RecorderError, RecorderThread, Source, ThreadConfig};
+use sim::camera::{Camera, CameraSpec};
+use sim::road::{RoadError, RoadNetwork};
+use sim::world::{World, WorldConfig};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How to run a bridge with a simulated car.
+#[derive(Debug, Clone)]
+pub struct BridgeConfig {
+    /// `http://host:port` of the control plane.
+    pub control_plane: String,
+    /// The vehicle.
+    pub vehicle: VehicleId,
+    /// The road network.
+    pub network: Arc<RoadNetwork>,
+    /// Traffic, difficulties, seed.
+    pub world: WorldConfig,
+    /// The vehicle's own folder: journal, fetched policies.
+    pub data_dir: PathBuf,
+    /// Where finished episodes go.
+    pub episodes_dir: PathBuf,
+}
+
+/// Why a bridge does not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    /// The simulated world.
+    #[error(transparent)]
+    Road(#[from] RoadError),
+    /// The core.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The link.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The recorder.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The policy to start with.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// An identifier.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A folder.
+    #[error("cannot make the folder {path}: {source}", path = .0.display(), source = .1)]
+    Folder(PathBuf, std::io::Error),
+    /// A thread ended in a panic: a bug.
+    #[error("the {0} thread ended unexpectedly; please report this")]
+    Thread(&'static str),
+}
+
+const QUEUE_BYTES: usize = 64 << 20;
+
+/// Runs the bridge until `stop` is set; stops the car and finishes its files first.
+///
+/// # Errors
+/// [`BridgeError`] when a part cannot start.
+pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> Result<(), BridgeError> {
+    let car = Embodiment::ackermann_car();
+    let correspondence = OfficeConfig {
+        control_plane: config.control_plane.clone(),
+        sign_up: office::sign_up(config.vehicle.clone(), car.name, config.network.name()),
+        policies_dir: config.data_dir.join("policies"),
+        spool_dir: config.data_dir.join("spool"),
+        episodes_dir: config.episodes_dir.clone(),
+    };
+    for dir in [&correspondence.policies_dir, &correspondence.spool_dir, &correspondence.episodes_dir] {
+        std::fs::create_dir_all(dir).map_err(|e| BridgeError::Folder(dir.clone(), e))?;
+    }
+    let recovered = recover(&correspondence.spool_dir);
+    let journal = Journal::open(&config.data_dir)?;
+    let policy = newest_policy(&correspondence)?;
+    let origin = Instant::now();
+    let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    let spec = CameraSpec::front_720p();
+    let link = Arc::new(start_link(config, runtime, &car, &spec, origin)?);
+    let recorder = RecorderThread::start(ThreadConfig {
+        dir: correspondence.spool_dir.clone(),
+        recorder: RecorderConfig::default(),
+        queue_bytes: QUEUE_BYTES,
+    })?;
+    let shutter = Arc::new(Shutter::default());
+    let camera = Camera::new(&config.network, spec.clone());
+    let camera_thread = {
+        let (shutter, link, handle) = (Arc::clone(&shutter), Arc::clone(&link), recorder.handle().clone());
+        spawn("camera", move || camera::run(&shutter, camera, &spec, &link, &handle, epoch_ns))
+    };
+    let desk = Arc::new(Desk::default());
+    let (disengagements, disengagements_out) = unbounded();
+    let (episodes, episodes_out) = unbounded();
+    let (updates_in, updates) = unbounded();
+    let office_thread = {
+        let office = Office::new(
+            correspondence,
+            office::earlier_disengagements(&journal),
+            recovered,
+            policy.manifest().version.clone(),
+        );
+        let desk = Arc::clone(&desk);
+        spawn("office", move || office.run(&desk, &disengagements_out, &episodes_out, &updates_in))
+    };
+    let account = Account {
+        vehicle: config.vehicle.clone(),
+        prefix: format!("{}-{}", config.vehicle, epoch_ns / 1_000_000),
+        map: config.network.name().to_owned(),
+        embodiment: car.name.to_owned(),
+        source: Source::Live,
+        seed: Some(config.world.seed),
+    };
+    let balance = journal.balance().clone();
+    let control = control::Control {
+        robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
+        core: VehicleCore::new(car, CoreConfig::default(), policy, balance.epoch)?,
+        books: Ledger::new(account).continuing(balance.metres),
+        scribe: Scribe::new(epoch_ns),
+        config: config.clone(),
+        link: Arc::clone(&link),
+        recorder,
+        shutter: Arc::clone(&shutter),
+        desk: Arc::clone(&desk),
+        journal,
+        disengagements,
+        episodes,
+        updates,
+        origin,
+        trips: 0,
+        people: Vec::new(),
+        missed: 0,
+        tick_us: 0.0,
+    };
+    let result = control.run(stop);
+    shutter.close();
+    desk.stop.store(true, Ordering::Relaxed);
+    let camera_result = camera_thread.join().map_err(|_| BridgeError::Thread("camera"));
+    office_thread.join().map_err(|_| BridgeError::Thread("office"))?;
+    result?;
+    Ok(camera_result??)
+}
+
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    // A system that cannot start a thread cannot run a bridge.
+    builder.spawn(work).unwrap_or_else(|error| panic!("the system cannot start a thread: {error}"))
+}
+
+fn start_link(
+    config: &BridgeConfig,
+    runtime: &tokio::runtime::Handle,
+    car: &Embodiment,
+    spec: &CameraSpec,
+    origin: Instant,
+) -> Result<VehicleLink, LinkError> {
+    let hello = Hello {
+        vehicle_id: config.vehicle.to_string(),
+        embodiment: car.name.to_owned(),
+        software: concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned(),
+        width: spec.width as u32,
+        height: spec.height as u32,
+        horizontal_fov_rad: spec.horizontal_fov_rad,
+        camera_height_m: spec.height_m,
+        camera_pitch_rad: spec.pitch_rad,
+        action_min: car.action.iter().map(|c| c.min).collect(),
+        action_max: car.action.iter().map(|c| c.max).collect(),
+        map: config.network.name().to_owned(),
+    };
+    let video = VideoSpec { width: spec.width as u32, height: spec.height as u32, fps: camera::FPS };
+    VehicleLink::start_with_clock(runtime, &config.control_plane, hello, video, origin)
+}
+
+/// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.
+fn recover(spool_dir: &Path) -> Vec<protocol::api::Episode> {
+    if let Err(error) = recorder::recover(spool_dir) {
+        tracing::error!(%error, "unfinished episodes could not be recovered");
+    }
+    recorder::scan(spool_dir).unwrap_or_else(|error| {
+        tracing::error!(%error, "the spool cannot be read");
+        Vec::new()
+    })
+}
+
+/// How long a first start waits for the control plane to name a policy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The policy fetched last; on the first start the control plane's, or an untrained one.
+fn newest_policy(config: &OfficeConfig) -> Result<Policy, BridgeError> {
+    let dir = &config.policies_dir;
+    let entries = std::fs::read_dir(dir).map_err(|e| BridgeError::Folder(dir.clone(), e))?;
+    let whole = entries.flatten().filter(|e| e.path().extension().is_none_or(|x| x != "part"));
+    let newest = whole
+        .filter(|e| e.path().join(policy::MANIFEST_FILE).exists())
+        .max_by_key(|e| e.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH));
+    if let Some(entry) = newest {
+        match Policy::load(&entry.path()) {
+            Ok(policy) => return Ok(policy),
+            Err(error) => tracing::error!(%error, path = %entry.path().display(), "the last policy cannot be loaded"),
+        }
+    }
+    let version = PolicyVersion::new("untrained")?;
+    match office::first_policy(config, version.clone(), PATIENCE) {
+        Some(policy) => Ok(policy),
+        None => Ok(Policy::untrained(&Embodiment::ackermann_car(), version, 0)?),
+    }
+}

@@ -1,0 +1,294 @@
+//! The vehicle's correspondence with the control plane, on a thread of its own: sign-up, miles, disengagements,
+//! episodes, status, and policy updates. Everything is repeated until it is answered; nothing here can hold up the
+//! control thread.
+
+use super::journal::Journal;
+use crate::ledger::Metres;
+use policy::Policy;
+use protocol::api::{self, Disengagement, Episode, Mileage, VehicleSignUp, VehicleStatus};
+use protocol::{PolicyVersion, VehicleId};
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The newest figures from the control thread.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Metres by policy version.
+    pub metres: BTreeMap<PolicyVersion, Metres>,
+    /// For people.
+    pub status: Option<VehicleStatus>,
+}
+
+/// What the control thread and the office share; every lock is held for a copy only.
+#[derive(Debug, Default)]
+pub struct Desk {
+    /// Latest figures.
+    pub figures: Mutex<Figures>,
+    /// Ends the office.
+    pub stop: AtomicBool,
+}
+
+/// Sent to the control thread: a policy to take into use.
+pub type Update = Box<Policy>;
+
+/// The office's own settings.
+#[derive(Debug, Clone)]
+pub struct OfficeConfig {
+    /// `http://host:port`.
+    pub control_plane: String,
+    /// The vehicle's description.
+    pub sign_up: VehicleSignUp,
+    /// Where fetched policies are kept.
+    pub policies_dir: PathBuf,
+    /// Where finished episodes wait until the control plane knows them.
+    pub spool_dir: PathBuf,
+    /// Where the catalogue's episodes lie.
+    pub episodes_dir: PathBuf,
+}
+
+/// See the module.
+pub struct Office {
+    config: OfficeConfig,
+    agent: ureq::Agent,
+    outbox: VecDeque<Letter>,
+    sent: BTreeMap<PolicyVersion, Metres>,
+    current: PolicyVersion,
+}
+
+enum Letter {
+    Disengagement(Disengagement),
+    Episode(Episode),
+}
+
+/// A letter that the control plane refuses for good (4xx) is not sent again.
+enum Outcome {
+    Done,
+    Refused(String),
+    Unreachable,
+}
+
+impl Office {
+    /// An office that repeats what earlier runs may not have delivered: all `disengagements` and `episodes` on disk.
+    #[must_use]
+    pub fn new(
+        config: OfficeConfig,
+        disengagements: Vec<Disengagement>,
+        episodes: Vec<Episode>,
+        current: PolicyVersion,
+    ) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let outbox = disengagements
+            .into_iter()
+            .map(Letter::Disengagement)
+            .chain(episodes.into_iter().map(Letter::Episode))
+            .collect();
+        Self { config, agent, outbox, sent: BTreeMap::new(), current }
+    }
+
+    /// Works until the desk says stop, then once more. `disengagements` and `episodes` bring new ones; `updates` takes
+    /// policies to the control thread.
+    pub fn run(
+        mut self,
+        desk: &Desk,
+        disengagements: &crossbeam_channel::Receiver<Disengagement>,
+        episodes: &crossbeam_channel::Receiver<Episode>,
+        updates: &crossbeam_channel::Sender<Update>,
+    ) {
+        let mut signed_up = false;
+        let mut round = 0u32;
+        loop {
+            let last = desk.stop.load(Ordering::Relaxed);
+            self.outbox.extend(disengagements.try_iter().map(Letter::Disengagement));
+            self.outbox.extend(episodes.try_iter().map(Letter::Episode));
+            signed_up = signed_up && round % 10 != 0 || self.sign_up();
+            if signed_up {
+                self.send_figures(desk);
+                self.send_letters();
+                if !last && round.is_multiple_of(2) {
+                    self.look_for_update(updates);
+                }
+            }
+            if last {
+                return;
+            }
+            round = round.wrapping_add(1);
+            for _ in 0..10 {
+                std::thread::sleep(Duration::from_millis(100));
+                if desk.stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn sign_up(&self) -> bool {
+        matches!(self.post("vehicles", &self.config.sign_up), Outcome::Done)
+    }
+
+    fn post(&self, path: &str, body: &impl Serialize) -> Outcome {
+        let url = format!("{}/api/v1/{path}", self.config.control_plane.trim_end_matches('/'));
+        match self.agent.post(&url).send_json(body) {
+            Ok(answer) if answer.status().is_success() => Outcome::Done,
+            Ok(mut answer) if answer.status().is_client_error() => {
+                Outcome::Refused(answer.body_mut().read_to_string().unwrap_or_default())
+            }
+            Ok(_) | Err(_) => Outcome::Unreachable,
+        }
+    }
+
+    fn send_figures(&mut self, desk: &Desk) {
+        let figures = desk.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(status) = &figures.status {
+            self.post("status", status);
+        }
+        for (policy, metres) in figures.metres {
+            if self.sent.get(&policy) == Some(&metres) {
+                continue;
+            }
+            let mileage = Mileage {
+                vehicle: self.config.sign_up.vehicle.clone(),
+                policy: policy.clone(),
+                autonomous_m: metres.autonomous_m,
+                manual_m: metres.manual_m,
+            };
+            if matches!(self.post("mileage", &mileage), Outcome::Done) {
+                self.sent.insert(policy, metres);
+            }
+        }
+    }
+
+    fn send_letters(&mut self) {
+        while let Some(letter) = self.outbox.front() {
+            let outcome = match letter {
+                Letter::Disengagement(d) => self.post("disengagements", d),
+                Letter::Episode(e) => self.deliver(e),
+            };
+            match outcome {
+                Outcome::Done => {}
+                Outcome::Refused(why) => tracing::error!(%why, "the control plane refuses an entry"),
+                Outcome::Unreachable => return,
+            }
+            self.outbox.pop_front();
+        }
+    }
+
+    /// An episode leaves the spool only when it lies in the catalogue's folder and the catalogue knows it.
+    fn deliver(&self, episode: &Episode) -> Outcome {
+        let (from, to) = (self.config.spool_dir.join(&episode.file), self.config.episodes_dir.join(&episode.file));
+        if let Err(error) = place(&from, &to) {
+            tracing::error!(%error, from = %from.display(), to = %to.display(), "an episode cannot be delivered");
+            return Outcome::Unreachable;
+        }
+        let outcome = self.post("episodes", episode);
+        if matches!(outcome, Outcome::Done)
+            && let Err(error) = std::fs::remove_file(&from)
+        {
+            tracing::warn!(%error, file = %from.display(), "a delivered episode stays in the spool");
+        }
+        outcome
+    }
+
+    fn look_for_update(&mut self, updates: &crossbeam_channel::Sender<Update>) {
+        match self.fetch_update() {
+            Ok(Some(policy)) => {
+                self.current = policy.manifest().version.clone();
+                tracing::info!(version = %self.current, "policy fetched");
+                let _ = updates.send(Box::new(policy));
+            }
+            Ok(None) => {}
+            Err(why) => tracing::warn!(%why, "no policy update"),
+        }
+    }
+
+    fn fetch_update(&self) -> Result<Option<Policy>, String> {
+        let url = format!("{}/api/v1/policies/latest", self.config.control_plane.trim_end_matches('/'));
+        let mut answer = self.agent.get(&url).call().map_err(|e| e.to_string())?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        let latest: api::Policy = answer.body_mut().read_json().map_err(|e| e.to_string())?;
+        if latest.version == self.current {
+            return Ok(None);
+        }
+        let dir = self.config.policies_dir.join(latest.version.as_str());
+        if !dir.exists() {
+            self.fetch(&latest, &dir)?;
+        }
+        Policy::load(&dir).map(Some).map_err(|e| e.to_string())
+    }
+
+    /// Fetches a version into a folder beside `dir` and moves it there whole.
+    fn fetch(&self, latest: &api::Policy, dir: &std::path::Path) -> Result<(), String> {
+        let partial = self.config.policies_dir.join(format!("{}.part", latest.version));
+        std::fs::create_dir_all(&partial).map_err(|e| format!("{}: {e}", partial.display()))?;
+        for file in [policy::MANIFEST_FILE, policy::WEIGHTS_FILE] {
+            let base = self.config.control_plane.trim_end_matches('/');
+            let url = format!("{base}/api/v1/policies/{}/{file}", latest.version);
+            let mut answer = self.agent.get(&url).call().map_err(|e| e.to_string())?;
+            if !answer.status().is_success() {
+                return Err(format!("{url}: {}", answer.status()));
+            }
+            let body = answer.body_mut().with_config().limit(policy::MAX_WEIGHTS_BYTES as u64 + 1).read_to_vec();
+            let body = body.map_err(|e| e.to_string())?;
+            std::fs::write(partial.join(file), body).map_err(|e| format!("{}: {e}", partial.display()))?;
+        }
+        std::fs::rename(&partial, dir).map_err(|e| format!("{}: {e}", dir.display()))
+    }
+}
+
+/// Makes `from` appear at `to` whole: as another name of the same file, or as a copy on another disk.
+fn place(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    if to.exists() || std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let partial = to.with_extension("copying");
+    std::fs::copy(from, &partial)?;
+    std::fs::File::open(&partial)?.sync_all()?;
+    std::fs::rename(&partial, to)
+}
+
+/// The newest published policy of a control plane that may still be starting: tried for `patience`.
+#[must_use]
+pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Duration) -> Option<Policy> {
+    let office = Office::new(config.clone(), Vec::new(), Vec::new(), current);
+    let until = std::time::Instant::now() + patience;
+    loop {
+        match office.fetch_update() {
+            Ok(policy) => return policy,
+            Err(why) if std::time::Instant::now() >= until => {
+                tracing::warn!(%why, "no policy from the control plane");
+                return None;
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+/// The vehicle's own sign-up.
+#[must_use]
+pub fn sign_up(vehicle: VehicleId, embodiment: &str, map: &str) -> VehicleSignUp {
+    VehicleSignUp {
+        vehicle,
+        embodiment: embodiment.to_owned(),
+        kind: "live".into(),
+        map: map.to_owned(),
+        software: concat!("takeover ", env!("CARGO_PKG_VERSION")).into(),
+    }
+}
+
+/// All disengagements in the journal, or none with a warning.
+#[must_use]
+pub fn earlier_disengagements(journal: &Journal) -> Vec<Disengagement> {
+    journal.disengagements().unwrap_or_else(|error| {
+        tracing::error!(%error, "earlier disengagements cannot be read");
+        Vec::new()
+    })
+}

@@ -1,0 +1,141 @@
+//! Writes down what the vehicle did: one tick becomes messages for the recorder, in real and in virtual time alike.
+
+use crate::core::{Sensors, Tick};
+use protocol::foxglove::{Event, KeyValuePair, LaserScan, PoseInFrame, Quaternion, Vector3};
+use protocol::v1::{LinkStats, PolicyStatus, Pose2, TakeoverEvent};
+use recorder::{Message, Topic, topics};
+use std::collections::BTreeMap;
+
+/// Surroundings, scan and pose are written each time they are new; authority and links at this period or on a change.
+const SLOW_NS: u64 = 1_000_000_000;
+
+/// Turns ticks into messages.
+#[derive(Debug)]
+pub struct Scribe {
+    /// Wall or virtual time at which the vehicle's clock read zero, nanoseconds since 1970.
+    epoch_ns: u64,
+    sequences: BTreeMap<&'static str, u32>,
+    last_surroundings_us: Option<u64>,
+    last_authority: Option<(u64, i32, i32, u64)>,
+    next_slow_ns: u64,
+}
+
+/// A `google.protobuf.Timestamp` of nanoseconds since 1970.
+#[must_use]
+pub fn timestamp(ns: u64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: (ns / 1_000_000_000) as i64, nanos: (ns % 1_000_000_000) as i32 }
+}
+
+fn pose(place: &Pose2) -> protocol::foxglove::Pose {
+    let (sin, cos) = (place.heading_rad / 2.0).sin_cos();
+    protocol::foxglove::Pose {
+        position: Some(Vector3 { x: place.x_m, y: place.y_m, z: 0.0 }),
+        orientation: Some(Quaternion { x: 0.0, y: 0.0, z: sin, w: cos }),
+    }
+}
+
+impl Scribe {
+    /// A scribe for a vehicle whose clock started at `epoch_ns`.
+    #[must_use]
+    pub fn new(epoch_ns: u64) -> Self {
+        Self {
+            epoch_ns,
+            sequences: BTreeMap::new(),
+            last_surroundings_us: None,
+            last_authority: None,
+            next_slow_ns: 0,
+        }
+    }
+
+    /// The vehicle's time `monotonic_us` in nanoseconds since 1970.
+    #[must_use]
+    pub fn wall_ns(&self, monotonic_us: u64) -> u64 {
+        self.epoch_ns + monotonic_us * 1_000
+    }
+
+    /// One message; `publish_us` is when its content was true, `log_us` when it is written.
+    pub fn message(
+        &mut self,
+        topic: &'static Topic,
+        log_us: u64,
+        publish_us: u64,
+        content: &impl prost::Message,
+    ) -> Message {
+        let sequence = self.next(topic);
+        Message::encode(topic, sequence, self.wall_ns(log_us), self.wall_ns(publish_us), content)
+    }
+
+    /// The next sequence number of a topic.
+    pub fn next(&mut self, topic: &'static Topic) -> u32 {
+        let sequence = self.sequences.entry(topic.name).or_default();
+        *sequence = sequence.wrapping_add(1);
+        *sequence
+    }
+
+    /// Everything that a tick at `now_us` is worth writing, handed to `write` one by one.
+    pub fn tick(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick, write: &mut impl FnMut(Message)) {
+        let state = &sensors.state;
+        write(self.message(&topics::VEHICLE_STATE, now_us, state.monotonic_us, state));
+        write(self.message(&topics::CONTROL_COMMAND, now_us, now_us, &tick.command));
+        if let Some(input) = &tick.operator {
+            write(self.message(&topics::OPERATOR_INPUT, now_us, now_us, input));
+        }
+        self.sensed(now_us, sensors, write);
+        if let Some(proposal) = &tick.proposal {
+            write(self.message(&topics::CONTROL_PROPOSAL, now_us, now_us, proposal));
+        }
+        let authority = &tick.authority;
+        let key = (now_us / 100_000, authority.mode, authority.author, authority.epoch);
+        if self.last_authority != Some(key) {
+            self.last_authority = Some(key);
+            write(self.message(&topics::AUTHORITY, now_us, now_us, authority));
+        }
+    }
+
+    fn sensed(&mut self, now_us: u64, sensors: &Sensors, write: &mut impl FnMut(Message)) {
+        let Some(surroundings) = &sensors.surroundings else { return };
+        if self.last_surroundings_us == Some(surroundings.monotonic_us) {
+            return;
+        }
+        self.last_surroundings_us = Some(surroundings.monotonic_us);
+        write(self.message(&topics::SURROUNDINGS, now_us, surroundings.monotonic_us, surroundings.as_ref()));
+        let at = timestamp(self.wall_ns(now_us));
+        if let Some(place) = &sensors.state.world_from_vehicle {
+            let here = PoseInFrame { timestamp: Some(at), frame_id: "map".into(), pose: Some(pose(place)) };
+            write(self.message(&topics::EGO_POSE, now_us, now_us, &here));
+        }
+        if let Some(scan) = &sensors.scan {
+            let scan = LaserScan { timestamp: Some(at), ..scan.as_ref().clone() };
+            write(self.message(&topics::SCAN, now_us, now_us, &scan));
+        }
+    }
+
+    /// Link and policy figures, once a second.
+    pub fn slow(&mut self, now_us: u64, link: &LinkStats, policy: &PolicyStatus, write: &mut impl FnMut(Message)) {
+        if self.wall_ns(now_us) < self.next_slow_ns {
+            return;
+        }
+        self.next_slow_ns = self.wall_ns(now_us) + SLOW_NS;
+        write(self.message(&topics::LINK_STATS, now_us, now_us, link));
+        write(self.message(&topics::POLICY_STATUS, now_us, now_us, policy));
+    }
+
+    /// A takeover's beginning or end as an event that viewers know.
+    pub fn takeover(&mut self, now_us: u64, event: &TakeoverEvent) -> Message {
+        let pair = |key: &str, value: String| KeyValuePair { key: key.into(), value };
+        let content = Event {
+            start_time: Some(timestamp(self.wall_ns(event.start_us))),
+            end_time: (event.end_us > 0).then(|| timestamp(self.wall_ns(event.end_us))),
+            metadata: vec![
+                pair("takeover_id", event.takeover_id.clone()),
+                pair("cause", event.cause().label().into()),
+                pair("seat_id", event.seat_id.clone()),
+                pair("epoch", event.epoch.to_string()),
+                pair("policy_version", event.policy_version.clone()),
+                pair("odometer_m", format!("{:.1}", event.odometer_m)),
+                pair("note", event.note.clone()),
+            ],
+        };
+        self.message(&topics::TAKEOVER_EVENT, now_us, now_us, &content)
+    }
+}

@@ -1,0 +1,78 @@
+//! The simulated car behind the same face as a real one: senses at a control tick, takes a command.
+
+use crate::core::Sensors;
+use protocol::foxglove::LaserScan;
+use protocol::v1::{ControlCommand, Pose2, Surroundings, VehicleState};
+use sim::scene::SceneSnapshot;
+use sim::world::{World, WorldStatus};
+use std::sync::Arc;
+
+/// Control ticks between two looks at route, objects and lidar: 10 Hz at 50 Hz of control.
+const LOOK_EVERY: u64 = 5;
+
+/// A car in a simulated world.
+pub struct SimRobot {
+    world: World,
+    sequence: u64,
+    surroundings: Option<Arc<Surroundings>>,
+    scan: Option<Arc<LaserScan>>,
+}
+
+impl SimRobot {
+    /// A car in `world`.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        Self { world, sequence: 0, surroundings: None, scan: None }
+    }
+
+    /// Lets the world go on for `dt_s` under `command` (channels of the Ackermann car).
+    pub fn act(&mut self, dt_s: f64, command: &ControlCommand) {
+        let channel = |index: usize| command.action.get(index).copied().filter(|v| v.is_finite()).unwrap_or(0.0);
+        self.world.step(dt_s, channel(0), channel(1));
+    }
+
+    /// What the car senses at `now_us`.
+    pub fn sense(&mut self, now_us: u64) -> Sensors {
+        if self.sequence.is_multiple_of(LOOK_EVERY) {
+            let seen =
+                Surroundings { monotonic_us: now_us, sequence: self.sequence / LOOK_EVERY, ..self.world.surroundings() };
+            self.surroundings = Some(Arc::new(seen));
+            self.scan = Some(Arc::new(self.world.scan()));
+        }
+        self.sequence += 1;
+        let ego = self.world.ego();
+        let state = VehicleState {
+            monotonic_us: now_us,
+            sequence: self.sequence,
+            world_from_vehicle: Some(Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad }),
+            observation: vec![ego.speed_mps, ego.acceleration_mps2, ego.steering_rad, ego.yaw_rate_radps],
+            odometer_m: ego.odometer_m,
+            faults: Vec::new(),
+        };
+        Sensors { state, surroundings: self.surroundings.clone(), scan: self.scan.clone() }
+    }
+
+    /// What a camera would see.
+    #[must_use]
+    pub fn snapshot(&self) -> SceneSnapshot {
+        self.world.snapshot()
+    }
+
+    /// Collisions and the end of the route.
+    #[must_use]
+    pub fn status(&self) -> WorldStatus {
+        self.world.status()
+    }
+
+    /// Puts the car back on its lane, standing, as a tow truck would.
+    pub fn recover(&mut self) {
+        let s = self.world.progress_m();
+        self.world.replace_ego(s);
+    }
+
+    /// The world.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+}

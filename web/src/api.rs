@@ -1,0 +1,168 @@
+//! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
+
+use protocol::api::{Disengagement, Episode, Evaluation};
+use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/trips`: one finished drive with everything that came of it, stored in one transaction and once for
+/// each `id`, so that a drive counts whole or not at all. A vehicle reports either trips or [`protocol::api::Mileage`]
+/// for the same metres, never both: both are added up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trip {
+    /// Chosen by the sender; the same rules as for every other identifier.
+    pub id: String,
+    /// Who drove.
+    pub vehicle: VehicleId,
+    /// Which policy was loaded, from start to end.
+    pub policy: PolicyVersion,
+    /// Metres with the policy in authority.
+    pub autonomous_m: f64,
+    /// Metres with anybody else in authority.
+    pub manual_m: f64,
+    /// Takeovers of this drive, all of `vehicle` and `policy`.
+    pub disengagements: Vec<Disengagement>,
+    /// Episodes of this drive, all of `vehicle`.
+    pub episodes: Vec<Episode>,
+}
+
+/// `POST /api/v1/status`: a vehicle's state for people to look at, about once a second; kept in memory only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VehicleStatus {
+    /// Whose.
+    pub vehicle: VehicleId,
+    /// [`protocol::v1::Mode::label`].
+    pub mode: String,
+    /// [`protocol::v1::Author::label`].
+    pub author: String,
+    /// Speed over ground.
+    pub speed_mps: f64,
+    /// The policy that is loaded.
+    pub policy: PolicyVersion,
+    /// Round trip to the seat, when there is one.
+    #[serde(default)]
+    pub round_trip_ms: Option<f64>,
+}
+
+/// Answer to every `POST` of something with an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Whether this request changed anything; `false` when it was known already.
+    pub stored: bool,
+}
+
+/// One row of `GET /api/v1/vehicles`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VehicleView {
+    /// Its identity.
+    pub vehicle: VehicleId,
+    /// `live` or `virtual`.
+    pub kind: String,
+    /// Name of its embodiment; empty before it signed up.
+    pub embodiment: String,
+    /// Road network it drives on; empty before it signed up.
+    pub map: String,
+    /// Software version; empty before it signed up.
+    pub software: String,
+    /// Connected to signalling now.
+    pub online: bool,
+    /// Milliseconds since 1970 of the last word from it.
+    pub last_seen_ms: i64,
+    /// Age of the state below, milliseconds; `null` when it reported none since this server started.
+    pub status_age_ms: Option<u64>,
+    /// Its live state.
+    pub mode: Option<String>,
+    /// Who moves it.
+    pub author: Option<String>,
+    /// Speed over ground.
+    pub speed_mps: Option<f64>,
+    /// The policy that is loaded.
+    pub policy: Option<PolicyVersion>,
+    /// Round trip to the seat.
+    pub round_trip_ms: Option<f64>,
+    /// Miles with the policy in authority.
+    pub autonomous_miles: f64,
+    /// Miles with anybody else in authority.
+    pub manual_miles: f64,
+    /// Its takeovers.
+    pub disengagements: u64,
+}
+
+/// One row of `GET /api/v1/takeovers`: a takeover, its episode, or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TakeoverView {
+    /// Identity of takeover and episode.
+    pub id: EpisodeId,
+    /// Whose.
+    pub vehicle: VehicleId,
+    /// `live` or `virtual`.
+    pub kind: String,
+    /// Which policy was taken over from.
+    pub policy: PolicyVersion,
+    /// [`protocol::v1::TakeoverCause::label`].
+    pub cause: String,
+    /// Milliseconds since 1970; in virtual time, of the virtual clock.
+    pub at_ms: i64,
+    /// Road network.
+    pub map: String,
+    /// Whether it counts as a disengagement.
+    pub counted: bool,
+    /// Length of the episode; `null` until its file is finished.
+    pub duration_s: Option<f64>,
+    /// Size of the file.
+    pub bytes: Option<u64>,
+}
+
+/// Distance and takeovers of one kind of vehicle with one policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetRow {
+    /// `live` or `virtual`.
+    pub kind: String,
+    /// Miles with anybody but the policy in authority.
+    pub manual_miles: f64,
+    /// Miles with the policy in authority, takeovers, and their quotient with its interval.
+    #[serde(flatten)]
+    pub driven: Evaluation,
+}
+
+/// Distance and takeovers of one kind of vehicle over all policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetTotal {
+    /// `live` or `virtual`.
+    pub kind: String,
+    /// How many vehicles of this kind are known.
+    pub vehicles: u64,
+    /// Miles with the policy in authority.
+    pub miles: f64,
+    /// Miles with anybody else in authority.
+    pub manual_miles: f64,
+    /// Takeovers.
+    pub disengagements: u64,
+    /// Miles per disengagement; the miles themselves when there was none.
+    pub mpd: f64,
+    /// Lower end of the exact Poisson 95 % interval.
+    pub mpd_low: f64,
+    /// Upper end; `null` when there was no disengagement.
+    pub mpd_high: Option<f64>,
+}
+
+/// How often a cause was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseCount {
+    /// `live` or `virtual`.
+    pub kind: String,
+    /// [`protocol::v1::TakeoverCause::label`].
+    pub cause: String,
+    /// Takeovers.
+    pub disengagements: u64,
+}
+
+/// `GET /api/v1/fleet`: everything driven, live and virtual apart. Every takeover counts, whatever its cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// One row for `live`, one for `virtual`.
+    pub totals: Vec<FleetTotal>,
+    /// By policy in the order of publication, then by kind.
+    pub by_policy: Vec<FleetRow>,
+    /// By cause.
+    pub by_cause: Vec<CauseCount>,
+}

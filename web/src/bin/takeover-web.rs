@@ -1,0 +1,60 @@
+//! The control plane as a program of its own.
+
+use anyhow::Context;
+use clap::Parser;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The control plane of takeover: signalling, fleet, episodes, policies, dashboard.
+///
+/// Open the address in a browser to see the fleet, the takeovers and the live cameras. Everything is kept in the data
+/// folder: takeover.sqlite, episodes/*.mcap and policies/VERSION/. Stop it with Ctrl-C; starting it again goes on
+/// where it stopped. Whoever reaches the address may use it: leave it on 127.0.0.1 unless the network is yours.
+#[derive(Debug, Parser)]
+#[command(name = "takeover-web", version)]
+struct Options {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "TAKEOVER_WEB_ADDR")]
+    addr: SocketAddr,
+    /// Data folder; made when it is missing.
+    #[arg(long, value_name = "DIR", default_value = "takeover-data", env = "TAKEOVER_DATA")]
+    data: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let server = web::Server::start(web::WebConfig { addr: options.addr, data_dir: options.data }).await?;
+    println!("http://{}", server.addr());
+    stop_asked().await.context("cannot listen for Ctrl-C")?;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Ctrl-C, or SIGTERM from a service manager.
+async fn stop_asked() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

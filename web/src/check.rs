@@ -1,0 +1,195 @@
+//! What a body must satisfy beyond its JSON types. Each error names the field and its value.
+
+use crate::api::{Trip, VehicleStatus};
+use crate::reply::{ApiError, ApiResult};
+use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp};
+use protocol::units::METRES_PER_MILE;
+use protocol::v1::TakeoverCause;
+
+/// Longest free text (map, software, embodiment), bytes.
+const MAX_TEXT: usize = 128;
+/// Longest distance a single row may claim, metres: a thousand times round the Earth.
+const MAX_METRES: f64 = 4e10;
+/// Most takeovers or episodes of one trip.
+const MAX_ROWS: usize = 10_000;
+/// How far a sender's own arithmetic for an interval may be off, relative.
+const TOLERANCE: f64 = 1e-6;
+
+fn refuse<T>(field: &str, value: impl std::fmt::Debug, rule: &str) -> ApiResult<T> {
+    Err(ApiError::invalid(format!("{field}: {value:?} is not valid: {rule}")))
+}
+
+fn text(field: &str, value: &str) -> ApiResult<()> {
+    if value.len() > MAX_TEXT || value.chars().any(char::is_control) {
+        return refuse(field, value, "use up to 128 bytes without control characters");
+    }
+    Ok(())
+}
+
+fn amount(field: &str, value: f64, most: f64) -> ApiResult<()> {
+    if !(value.is_finite() && (0.0..=most).contains(&value)) {
+        return refuse(field, value, &format!("use a number from 0 to {most}"));
+    }
+    Ok(())
+}
+
+fn one_of(field: &str, value: &str, allowed: &[&str]) -> ApiResult<()> {
+    if !allowed.contains(&value) {
+        return refuse(field, value, &format!("use one of {}", allowed.join(", ")));
+    }
+    Ok(())
+}
+
+fn count(field: &str, value: u64) -> ApiResult<()> {
+    if i64::try_from(value).is_err() {
+        return refuse(field, value, "use a number below 2^63");
+    }
+    Ok(())
+}
+
+fn time(field: &str, value: i64) -> ApiResult<()> {
+    if value < 0 {
+        return refuse(field, value, "use milliseconds since 1970, not negative");
+    }
+    Ok(())
+}
+
+fn sha256(field: &str, value: &str) -> ApiResult<()> {
+    if value.len() != 64 || !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return refuse(field, value, "use 64 lower-case hex digits");
+    }
+    Ok(())
+}
+
+fn cause(field: &str, value: &str) -> ApiResult<()> {
+    let known = (0..).map_while(|code| TakeoverCause::try_from(code).ok()).map(TakeoverCause::label);
+    one_of(field, value, &known.collect::<Vec<_>>())
+}
+
+/// The name of a file directly in the episodes folder: nothing that could leave it.
+pub fn file_name(field: &str, value: &str) -> ApiResult<()> {
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if value.len() > MAX_TEXT || !plain || value.starts_with(['.', '-']) || !value.ends_with(".mcap") {
+        return refuse(field, value, "use a plain file name of letters, digits, '-', '_' and '.' that ends in .mcap");
+    }
+    Ok(())
+}
+
+pub fn trip_id(value: &str) -> ApiResult<()> {
+    if protocol::EpisodeId::new(value).is_err() {
+        return refuse("id", value, "use 1 to 64 of a-z, A-Z, 0-9, '-', '_' and '.', starting with a letter or digit");
+    }
+    Ok(())
+}
+
+pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
+    one_of("kind", &v.kind, &["live", "virtual"])?;
+    text("embodiment", &v.embodiment)?;
+    text("map", &v.map)?;
+    text("software", &v.software)
+}
+
+pub fn mileage(m: &Mileage) -> ApiResult<()> {
+    amount("autonomous_m", m.autonomous_m, MAX_METRES)?;
+    amount("manual_m", m.manual_m, MAX_METRES)
+}
+
+pub fn disengagement(d: &Disengagement) -> ApiResult<()> {
+    cause("cause", &d.cause)?;
+    time("at_ms", d.at_ms)?;
+    text("map", &d.map)
+}
+
+pub fn episode(e: &Episode) -> ApiResult<()> {
+    cause("cause", &e.cause)?;
+    file_name("file", &e.file)?;
+    count("bytes", e.bytes)?;
+    sha256("sha256", &e.sha256)?;
+    time("start_ms", e.start_ms)?;
+    amount("duration_s", e.duration_s, 1e6)?;
+    text("map", &e.map)
+}
+
+pub fn policy(p: &Policy) -> ApiResult<()> {
+    if p.version.as_str() == "latest" {
+        return refuse("version", p.version.as_str(), "the name is taken by /api/v1/policies/latest");
+    }
+    if p.parent.as_ref() == Some(&p.version) {
+        return refuse("parent", p.version.as_str(), "a version cannot be its own parent");
+    }
+    one_of("status", &p.status, &["published", "refused"])?;
+    sha256("sha256", &p.sha256)?;
+    count("episodes", p.episodes)?;
+    count("frames", p.frames)
+}
+
+/// The interval must be the one of [`protocol::mpd`]: nobody posts a rosier one.
+pub fn evaluation(e: &Evaluation) -> ApiResult<()> {
+    amount("miles", e.miles, MAX_METRES / METRES_PER_MILE)?;
+    count("disengagements", e.disengagements)?;
+    let right = Evaluation::new(e.policy.clone(), e.miles * METRES_PER_MILE, e.disengagements);
+    let near = |a: f64, b: f64| a.is_finite() && (a - b).abs() <= TOLERANCE * b.abs().max(1e-9);
+    if !near(e.mpd, right.mpd) {
+        return refuse(
+            "mpd",
+            e.mpd,
+            &format!("{} miles and {} disengagements give {}", e.miles, e.disengagements, right.mpd),
+        );
+    }
+    if !near(e.mpd_low, right.mpd_low) {
+        return refuse("mpd_low", e.mpd_low, &format!("the exact Poisson interval starts at {}", right.mpd_low));
+    }
+    let same_end = match (e.mpd_high, right.mpd_high) {
+        (Some(a), Some(b)) => near(a, b),
+        (None, None) => true,
+        _ => false,
+    };
+    if !same_end {
+        return refuse("mpd_high", e.mpd_high, &format!("the exact Poisson interval ends at {:?}", right.mpd_high));
+    }
+    Ok(())
+}
+
+pub fn trip(t: &Trip) -> ApiResult<()> {
+    trip_id(&t.id)?;
+    amount("autonomous_m", t.autonomous_m, MAX_METRES)?;
+    amount("manual_m", t.manual_m, MAX_METRES)?;
+    for (field, rows) in [("disengagements", t.disengagements.len()), ("episodes", t.episodes.len())] {
+        if rows > MAX_ROWS {
+            return refuse(field, rows, "a trip holds at most 10000");
+        }
+    }
+    for (i, d) in t.disengagements.iter().enumerate() {
+        within(&format!("disengagements[{i}]"), disengagement(d))?;
+        if d.vehicle != t.vehicle || d.policy != t.policy {
+            let whose = format!("{} with {}", d.vehicle, d.policy);
+            return refuse(&format!("disengagements[{i}]"), whose, "it must be of the trip's vehicle and policy");
+        }
+    }
+    for (i, e) in t.episodes.iter().enumerate() {
+        within(&format!("episodes[{i}]"), episode(e))?;
+        if e.vehicle != t.vehicle {
+            return refuse(&format!("episodes[{i}].vehicle"), e.vehicle.as_str(), "it must be the trip's vehicle");
+        }
+    }
+    Ok(())
+}
+
+fn within(place: &str, result: ApiResult<()>) -> ApiResult<()> {
+    result.map_err(|e| match e {
+        ApiError::Client(status, text) => ApiError::Client(status, format!("{place}.{text}")),
+        other => other,
+    })
+}
+
+pub fn status(s: &VehicleStatus) -> ApiResult<()> {
+    use protocol::v1::{Author, Mode};
+    let modes = (0..).map_while(|code| Mode::try_from(code).ok()).map(Mode::label);
+    one_of("mode", &s.mode, &modes.collect::<Vec<_>>())?;
+    let authors = (0..).map_while(|code| Author::try_from(code).ok()).map(Author::label);
+    one_of("author", &s.author, &authors.collect::<Vec<_>>())?;
+    if !s.speed_mps.is_finite() {
+        return refuse("speed_mps", s.speed_mps, "use a number");
+    }
+    s.round_trip_ms.map_or(Ok(()), |rtt| amount("round_trip_ms", rtt, 1e9))
+}

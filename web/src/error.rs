@@ -1,0 +1,58 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the control plane did not start or stop cleanly; each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else listens there.
+    #[error(
+        "{addr} is already in use: stop the program that listens there or choose another port with --port or --addr"
+    )]
+    AddressInUse {
+        /// The address asked for.
+        addr: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {cause}; choose an address of this machine, for example 127.0.0.1:8080")]
+    Bind {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}: {cause}; choose a folder that you may write with --data", path.display())]
+    DataDir {
+        /// The folder or a file in it.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Another control plane runs on the same data.
+    #[error("{} is in use by another control plane: stop it or choose another folder with --data", path.display())]
+    Locked {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The database cannot be opened or read.
+    #[error("database {}: {cause}; if the file is damaged move it away, and a new one is made", path.display())]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        cause: sqlx::Error,
+    },
+    /// The data were written by a newer release.
+    #[error("database {} has schema {found}, this release knows up to {known}: install the newer release", path.display())]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// Version found.
+        found: i64,
+        /// Newest version known here.
+        known: i64,
+    },
+}
+
+/// Result of starting and stopping.
+pub type Result<T> = std::result::Result<T, Error>;

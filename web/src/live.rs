@@ -1,0 +1,82 @@
+//! What vehicles say about themselves right now: in memory only, gone with the process.
+
+use crate::api::{VehicleStatus, VehicleView};
+use crate::reply::{ApiError, ApiResult};
+use crate::store::now_ms;
+use axum::http::StatusCode;
+use protocol::VehicleId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Vehicles whose state is kept.
+const MAX_VEHICLES: usize = 10_000;
+
+/// The latest state of each vehicle.
+#[derive(Debug, Default)]
+pub struct Live(Mutex<BTreeMap<VehicleId, (VehicleStatus, Instant, i64)>>);
+
+impl Live {
+    fn statuses(&self) -> MutexGuard<'_, BTreeMap<VehicleId, (VehicleStatus, Instant, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the vehicle's state.
+    pub fn report(&self, status: VehicleStatus) -> ApiResult<()> {
+        let mut statuses = self.statuses();
+        if statuses.len() >= MAX_VEHICLES && !statuses.contains_key(&status.vehicle) {
+            let text = format!("vehicle: {MAX_VEHICLES} vehicles report their state already");
+            return Err(ApiError::Client(StatusCode::TOO_MANY_REQUESTS, text));
+        }
+        statuses.insert(status.vehicle.clone(), (status, Instant::now(), now_ms()));
+        Ok(())
+    }
+
+    /// Completes the list from the database with who is connected and what they reported, by name.
+    pub fn complete(&self, known: Vec<VehicleView>, online: &BTreeSet<VehicleId>) -> Vec<VehicleView> {
+        let mut views: BTreeMap<VehicleId, VehicleView> =
+            known.into_iter().map(|view| (view.vehicle.clone(), view)).collect();
+        let statuses = self.statuses();
+        for id in online.iter().chain(statuses.keys()) {
+            views.entry(id.clone()).or_insert_with(|| newcomer(id));
+        }
+        for (id, view) in &mut views {
+            if online.contains(id) {
+                view.online = true;
+                view.last_seen_ms = now_ms();
+            }
+            if let Some((status, at, at_ms)) = statuses.get(id) {
+                view.last_seen_ms = view.last_seen_ms.max(*at_ms);
+                view.status_age_ms = u64::try_from(at.elapsed().as_millis()).ok();
+                view.mode = Some(status.mode.clone());
+                view.author = Some(status.author.clone());
+                view.speed_mps = Some(status.speed_mps);
+                view.policy = Some(status.policy.clone());
+                view.round_trip_ms = status.round_trip_ms;
+            }
+        }
+        views.into_values().collect()
+    }
+}
+
+/// A vehicle that is here before its sign-up.
+fn newcomer(id: &VehicleId) -> VehicleView {
+    VehicleView {
+        vehicle: id.clone(),
+        kind: "live".into(),
+        embodiment: String::new(),
+        map: String::new(),
+        software: String::new(),
+        online: false,
+        last_seen_ms: 0,
+        status_age_ms: None,
+        mode: None,
+        author: None,
+        speed_mps: None,
+        policy: None,
+        round_trip_ms: None,
+        autonomous_miles: 0.0,
+        manual_miles: 0.0,
+        disengagements: 0,
+    }
+}

@@ -1,0 +1,115 @@
+//! What requests become and what answers look like: every error is JSON `{"error": "..."}` that names field and value.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+/// SQLite's code for a full disk.
+const SQLITE_FULL: &str = "13";
+
+/// An error on its way to the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The client's mistake or a missing thing; the message is for the client.
+    #[error("{0}: {1}")]
+    Client(StatusCode, String),
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A file could not be read.
+    #[error("file: {0}")]
+    File(#[from] std::io::Error),
+    /// A row in the database breaks the rules that every write is held to.
+    #[error("stored value: {0}")]
+    Stored(#[from] protocol::IdError),
+}
+
+/// Result of a handler.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// A body or parameter whose value is not allowed.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Client(StatusCode::UNPROCESSABLE_ENTITY, message.into())
+    }
+
+    /// Something that does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::Client(StatusCode::NOT_FOUND, message.into())
+    }
+
+    /// Something that exists with other content.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::Client(StatusCode::CONFLICT, message.into())
+    }
+
+    fn status_and_text(&self) -> (StatusCode, String) {
+        match self {
+            Self::Client(status, message) => (*status, message.clone()),
+            Self::Database(sqlx::Error::Database(e)) if e.code().as_deref() == Some(SQLITE_FULL) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk with the data folder is full: free some space; nothing was stored".into(),
+            ),
+            Self::Database(sqlx::Error::PoolTimedOut) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the database is busy: try again".into())
+            }
+            Self::Database(_) | Self::File(_) | Self::Stored(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; its log says why".into())
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, text) = self.status_and_text();
+        if status.is_server_error() {
+            tracing::error!("{self}");
+        }
+        (status, Json(serde_json::json!({ "error": text }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(e: JsonRejection) -> Self {
+        Self::Client(e.status(), e.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(e: QueryRejection) -> Self {
+        Self::Client(e.status(), e.body_text())
+    }
+}
+
+/// A JSON body; what is wrong with it is answered as JSON.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+    async fn from_request(request: Request, state: &S) -> ApiResult<Self> {
+        let Json(value) = Json::<T>::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// Query parameters; what is wrong with them is answered as JSON.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let Query(value) = Query::<T>::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// `201` for something new, `200` for something known.
+pub fn stored(is_new: bool) -> Response {
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    (status, Json(crate::api::Stored { stored: is_new })).into_response()
+}

@@ -1,0 +1,165 @@
+//! Episode and policy files from the data folder. Names come from checked identifiers, so no request leaves the folder.
+
+use crate::app::Shared;
+use crate::check;
+use crate::reply::{ApiError, ApiResult};
+use crate::routes::{episodes, policies};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE,
+    RANGE,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::BytesMut;
+use futures_util::stream;
+use std::io::{ErrorKind, SeekFrom};
+use std::path::PathBuf;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+/// Bytes read and sent at once.
+const CHUNK: usize = 64 * 1024;
+const POLICY_FILES: [&str; 2] = ["manifest.json", "weights.safetensors"];
+
+struct Download {
+    path: PathBuf,
+    name: String,
+    kind: &'static str,
+    /// Identifies the content; none when it is not known.
+    etag: Option<String>,
+}
+
+/// The MCAP file of an episode, whole or a range of it.
+pub async fn episode(State(app): Shared, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
+    let episode = episodes::find_episode(&app, &id).await?;
+    check::file_name("file", &episode.file)?;
+    let path = app.data_dir.join("episodes").join(&episode.file);
+    let etag = Some(format!("\"{}\"", episode.sha256));
+    send(Download { path, name: episode.file, kind: "application/octet-stream", etag }, &headers).await
+}
+
+/// A file of a policy version, so that a vehicle can fetch an update.
+pub async fn policy(
+    State(app): Shared,
+    Path((version, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let policy = policies::find_policy(&app, &version).await?;
+    let Some(name) = POLICY_FILES.iter().find(|name| **name == file) else {
+        return Err(ApiError::not_found(format!("file: {file:?} is none of {}", POLICY_FILES.join(", "))));
+    };
+    let path = app.data_dir.join("policies").join(policy.version.as_str()).join(name);
+    let kind = if name.ends_with(".json") { "application/json" } else { "application/octet-stream" };
+    send(Download { path, name: (*name).into(), kind, etag: None }, &headers).await
+}
+
+async fn send(what: Download, headers: &HeaderMap) -> ApiResult<Response> {
+    let mut file = File::open(&what.path).await.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => ApiError::not_found(format!("the file {} is not in the data folder", what.name)),
+        _ => ApiError::File(e),
+    })?;
+    let metadata = file.metadata().await?;
+    if !metadata.is_file() {
+        return Err(ApiError::not_found(format!("{} is not a file", what.name)));
+    }
+    let size = metadata.len();
+    let mut response = Response::builder()
+        .header(CONTENT_TYPE, what.kind)
+        .header(ACCEPT_RANGES, "bytes")
+        .header(CACHE_CONTROL, "no-cache")
+        .header(CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", what.name));
+    if let Some(etag) = &what.etag {
+        response = response.header(ETAG, etag);
+    }
+    let (start, length) = match wanted(headers, size, what.etag.as_deref()) {
+        Wanted::Whole => (0, size),
+        Wanted::Part { start, length } => {
+            let range = format!("bytes {start}-{}/{size}", start + length - 1);
+            response = response.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, range);
+            (start, length)
+        }
+        Wanted::Nothing => {
+            let text = format!("Range: nothing of {} is there, it has {size} bytes", what.name);
+            return Err(ApiError::Client(StatusCode::RANGE_NOT_SATISFIABLE, text));
+        }
+    };
+    file.seek(SeekFrom::Start(start)).await?;
+    let body = Body::from_stream(stream::try_unfold((file, length), next_chunk));
+    response.header(CONTENT_LENGTH, length).body(body).map_err(|e| ApiError::File(std::io::Error::other(e)))
+}
+
+async fn next_chunk((mut file, left): (File, u64)) -> std::io::Result<Option<(bytes::Bytes, (File, u64))>> {
+    if left == 0 {
+        return Ok(None);
+    }
+    let mut chunk = BytesMut::with_capacity(CHUNK);
+    let most = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+    if (&mut file).take(most as u64).read_buf(&mut chunk).await? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let left = left - chunk.len() as u64;
+    Ok(Some((chunk.freeze(), (file, left))))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part { start: u64, length: u64 },
+    Nothing,
+}
+
+/// RFC 9110, section 14: a single range of bytes; anything else is answered with the whole.
+fn wanted(headers: &HeaderMap, size: u64, etag: Option<&str>) -> Wanted {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let changed = text(IF_RANGE).is_some_and(|seen| Some(seen) != etag);
+    match text(RANGE).and_then(|range| range.strip_prefix("bytes=")) {
+        Some(range) if !changed => part(range.trim(), size).unwrap_or(Wanted::Whole),
+        _ => Wanted::Whole,
+    }
+}
+
+fn part(range: &str, size: u64) -> Option<Wanted> {
+    let (first, last) = range.split_once('-')?;
+    let (start, end) = match (first, last) {
+        ("", suffix) => (size.saturating_sub(suffix.parse().ok()?), size),
+        (first, "") => (first.parse().ok()?, size),
+        (first, last) => {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first {
+                return None;
+            }
+            (first, last.saturating_add(1).min(size))
+        }
+    };
+    if start >= end { Some(Wanted::Nothing) } else { Some(Wanted::Part { start, length: end - start }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_follow_rfc_9110() {
+        let part = |start, length| Some(Wanted::Part { start, length });
+        for (range, expected) in [
+            ("0-0", part(0, 1)),
+            ("2-4", part(2, 3)),
+            ("7-", part(7, 3)),
+            ("-3", part(7, 3)),
+            ("-99", part(0, 10)),
+            ("5-99", part(5, 5)),
+            ("0-18446744073709551615", part(0, 10)),
+            ("10-", Some(Wanted::Nothing)),
+            ("-0", Some(Wanted::Nothing)),
+            ("4-2", None),
+            ("0-1,3-4", None),
+            ("a-b", None),
+            ("-", None),
+        ] {
+            assert_eq!(super::part(range, 10), expected, "{range}");
+        }
+        assert_eq!(super::part("0-", 0), Some(Wanted::Nothing));
+    }
+}

@@ -1,0 +1,11 @@
+//! The handlers, by what they are about.
+
+pub mod episodes;
+pub mod files;
+pub mod fleet;
+pub mod metrics;
+pub mod pages;
+pub mod policies;
+pub mod signalling;
+pub mod trips;
+pub mod vehicles;

@@ -1,0 +1,35 @@
+use crate::api::{VehicleStatus, VehicleView};
+use crate::app::Shared;
+use crate::check;
+use crate::reply::{ApiResult, Body, stored};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use protocol::api::{Mileage, VehicleSignUp};
+
+/// A vehicle signs up or renews its description.
+pub async fn sign_up(State(app): Shared, Body(body): Body<VehicleSignUp>) -> ApiResult<Response> {
+    check::sign_up(&body)?;
+    app.store.sign_up(&body).await?;
+    Ok(stored(true))
+}
+
+/// Every vehicle with its live state.
+pub async fn list(State(app): Shared) -> ApiResult<Json<Vec<VehicleView>>> {
+    let known = app.store.vehicles().await?;
+    Ok(Json(app.live.complete(known, &app.hub.vehicles())))
+}
+
+/// Cumulative distance; the greatest wins.
+pub async fn mileage(State(app): Shared, Body(body): Body<Mileage>) -> ApiResult<Response> {
+    check::mileage(&body)?;
+    app.store.mileage(&body).await?;
+    Ok(stored(true))
+}
+
+/// Live state, kept in memory.
+pub async fn status(State(app): Shared, Body(body): Body<VehicleStatus>) -> ApiResult<Response> {
+    check::status(&body)?;
+    app.live.report(body)?;
+    Ok(stored(true))
+}

@@ -1,0 +1,141 @@
+use crate::app::{App, Requests, router};
+use crate::error::{Error, Result};
+use crate::live::Live;
+use crate::signal::Hub;
+use crate::store::Store;
+use axum::serve::ListenerExt;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The database's name in the data folder.
+pub const DATABASE: &str = "takeover.sqlite";
+/// Held while a control plane runs on the folder; the system lets go of it when the process dies.
+const LOCK: &str = "takeover.lock";
+/// How long requests that run may take once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Where to listen and where the data lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Folder with the database, `episodes/` and `policies/`; made when it is missing.
+    pub data_dir: PathBuf,
+}
+
+impl WebConfig {
+    /// `127.0.0.1:8080` on this data folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), data_dir: data_dir.into() }
+    }
+}
+
+/// A control plane that runs. Dropping it stops it without waiting; [`Server::shutdown`] waits.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    store: Store,
+    _lock: File,
+}
+
+impl Server {
+    /// Takes the data folder, opens the database and listens.
+    ///
+    /// # Errors
+    /// [`Error`]: the port or the folder is in use, the folder cannot be written, the database is damaged or newer.
+    pub async fn start(config: WebConfig) -> Result<Self> {
+        // The port first: whoever starts the same thing twice hears of the port.
+        let listener = TcpListener::bind(config.addr).await.map_err(|cause| match cause.kind() {
+            ErrorKind::AddrInUse => Error::AddressInUse { addr: config.addr },
+            _ => Error::Bind { addr: config.addr, cause },
+        })?;
+        let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
+        let lock = take_folder(&config.data_dir)?;
+        let store = Store::open(&config.data_dir.join(DATABASE)).await?;
+        sync_folder(&config.data_dir)?;
+        let (stop, stopping) = watch::channel(false);
+        let app = Arc::new(App {
+            store: store.clone(),
+            hub: Hub::default(),
+            live: Live::default(),
+            data_dir: config.data_dir,
+            stop: stopping.clone(),
+            requests: Requests::default(),
+        });
+        let task = tokio::spawn(run(listener, app, stopping));
+        tracing::info!("control plane on http://{addr}");
+        Ok(Self { addr, stop, task, store, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Lets requests that run finish (for a few seconds), tells signalling peers, closes the database.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(GRACE, &mut self.task).await.is_err() {
+            tracing::warn!("requests still ran after {GRACE:?} and were cut off");
+            self.task.abort();
+        }
+        self.store.close().await;
+    }
+}
+
+/// Runs a control plane until `shutdown` is ready.
+///
+/// # Errors
+/// As [`Server::start`].
+pub async fn serve(config: WebConfig, shutdown: impl Future) -> Result<()> {
+    let server = Server::start(config).await?;
+    shutdown.await;
+    server.shutdown().await;
+    Ok(())
+}
+
+async fn run(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    // Signalling is small messages that somebody waits for.
+    let listener = listener.tap_io(|stream| {
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::debug!("TCP_NODELAY: {e}");
+        }
+    });
+    let stopped = async move {
+        // An error means that the server was dropped, which stops it too.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    if let Err(e) = axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await {
+        tracing::error!("the control plane stopped: {e}");
+    }
+}
+
+fn take_folder(folder: &Path) -> Result<File> {
+    let failed = |path: &Path, cause| Error::DataDir { path: path.to_owned(), cause };
+    for sub in [folder.to_owned(), folder.join("episodes"), folder.join("policies")] {
+        std::fs::create_dir_all(&sub).map_err(|e| failed(&sub, e))?;
+    }
+    let path = folder.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| failed(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: folder.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(failed(&path, e)),
+    }
+}
+
+/// Makes the new file's name survive a power cut.
+fn sync_folder(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|dir| dir.sync_all());
+    synced.map_err(|cause| Error::DataDir { path: folder.to_owned(), cause })
+}

@@ -1,0 +1,8 @@
+//! Signalling: who is connected, and who may say what to whom. A session that runs needs nobody here: when this server
+//! dies or a peer's WebSocket breaks, picture and control go on between the peers; only a peer's own `Bye` ends it.
+
+mod hub;
+mod socket;
+
+pub use hub::{Hub, Party};
+pub use socket::{MAX_CONNECTIONS, MAX_MESSAGE, serve_peer};

@@ -1,0 +1,92 @@
+use super::hub::{Hub, Party};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use protocol::signalling::Signal;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+/// Largest message, bytes; a session description of a browser has about ten thousand.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Peers connected at once.
+pub const MAX_CONNECTIONS: u64 = 4096;
+/// How often a silent peer is asked whether it is there.
+const PING: Duration = Duration::from_secs(15);
+/// A peer this long silent is gone.
+const SILENCE: Duration = Duration::from_secs(45);
+/// A peer that takes this long to read one message is gone.
+const SEND: Duration = Duration::from_secs(10);
+/// Close codes of RFC 6455, and two of our own.
+const GOING_AWAY: u16 = 1001;
+const REPLACED: u16 = 4001;
+
+/// What to do next with one connection.
+enum Next {
+    Send(Message),
+    Wait,
+    End(Option<CloseFrame>),
+}
+
+/// Serves one peer until it leaves, is replaced, falls silent or the server stops.
+pub async fn serve_peer(mut socket: WebSocket, hub: &Hub, party: Party, mut stop: watch::Receiver<bool>) {
+    let mut registered = hub.register(&party);
+    tracing::info!("{party} connected");
+    let mut last_heard = Instant::now();
+    let mut ping = interval(PING);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reason = loop {
+        let next = tokio::select! {
+            message = socket.recv() => {
+                last_heard = Instant::now();
+                heard(message, hub, &party)
+            }
+            message = registered.queue.recv() => match message {
+                Some(text) => Next::Send(Message::Text(text)),
+                None => Next::End(Some(close(REPLACED, "a newer connection took over, or this one read too slowly"))),
+            },
+            _ = ping.tick() => match last_heard.elapsed() > SILENCE {
+                true => Next::End(None),
+                false => Next::Send(Message::Ping(bytes::Bytes::new())),
+            },
+            _ = stop.wait_for(|stopping| *stopping) => {
+                Next::End(Some(close(GOING_AWAY, "the control plane stops; connect again later")))
+            }
+        };
+        match next {
+            Next::Wait => {}
+            Next::End(reason) => break reason,
+            Next::Send(message) => {
+                if !matches!(timeout(SEND, socket.send(message)).await, Ok(Ok(()))) {
+                    break None;
+                }
+            }
+        }
+    };
+    hub.leave(&party, registered.connection);
+    if let Some(frame) = reason {
+        // The peer may be gone already; that is what closing is about.
+        let _ = timeout(SEND, socket.send(Message::Close(Some(frame)))).await;
+    }
+    tracing::info!("{party} disconnected");
+}
+
+fn heard(message: Option<Result<Message, axum::Error>>, hub: &Hub, party: &Party) -> Next {
+    match message {
+        Some(Ok(Message::Text(text))) => hub.handle(party, &text).map_or(Next::Wait, |refusal| answer(&refusal)),
+        Some(Ok(Message::Binary(_))) => {
+            answer(&Signal::Error { session: None, message: "send signalling as text, not as binary".into() })
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Wait,
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Next::End(None),
+    }
+}
+
+fn answer(signal: &Signal) -> Next {
+    match serde_json::to_string(signal) {
+        Ok(text) => Next::Send(Message::Text(text.into())),
+        Err(_) => Next::Wait,
+    }
+}
+
+fn close(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+}

@@ -1,0 +1,119 @@
+use super::{Store, unsigned};
+use crate::api::{CauseCount, Fleet, FleetRow, FleetTotal};
+use crate::reply::ApiResult;
+use protocol::PolicyVersion;
+use protocol::api::Evaluation;
+use protocol::units;
+use sqlx::Row;
+
+/// How many rows there are, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub episodes: u64,
+    pub episode_bytes: u64,
+    pub published: u64,
+    pub refused: u64,
+    pub trips: u64,
+}
+
+struct Exposure {
+    kind: String,
+    policy: PolicyVersion,
+    autonomous_m: f64,
+    manual_m: f64,
+    takeovers: u64,
+}
+
+impl Store {
+    /// Distance and takeovers over everything driven.
+    pub async fn fleet(&self) -> ApiResult<Fleet> {
+        let rows = self.exposure().await?;
+        let mut totals = Vec::with_capacity(2);
+        for kind in ["live", "virtual"] {
+            let vehicles: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = ?")
+                .bind(kind)
+                .fetch_one(&self.readers)
+                .await?;
+            totals.push(total(kind, unsigned(vehicles), &rows)?);
+        }
+        let by_policy = rows.into_iter().map(fleet_row).collect();
+        Ok(Fleet { totals, by_policy, by_cause: self.causes().await? })
+    }
+
+    async fn exposure(&self) -> ApiResult<Vec<Exposure>> {
+        let rows = sqlx::query(include_str!("exposure.sql")).fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Exposure {
+                    kind: row.try_get(0)?,
+                    policy: PolicyVersion::new(row.try_get::<String, _>(1)?)?,
+                    autonomous_m: row.try_get(2)?,
+                    manual_m: row.try_get(3)?,
+                    takeovers: unsigned(row.try_get(4)?),
+                })
+            })
+            .collect()
+    }
+
+    async fn causes(&self) -> ApiResult<Vec<CauseCount>> {
+        let rows = sqlx::query(
+            "SELECT v.kind, d.cause, COUNT(*) FROM disengagements d JOIN vehicles v ON v.id = d.vehicle
+             GROUP BY v.kind, d.cause ORDER BY v.kind, d.cause",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(CauseCount {
+                    kind: row.try_get(0)?,
+                    cause: row.try_get(1)?,
+                    disengagements: unsigned(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
+    pub async fn counts(&self) -> ApiResult<Counts> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM episodes), (SELECT COALESCE(SUM(bytes), 0) FROM episodes),
+               (SELECT COUNT(*) FROM policies WHERE status = 'published'),
+               (SELECT COUNT(*) FROM policies WHERE status = 'refused'), (SELECT COUNT(*) FROM trips)",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Counts {
+            episodes: unsigned(row.try_get(0)?),
+            episode_bytes: unsigned(row.try_get(1)?),
+            published: unsigned(row.try_get(2)?),
+            refused: unsigned(row.try_get(3)?),
+            trips: unsigned(row.try_get(4)?),
+        })
+    }
+}
+
+fn total(kind: &str, vehicles: u64, rows: &[Exposure]) -> ApiResult<FleetTotal> {
+    let of_kind = || rows.iter().filter(|row| row.kind == kind);
+    // Not `sum`: that of nothing is -0.
+    let metres = of_kind().fold(0.0, |sum, row| sum + row.autonomous_m);
+    let manual = of_kind().fold(0.0, |sum, row| sum + row.manual_m);
+    // The version is only a carrier for the arithmetic: the figures are over all versions.
+    let all = Evaluation::new(PolicyVersion::new("all")?, metres, of_kind().map(|row| row.takeovers).sum());
+    Ok(FleetTotal {
+        kind: kind.to_owned(),
+        vehicles,
+        miles: all.miles,
+        manual_miles: units::miles(manual),
+        disengagements: all.disengagements,
+        mpd: all.mpd,
+        mpd_low: all.mpd_low,
+        mpd_high: all.mpd_high,
+    })
+}
+
+fn fleet_row(row: Exposure) -> FleetRow {
+    FleetRow {
+        kind: row.kind,
+        manual_miles: units::miles(row.manual_m),
+        driven: Evaluation::new(row.policy, row.autonomous_m, row.takeovers),
+    }
+}

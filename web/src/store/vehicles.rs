@@ -1,0 +1,100 @@
+use super::{Store, now_ms, unsigned};
+use crate::api::VehicleView;
+use crate::reply::ApiResult;
+use protocol::api::{Mileage, VehicleSignUp};
+use protocol::{VehicleId, units};
+use sqlx::{Row, SqliteConnection};
+
+/// A row for a vehicle that reports before it signed up (or whose sign-up was lost): no mile is refused for that.
+pub(super) async fn mention(tx: &mut SqliteConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES (?1, ?2, '', '', '', ?3)
+         ON CONFLICT (id) DO UPDATE SET seen_ms = max(seen_ms, excluded.seen_ms)",
+    )
+    .bind(vehicle.as_str())
+    .bind(kind)
+    .bind(now_ms())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    pub async fn sign_up(&self, v: &VehicleSignUp) -> ApiResult<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, embodiment = excluded.embodiment,
+               map = excluded.map, software = excluded.software, seen_ms = max(seen_ms, excluded.seen_ms)",
+        )
+        .bind(v.vehicle.as_str())
+        .bind(&v.kind)
+        .bind(&v.embodiment)
+        .bind(&v.map)
+        .bind(&v.software)
+        .bind(now_ms())
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps the greatest counter for each vehicle and policy.
+    pub async fn mileage(&self, m: &Mileage) -> ApiResult<()> {
+        let mut tx = self.write().await?;
+        mention(&mut tx, &m.vehicle, "live").await?;
+        sqlx::query(
+            "INSERT INTO mileage (vehicle, policy, autonomous_m, manual_m) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (vehicle, policy) DO UPDATE SET autonomous_m = max(autonomous_m, excluded.autonomous_m),
+               manual_m = max(manual_m, excluded.manual_m)",
+        )
+        .bind(m.vehicle.as_str())
+        .bind(m.policy.as_str())
+        .bind(m.autonomous_m)
+        .bind(m.manual_m)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Every vehicle by name, as far as the database knows it.
+    pub async fn vehicles(&self) -> ApiResult<Vec<VehicleView>> {
+        let rows = sqlx::query(
+            "WITH driven AS (
+               SELECT vehicle, autonomous_m, manual_m FROM mileage
+               UNION ALL SELECT vehicle, autonomous_m, manual_m FROM trips
+             ), distance AS (
+               SELECT vehicle, SUM(autonomous_m) AS autonomous_m, SUM(manual_m) AS manual_m FROM driven GROUP BY vehicle
+             ), taken AS (
+               SELECT vehicle, COUNT(*) AS takeovers FROM disengagements GROUP BY vehicle
+             )
+             SELECT v.id, v.kind, v.embodiment, v.map, v.software, v.seen_ms, COALESCE(d.autonomous_m, 0.0),
+               COALESCE(d.manual_m, 0.0), COALESCE(t.takeovers, 0)
+             FROM vehicles v LEFT JOIN distance d ON d.vehicle = v.id LEFT JOIN taken t ON t.vehicle = v.id
+             ORDER BY v.id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(VehicleView {
+                    vehicle: VehicleId::new(row.try_get::<String, _>(0)?)?,
+                    kind: row.try_get(1)?,
+                    embodiment: row.try_get(2)?,
+                    map: row.try_get(3)?,
+                    software: row.try_get(4)?,
+                    online: false,
+                    last_seen_ms: row.try_get(5)?,
+                    status_age_ms: None,
+                    mode: None,
+                    author: None,
+                    speed_mps: None,
+                    policy: None,
+                    round_trip_ms: None,
+                    autonomous_miles: units::miles(row.try_get(6)?),
+                    manual_miles: units::miles(row.try_get(7)?),
+                    disengagements: unsigned(row.try_get(8)?),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,225 @@
+//! The HTTP interface: what may be repeated, what is refused, how lists are paged.
+#![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
+
+mod common;
+
+use common::{Plane, disengagement, episode, evaluation, mileage, policy};
+use protocol::units::METRES_PER_MILE;
+use serde_json::{Value, json};
+
+fn column<'a>(list: &'a Value, name: &str) -> Vec<&'a str> {
+    list.as_array().unwrap().iter().map(|row| row[name].as_str().unwrap()).collect()
+}
+
+#[test]
+fn repeated_and_reordered_reports_change_nothing() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    for metres in [500.0, 2000.0, 2000.0, 1000.0] {
+        assert_eq!(c.post("mileage", &mileage("car", "v1", metres, metres / 10.0)).0, 201);
+    }
+    let event = disengagement("e1", "car", "v1", "safety");
+    assert_eq!(c.post("disengagements", &event), (201, json!({ "stored": true })));
+    assert_eq!(c.post("disengagements", &event), (200, json!({ "stored": false })));
+    let file = episode("e1", "car", "v1", "safety");
+    assert_eq!(c.post("episodes", &file).0, 201);
+    assert_eq!(c.post("episodes", &file).0, 200);
+    let fleet = c.get("fleet").1;
+    let row = &fleet["by_policy"][0];
+    assert_eq!((row["kind"].as_str(), row["disengagements"].as_u64()), (Some("live"), Some(1)));
+    assert_eq!(row["miles"].as_f64().unwrap(), 2000.0 / METRES_PER_MILE);
+    assert_eq!(row["manual_miles"].as_f64().unwrap(), 200.0 / METRES_PER_MILE);
+    assert_eq!(c.get("episodes").1, json!([file]));
+    assert_eq!(c.get("disengagements").1, json!([event]));
+}
+
+#[test]
+fn a_trip_counts_once_and_whole_beside_live_mileage() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    let sign_up = |id: &str, kind: &str| json!({ "vehicle": id, "embodiment": "ackermann_car", "kind": kind, "map": "town", "software": "0.1.0" });
+    c.post("vehicles", &sign_up("car", "live"));
+    c.post("vehicles", &sign_up("sim", "virtual"));
+    c.post("mileage", &mileage("car", "v1", METRES_PER_MILE, 0.0));
+    let trip = |id: &str| {
+        json!({
+            "id": id, "vehicle": "sim", "policy": "v1", "autonomous_m": 3.0 * METRES_PER_MILE, "manual_m": 80.0,
+            "disengagements": [disengagement(&format!("{id}-a"), "sim", "v1", "stuck"),
+                               disengagement(&format!("{id}-b"), "sim", "v1", "safety")],
+            "episodes": [episode(&format!("{id}-a"), "sim", "v1", "stuck")],
+        })
+    };
+    assert_eq!(c.get("trips/t1").0, 404);
+    assert_eq!(c.post("trips", &trip("t1")).0, 201);
+    assert_eq!(c.post("trips", &trip("t1")).0, 200);
+    assert_eq!(c.get("trips/t1").0, 200);
+    assert_eq!(c.post("trips", &trip("t2")).0, 201);
+
+    // One bad row refuses the whole trip.
+    let mut bad = trip("t3");
+    bad["episodes"][0]["file"] = json!("../x.mcap");
+    let (status, answer) = c.post("trips", &bad);
+    assert_eq!(status, 422);
+    assert!(answer["error"].as_str().unwrap().contains("episodes[0].file: \"../x.mcap\""), "{answer}");
+    assert_eq!(c.get("trips/t3").0, 404);
+
+    let fleet = c.get("fleet").1;
+    let (live, fast) = (&fleet["totals"][0], &fleet["totals"][1]);
+    assert_eq!((live["kind"].as_str(), fast["kind"].as_str()), (Some("live"), Some("virtual")));
+    assert_eq!((live["miles"].as_f64(), live["disengagements"].as_u64()), (Some(1.0), Some(0)));
+    assert_eq!((fast["miles"].as_f64(), fast["disengagements"].as_u64()), (Some(6.0), Some(4)));
+    // 4 events: Garwood's interval is (1.0899, 10.2416).
+    assert!((fast["mpd_low"].as_f64().unwrap() - 6.0 / 10.2416).abs() < 1e-3, "{fast}");
+    assert!((fast["mpd_high"].as_f64().unwrap() - 6.0 / 1.0899).abs() < 1e-3, "{fast}");
+    assert_eq!(live["mpd_high"], Value::Null);
+    let causes = fleet["by_cause"].as_array().unwrap();
+    assert_eq!(causes.len(), 2);
+
+    let latest = c.get("takeovers?limit=3").1;
+    assert_eq!(column(&latest, "id"), ["t2-b", "t2-a", "t1-b"]);
+    assert_eq!((latest[1]["duration_s"].as_f64(), &latest[0]["duration_s"]), (Some(21.5), &Value::Null));
+}
+
+#[test]
+fn a_published_version_never_changes() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    assert_eq!(c.get("policies/latest").0, 404);
+    assert_eq!(c.post("policies", &policy("v1", None, "published")).0, 201);
+    assert_eq!(c.post("policies", &policy("v1", None, "published")).0, 200);
+    let (status, answer) = c.post("policies", &policy("v1", None, "refused"));
+    assert_eq!(status, 409);
+    assert!(answer["error"].as_str().unwrap().contains("v1"), "{answer}");
+    c.post("policies", &policy("v3", Some("v1"), "published"));
+    c.post("policies", &policy("v2", Some("v3"), "refused"));
+    assert_eq!(c.get("policies/latest").1["version"], "v3");
+    assert_eq!(column(&c.get("policies").1, "version"), ["v1", "v3", "v2"]);
+    assert_eq!(c.post("policies", &policy("latest", None, "published")).0, 422);
+}
+
+#[test]
+fn the_report_has_published_versions_in_order_of_publication_and_stays_the_same_bytes() {
+    let mut plane = Plane::start();
+    let c = &plane.client;
+    for (version, status) in [("zebra", "published"), ("apple", "refused"), ("mango", "published")] {
+        c.post("policies", &policy(version, None, status));
+    }
+    for (version, miles, n) in [("mango", 31.7, 3), ("apple", 2.0, 9), ("zebra", 10.0, 8), ("unknown", 5.0, 1)] {
+        assert_eq!(c.post("evaluations", &evaluation(version, miles, n)).0, 201);
+    }
+    // The last one for a version wins.
+    c.post("evaluations", &evaluation("zebra", 12.25, 0));
+    let text = c.text("/api/v1/report");
+    let report: Vec<protocol::api::Evaluation> = serde_json::from_str(&text).unwrap();
+    assert_eq!(report.iter().map(|e| e.policy.as_str()).collect::<Vec<_>>(), ["zebra", "mango"]);
+    assert_eq!((report[0].miles, report[0].disengagements, report[0].mpd_high), (12.25, 0, None));
+    assert_eq!(text, format!("{}\n", serde_json::to_string_pretty(&report).unwrap()));
+    assert_eq!(column(&c.get("evaluations").1, "policy"), ["zebra", "apple", "mango", "unknown"]);
+    plane.restart();
+    assert_eq!(plane.client.text("/api/v1/report"), text);
+}
+
+#[test]
+fn wrong_values_are_refused_with_field_and_value() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    let mut rosy = evaluation("v1", 10.0, 4);
+    rosy["mpd_low"] = json!(2.4);
+    let cases = [
+        ("mileage", mileage("../car", "v1", 1.0, 0.0), "../car"),
+        ("mileage", mileage("car", "v1", -1.0, 0.0), "autonomous_m: -1.0"),
+        ("mileage", mileage("car", "v1", 1e300, 0.0), "autonomous_m: 1e300"),
+        ("disengagements", disengagement("e", "car", "v1", "bad luck"), "cause: \"bad luck\""),
+        (
+            "episodes",
+            {
+                let mut e = episode("e", "car", "v1", "safety");
+                e["file"] = json!("a/b.mcap");
+                e
+            },
+            "a/b.mcap",
+        ),
+        (
+            "episodes",
+            {
+                let mut e = episode("e", "car", "v1", "safety");
+                e["sha256"] = json!("12");
+                e
+            },
+            "sha256: \"12\"",
+        ),
+        ("policies", policy("v1", Some("v1"), "published"), "parent: \"v1\""),
+        ("policies", policy("v1", None, "excellent"), "status: \"excellent\""),
+        ("evaluations", rosy, "mpd_low: 2.4"),
+        ("vehicles", json!({"vehicle": "car", "embodiment": "", "kind": "boat", "map": "", "software": ""}), "boat"),
+        (
+            "status",
+            json!({"vehicle": "car", "mode": "flying", "author": "policy", "speed_mps": 1, "policy": "v1"}),
+            "flying",
+        ),
+        ("mileage", json!({ "vehicle": "car" }), "missing field"),
+    ];
+    for (path, body, named) in cases {
+        let (status, answer) = c.post(path, &body);
+        assert_eq!(status, 422, "{path} {body}");
+        assert!(answer["error"].as_str().unwrap().contains(named), "{named} not in {answer}");
+    }
+    for (path, named) in [
+        ("episodes?limit=0", "limit: 0"),
+        ("episodes?limit=x", "limit"),
+        ("episodes?before=none", "before: \"none\""),
+        ("episodes?colour=red", "colour"),
+        ("nowhere", "/api/v1/nowhere"),
+        ("trips/..%2F..%2Fetc", "id: \"../../etc\""),
+    ] {
+        let (status, answer) = c.get(path);
+        assert!((400..500).contains(&status), "{path}: {status}");
+        assert!(answer["error"].as_str().unwrap().contains(named), "{named} not in {answer}");
+    }
+    assert_eq!(c.post("report", &json!([])).0, 405);
+    assert_eq!(c.post("mileage", &json!("x".repeat(2 << 20))).0, 413);
+    assert_eq!(c.get("vehicles").1, json!([]), "nothing refused left a trace");
+}
+
+#[test]
+fn a_long_list_is_paged_and_filtered_newest_first() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    for i in 0..25 {
+        let (vehicle, cause) = (["car", "van"][i % 2], ["safety", "stuck", "fault"][i % 3]);
+        c.post("episodes", &episode(&format!("e{i:02}"), vehicle, "v1", cause));
+    }
+    let mut seen = Vec::new();
+    let mut path = "episodes?limit=10".to_owned();
+    loop {
+        let page = c.get(&path).1;
+        let Some(last) = column(&page, "id").last().map(|id| (*id).to_owned()) else { break };
+        seen.extend(column(&page, "id").iter().map(|id| (*id).to_owned()));
+        path = format!("episodes?limit=10&before={last}");
+    }
+    let expected: Vec<_> = (0..25).rev().map(|i| format!("e{i:02}")).collect();
+    assert_eq!(seen, expected);
+    let van_stuck = c.get("episodes?vehicle=van&cause=stuck&policy=v1").1;
+    assert_eq!(column(&van_stuck, "id"), ["e19", "e13", "e07", "e01"]);
+    assert_eq!(c.get("episodes?policy=v2").1, json!([]));
+}
+
+#[test]
+fn live_state_is_shown_and_metrics_are_complete() {
+    let plane = Plane::start();
+    let c = &plane.client;
+    assert!(c.text("/api/v1/fleet").contains("\"miles\":0.0"), "nothing driven is 0, not -0");
+    let status = json!({"vehicle": "car", "mode": "monitor", "author": "policy", "speed_mps": 8.5, "policy": "v2", "round_trip_ms": 12.5});
+    assert_eq!(c.post("status", &status).0, 201);
+    let vehicle = &c.get("vehicles").1[0];
+    assert_eq!((vehicle["mode"].as_str(), vehicle["speed_mps"].as_f64()), (Some("monitor"), Some(8.5)));
+    assert_eq!((vehicle["online"].as_bool(), vehicle["round_trip_ms"].as_f64()), (Some(false), Some(12.5)));
+    c.post("disengagements", &disengagement("e1", "car", "v1", "stuck"));
+    c.post("mileage", &mileage("car", "v1", 1500.0, 20.0));
+    let metrics = c.raw("/metrics", &[]);
+    assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
+    let text = String::from_utf8(metrics.into_body()).unwrap();
+    assert!(text.contains("takeover_disengagements_total{kind=\"live\",cause=\"stuck\"} 1\n"), "{text}");
+    assert!(text.contains("takeover_distance_meters_total{kind=\"live\",authority=\"policy\"} 1500\n"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+}

@@ -1,0 +1,112 @@
+//! A control plane in this process and a client that sees status and body of every answer.
+#![allow(dead_code)] // Each test program uses its part.
+
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use web::{Server, WebConfig};
+
+pub struct Plane {
+    pub runtime: tokio::runtime::Runtime,
+    pub folder: tempfile::TempDir,
+    pub client: Client,
+    server: Option<Server>,
+}
+
+impl Plane {
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(&runtime, folder.path(), "127.0.0.1:0");
+        let client = Client::new(server.addr());
+        Self { runtime, folder, client, server: Some(server) }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.server.as_ref().unwrap().addr()
+    }
+
+    pub fn stop(&mut self) {
+        let server = self.server.take().unwrap();
+        self.runtime.block_on(server.shutdown());
+    }
+
+    /// Stops and starts on the same port and folder.
+    pub fn restart(&mut self) {
+        let addr = self.addr().to_string();
+        self.stop();
+        self.server = Some(start(&self.runtime, self.folder.path(), &addr));
+        self.client = Client::new(self.addr());
+    }
+}
+
+fn start(runtime: &tokio::runtime::Runtime, folder: &Path, addr: &str) -> Server {
+    let config = WebConfig { addr: addr.parse().unwrap(), data_dir: folder.to_owned() };
+    runtime.block_on(Server::start(config)).unwrap()
+}
+
+pub struct Client {
+    base: String,
+    agent: ureq::Agent,
+}
+
+impl Client {
+    pub fn new(addr: SocketAddr) -> Self {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { base: format!("http://{addr}"), agent }
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.agent.post(format!("{}/api/v1/{path}", self.base)).send_json(body);
+        read(&mut answer.unwrap())
+    }
+
+    pub fn get(&self, path: &str) -> (u16, Value) {
+        read(&mut self.agent.get(format!("{}/api/v1/{path}", self.base)).call().unwrap())
+    }
+
+    /// Status, headers and body; `path` from the root.
+    pub fn raw(&self, path: &str, headers: &[(&str, &str)]) -> ureq::http::Response<Vec<u8>> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, mut body) = request.call().unwrap().into_parts();
+        ureq::http::Response::from_parts(parts, body.read_to_vec().unwrap())
+    }
+
+    pub fn text(&self, path: &str) -> String {
+        String::from_utf8(self.raw(path, &[]).into_body()).unwrap()
+    }
+}
+
+fn read(answer: &mut ureq::http::Response<ureq::Body>) -> (u16, Value) {
+    (answer.status().as_u16(), answer.body_mut().read_json().unwrap_or(Value::Null))
+}
+
+pub fn mileage(vehicle: &str, policy: &str, autonomous_m: f64, manual_m: f64) -> Value {
+    serde_json::json!({ "vehicle": vehicle, "policy": policy, "autonomous_m": autonomous_m, "manual_m": manual_m })
+}
+
+pub fn disengagement(id: &str, vehicle: &str, policy: &str, cause: &str) -> Value {
+    serde_json::json!({ "id": id, "vehicle": vehicle, "policy": policy, "cause": cause, "at_ms": 1000, "map": "town" })
+}
+
+pub fn episode(id: &str, vehicle: &str, policy: &str, cause: &str) -> Value {
+    serde_json::json!({
+        "id": id, "vehicle": vehicle, "policy": policy, "cause": cause, "file": format!("{id}.mcap"), "bytes": 10,
+        "sha256": "ab".repeat(32), "start_ms": 1000, "duration_s": 21.5, "map": "town",
+    })
+}
+
+pub fn policy(version: &str, parent: Option<&str>, status: &str) -> Value {
+    serde_json::json!({
+        "version": version, "parent": parent, "sha256": "cd".repeat(32), "episodes": 3, "frames": 900, "status": status,
+    })
+}
+
+pub fn evaluation(policy: &str, miles: f64, disengagements: u64) -> Value {
+    let policy = protocol::PolicyVersion::new(policy).unwrap();
+    let metres = miles * protocol::units::METRES_PER_MILE;
+    serde_json::to_value(protocol::api::Evaluation::new(policy, metres, disengagements)).unwrap()
+}
