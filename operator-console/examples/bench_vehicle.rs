@@ -60,8 +60,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn test_card(tick: u64) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     // White, yellow, cyan, green, magenta, red, blue, black at 75 %, BT.601 limited range.
     const BARS: [(u8, u8, u8); 8] = [
-        (180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58),
-        (84, 184, 198), (65, 100, 212), (35, 212, 114), (16, 128, 128),
+        (180, 128, 128),
+        (162, 44, 142),
+        (131, 156, 44),
+        (112, 72, 58),
+        (84, 184, 198),
+        (65, 100, 212),
+        (35, 212, 114),
+        (16, 128, 128),
     ];
     let bar = |x: usize| BARS[x * 8 / WIDTH];
     let block = (tick as usize * 8) % (WIDTH - 80);
@@ -120,7 +126,11 @@ impl Bench {
             vehicle_id: "bench".into(),
             state: Some(v1::VehicleState { monotonic_us: now_us, sequence: tick, observation, ..Default::default() }),
             authority: Some(self.authority(now_us)),
-            command: Some(v1::ControlCommand { monotonic_us: now_us, action: self.action.clone(), ..Default::default() }),
+            command: Some(v1::ControlCommand {
+                monotonic_us: now_us,
+                action: self.action.clone(),
+                ..Default::default()
+            }),
             link: Some(link.stats()),
             ..Default::default()
         }

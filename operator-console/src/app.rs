@@ -1,5 +1,7 @@
 //! The window: what it shows comes from the seat's thread, what is pressed in it goes there.
 
+#![allow(clippy::needless_pass_by_value, reason = "the engine hands a system its parameters by value")]
+
 use crate::hud::{HudState, hud};
 use crate::input::{Action, Key, Keyboard};
 use crate::video::{Slots, VideoPlugin};
@@ -119,7 +121,10 @@ fn build(options: WindowOptions, shared: &Arc<Shared>, outcome: Outcome) -> App 
         // It renders one frame behind.
         .disable::<PipelinedRenderingPlugin>()
         .set(WindowPlugin { primary_window: Some(window), ..WindowPlugin::default() })
-        .set(LogPlugin { filter: "warn,operator_console=info,link=info,wgpu=error,bevy_render=error".into(), ..LogPlugin::default() });
+        .set(LogPlugin {
+            filter: "warn,operator_console=info,link=info,wgpu=error,bevy_render=error".into(),
+            ..LogPlugin::default()
+        });
     let mut app = App::new();
     app.add_plugins(plugins)
         .add_plugins((EguiPlugin::default(), VideoPlugin))
@@ -193,8 +198,7 @@ fn read_keys(
 
 fn draw(mut contexts: EguiContexts, slots: Res<Slots>) -> Result {
     let context = contexts.ctx_mut()?.clone();
-    let builder =
-        UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(context.viewport_rect());
+    let builder = UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(context.viewport_rect());
     let mut ui = egui::Ui::new(context, "hud".into(), builder);
     let view = slots.0.view();
     let clicks = hud(&mut ui, &HudState::from_view(&view, view.at.elapsed()));
@@ -248,7 +252,10 @@ mod tests {
 
     #[test]
     fn a_missing_driver_is_named_with_its_package() {
-        assert!(hint("Unable to find a GPU! Make sure you have installed required drivers!").contains("mesa-vulkan-drivers"));
+        assert!(
+            hint("Unable to find a GPU! Make sure you have installed required drivers!")
+                .contains("mesa-vulkan-drivers")
+        );
         assert!(hint("Failed to build event loop: Os(...)").contains("xvfb-run"));
         assert!(hint("Library libxkbcommon-x11.so could not be loaded.").contains("libxkbcommon-x11-0"));
         assert_eq!(hint("something else"), "");

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// The control plane could not be asked.
-    #[error("the control plane {url} does not answer: {reason}; start it with `make demo` or name another with --control-plane")]
+    #[error(
+        "the control plane {url} does not answer: {reason}; start it with `make demo` or name another with --control-plane"
+    )]
     ControlPlane {
         /// What was asked.
         url: String,

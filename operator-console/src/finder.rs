@@ -12,8 +12,7 @@ use std::time::Duration;
 pub fn first_live_vehicle(control_plane: &str) -> Result<VehicleId, ConsoleError> {
     let url = format!("{}/api/v1/vehicles", control_plane.trim_end_matches('/'));
     let fail = |reason: String| ConsoleError::ControlPlane { url: url.clone(), reason };
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
     let mut response = agent.get(&url).call().map_err(|e| fail(e.to_string()))?;
     let body = response.body_mut().read_to_string().map_err(|e| fail(e.to_string()))?;
     let list: Value = serde_json::from_str(&body)

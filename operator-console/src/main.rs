@@ -2,9 +2,9 @@
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use operator_console::Shared;
 use operator_console::app::{self, WindowOptions};
 use operator_console::seat::{SeatOptions, SeatThread};
-use operator_console::Shared;
 use protocol::{SeatId, VehicleId};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,11 +65,8 @@ fn main() -> anyhow::Result<()> {
         seat: options.seat,
         watch_only: options.watch,
     };
-    let window = WindowOptions {
-        size: options.size,
-        close_after: close_after.transpose()?,
-        screenshot: options.screenshot,
-    };
+    let window =
+        WindowOptions { size: options.size, close_after: close_after.transpose()?, screenshot: options.screenshot };
     // The devices are read from here on; dropping the seat at the end lets go of the deadman.
     let seat = SeatThread::start(runtime.handle(), seat, &shared)?;
     let shown = app::run(window, &shared);

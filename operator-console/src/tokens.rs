@@ -22,7 +22,7 @@ pub const PURPLE: Color32 = Color32::from_rgb(0xCC, 0x79, 0xA7);
 /// Grey: nothing is known.
 pub const GREY: Color32 = Color32::from_rgb(0x5A, 0x5F, 0x66);
 /// Behind text.
-pub const PANEL: Color32 = Color32::from_black_alpha(184);
+pub const PANEL: Color32 = Color32::from_black_alpha(212);
 /// Text.
 pub const TEXT: Color32 = Color32::from_rgb(0xEE, 0xEE, 0xEE);
 /// Text of lesser weight.
@@ -35,8 +35,7 @@ pub fn text_on(background: Color32) -> Color32 {
         let c = f64::from(c) / 255.0;
         if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
     };
-    let luminance =
-        0.2126 * linear(background.r()) + 0.7152 * linear(background.g()) + 0.0722 * linear(background.b());
+    let luminance = 0.2126 * linear(background.r()) + 0.7152 * linear(background.g()) + 0.0722 * linear(background.b());
     if luminance > 0.179 { Color32::BLACK } else { Color32::WHITE }
 }
 

@@ -1,5 +1,7 @@
 //! The real window, under a virtual screen with a software renderer.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
 use bevy::color::ColorToPacked;
 use bevy::image::{CompressedImageFormats, Image, ImageSampler, ImageType};
 use std::net::TcpListener;

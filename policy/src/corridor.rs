@@ -33,8 +33,8 @@ impl<'a> Corridor<'a> {
         }
         for (index, p) in points.iter().enumerate() {
             let fields = fields(p);
-            if !fields.iter().all(|(_, v)| v.abs() < LIMIT as f32) {
-                let (name, value) = fields.into_iter().find(|(_, v)| !(v.abs() < LIMIT as f32)).unwrap_or_default();
+            if !fields.iter().all(|(_, v)| is_sensible(*v)) {
+                let (name, value) = fields.into_iter().find(|(_, v)| !is_sensible(*v)).unwrap_or_default();
                 return Err(out_of_range(format!("corridor[{index}].{name}"), value));
             }
             if index > 0 && p.s_m <= points[index - 1].s_m {
@@ -100,6 +100,11 @@ impl<'a> Corridor<'a> {
 pub(crate) fn wrap(rad: f32) -> f32 {
     let r = rad.rem_euclid(TAU);
     if r > PI { r - TAU } else { r }
+}
+
+/// Finite, and of a magnitude that a road can have.
+pub(crate) fn is_sensible(value: f32) -> bool {
+    value.abs() < LIMIT as f32
 }
 
 pub(crate) fn out_of_range(what: String, value: f32) -> PolicyError {

@@ -1,5 +1,7 @@
 //! Artefacts that are written, read, damaged and forged.
 
+#![allow(clippy::unwrap_used)]
+
 mod scene;
 
 use policy::{Layer, LayerKind, MANIFEST_FILE, Manifest, Network, Observation, Policy, PolicyError, WEIGHTS_FILE};

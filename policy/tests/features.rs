@@ -1,5 +1,7 @@
 //! What the features say in situations that a driver knows.
 
+#![allow(clippy::unwrap_used)]
+
 mod scene;
 
 use policy::{FEATURES, Observation, PolicyError, features};

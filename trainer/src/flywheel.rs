@@ -222,7 +222,8 @@ impl Flywheel {
         let mut dataset = Dataset::new(&car);
         dataset.add(&files, &|_, _| progress.advance(""))?;
         progress.end();
-        let config = TrainConfig { seed: mix(self.seed, number ^ 0x7ea1), ..self.effort.training.clone() };
+        let mut config = TrainConfig { seed: mix(self.seed, number ^ 0x7ea1), ..self.effort.training.clone() };
+        config.weighting.distrusted = vec![PolicyVersion::new("v0")?];
         progress.begin(&format!("turn {number}: training {version}"), config.steps as u64);
         let trained = train(&dataset, &config, None, &mut |_| progress.advance(""));
         progress.end();

@@ -1,13 +1,15 @@
 //! From episode files to a policy that drives.
 
+#![allow(clippy::unwrap_used)]
+
 mod road;
 
 use policy::{FEATURES, MAX_CHANNELS, Policy};
 use protocol::{Embodiment, EpisodeId, PolicyVersion};
 use std::path::PathBuf;
 use trainer::{
-    Dataset, Frame, FrameLabel, PRE_TAKEOVER_FRAMES, Split, TrainConfig, TrainError, Weighting, episode_files,
-    manifest_of, publish, quantize, train,
+    Dataset, Frame, FrameLabel, PRE_TAKEOVER_FRAMES, Split, TrainConfig, TrainError, TrainedNet, Weighting,
+    episode_files, manifest_of, publish, quantize, train,
 };
 
 #[global_allocator]
@@ -143,7 +145,10 @@ fn a_known_law_is_learnt_from_its_examples() {
     let parent = Policy::new(&car, policy::Manifest::new(version("v1"), None, 0), net).unwrap();
     let again = TrainConfig { steps: 100, learning_rate: 1e-4, ..config };
     let child = train(&dataset, &again, Some(&parent), &mut |_| ()).unwrap();
-    assert!(child.curve[0].validation < trained.curve[0].validation / 4.0);
+    let scratch = train(&dataset, &again, None, &mut |_| ()).unwrap();
+    let best = |net: &TrainedNet| net.curve.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
+    println!("parent {:.4}, child {:.4}, from scratch {:.4}", best(&trained), best(&child), best(&scratch));
+    assert!(best(&child) < 1.1 * best(&trained) && best(&scratch) > 2.0 * best(&child));
 }
 
 #[test]

@@ -75,17 +75,23 @@ impl Banner {
         match &view.holder {
             Holder::Unknown => banner("CONNECTED", "the vehicle has not said who drives", tokens::GREY, Mark::Cross),
             Holder::Me if view.deadman => banner("YOU DRIVE", "H hands back", tokens::ORANGE, Mark::Triangle),
-            Holder::Me => {
-                banner("YOU DRIVE: DEADMAN RELEASED", "hold Shift or a shoulder button", tokens::VERMILLION, Mark::Triangle)
-            }
+            Holder::Me => banner(
+                "YOU DRIVE: DEADMAN RELEASED",
+                "hold Shift or a shoulder button",
+                tokens::VERMILLION,
+                Mark::Triangle,
+            ),
             Holder::OtherSeat(seat) => banner("ANOTHER SEAT DRIVES", seat, tokens::PURPLE, Mark::Bars),
             Holder::Policy => banner("POLICY DRIVES", "T takes over", tokens::BLUE, Mark::Circle),
             Holder::Fallback => {
                 banner("VEHICLE STOPS ITSELF", format!("{reason}; T takes over"), tokens::VERMILLION, Mark::Diamond)
             }
-            Holder::Stopped => {
-                banner("STOPPED", format!("{reason}; G lets the policy drive, T takes over"), tokens::YELLOW, Mark::Square)
-            }
+            Holder::Stopped => banner(
+                "STOPPED",
+                format!("{reason}; G lets the policy drive, T takes over"),
+                tokens::YELLOW,
+                Mark::Square,
+            ),
         }
     }
 }
@@ -110,7 +116,8 @@ mod tests {
         ];
         let mut seen = Vec::new();
         for holder in holders {
-            let banner = Banner::of(&SeatView { deadman: true, ..view(Connection::Connected, holder, EstopPhase::Clear) });
+            let banner =
+                Banner::of(&SeatView { deadman: true, ..view(Connection::Connected, holder, EstopPhase::Clear) });
             assert!(!seen.contains(&(banner.colour, banner.mark)), "{banner:?}");
             seen.push((banner.colour, banner.mark));
         }

@@ -134,9 +134,8 @@ impl HudState {
             too_fast: matches!((view.speed_mps, limit_mps), (Some(v), Some(l)) if v > l + 0.5),
             lines: lines(view),
             stale: stale(view, age),
-            no_picture: (!view.has_picture).then(|| {
-                if connected { "no picture yet".into() } else { "waiting for a vehicle".to_owned() }
-            }),
+            no_picture: (!view.has_picture)
+                .then(|| if connected { "no picture yet".into() } else { "waiting for a vehicle".to_owned() }),
             help: view.help.as_ref().map(|h| format!("The vehicle asks ({}): {}", urgency(h.urgency), h.text)),
             estop: estop(view),
             reset_progress: view.reset_progress as f32,
@@ -256,11 +255,7 @@ fn lines(view: &SeatView) -> Vec<Line> {
         line("round trip", view.clock.map(|c| ms(c.round_trip_us / 1e3)), Tone::Normal),
         line("clocks within", view.clock.map(|c| format!("{:.1} ms", c.uncertainty_us / 1e3)), Tone::Normal),
         line("bitrate", link.map(|l| format!("{:.1} Mbit/s", l.bitrate_bps / 1e6)), Tone::Normal),
-        line(
-            "loss",
-            link.map(|l| format!("{:.1} %", l.loss * 100.0)),
-            above(link.map_or(0.0, |l| l.loss), 0.02, 0.1),
-        ),
+        line("loss", link.map(|l| format!("{:.1} %", l.loss * 100.0)), above(link.map_or(0.0, |l| l.loss), 0.02, 0.1)),
         line("policy", version, if healthy { Tone::Normal } else { Tone::Alarm }),
         line(
             "confidence",

@@ -18,7 +18,12 @@ fn driving() -> SeatView {
                 corridor: vec![v1::CorridorPoint { speed_limit_mps: 13.888_889, ..Default::default() }],
                 ..Default::default()
             }),
-            link: Some(v1::LinkStats { bitrate_bps: 2_500_000.0, loss: 0.034, command_age_ms: 14.0, ..Default::default() }),
+            link: Some(v1::LinkStats {
+                bitrate_bps: 2_500_000.0,
+                loss: 0.034,
+                command_age_ms: 14.0,
+                ..Default::default()
+            }),
             policy: Some(v1::PolicyStatus { policy_version: "v7".into(), healthy: true, ..Default::default() }),
             proposal: Some(v1::PolicyProposal { confidence: 0.93, ..Default::default() }),
             ..Default::default()

@@ -64,8 +64,13 @@ impl Hud {
         let left = rect.left() + self.px(70.0);
         let title = painter.text(pos2(left, middle), Align2::LEFT_CENTER, &banner.title, self.font(30.0), ink);
         let right = rect.right() - self.px(14.0);
-        let identity =
-            painter.text(pos2(right, rect.top() + self.px(20.0)), Align2::RIGHT_CENTER, &state.identity, self.font(15.0), ink);
+        let identity = painter.text(
+            pos2(right, rect.top() + self.px(20.0)),
+            Align2::RIGHT_CENTER,
+            &state.identity,
+            self.font(15.0),
+            ink,
+        );
         let room = identity.left() - title.right() - self.px(40.0);
         let detail = painter.layout(banner.detail.clone(), self.font(17.0), ink, room.max(self.px(120.0)));
         painter.galley(pos2(title.right() + self.px(20.0), middle - detail.size().y / 2.0), detail, ink);
@@ -160,7 +165,12 @@ impl Hud {
         painter.text(unit, Align2::LEFT_BOTTOM, "km/h", self.font(16.0), tokens::MUTED);
         if let Some(limit) = &state.limit {
             let centre = pos2(rect.right() - self.px(44.0), rect.top() + self.px(44.0));
-            painter.circle(centre, self.px(30.0), Color32::WHITE, Stroke::new(self.px(6.0), Color32::from_rgb(200, 30, 30)));
+            painter.circle(
+                centre,
+                self.px(30.0),
+                Color32::WHITE,
+                Stroke::new(self.px(6.0), Color32::from_rgb(200, 30, 30)),
+            );
             painter.text(centre, Align2::CENTER_CENTER, limit, self.font(24.0), Color32::BLACK);
         }
         let [accelerate, brake, steer] = state.controls;
@@ -216,10 +226,7 @@ impl Hud {
     fn buttons(&self, ui: &mut Ui, state: &HudState, clicks: &mut Clicks) {
         let bottom = self.area.bottom() - self.px(44.0);
         let size = vec2(self.px(190.0), self.px(76.0));
-        let stop = Rect::from_min_size(
-            pos2(self.area.right() - size.x - self.px(12.0), bottom - size.y),
-            size,
-        );
+        let stop = Rect::from_min_size(pos2(self.area.right() - size.x - self.px(12.0), bottom - size.y), size);
         let latched = state.estop.as_deref().is_some_and(|text| !text.contains("SENT") && !text.contains("PRESSED"));
         let (text, colour) =
             if latched { ("HOLD TO RELEASE", tokens::BLUE) } else { ("EMERGENCY STOP", tokens::VERMILLION) };

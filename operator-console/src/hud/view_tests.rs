@@ -84,13 +84,8 @@ fn a_button_is_pressed_by_pointer_and_never_by_the_space_bar() {
     let (down, _) = frame(&context, &state, vec![press(at, true)]);
     let (up, _) = frame(&context, &state, vec![press(at, false)]);
     assert_eq!((down.actions, up.actions), (vec![], vec![Action::TakeOver]));
-    let key = |key| Event::Key {
-        key,
-        physical_key: None,
-        pressed: true,
-        repeat: false,
-        modifiers: egui::Modifiers::NONE,
-    };
+    let key =
+        |key| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: egui::Modifiers::NONE };
     for _ in 0..8 {
         let (clicks, _) = frame(&context, &state, vec![key(egui::Key::Tab), key(egui::Key::Space)]);
         assert_eq!(clicks, Clicks::default());

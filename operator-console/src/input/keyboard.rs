@@ -32,8 +32,7 @@ pub enum Key {
 
 impl Key {
     /// Every key that counts while held.
-    pub const ALL: [Self; 6] =
-        [Self::Accelerate, Self::Brake, Self::Left, Self::Right, Self::Deadman, Self::Reset];
+    pub const ALL: [Self; 6] = [Self::Accelerate, Self::Brake, Self::Left, Self::Right, Self::Deadman, Self::Reset];
 }
 
 /// A window that has not reported its keys for this long may be frozen with a key down: nothing counts as held.

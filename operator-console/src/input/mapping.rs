@@ -32,7 +32,10 @@ impl Mapping {
             values.get(index).copied().filter(|v| v.is_finite()).unwrap_or(otherwise)
         };
         let limits = embodiment.action.iter().enumerate().map(|(i, c)| {
-            (told(&hello.action_min, i, c.min).max(c.min).min(0.0), told(&hello.action_max, i, c.max).min(c.max).max(0.0))
+            (
+                told(&hello.action_min, i, c.min).max(c.min).min(0.0),
+                told(&hello.action_max, i, c.max).min(c.max).max(0.0),
+            )
         });
         Some(Self {
             acceleration: embodiment.action_index("acceleration_mps2")?,

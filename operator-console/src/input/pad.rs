@@ -59,10 +59,7 @@ impl PadReader {
             },
             deadman: state.shoulder,
             reset_held: state.select,
-            pressed: Action::ALL
-                .into_iter()
-                .filter(|a| state.buttons[a.index()] && !down[a.index()])
-                .collect(),
+            pressed: Action::ALL.into_iter().filter(|a| state.buttons[a.index()] && !down[a.index()]).collect(),
         }
     }
 }

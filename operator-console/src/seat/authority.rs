@@ -29,10 +29,7 @@ pub struct AuthorityTracker {
 impl AuthorityTracker {
     /// Takes `state` unless a newer one is known; true when it was taken.
     pub fn take(&mut self, state: &AuthorityState) -> bool {
-        let newer = self
-            .latest
-            .as_ref()
-            .is_none_or(|l| (state.epoch, state.monotonic_us) >= (l.epoch, l.monotonic_us));
+        let newer = self.latest.as_ref().is_none_or(|l| (state.epoch, state.monotonic_us) >= (l.epoch, l.monotonic_us));
         if newer {
             self.latest = Some(state.clone());
         }

@@ -38,7 +38,6 @@ pub struct Facts {
     pub undrivable: Option<String>,
 }
 
-
 const STATE_FRESH_US: u64 = 300_000;
 const CLOCK_GOOD_US: f64 = 100_000.0;
 
@@ -68,9 +67,7 @@ pub fn checklist(facts: &Facts) -> Vec<Check> {
         check(
             "clocks agree",
             facts.clock_uncertainty_us.is_some_and(|u| u <= CLOCK_GOOD_US),
-            facts
-                .clock_uncertainty_us
-                .map_or("not yet synchronised".into(), |u| format!("only to {:.0} ms", u / 1e3)),
+            facts.clock_uncertainty_us.map_or("not yet synchronised".into(), |u| format!("only to {:.0} ms", u / 1e3)),
         ),
         check("controls fit", facts.undrivable.is_none(), facts.undrivable.clone().unwrap_or_default()),
         check("emergency stop clear", !facts.estopped, "release it first: hold R for 3 s"),
@@ -87,8 +84,7 @@ pub fn checklist(facts: &Facts) -> Vec<Check> {
 /// The failed points in one line; `None` when all passed.
 #[must_use]
 pub fn failures(list: &[Check]) -> Option<String> {
-    let failed: Vec<String> =
-        list.iter().filter(|c| !c.passed).map(|c| format!("{} ({})", c.name, c.detail)).collect();
+    let failed: Vec<String> = list.iter().filter(|c| !c.passed).map(|c| format!("{} ({})", c.name, c.detail)).collect();
     (!failed.is_empty()).then(|| failed.join(", "))
 }
 
@@ -115,7 +111,8 @@ mod tests {
 
     #[test]
     fn each_fact_alone_stops_a_takeover_and_says_why() {
-        let wrong: [(&str, fn(&mut Facts)); 10] = [
+        type Spoil = fn(&mut Facts);
+        let wrong: [(&str, Spoil); 10] = [
             ("no session", |f| f.connected = false),
             ("only watches", |f| f.watch_only = true),
             ("400 ms old", |f| f.state_age_us = Some(400_000)),

@@ -226,9 +226,7 @@ fn a_second_stop_after_a_release_is_a_new_request() {
     let first = bench.tick(&press(Action::Estop)).requests[0].id;
     bench.latched = true;
     bench.tick(&held());
-    let reset: Vec<_> = (0..310)
-        .flat_map(|_| bench.tick(&Sample { reset_held: true, ..held() }).requests)
-        .collect();
+    let reset: Vec<_> = (0..310).flat_map(|_| bench.tick(&Sample { reset_held: true, ..held() }).requests).collect();
     assert!(matches!(reset[..], [v1::SeatRequest { request: Some(Request::EstopReset(r)), .. }] if r.held_ms >= 3000));
     bench.latched = false;
     bench.tick(&held());

@@ -1,6 +1,8 @@
 //! The live picture behind the interface: three single-channel textures that a shader turns into colours, so that no
 //! pixel is converted on the CPU.
 
+#![allow(clippy::needless_pass_by_value, reason = "the engine hands a system its parameters by value")]
+
 mod plane;
 
 pub use plane::{fits, letterbox};
@@ -90,10 +92,8 @@ fn set_up(
         Screen { material, size: (2, 2) },
     ));
     // One unit is one logical pixel.
-    let projection = OrthographicProjection {
-        scaling_mode: ScalingMode::WindowSize,
-        ..OrthographicProjection::default_3d()
-    };
+    let projection =
+        OrthographicProjection { scaling_mode: ScalingMode::WindowSize, ..OrthographicProjection::default_3d() };
     commands.spawn((
         Camera3d::default(),
         Projection::Orthographic(projection),
@@ -126,9 +126,11 @@ fn upload(
     };
     let Some(material) = handles else { return };
     let DecodedPicture { width, height, y, u, v, .. } = picture;
-    for (handle, width, height, data) in
-        [(&material.y, width, height, y), (&material.u, width / 2, height / 2, u), (&material.v, width / 2, height / 2, v)]
-    {
+    for (handle, width, height, data) in [
+        (&material.y, width, height, y),
+        (&material.u, width / 2, height / 2, u),
+        (&material.v, width / 2, height / 2, v),
+    ] {
         let Some(mut plane) = images.get_mut(handle) else { continue };
         if resized {
             *plane = image(width, height, data);

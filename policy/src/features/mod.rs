@@ -19,7 +19,7 @@ mod objects;
 mod paths;
 
 use crate::PolicyError;
-use crate::corridor::{Corridor, LIMIT};
+use crate::corridor::{Corridor, LIMIT, is_sensible};
 use protocol::{Embodiment, v1};
 
 /// How many numbers a network sees; a multiple of 32, the block of Q8_0.
@@ -58,7 +58,7 @@ pub fn features(embodiment: &Embodiment, observation: &Observation) -> Result<[f
     for (what, value) in
         [("visibility_m", around.visibility_m), ("friction", around.friction), ("route_left_m", around.route_left_m)]
     {
-        if !(value.abs() < LIMIT as f32) {
+        if !is_sensible(value) {
             return Err(crate::corridor::out_of_range(what.to_owned(), value));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::FRONT_M;
 use crate::PolicyError;
-use crate::corridor::{Corridor, LIMIT, out_of_range};
+use crate::corridor::{Corridor, is_sensible, out_of_range};
 use protocol::v1::{ObjectKind, TrackedObject};
 
 /// Most objects looked at; the nearest are kept.
@@ -129,7 +129,7 @@ fn check(index: usize, object: &TrackedObject) -> Result<(), PolicyError> {
         ("length_m", object.length_m),
         ("width_m", object.width_m),
     ];
-    match fields.into_iter().find(|(_, value)| !(value.abs() < LIMIT as f32)) {
+    match fields.into_iter().find(|(_, value)| !is_sensible(*value)) {
         Some((name, value)) => Err(out_of_range(format!("objects[{index}].{name}"), value)),
         None => Ok(()),
     }

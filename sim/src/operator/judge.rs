@@ -1,4 +1,4 @@
-//! When a careful person takes over: the next second and a half, as the car drives now, would do harm; or the car
+//! When a careful person takes over: the next two seconds, as the car drives now, would do harm; or the car
 //! does not get on.
 
 use super::planner::Plan;
@@ -6,7 +6,7 @@ use super::view::{FRONT_M, HALF_WIDTH_M, REAR_M, View};
 use protocol::v1::TakeoverCause;
 
 /// How far ahead in time harm is foreseen, seconds.
-const FORESIGHT_S: f64 = 1.6;
+const FORESIGHT_S: f64 = 1.9;
 const STEP_S: f64 = 0.1;
 const WHEELBASE_M: f64 = 2.7;
 /// How far a wheel may be beyond the lane's edge before a person minds, metres.

@@ -26,8 +26,8 @@ pub use view::View;
 pub struct OperatorConfig {
     /// Seat that it sits in.
     pub seat_id: String,
-    /// From seeing a reason to acting on it, microseconds. 0.5 s is a watchful driver (Green 2000: 0.7 to 0.75 s for
-    /// expected signals with the hands to be moved, less here since they rest on the stick).
+    /// From seeing a reason to acting on it, microseconds. Green (2000) gives 0.7 to 0.75 s for expected signals, half of
+    /// which is moving the foot; here the hands rest on the stick.
     pub reaction_us: u64,
     /// Period of its inputs, microseconds.
     pub input_period_us: u64,
@@ -41,7 +41,7 @@ impl Default for OperatorConfig {
     fn default() -> Self {
         Self {
             seat_id: "scripted".into(),
-            reaction_us: 500_000,
+            reaction_us: 350_000,
             input_period_us: 20_000,
             engages: true,
             min_drive_us: 5_000_000,

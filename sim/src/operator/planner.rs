@@ -6,6 +6,8 @@ use super::view::{FRONT_M, HALF_WIDTH_M, Object, View};
 
 /// Lateral room kept to a car, metres.
 const ROOM_M: f64 = 0.45;
+/// Room beyond the necessary that a choice of side leaves, metres.
+const SPARE_M: f64 = 0.2;
 /// How far behind the rear axle an obstacle still keeps the car from moving back, metres.
 const PASSED_M: f64 = 3.0;
 /// Comfortable lateral acceleration, m/s^2.
@@ -58,7 +60,7 @@ impl Planner {
         let steps = ((left - right) / 0.25).clamp(0.0, 80.0) as usize;
         for step in 0..=steps {
             let offset = right + step as f64 * 0.25;
-            let free = blocked_at(view, offset, horizon).min(horizon);
+            let free = blocked_at_with(view, offset, horizon, SPARE_M).min(horizon);
             let against = self.against_traffic(view, offset);
             let taken = taken_beside(view, offset);
             let away = (offset - self.offset).abs();
@@ -76,8 +78,8 @@ impl Planner {
                 best = (score, offset);
             }
         }
-        // Waiting in the lane beats any choice that must not be driven.
-        if best.0 < -60.0 { 0.0 } else { best.1 }
+        // Nothing may be driven: wait where the car is; moving back could meet what it is passing.
+        if best.0 < -60.0 { view.d.clamp(right, left) } else { best.1 }
     }
 
     fn against_traffic(&self, view: &View, offset: f64) -> bool {
@@ -86,7 +88,7 @@ impl Planner {
 }
 
 fn look_ahead(view: &View) -> f64 {
-    (4.0 * view.speed).clamp(35.0, 90.0).min(view.visibility + 5.0)
+    (5.0 * view.speed).clamp(55.0, 110.0).min(view.visibility + 5.0)
 }
 
 fn overlaps(object: &Object, offset: f64, room: f64) -> bool {
@@ -103,12 +105,21 @@ fn stands_in_the_way(object: &Object) -> bool {
     object.is_static() && !object.is_person()
 }
 
-/// Distance from the front bumper to the nearest standing obstacle on `offset`, within `horizon`; infinity when free.
+/// Distance from the front bumper to the nearest standing obstacle that the car would touch on its way to `offset` and
+/// then along it, within `horizon`; infinity when free.
 fn blocked_at(view: &View, offset: f64, horizon: f64) -> f64 {
+    blocked_at_with(view, offset, horizon, 0.0)
+}
+
+fn blocked_at_with(view: &View, offset: f64, horizon: f64, spare: f64) -> f64 {
     view.objects
         .iter()
-        .filter(|o| stands_in_the_way(o) && overlaps(o, offset, room_for(o)))
+        .filter(|o| stands_in_the_way(o))
         .filter(|o| o.s + o.half_length > -PASSED_M && o.s - o.half_length < horizon)
+        .filter(|o| {
+            let touches = |s: f64| overlaps(o, path_at(view, offset, s), room_for(o) + spare);
+            touches(o.s - o.half_length) || touches(o.s + o.half_length)
+        })
         .map(|o| (o.s - o.half_length - FRONT_M).max(0.0))
         .fold(f64::INFINITY, f64::min)
 }

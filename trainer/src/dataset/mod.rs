@@ -49,11 +49,14 @@ pub struct Frame {
     pub perturbed: bool,
 }
 
+/// Vehicle and seed of the scenario.
+type Drive = (String, Option<u64>);
+
 /// The frames of one file.
 #[derive(Debug, Clone)]
 pub struct Episode {
     /// Which vehicle and scenario: frames of one drive that two files share are recognised by it.
-    drive: (String, Option<u64>),
+    drive: Drive,
     /// The policy that was in force.
     pub policy: PolicyVersion,
     /// SHA-256 of the file, hex.
@@ -157,7 +160,7 @@ impl Dataset {
     pub fn frames(&self, split: Split) -> Vec<(Frame, &PolicyVersion)> {
         let held_out = self.held_out();
         let mut frames: Vec<(Frame, &PolicyVersion)> = Vec::new();
-        let mut seen: BTreeMap<(&(String, Option<u64>), u64, u64), usize> = BTreeMap::new();
+        let mut seen: BTreeMap<(&Drive, u64, u64), usize> = BTreeMap::new();
         for (id, episode) in &self.episodes {
             let part = if held_out.contains(&id) { Split::Validation } else { Split::Train };
             if part != split && self.episodes.len() > 1 {

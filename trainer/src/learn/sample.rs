@@ -77,8 +77,9 @@ impl Table {
         let mut frames = Vec::new();
         for (index, (frame, policy)) in dataset.frames(split).into_iter().enumerate() {
             let policy_drove = matches!(frame.label, FrameLabel::Rollout | FrameLabel::PreTakeover);
-            let judged_only = frame.perturbed && split == Split::Validation;
-            if !(policy_drove && weighting.distrusted.contains(policy)) && !judged_only {
+            let is_distrusted = policy_drove && weighting.distrusted.contains(policy);
+            let is_invented = frame.perturbed && split == Split::Validation;
+            if !is_distrusted && !is_invented {
                 imitate[frame.label as usize].push(index as u32);
                 if frame.help.is_some() {
                     judge.push(index as u32);
