@@ -59,7 +59,8 @@ impl Progress for Bars {
 /// The report as a table for people.
 #[must_use]
 pub fn table(report: &[Evaluation]) -> String {
-    let mut text = String::from("\n  policy        miles  takeovers       MPD   95 % interval (exact Poisson), held-out roads\n");
+    let mut text =
+        String::from("\n  policy        miles  takeovers       MPD   95 % interval (exact Poisson), held-out roads\n");
     for row in report {
         let high = row.mpd_high.map_or("open".to_owned(), |h| format!("{h:.3}"));
         text += &format!(

@@ -4,8 +4,8 @@
 use policy::Policy;
 use protocol::{IdError, VehicleId};
 use rayon::prelude::*;
-use sim::road::RoadNetwork;
 use sim::difficulty::Difficulty;
+use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,8 +87,7 @@ impl FleetPlan {
         &self,
         work: impl Fn(TripPlan) -> Result<T, E> + Sync,
     ) -> Result<Vec<T>, E> {
-        let results: Vec<Result<T, E>> =
-            (0..self.trips).into_par_iter().map(|index| work(self.trip(index)?)).collect();
+        let results: Vec<Result<T, E>> = (0..self.trips).into_par_iter().map(|index| work(self.trip(index)?)).collect();
         results.into_iter().collect()
     }
 

@@ -191,7 +191,8 @@ impl Flywheel {
 
     /// Drives with the policy in use and records every takeover.
     fn collect(&self, number: u64, champion: &Policy, progress: &dyn Progress) -> Result<(), TurnError> {
-        let plan = self.plan(format!("t{number}-drive"), &self.roads, mix(self.seed, number), self.effort.collect_trips);
+        let plan =
+            self.plan(format!("t{number}-drive"), &self.roads, mix(self.seed, number), self.effort.collect_trips);
         let plan = FleetPlan { episodes_dir: Some(self.episodes_dir.clone()), ..plan };
         progress.begin(&format!("turn {number}: driving with {}", champion.manifest().version), plan.trips as u64);
         let finished = plan.try_each(|trip| -> Result<(), TurnError> {

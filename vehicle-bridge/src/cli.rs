@@ -3,8 +3,8 @@
 use crate::live::{self, BridgeConfig};
 use anyhow::Context;
 use protocol::VehicleId;
-use sim::road::RoadNetwork;
 use sim::difficulty::Difficulty;
+use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -38,13 +38,7 @@ impl Scribe {
     /// A scribe for a vehicle whose clock started at `epoch_ns`.
     #[must_use]
     pub fn new(epoch_ns: u64) -> Self {
-        Self {
-            epoch_ns,
-            sequences: BTreeMap::new(),
-            last_surroundings_us: None,
-            last_authority: None,
-            next_slow_ns: 0,
-        }
+        Self { epoch_ns, sequences: BTreeMap::new(), last_surroundings_us: None, last_authority: None, next_slow_ns: 0 }
     }
 
     /// The vehicle's time `monotonic_us` in nanoseconds since 1970.

@@ -34,8 +34,11 @@ impl SimRobot {
     /// What the car senses at `now_us`.
     pub fn sense(&mut self, now_us: u64) -> Sensors {
         if self.sequence.is_multiple_of(LOOK_EVERY) {
-            let seen =
-                Surroundings { monotonic_us: now_us, sequence: self.sequence / LOOK_EVERY, ..self.world.surroundings() };
+            let seen = Surroundings {
+                monotonic_us: now_us,
+                sequence: self.sequence / LOOK_EVERY,
+                ..self.world.surroundings()
+            };
             self.surroundings = Some(Arc::new(seen));
             self.scan = Some(Arc::new(self.world.scan()));
         }

@@ -12,9 +12,7 @@ use film::Film;
 use link_model::Pipe;
 use policy::Policy;
 use protocol::api::{Disengagement, Episode, Trip};
-use protocol::v1::{
-    Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event,
-};
+use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{Embodiment, EpisodeId, IdError, VehicleId};
 use recorder::{Action, Message, Recorder, RecorderConfig, RecorderError, Source};
 use sim::operator::{OperatorConfig, ScriptedOperator};

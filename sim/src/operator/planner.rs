@@ -174,8 +174,8 @@ fn free_acceleration(speed: f64, wanted: f64) -> f64 {
 fn keep_distance(view: &View, gap: f64, lead_speed: f64, standstill: f64) -> f64 {
     let speed = view.speed;
     let closing = speed - lead_speed;
-    let wanted =
-        standstill + (speed * HEADWAY_S + speed * closing / (2.0 * (MAX_ACCEL_MPS2 * COMFORT_DECEL_MPS2).sqrt())).max(0.0);
+    let wanted = standstill
+        + (speed * HEADWAY_S + speed * closing / (2.0 * (MAX_ACCEL_MPS2 * COMFORT_DECEL_MPS2).sqrt())).max(0.0);
     MAX_ACCEL_MPS2 * (1.0 - (wanted / gap.max(0.3)).powi(2))
 }
 
@@ -233,12 +233,20 @@ fn yield_to_people(view: &View, offset: f64) -> f64 {
     acceleration
 }
 
-/// Whether nothing needs a human now: in the lane, straight, no obstacle near, nobody to yield to.
+/// Whether nothing needs a human now: in the lane, no bend or obstacle near, nobody beside or to yield to.
 #[must_use]
 pub fn is_calm(view: &View, planner: &Planner) -> bool {
     let nothing_near = !blocked_at(view, 0.0, 45.0).is_finite();
     let nobody = !view.objects.iter().any(|o| o.is_person() && o.s > -2.0 && o.s < 40.0 && o.d.abs() < 6.0);
-    view.d.abs() < 0.35 && view.heading.abs() < 0.05 && planner.offset.abs() < 0.1 && nothing_near && nobody
+    let straight = !view.route.iter().any(|p| p.s > -5.0 && p.s < 25.0 && p.curvature.abs() > 0.04);
+    let alone = !view.objects.iter().any(|o| o.s.abs() < 12.0 && o.d.abs() < 5.5);
+    straight
+        && alone
+        && view.d.abs() < 0.35
+        && view.heading.abs() < 0.05
+        && planner.offset.abs() < 0.1
+        && nothing_near
+        && nobody
 }
 
 #[cfg(test)]

@@ -363,7 +363,8 @@ impl Authority {
     pub fn ask_for_help(&mut self, reason: Reason, urgency: u32, text: &str) {
         if self.help.is_none() && self.author == Author::Policy {
             self.help_count += 1;
-            self.help = Some(HelpRequest { id: self.help_count, reason: reason.into(), urgency, text: text.to_owned() });
+            self.help =
+                Some(HelpRequest { id: self.help_count, reason: reason.into(), urgency, text: text.to_owned() });
         }
     }
 

@@ -60,7 +60,12 @@ mod tests {
             .map(|i| {
                 let s = i as f32 * 3.0;
                 let angle = s / radius_m;
-                CorridorPoint { s_m: s, x_m: radius_m * angle.sin(), y_m: radius_m * (1.0 - angle.cos()), ..Default::default() }
+                CorridorPoint {
+                    s_m: s,
+                    x_m: radius_m * angle.sin(),
+                    y_m: radius_m * (1.0 - angle.cos()),
+                    ..Default::default()
+                }
             })
             .collect();
         Surroundings { corridor, ..Default::default() }

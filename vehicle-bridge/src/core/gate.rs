@@ -208,7 +208,10 @@ mod tests {
         assert_eq!(check(&input(6, 3_000, vec![0.5, f64::NAN]), 3_020), Err(Reason::NotFinite));
         assert_eq!(check(&input(6, 3_000, vec![0.5, 9.0]), 3_020), Err(Reason::OutOfLimits));
         assert_eq!(check(&input(6, 4_000, vec![0.5, 0.1]), 4_020 + 200_001), Err(Reason::Stale));
-        assert_eq!(check(&OperatorInput { epoch: 6, ..input(6, 4_000, vec![0.5, 0.1]) }, 4_020), Err(Reason::WrongEpoch));
+        assert_eq!(
+            check(&OperatorInput { epoch: 6, ..input(6, 4_000, vec![0.5, 0.1]) }, 4_020),
+            Err(Reason::WrongEpoch)
+        );
         let released = OperatorInput { deadman: false, ..input(6, 5_000, vec![0.5, 0.1]) };
         assert_eq!(check(&released, 5_020), Err(Reason::DeadmanReleased));
         assert_eq!(check(&input(7, 6_000, vec![0.5, 0.1]), 6_120), Ok(100));

@@ -38,12 +38,7 @@ pub const HELP_THRESHOLD: &str = "help_threshold";
 
 impl Default for CoreConfig {
     fn default() -> Self {
-        Self {
-            rate_hz: 50.0,
-            self_check_us: 10_200_000,
-            help_after_us: 500_000,
-            sensor_timeout_us: 500_000,
-        }
+        Self { rate_hz: 50.0, self_check_us: 10_200_000, help_after_us: 500_000, sensor_timeout_us: 500_000 }
     }
 }
 
@@ -142,10 +137,8 @@ impl VehicleCore {
             embodiment.action_index("acceleration_mps2").ok_or(CoreError::NoAcceleration(embodiment.name))?;
         let zeros = [0.0; gate::MAX_CHANNELS];
         let channels = embodiment.action.len();
-        let last_action = zeros
-            .get(..channels)
-            .and_then(Action::new)
-            .ok_or(CoreError::TooManyChannels(embodiment.name, channels))?;
+        let last_action =
+            zeros.get(..channels).and_then(Action::new).ok_or(CoreError::TooManyChannels(embodiment.name, channels))?;
         Ok(Self {
             steer: embodiment.action_index("steering_rad"),
             authority: Authority::new(epoch, u64::MAX),
@@ -404,8 +397,11 @@ impl VehicleCore {
         let speed = self.speed(&sensors.state);
         let now = self.embodiment.observation(&sensors.state.observation, "steering_rad").unwrap_or(0.0);
         // Both where the wheels point and where they will point must be blocked, or an evasion could not begin.
-        let free = braking::free_distance_m(scan, now, fallback::WHEELBASE_M)
-            .max(braking::free_distance_m(scan, action.as_slice()[steer], fallback::WHEELBASE_M));
+        let free = braking::free_distance_m(scan, now, fallback::WHEELBASE_M).max(braking::free_distance_m(
+            scan,
+            action.as_slice()[steer],
+            fallback::WHEELBASE_M,
+        ));
         if !braking::must_brake(speed, free) {
             return Ok(action);
         }

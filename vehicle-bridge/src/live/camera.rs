@@ -89,8 +89,7 @@ pub fn run(
             bitrate = wanted;
         }
         let force = shutter.keyframe.swap(false, Ordering::Relaxed);
-        let source =
-            I420 { width: spec.width, height: spec.height, y: &picture.y, u: &picture.u, v: &picture.v };
+        let source = I420 { width: spec.width, height: spec.height, y: &picture.y, u: &picture.u, v: &picture.v };
         if let Some(frame) = encoder.encode(source, capture_us, force)? {
             record(recorder, sequence, epoch_ns + capture_us * 1_000, &frame.data, frame.keyframe);
             link.send_frame(frame);

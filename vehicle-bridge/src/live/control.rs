@@ -5,7 +5,7 @@ use super::BridgeConfig;
 use super::camera::Shutter;
 use super::journal::{Journal, JournalError};
 use super::office::{Desk, Update};
-use crate::core::{FromSeat, Sensors, SeatBody, Tick, VehicleCore};
+use crate::core::{FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;

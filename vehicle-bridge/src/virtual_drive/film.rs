@@ -57,9 +57,7 @@ impl Film {
         let config = H264Config { bitrate_bps: BITRATE_BPS, ..H264Config::new(spec.width, spec.height, FPS) };
         let mut encoder = H264Encoder::new(config)?;
         let mut messages = Vec::new();
-        for (index, (at_us, scene)) in
-            self.scenes.iter().filter(|(at, _)| (from_us..=to_us).contains(at)).enumerate()
-        {
+        for (index, (at_us, scene)) in self.scenes.iter().filter(|(at, _)| (from_us..=to_us).contains(at)).enumerate() {
             camera.draw(scene, &mut picture);
             timecode::stamp(&mut picture.y, spec.width, spec.height, index as u32, *at_us);
             let Picture { width, height, y, u, v } = &picture;
