@@ -6,3 +6,4 @@ pub mod control_plane;
 pub mod demo;
 pub mod evaluate;
 pub mod operator;
+pub mod train;

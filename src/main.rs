@@ -26,13 +26,19 @@ enum Command {
     Operator(takeover::operator::OperatorArgs),
     /// Run the control plane.
     Web(takeover::control_plane::WebArgs),
+    /// Train a policy from a folder of episodes.
+    Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
     Evaluate(takeover::evaluate::EvaluateArgs),
 }
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    let level = if matches!(cli.command, Command::Demo(_) | Command::Evaluate(_)) { "warn" } else { "info" };
+    let level = if matches!(cli.command, Command::Demo(_) | Command::Evaluate(_) | Command::Train(_)) {
+        "warn"
+    } else {
+        "info"
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let result = match cli.command {
@@ -40,6 +46,7 @@ fn main() -> std::process::ExitCode {
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),
+        Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };
     match result {

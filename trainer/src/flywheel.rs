@@ -5,7 +5,7 @@
 
 use crate::control_plane::{ControlPlane, ReportError};
 use crate::fleet::{FleetPlan, mix};
-use crate::{Dataset, TrainConfig, TrainError, episode_files, manifest_of, publish, quantize, train};
+use crate::{Dataset, LOOKS, TrainConfig, TrainError, Weighting, episode_files, manifest_of, publish, quantize, train};
 use policy::{Policy, PolicyError};
 use protocol::api::{self, Evaluation, VehicleSignUp};
 use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
@@ -35,12 +35,16 @@ pub struct Effort {
 impl Default for Effort {
     fn default() -> Self {
         Self {
-            collect_trips: 16,
+            collect_trips: 20,
             gate_trips: 12,
             held_out_trips: 24,
             trip_s: 150.0,
             route_m: 1_500.0,
-            training: TrainConfig::default(),
+            // Young policies are seldom worth imitating: nearly all that is learnt from is what people drove.
+            training: TrainConfig {
+                weighting: Weighting { takeover: 0.9, ..Weighting::default() },
+                ..TrainConfig::default()
+            },
         }
     }
 }
@@ -225,8 +229,10 @@ impl Flywheel {
         progress.end();
         let mut config = TrainConfig { seed: mix(self.seed, number ^ 0x7ea1), ..self.effort.training.clone() };
         config.weighting.distrusted = vec![PolicyVersion::new("v0")?];
-        progress.begin(&format!("turn {number}: training {version}"), config.steps as u64);
-        let trained = train(&dataset, &config, None, &mut |_| progress.advance(""));
+        progress.begin(&format!("turn {number}: training {version}"), LOOKS as u64);
+        // Going on from what drives already keeps what it can; the untrained one has nothing to keep.
+        let parent = (number > 1).then_some(champion);
+        let trained = train(&dataset, &config, parent, &mut |_| progress.advance(""));
         progress.end();
         let trained = trained?;
         let quantized = quantize(&trained, &dataset)?;

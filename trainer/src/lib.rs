@@ -36,7 +36,7 @@ pub use dataset::{
 };
 pub use error::TrainError;
 pub use learn::{
-    Agreement, LossPoint, Quantized, Report, TrainConfig, TrainedNet, Weighting, quantize, quantize_network, report,
-    train,
+    Agreement, LOOKS, LossPoint, Quantized, Report, TrainConfig, TrainedNet, Weighting, quantize, quantize_network,
+    report, train,
 };
 pub use publish::{manifest_of, publish};

@@ -11,6 +11,10 @@ const STEP_S: f64 = 0.1;
 const WHEELBASE_M: f64 = 2.7;
 /// How far a wheel may be beyond the lane's edge before a person minds, metres.
 const OVER_THE_LINE_M: f64 = 0.35;
+/// A small excursion is minded only this short a time ahead, seconds: the car may yet correct itself.
+const PATIENCE_S: f64 = 1.2;
+/// One that leads this much further is minded as soon as it is foreseen, metres.
+const FAR_OUT_M: f64 = 1.0;
 /// Standing for this long although the way is free is being stuck, seconds.
 const STUCK_S: f64 = 6.0;
 /// Creeping for this long likewise.
@@ -111,7 +115,8 @@ fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
         heading += speed * STEP_S * (view.steering.tan() / WHEELBASE_M - road);
         s += speed * STEP_S * heading.cos();
         d += speed * STEP_S * heading.sin();
-        if leaves(view, s, d, heading, passing) {
+        let tolerance = if t <= PATIENCE_S { 0.0 } else { FAR_OUT_M };
+        if leaves(view, s, d, heading, passing, tolerance) {
             return Some(Verdict::LeavesLane);
         }
         if collides(view, s, d, heading, t) {
@@ -121,14 +126,14 @@ fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
     None
 }
 
-fn leaves(view: &View, s: f64, d: f64, heading: f64, passing: bool) -> bool {
+fn leaves(view: &View, s: f64, d: f64, heading: f64, passing: bool, tolerance: f64) -> bool {
     let front = d + 2.6 * heading.sin();
     let (left, right) = if passing {
         (view.at(s, |p| p.road_left), view.at(s, |p| p.drivable_right))
     } else {
         (view.at(s, |p| p.lane_left) + OVER_THE_LINE_M, view.at(s, |p| p.lane_right) + OVER_THE_LINE_M)
     };
-    front.max(d) + HALF_WIDTH_M > left.max(1.2) || front.min(d) - HALF_WIDTH_M < -right.max(1.2)
+    front.max(d) + HALF_WIDTH_M > left.max(1.2) + tolerance || front.min(d) - HALF_WIDTH_M < -right.max(1.2) - tolerance
 }
 
 fn collides(view: &View, s: f64, d: f64, heading: f64, t: f64) -> bool {

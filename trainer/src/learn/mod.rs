@@ -9,4 +9,4 @@ mod train;
 pub use quantize::{Agreement, Quantized, quantize, quantize_network};
 pub use report::{Report, report};
 pub use sample::Weighting;
-pub use train::{LossPoint, TrainConfig, TrainedNet, train};
+pub use train::{LOOKS, LossPoint, TrainConfig, TrainedNet, train};

@@ -74,7 +74,7 @@ pub struct TrainedNet {
 }
 
 /// How many times the validation loss is looked at.
-const LOOKS: usize = 20;
+pub const LOOKS: usize = 20;
 /// Most frames looked at each time.
 const LOOK_FRAMES: usize = 4_096;
 
@@ -170,8 +170,9 @@ fn fit(
             since = (0.0, 0);
             curve.push(point);
             progress(point);
-            if best.as_ref().is_none_or(|(least, ..)| validation < *least) {
-                best = Some((validation, step, network));
+            // The confidence overfits long before the actions have settled: the actions decide.
+            if best.as_ref().is_none_or(|(least, ..)| seen.loss < *least) {
+                best = Some((seen.loss, step, network));
             }
         }
     }

@@ -189,6 +189,16 @@ pub fn limit_rate(mut wanted: Action, last: &Action, embodiment: &Embodiment, dt
     wanted
 }
 
+/// Lateral acceleration that no command may ask of a car, m/s^2: well below the grip of a dry road.
+const MAX_LATERAL_MPS2: f64 = 6.0;
+
+/// The steering angle nearest to `steering_rad` whose arc at `speed_mps` stays below the lateral limit.
+#[must_use]
+pub fn limit_lateral(steering_rad: f64, speed_mps: f64, wheelbase_m: f64) -> f64 {
+    let most = (MAX_LATERAL_MPS2 / (speed_mps * speed_mps).max(1e-3) * wheelbase_m).atan();
+    steering_rad.clamp(-most, most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +234,13 @@ mod tests {
         assert_eq!(fresh.age_us(1_000_000, 1_000_000 + offset), 0);
         assert_eq!(fresh.age_us(1_500_000, 1_010_000 + offset), 490_000);
         assert_eq!(fresh.age_us(1_520_000, 1_520_000 + offset), 0);
+    }
+
+    #[test]
+    fn steering_is_free_when_slow_and_bounded_when_fast() {
+        assert_eq!(limit_lateral(0.5, 2.0, 2.7), 0.5);
+        let fast = limit_lateral(-0.5, 20.0, 2.7);
+        assert!((400.0 * fast.tan() / 2.7 + 6.0).abs() < 1e-9, "{fast}");
     }
 
     #[test]

@@ -217,6 +217,11 @@ impl VehicleCore {
         self.authority.press_estop(&mut out.changes);
     }
 
+    /// The robot hit something or left the road: it stops, and only an explicit act sets it going again.
+    pub fn note_collision(&mut self, out: &mut Tick) {
+        self.authority.fall_back(Reason::CollisionAhead, &mut out.changes);
+    }
+
     /// One control tick at `now_us`. `inbox` is emptied; `out` is cleared and filled.
     pub fn tick(&mut self, now_us: u64, sensors: &Sensors, inbox: &mut Vec<FromSeat>, out: &mut Tick) {
         self.begin_tick(now_us, out);
@@ -231,6 +236,7 @@ impl VehicleCore {
             Ok(action) => (action, why),
             Err(action) => (action, Reason::CollisionAhead),
         };
+        let wanted = self.hold_lateral_limit(wanted, sensors);
         let action = gate::limit_rate(wanted, &self.last_action, &self.embodiment, 1.0 / self.config.rate_hz);
         self.last_action = action;
         self.sequence += 1;
@@ -408,6 +414,14 @@ impl VehicleCore {
         let brake = &mut action.as_mut_slice()[self.accelerate];
         *brake = brake.min(braking::emergency_acceleration_mps2());
         Err(action)
+    }
+
+    fn hold_lateral_limit(&self, mut action: Action, sensors: &Sensors) -> Action {
+        if let Some(steer) = self.steer {
+            let angle = &mut action.as_mut_slice()[steer];
+            *angle = gate::limit_lateral(*angle, self.speed(&sensors.state), fallback::WHEELBASE_M);
+        }
+        action
     }
 
     fn speed(&self, state: &VehicleState) -> f64 {

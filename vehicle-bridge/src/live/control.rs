@@ -144,7 +144,7 @@ impl Control {
             if tick.command.author() == Author::Policy {
                 self.count_crash(now_us);
             }
-            self.core.press_estop(tick);
+            self.core.note_collision(tick);
             self.robot.recover();
         }
     }

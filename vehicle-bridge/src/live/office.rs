@@ -108,7 +108,7 @@ impl Office {
             let last = desk.stop.load(Ordering::Relaxed);
             self.outbox.extend(disengagements.try_iter().map(Letter::Disengagement));
             self.outbox.extend(episodes.try_iter().map(Letter::Episode));
-            signed_up = signed_up && round % 10 != 0 || self.sign_up();
+            signed_up = (signed_up && !round.is_multiple_of(10)) || self.sign_up();
             if signed_up {
                 self.send_figures(desk);
                 self.send_letters();
@@ -236,7 +236,7 @@ impl Office {
             if !answer.status().is_success() {
                 return Err(format!("{url}: {}", answer.status()));
             }
-            let body = answer.body_mut().with_config().limit(policy::MAX_WEIGHTS_BYTES as u64 + 1).read_to_vec();
+            let body = answer.body_mut().with_config().limit(policy::MAX_WEIGHTS_BYTES + 1).read_to_vec();
             let body = body.map_err(|e| e.to_string())?;
             std::fs::write(partial.join(file), body).map_err(|e| format!("{}: {e}", partial.display()))?;
         }
