@@ -1,1 +1,146 @@
-//! `takeover bench`.
+//! `takeover bench`: what the README claims, measured on this machine, beside the limit it is held to or a peer run side
+//! by side. Every result also goes to `target/bench.json`.
+
+use anyhow::Context;
+use policy::{Observation, Policy};
+use protocol::{Embodiment, PolicyVersion};
+use serde::Serialize;
+use sim::camera::{Camera, CameraSpec, Picture};
+use sim::road::RoadNetwork;
+use sim::world::World;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use trainer::fleet::FleetPlan;
+use vehicle_bridge::sim_robot::SimRobot;
+use vehicle_bridge::virtual_drive::{Recording, TICK_US, drive};
+
+/// Measures camera, virtual time, policy and recorder, and writes the results as JSON.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BenchArgs {
+    /// Where the results go.
+    #[arg(long, default_value = "target/bench.json")]
+    pub json: PathBuf,
+    /// Pictures, trips and calls to measure, as a factor.
+    #[arg(long, default_value_t = 1)]
+    pub effort: u32,
+}
+
+/// One result; `ratio` is how many times better than the peer or limit.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    better: &'static str,
+    peer: &'static str,
+    peer_value: f64,
+    ratio: f64,
+}
+
+impl Row {
+    fn lower(name: &'static str, value: f64, unit: &'static str, peer: &'static str, peer_value: f64) -> Self {
+        Self { name, value, unit, better: "lower", peer, peer_value, ratio: peer_value / value }
+    }
+
+    fn higher(name: &'static str, value: f64, unit: &'static str, peer: &'static str, peer_value: f64) -> Self {
+        Self { name, value, unit, better: "higher", peer, peer_value, ratio: value / peer_value }
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When a part cannot be set up or the results not be written.
+pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let effort = args.effort.max(1) as usize;
+    let mut rows = camera(effort)?;
+    rows.push(virtual_time(effort)?);
+    rows.push(policy_latency(effort)?);
+    rows.push(recorder_throughput(effort)?);
+    println!("{:36} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
+    for r in &rows {
+        println!("{:36} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
+    }
+    if let Some(dir) = args.json.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    std::fs::write(&args.json, serde_json::to_vec_pretty(&rows)?)
+        .with_context(|| format!("cannot write {}", args.json.display()))?;
+    println!("written to {}", args.json.display());
+    Ok(())
+}
+
+/// Draws the front camera's picture along a drive; one thread.
+fn camera(effort: usize) -> anyhow::Result<Vec<Row>> {
+    let network = Arc::new(RoadNetwork::built_in("soderleden")?);
+    let mut robot = SimRobot::new(World::new(Arc::clone(&network), vehicle_bridge::cli::live_world(3))?);
+    let spec = CameraSpec::front_720p();
+    let mut camera = Camera::new(&network, spec.clone());
+    let mut picture = Picture::new(spec.width, spec.height);
+    let mut times = Vec::new();
+    let command = protocol::v1::ControlCommand { action: vec![1.0, 0.0], ..Default::default() };
+    for _ in 0..300 * effort {
+        robot.act(0.033, &command);
+        let scene = robot.snapshot();
+        let started = Instant::now();
+        camera.draw(&scene, &mut picture);
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    Ok(vec![
+        Row::lower("camera frame 1280x720, median", at(0.5), "ms", "limit", 10.0),
+        Row::lower("camera frame 1280x720, p95", at(0.95), "ms", "limit", 10.0),
+    ])
+}
+
+/// The vehicle core with policy, link model, operator and recorder in virtual time; one thread. The films of episodes
+/// are left out, as they are drawn apart from the drive.
+fn virtual_time(effort: usize) -> anyhow::Result<Row> {
+    let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
+    let plan = FleetPlan {
+        name: "bench".into(),
+        roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
+        seed: 1,
+        trips: 8 * effort,
+        route_m: 1_500.0,
+        max_time_s: 120.0,
+        recording: Recording::Discard,
+    };
+    let (mut virtual_s, started) = (0.0, Instant::now());
+    for index in 0..plan.trips {
+        virtual_s += drive(&plan.trip(index)?, policy.clone())?.time_s;
+    }
+    let times = virtual_s / started.elapsed().as_secs_f64();
+    Ok(Row::higher("vehicle core in virtual time, 1 core", times, "x real", "limit", 100.0))
+}
+
+/// One proposal from an observation, features included; one thread.
+fn policy_latency(effort: usize) -> anyhow::Result<Row> {
+    let mut policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
+    let network = Arc::new(RoadNetwork::built_in("soderleden")?);
+    let mut robot = SimRobot::new(World::new(network, vehicle_bridge::cli::live_world(3))?);
+    let sensors = robot.sense(TICK_US);
+    let surroundings = sensors.surroundings.context("the simulated car sees nothing")?;
+    let observation = Observation { state: &sensors.state, surroundings: &surroundings };
+    let mut times = Vec::new();
+    for _ in 0..20_000 * effort {
+        let started = Instant::now();
+        policy.propose(&observation)?;
+        times.push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(Row::lower("policy proposal, int8, median", times[times.len() / 2], "us", "a control tick", TICK_US as f64))
+}
+
+/// Bytes a second into episode files, with checksums, index, compression and fsync.
+fn recorder_throughput(effort: usize) -> anyhow::Result<Row> {
+    let dir = std::env::temp_dir().join(format!("takeover-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let result = recorder::bench::write_speed(&dir, (64 << 20) * effort as u64);
+    std::fs::remove_dir_all(&dir)?;
+    let result = result?;
+    let mixed = result.first().context("the recorder measured nothing")?;
+    Ok(Row::higher("episode file, mixed sizes", mixed.megabytes_per_s(), "MB/s", "rosbag2 with CRC, published", 88.0))
+}

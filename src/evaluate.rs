@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use vehicle_bridge::virtual_drive::Recording;
 
 /// Drives a policy over roads in virtual time with the scripted operator and prints miles per disengagement with its
 /// interval, each trip, and the causes of takeovers.
@@ -55,7 +56,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         trips: args.trips,
         route_m: 1_500.0,
         max_time_s: args.trip_s,
-        episodes_dir: args.episodes.clone(),
+        recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
     };
     let started = Instant::now();
     let reports = plan.drive(&policy, |_| ())?;

@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Run the whole loop on this machine: control plane, a live car, a scripted operator, a fleet in virtual time.
     Demo(takeover::demo::DemoArgs),
+    /// Measure what the README claims and write target/bench.json.
+    Bench(takeover::bench::BenchArgs),
     /// Run a vehicle's bridge.
     Bridge(vehicle_bridge::cli::BridgeArgs),
     /// Run the scripted remote operator in a seat of its own.
@@ -43,6 +45,7 @@ fn main() -> std::process::ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let result = match cli.command {
         Command::Demo(args) => takeover::demo::run(&args),
+        Command::Bench(args) => takeover::bench::run(&args),
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),

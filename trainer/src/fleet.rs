@@ -7,10 +7,9 @@ use rayon::prelude::*;
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
-use std::path::PathBuf;
 use std::sync::Arc;
 use vehicle_bridge::core::CoreConfig;
-use vehicle_bridge::virtual_drive::{DriveError, LinkModel, TripPlan, TripReport, drive};
+use vehicle_bridge::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
 
 /// Trips to drive.
 #[derive(Debug, Clone)]
@@ -27,8 +26,8 @@ pub struct FleetPlan {
     pub route_m: f64,
     /// Longest virtual time of a trip, seconds.
     pub max_time_s: f64,
-    /// Where episodes go; `None` records nothing.
-    pub episodes_dir: Option<PathBuf>,
+    /// What becomes of takeovers.
+    pub recording: Recording,
 }
 
 /// Vehicles that the fleet's trips are spread over.
@@ -74,7 +73,7 @@ impl FleetPlan {
             link: LinkModel::default(),
             core: CoreConfig::default(),
             max_time_s: self.max_time_s,
-            episodes_dir: self.episodes_dir.clone(),
+            recording: self.recording.clone(),
             starts_at_s: index as u64 * TRIP_SLOT_S,
         })
     }

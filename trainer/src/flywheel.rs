@@ -13,7 +13,7 @@ use sim::road::RoadNetwork;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vehicle_bridge::core::HELP_THRESHOLD;
-use vehicle_bridge::virtual_drive::{DriveError, TripReport, drive};
+use vehicle_bridge::virtual_drive::{DriveError, Recording, TripReport, drive};
 
 /// How much a turn drives. Fixed numbers of trips, so that the same seed gives the same report on any machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,7 +197,7 @@ impl Flywheel {
     fn collect(&self, number: u64, champion: &Policy, progress: &dyn Progress) -> Result<(), TurnError> {
         let plan =
             self.plan(format!("t{number}-drive"), &self.roads, mix(self.seed, number), self.effort.collect_trips);
-        let plan = FleetPlan { episodes_dir: Some(self.episodes_dir.clone()), ..plan };
+        let plan = FleetPlan { recording: Recording::Folder(self.episodes_dir.clone()), ..plan };
         progress.begin(&format!("turn {number}: driving with {}", champion.manifest().version), plan.trips as u64);
         let finished = plan.try_each(|trip| -> Result<(), TurnError> {
             if self.plane.trip_is_known(&trip.id)? {
@@ -287,7 +287,7 @@ impl Flywheel {
             trips,
             route_m: self.effort.route_m,
             max_time_s: self.effort.trip_s,
-            episodes_dir: None,
+            recording: Recording::Off,
         }
     }
 }

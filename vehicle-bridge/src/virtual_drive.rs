@@ -14,7 +14,7 @@ use policy::Policy;
 use protocol::api::{Disengagement, Episode, Trip};
 use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{Embodiment, EpisodeId, IdError, VehicleId};
-use recorder::{Action, Message, Recorder, RecorderConfig, RecorderError, Source};
+use recorder::{Action, EpisodeInfo, Message, Recorder, RecorderConfig, RecorderError, Source};
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use sim::road::{RoadError, RoadNetwork};
 use sim::world::{World, WorldConfig};
@@ -33,6 +33,17 @@ const SEAT_CLOCK_AHEAD_US: u64 = 77_000_123;
 /// The vehicle sends its state every second tick.
 const STATE_EVERY: u64 = 2;
 
+/// What becomes of takeovers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recording {
+    /// Nothing is recorded.
+    Off,
+    /// The recorder works, its episodes are thrown away: for measuring its cost.
+    Discard,
+    /// Each takeover becomes an episode file with video in this folder.
+    Folder(PathBuf),
+}
+
 /// What to drive.
 #[derive(Debug, Clone)]
 pub struct TripPlan {
@@ -50,8 +61,8 @@ pub struct TripPlan {
     pub core: CoreConfig,
     /// The trip ends after this much virtual time at the latest, seconds.
     pub max_time_s: f64,
-    /// Where episodes go; none are recorded without it.
-    pub episodes_dir: Option<PathBuf>,
+    /// What becomes of takeovers.
+    pub recording: Recording,
     /// Virtual time of the trip's start after [`VIRTUAL_EPOCH_NS`].
     pub starts_at_s: u64,
 }
@@ -148,7 +159,7 @@ impl<'a> Drive<'a> {
             to_vehicle: Pipe::new(&plan.link, plan.world.seed ^ 0xca11),
             books: Ledger::new(account),
             scribe: Scribe::new(VIRTUAL_EPOCH_NS + plan.starts_at_s * 1_000_000_000),
-            recorder: plan.episodes_dir.is_some().then(|| Recorder::new(RecorderConfig::default())),
+            recorder: (plan.recording != Recording::Off).then(|| Recorder::new(RecorderConfig::default())),
             open: BTreeMap::new(),
             film: Film::new(&plan.network),
             episodes: Vec::new(),
@@ -294,18 +305,23 @@ impl<'a> Drive<'a> {
                     }
                 }
                 Action::Close(id, info) => {
-                    let mut messages = self.open.remove(&id).unwrap_or_default();
-                    let from_us = (info.start_ns - self.scribe.wall_ns(0)) / 1_000;
-                    let to_us = (info.end_ns - self.scribe.wall_ns(0)) / 1_000;
-                    messages.extend(self.film.develop(&mut self.scribe, from_us, to_us)?);
-                    messages.sort_by_key(|m| m.log_time_ns);
-                    if let Some(dir) = &self.plan.episodes_dir {
-                        self.episodes.push(recorder::write_episode(dir, &info, messages)?);
+                    let messages = self.open.remove(&id).unwrap_or_default();
+                    if let Recording::Folder(dir) = &self.plan.recording {
+                        let whole = self.with_film(&info, messages)?;
+                        self.episodes.push(recorder::write_episode(dir, &info, whole)?);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    fn with_film(&mut self, info: &EpisodeInfo, mut messages: Vec<Message>) -> Result<Vec<Message>, DriveError> {
+        let since_start_us = |ns: u64| ns.saturating_sub(self.scribe.wall_ns(0)) / 1_000;
+        let (from_us, to_us) = (since_start_us(info.start_ns), since_start_us(info.end_ns));
+        messages.extend(self.film.develop(&mut self.scribe, from_us, to_us)?);
+        messages.sort_by_key(|m| m.log_time_ns);
+        Ok(messages)
     }
 
     fn finish(mut self, crash: Option<String>) -> Result<TripReport, DriveError> {
