@@ -246,7 +246,8 @@ impl Flywheel {
     fn compare(&self, number: u64, policy: &Policy, progress: &dyn Progress) -> Result<Evaluation, TurnError> {
         let seed = mix(self.seed ^ GATE, number);
         let name = format!("turn {number}: comparing {}", policy.manifest().version);
-        self.evaluate("gate", name, &self.roads, seed, self.effort.gate_trips, policy, progress)
+        let plan = self.plan("gate".to_owned(), &self.roads, seed, self.effort.gate_trips);
+        self.evaluate(&plan, &name, policy, progress)
     }
 
     /// Drives on held-out roads and seeds, the same for every version, and reports it.
@@ -254,23 +255,20 @@ impl Flywheel {
         let seed = self.seed ^ HELD_OUT;
         let name = format!("measuring {} on held-out roads", policy.manifest().version);
         let trips = self.effort.held_out_trips;
-        let evaluation = self.evaluate("held-out", name, &self.held_out_roads, seed, trips, policy, progress)?;
+        let plan = self.plan("held-out".to_owned(), &self.held_out_roads, seed, trips);
+        let evaluation = self.evaluate(&plan, &name, policy, progress)?;
         self.plane.evaluate(&evaluation)?;
         Ok(evaluation)
     }
 
     fn evaluate(
         &self,
-        id: &str,
-        name: String,
-        roads: &[Arc<RoadNetwork>],
-        seed: u64,
-        trips: usize,
+        plan: &FleetPlan,
+        name: &str,
         policy: &Policy,
         progress: &dyn Progress,
     ) -> Result<Evaluation, TurnError> {
-        let plan = self.plan(id.to_owned(), roads, seed, trips);
-        progress.begin(&name, trips as u64);
+        progress.begin(name, plan.trips as u64);
         let reports = plan.drive(policy, |report| progress.advance(&summary(report)));
         progress.end();
         let reports = reports?;
