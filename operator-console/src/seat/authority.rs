@@ -48,6 +48,13 @@ impl AuthorityTracker {
         self.latest.as_ref().map_or(0, |l| l.epoch)
     }
 
+    /// Whether the vehicle considers commands of the seat `me`: from the grant on, before the first has arrived.
+    #[must_use]
+    pub fn is_granted(&self, me: &str) -> bool {
+        let holds = |l: &AuthorityState| l.seat_id == me && (l.lease_left_ms > 0 || l.author() == Author::Operator);
+        self.latest.as_ref().is_some_and(|l| holds(l) && !l.estop_latched)
+    }
+
     /// Who drives, for the seat `me`.
     #[must_use]
     pub fn holder(&self, me: &str) -> Holder {

@@ -58,6 +58,8 @@ pub struct SeatLogic {
     pub pictures: PictureTimes,
     ramp: Ramp,
     drives: bool,
+    /// The vehicle considers this seat's commands; the first valid one makes it drive.
+    granted: bool,
     sequence: u64,
     sent: VecDeque<v1::OperatorInput>,
     last: Sample,
@@ -89,6 +91,7 @@ impl SeatLogic {
             pictures: PictureTimes::default(),
             ramp: Ramp::default(),
             drives: false,
+            granted: false,
             sequence: first_id,
             sent: VecDeque::new(),
             last: Sample::default(),
@@ -120,6 +123,7 @@ impl SeatLogic {
         }
         self.authority = AuthorityTracker::default();
         self.drives = false;
+        self.granted = false;
         self.help = None;
         self.sent.clear();
         self.pictures.on_lost();
@@ -173,12 +177,16 @@ impl SeatLogic {
             self.help.clone_from(&authority.help);
         }
         let drives = self.authority.holder(&self.seat_id) == Holder::Me;
-        if drives && !self.drives {
+        let granted = self.authority.is_granted(&self.seat_id);
+        if granted && !self.granted {
             let steer = match (&self.mapping, &self.vehicle.command) {
                 (Some(mapping), Some(c)) => mapping.steer_of(&c.action, self.speed_mps().unwrap_or(0.0)),
                 _ => 0.0,
             };
             self.ramp = Ramp::seeded(steer);
+        }
+        self.granted = granted;
+        if drives && !self.drives {
             self.notices.say(now_us, Level::Info, "you drive");
         } else if self.drives && !drives {
             let level = if authority.author() == v1::Author::Fallback { Level::Alarm } else { Level::Info };
@@ -326,7 +334,7 @@ impl SeatLogic {
             return None;
         }
         let action = match &self.mapping {
-            Some(mapping) if self.drives => mapping.action(&drive, self.speed_mps().unwrap_or(0.0)),
+            Some(mapping) if self.granted => mapping.action(&drive, self.speed_mps().unwrap_or(0.0)),
             _ => Vec::new(),
         };
         self.sequence += 1;

@@ -14,6 +14,7 @@ struct Bench {
     author: Author,
     mode: Mode,
     holder: &'static str,
+    lease_left_ms: u64,
     latched: bool,
     applied: Vec<f64>,
     pictures: bool,
@@ -34,6 +35,7 @@ impl Bench {
             author: Author::Policy,
             mode: Mode::Monitor,
             holder: "",
+            lease_left_ms: 0,
             latched: false,
             applied: vec![0.0, 0.05],
             pictures: true,
@@ -48,6 +50,7 @@ impl Bench {
             epoch: self.epoch,
             seat_id: self.holder.into(),
             estop_latched: self.latched,
+            lease_left_ms: self.lease_left_ms,
             ..Default::default()
         }
     }
@@ -281,4 +284,15 @@ fn losing_authority_says_why() {
     bench.tick(&held());
     assert!(bench.says("you no longer drive"));
     assert_eq!(bench.seat.view(bench.now_us, "car-1", None).holder, Holder::Fallback);
+}
+
+#[test]
+fn commands_flow_from_the_grant_on_since_the_first_valid_one_makes_the_operator_drive() {
+    let mut bench = Bench::new();
+    bench.tick(&held());
+    assert!(newest(&bench.tick(&held())).action.is_empty());
+    (bench.holder, bench.epoch, bench.lease_left_ms) = ("desk", bench.epoch + 1, 500);
+    let outputs = bench.tick(&held());
+    assert_eq!(newest(&outputs).epoch, bench.epoch);
+    assert!(!newest(&outputs).action.is_empty());
 }
