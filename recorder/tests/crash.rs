@@ -139,6 +139,10 @@ fn check(file: &Path, ledger: &[Entry], safe_ns: u64) {
     }
     let complete_ns =
         info.takeover_end_ns.filter(|_| info.recovered.is_none()).map_or(u64::MAX, |end| end + 200_000_000);
+    // One that began within what may be lost may lack its pre-roll too: it was just being written.
+    if info.takeover_ns > safe_ns {
+        return;
+    }
     let last_ns = complete_ns.min(safe_ns);
     for entry in ledger.iter().filter(|entry| (info.start_ns..=last_ns).contains(&entry.log_ns)) {
         let of_a_closed_post_roll = info.recovered.is_some() && entry.log_ns > last_of(&messages);

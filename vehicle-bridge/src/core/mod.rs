@@ -198,6 +198,12 @@ impl VehicleCore {
         self.refused.get(reason as usize).copied().unwrap_or(0)
     }
 
+    /// How many commands were refused so far, whatever for.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+
     /// The policy's health, for people and the recorder. `inference_us` is the caller's measurement.
     #[must_use]
     pub fn policy_status(&self, now_us: u64, inference_us: f64, missed_deadlines: u64) -> PolicyStatus {

@@ -45,6 +45,7 @@ pub(super) struct Control {
     /// Sessions of people who may drive: session and seat.
     pub people: Vec<(String, String)>,
     pub missed: u64,
+    pub refusals: u64,
     pub tick_us: f64,
 }
 
@@ -251,6 +252,11 @@ impl Control {
                 }
                 failed => tracing::error!(?failed, "an episode failed"),
             }
+        }
+        let refusals = self.core.refusals();
+        if refusals > self.refusals {
+            tracing::warn!(commands = refusals - self.refusals, "commands of seats refused in the last second");
+            self.refusals = refusals;
         }
         let stats = self.link.stats();
         let status = VehicleStatus {

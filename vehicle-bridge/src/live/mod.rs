@@ -154,6 +154,7 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         trips: 0,
         people: Vec::new(),
         missed: 0,
+        refusals: 0,
         tick_us: 0.0,
     };
     let result = control.run(stop);

@@ -61,6 +61,18 @@ impl Client {
         read(&mut answer.unwrap())
     }
 
+    /// Whether a body is refused for its size: by 413, or by hanging up while it is still being sent.
+    #[allow(dead_code)] // not every test binary sends such a body
+    pub fn refuses_by_size(&self, path: &str, body: &Value) -> bool {
+        match self.agent.post(format!("{}/api/v1/{path}", self.base)).send_json(body) {
+            Ok(answer) => answer.status().as_u16() == 413,
+            Err(ureq::Error::Io(error)) => {
+                matches!(error.kind(), std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset)
+            }
+            Err(_) => false,
+        }
+    }
+
     pub fn get(&self, path: &str) -> (u16, Value) {
         read(&mut self.agent.get(format!("{}/api/v1/{path}", self.base)).call().unwrap())
     }
