@@ -59,13 +59,7 @@ impl FleetPlan {
             world: WorldConfig {
                 seed,
                 traffic_per_km: 8.0,
-                difficulties: vec![
-                    Difficulty::ConesClosingLane,
-                    Difficulty::DoubleParked,
-                    Difficulty::CutInAndBrake,
-                    Difficulty::PedestrianStepsOut,
-                    Difficulty::HeavyRain,
-                ],
+                difficulties: Difficulty::ALL.to_vec(),
                 difficulty_spacing_m: 450.0,
                 cruise_cap_mps: 16.0,
                 target_length_m: self.route_m,

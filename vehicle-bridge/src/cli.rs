@@ -60,13 +60,7 @@ pub fn live_world(seed: u64) -> WorldConfig {
     WorldConfig {
         seed,
         traffic_per_km: 6.0,
-        difficulties: vec![
-            Difficulty::ConesClosingLane,
-            Difficulty::DoubleParked,
-            Difficulty::CutInAndBrake,
-            Difficulty::PedestrianStepsOut,
-            Difficulty::HeavyRain,
-        ],
+        difficulties: Difficulty::ALL.to_vec(),
         difficulty_spacing_m: 400.0,
         cruise_cap_mps: 16.0,
         target_length_m: 3_000.0,

@@ -1,7 +1,8 @@
 //! Writes down what the vehicle did: one tick becomes messages for the recorder, in real and in virtual time alike.
 
 use crate::core::{Sensors, Tick};
-use protocol::foxglove::{Event, KeyValuePair, LaserScan, PoseInFrame, Quaternion, Vector3};
+use link::video::EncodedFrame;
+use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, PoseInFrame, Quaternion, Vector3};
 use protocol::v1::{LinkStats, PolicyStatus, Pose2, TakeoverEvent};
 use recorder::{Message, Topic, topics};
 use std::collections::BTreeMap;
@@ -24,6 +25,19 @@ pub struct Scribe {
 #[must_use]
 pub fn timestamp(ns: u64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: (ns / 1_000_000_000) as i64, nanos: (ns % 1_000_000_000) as i32 }
+}
+
+/// A picture of the front camera, taken at `at_ns`, as an Annex B access unit.
+#[must_use]
+pub fn picture(sequence: u32, at_ns: u64, frame: &EncodedFrame) -> Message {
+    let content = CompressedVideo {
+        timestamp: Some(timestamp(at_ns)),
+        frame_id: "camera_front".into(),
+        data: frame.data.clone(),
+        format: "h264".into(),
+    };
+    let message = Message::encode(&topics::CAMERA_FRONT, sequence, at_ns, at_ns, &content);
+    Message { keyframe: frame.keyframe, ..message }
 }
 
 fn pose(place: &Pose2) -> protocol::foxglove::Pose {

@@ -1,47 +1,10 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
-use protocol::api::{Disengagement, Episode, Evaluation};
+use protocol::api::Evaluation;
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 
-/// `POST /api/v1/trips`: one finished drive with everything that came of it, stored in one transaction and once for
-/// each `id`, so that a drive counts whole or not at all. A vehicle reports either trips or [`protocol::api::Mileage`]
-/// for the same metres, never both: both are added up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trip {
-    /// Chosen by the sender; the same rules as for every other identifier.
-    pub id: String,
-    /// Who drove.
-    pub vehicle: VehicleId,
-    /// Which policy was loaded, from start to end.
-    pub policy: PolicyVersion,
-    /// Metres with the policy in authority.
-    pub autonomous_m: f64,
-    /// Metres with anybody else in authority.
-    pub manual_m: f64,
-    /// Takeovers of this drive, all of `vehicle` and `policy`.
-    pub disengagements: Vec<Disengagement>,
-    /// Episodes of this drive, all of `vehicle`.
-    pub episodes: Vec<Episode>,
-}
-
-/// `POST /api/v1/status`: a vehicle's state for people to look at, about once a second; kept in memory only.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VehicleStatus {
-    /// Whose.
-    pub vehicle: VehicleId,
-    /// [`protocol::v1::Mode::label`].
-    pub mode: String,
-    /// [`protocol::v1::Author::label`].
-    pub author: String,
-    /// Speed over ground.
-    pub speed_mps: f64,
-    /// The policy that is loaded.
-    pub policy: PolicyVersion,
-    /// Round trip to the seat, when there is one.
-    #[serde(default)]
-    pub round_trip_ms: Option<f64>,
-}
+pub use protocol::api::{Trip, VehicleStatus};
 
 /// Answer to every `POST` of something with an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

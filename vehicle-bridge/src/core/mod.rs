@@ -198,6 +198,14 @@ impl VehicleCore {
         self.refused.get(reason as usize).copied().unwrap_or(0)
     }
 
+    /// How long ago the operator's newest valid command arrived, with what it was delayed beyond the quickest; `None`
+    /// when nobody drives.
+    #[must_use]
+    pub fn command_age_us(&self, now_us: u64) -> Option<u64> {
+        let newest = self.operator.filter(|_| self.authority.author() == Author::Operator)?;
+        Some(now_us.saturating_sub(newest.received_us()) + newest.age_us())
+    }
+
     /// How many commands were refused so far, whatever for.
     #[must_use]
     pub fn refusals(&self) -> u64 {

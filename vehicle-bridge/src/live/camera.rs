@@ -1,14 +1,11 @@
 //! The camera's thread: draws the newest scene, stamps the timecode, encodes, sends and records. A scene that was not
 //! drawn in time is replaced, never queued.
 
-use crate::scribe::timestamp;
-use bytes::Bytes;
+use crate::scribe;
 use link::timecode;
 use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
 use link::{LinkError, VehicleLink};
-use prost::Message as _;
-use protocol::foxglove::CompressedVideo;
-use recorder::{Message, RecorderHandle, topics};
+use recorder::RecorderHandle;
 use sim::camera::{Camera, CameraSpec, Picture};
 use sim::scene::SceneSnapshot;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,27 +88,10 @@ pub fn run(
         let force = shutter.keyframe.swap(false, Ordering::Relaxed);
         let source = I420 { width: spec.width, height: spec.height, y: &picture.y, u: &picture.u, v: &picture.v };
         if let Some(frame) = encoder.encode(source, capture_us, force)? {
-            record(recorder, sequence, epoch_ns + capture_us * 1_000, &frame.data, frame.keyframe);
+            recorder.push(scribe::picture(sequence, epoch_ns + capture_us * 1_000, &frame));
             link.send_frame(frame);
         }
         sequence = sequence.wrapping_add(1);
     }
     Ok(())
-}
-
-fn record(recorder: &RecorderHandle, sequence: u32, at_ns: u64, data: &Bytes, keyframe: bool) {
-    let content = CompressedVideo {
-        timestamp: Some(timestamp(at_ns)),
-        frame_id: "camera_front".into(),
-        data: data.clone(),
-        format: "h264".into(),
-    };
-    recorder.push(Message {
-        topic: &topics::CAMERA_FRONT,
-        sequence,
-        log_time_ns: at_ns,
-        publish_time_ns: at_ns,
-        data: content.encode_to_vec().into(),
-        keyframe,
-    });
 }

@@ -13,7 +13,7 @@ use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::{FromSeatBody, VehicleLink};
 use protocol::api::{Disengagement, Episode, VehicleStatus};
-use protocol::v1::{Author, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
+use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::{RecorderEvent, RecorderThread};
 use sim::world::{World, WorldConfig};
@@ -180,13 +180,14 @@ impl Control {
             let policy = &self.core.policy().manifest().version;
             self.books.note(now_us, wall_ns, sensors, tick, policy)
         };
+        let link = self.link_stats(now_us);
         let handle = self.recorder.handle();
         let mut push = |message| {
             handle.push(message);
         };
         self.scribe.tick(now_us, sensors, tick, &mut push);
         let status = self.core.policy_status(now_us, self.tick_us, self.missed);
-        self.scribe.slow(now_us, &self.link.stats(), &status, &mut push);
+        self.scribe.slow(now_us, &link, &status, &mut push);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
@@ -237,10 +238,19 @@ impl Control {
             command: Some(tick.command.clone()),
             proposal: tick.proposal.clone(),
             surroundings: fresh.map(|s| s.as_ref().clone()),
-            link: count.is_multiple_of(10).then(|| self.link.stats()),
+            link: count.is_multiple_of(10).then(|| self.link_stats(now_us)),
             policy: count.is_multiple_of(10).then(|| self.core.policy_status(now_us, self.tick_us, self.missed)),
             pong: None,
         });
+    }
+
+    /// The link's figures with the age of the command in use: half a round trip, delays beyond it, and the wait here.
+    fn link_stats(&self, now_us: u64) -> LinkStats {
+        let mut stats = self.link.stats();
+        if let Some(age_us) = self.core.command_age_us(now_us) {
+            stats.command_age_ms = age_us as f64 / 1e3 + stats.round_trip_ms / 2.0;
+        }
+        stats
     }
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {

@@ -2,12 +2,10 @@
 //! episode keeps.
 
 use super::DriveError;
-use crate::scribe::{Scribe, timestamp};
+use crate::scribe::{self, Scribe};
 use crate::sim_robot::SimRobot;
 use link::timecode;
 use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
-use prost::Message as _;
-use protocol::foxglove::CompressedVideo;
 use recorder::{Message, topics};
 use sim::camera::{Camera, CameraSpec, Picture};
 use sim::road::RoadNetwork;
@@ -64,21 +62,8 @@ impl Film {
             let source = I420 { width: *width, height: *height, y, u, v };
             let frame = encoder.encode(source, *at_us, index == 0)?;
             let Some(frame) = frame else { continue };
-            let content = CompressedVideo {
-                timestamp: Some(timestamp(scribe.wall_ns(*at_us))),
-                frame_id: "camera_front".into(),
-                data: frame.data,
-                format: "h264".into(),
-            };
-            let (sequence, ns) = (scribe.next(&topics::CAMERA_FRONT), scribe.wall_ns(*at_us));
-            messages.push(Message {
-                topic: &topics::CAMERA_FRONT,
-                sequence,
-                log_time_ns: ns,
-                publish_time_ns: ns,
-                data: content.encode_to_vec().into(),
-                keyframe: frame.keyframe,
-            });
+            let sequence = scribe.next(&topics::CAMERA_FRONT);
+            messages.push(scribe::picture(sequence, scribe.wall_ns(*at_us), &frame));
         }
         Ok(messages)
     }
