@@ -1,1 +1,112 @@
-//! What crosses crates: end-to-end runs, interoperation, fault tests
+//! What the end-to-end tests share: the built programs, their processes, the Python judges.
+
+use anyhow::{Context, bail};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program `name` that was built beside this test.
+///
+/// # Errors
+/// When it was not built.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("the test lies in no target folder")?;
+    let path = folder.join(name);
+    if !path.exists() {
+        bail!("{} is missing; run `cargo build --release --workspace --all-targets` first", path.display());
+    }
+    Ok(path)
+}
+
+/// A port of this machine that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// A process that ends with the test.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts `takeover` with these arguments; what it prints goes to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn takeover(arguments: &[String], log: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        let mut command = Command::new(program("takeover")?);
+        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Ok(Self(command.spawn()?))
+    }
+
+    /// SIGKILL, without a chance to finish anything.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Calls `look` until it answers something, at most `patience` long.
+///
+/// # Errors
+/// When it never does, naming `what`.
+pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("{what}: not within {patience:?}")
+}
+
+/// A Python with the judges' packages, made once in the home directory.
+///
+/// # Errors
+/// When Python or the packages cannot be had.
+pub fn python() -> anyhow::Result<PathBuf> {
+    const PACKAGES: [&str; 3] = ["mcap>=1.3,<2", "mcap-protobuf-support>=0.5,<1", "av>=13"];
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let cache = Path::new(&home).join(".cache/takeover");
+    std::fs::create_dir_all(&cache)?;
+    let lock = std::fs::File::create(cache.join("python.lock"))?;
+    lock.lock()?;
+    let folder = cache.join("python");
+    let python = folder.join("bin/python");
+    let ready = folder.join("ready");
+    if !ready.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+        std::fs::write(&ready, PACKAGES.join("\n"))?;
+    }
+    Ok(python)
+}
+
+/// Runs a command to its end and answers what it printed.
+///
+/// # Errors
+/// When it fails, with what it printed.
+pub fn run(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{command:?} failed: {text}");
+    }
+    Ok(text)
+}
