@@ -1,4 +1,5 @@
 //! The main job as the user starts it: one turn of the flywheel, killed in the middle and resumed, and its dashboard.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use protocol::api::Evaluation;
 use std::path::{Path, PathBuf};

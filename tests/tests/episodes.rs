@@ -1,4 +1,5 @@
 //! Drives in virtual time: their files open everywhere, and the same seed gives the same bytes.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};

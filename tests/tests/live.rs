@@ -1,4 +1,5 @@
 //! The live car as processes of its own: its operator, the bridge and the control plane are killed in turn.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use serde_json::Value;
 use std::path::Path;

@@ -117,6 +117,10 @@ pub struct TurnOutcome {
     pub gate: [Evaluation; 2],
 }
 
+/// Confidence below which a policy asks for help: only when it all but knows that it will be taken over, since every
+/// question costs a disengagement.
+const ASK_BELOW: f64 = 0.02;
+
 const GATE: u64 = 0x6a7e;
 const HELD_OUT: u64 = 0x4e1d;
 
@@ -238,7 +242,7 @@ impl Flywheel {
         let quantized = quantize(&trained, &dataset)?;
         let parent = champion.manifest().version.clone();
         let mut manifest = manifest_of(version, Some(parent), &dataset, &trained, &quantized);
-        manifest.metrics.entry(HELP_THRESHOLD.to_owned()).or_insert(0.0);
+        manifest.metrics.insert(HELP_THRESHOLD.to_owned(), ASK_BELOW);
         Ok(publish(&self.policies_dir, &car, manifest, quantized.network)?)
     }
 
