@@ -92,12 +92,13 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
         seed: setup.seed,
         effort: Effort::default(),
     };
-    let result = turn(&flywheel, args, &data, &stop);
+    let result = turn_until_stopped(flywheel, args, &data, &stop);
     stop.store(true, Ordering::Relaxed);
     children.stop();
     match result {
-        Err(error) if !error.is_interruption() => return Err(error.into()),
-        _ => {}
+        Some(Err(error)) if !error.is_interruption() => return Err(error.into()),
+        Some(Ok(())) => {}
+        _ => eprintln!("takeover: ended; the same command goes on from here."),
     }
     let report = data.join("report.json");
     if report.exists() {
@@ -105,6 +106,28 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
         print!("{}", show::table(&report));
     }
     Ok(())
+}
+
+/// Turns the flywheel on a thread of its own, so that Ctrl-C need not wait for a step to end: what is cut off is done
+/// again by the next start. `None` when it was cut off.
+fn turn_until_stopped(
+    flywheel: Flywheel,
+    args: &DemoArgs,
+    data: &Path,
+    stop: &Arc<AtomicBool>,
+) -> Option<Result<(), trainer::flywheel::TurnError>> {
+    let (args, data, flag) = (args.clone(), data.to_owned(), Arc::clone(stop));
+    let worker = std::thread::spawn(move || turn(&flywheel, &args, &data, &flag));
+    while !worker.is_finished() {
+        if stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(300));
+            if !worker.is_finished() {
+                return None;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Some(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 /// Turns the flywheel until there is no more to do or the user ends the program.
