@@ -10,13 +10,14 @@ use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use webrtc::data_channel::DataChannel;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
     RTCPeerConnectionIceEvent, RTCSessionDescription, SettingEngineBuilder,
@@ -59,7 +60,7 @@ fn rubbish(rng: &mut ChaCha8Rng) -> bytes::BytesMut {
 }
 
 /// Calls, connects and sends `count` random messages on each channel of both sides and on one of its own making.
-async fn attack(url: String, seed: u64, count: usize) {
+async fn attack(url: String, seed: u64, count: usize) -> impl PeerConnection {
     let (mut socket, _) =
         connect_async(format!("{}/api/v1/signal?seat=evil", url.replace("http", "ws"))).await.unwrap();
     let say = |signal: &Signal| Message::text(serde_json::to_string(signal).unwrap());
@@ -70,11 +71,12 @@ async fn attack(url: String, seed: u64, count: usize) {
     let (tx, mut events) = mpsc::unbounded_channel();
     let connection = peer(tx).await;
     let mut channels: Vec<Arc<dyn DataChannel>> = Vec::new();
-    let deadline = tokio::time::sleep(Duration::from_secs(4));
+    // Three of its own and the vehicle's two; how long they take depends on the machine.
+    let deadline = tokio::time::sleep(Duration::from_secs(30));
     tokio::pin!(deadline);
-    loop {
+    while channels.len() < 5 {
         tokio::select! {
-            () = &mut deadline => break,
+            () = &mut deadline => panic!("only {} of 5 channels after 30 s", channels.len()),
             event = events.recv() => match event.unwrap() {
                 Event::Channel(channel) => channels.push(channel),
                 Event::Candidate(c) => {
@@ -109,10 +111,23 @@ async fn attack(url: String, seed: u64, count: usize) {
             }
         }
     }
-    assert_eq!(channels.len(), 5);
+    let (opened_tx, mut opened) = mpsc::unbounded_channel();
     for channel in &channels {
-        let channel = channel.clone();
-        tokio::spawn(async move { while channel.poll().await.is_some() {} });
+        let (channel, opened_tx) = (channel.clone(), opened_tx.clone());
+        let label = channel.label().await.unwrap();
+        tokio::spawn(async move {
+            while let Some(event) = channel.poll().await {
+                if matches!(event, DataChannelEvent::OnOpen | DataChannelEvent::OnMessage(_)) {
+                    let _ = opened_tx.send(label.clone());
+                }
+            }
+        });
+    }
+    // What is sent before both sides are ready may be lost: the vehicle says so with its `Hello` among the events.
+    let mut silent: BTreeSet<&str> = ["command", "requests", "no such channel", "events"].into();
+    while !silent.is_empty() {
+        let label = tokio::time::timeout(Duration::from_secs(30), opened.recv()).await;
+        silent.remove(label.expect("every channel opens within 30 s").unwrap().as_str());
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..count {
@@ -121,8 +136,8 @@ async fn attack(url: String, seed: u64, count: usize) {
         }
         channels[2].send_text("hello").await.unwrap();
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    connection.close().await.unwrap();
+    // Closing now would throw away what is still on its way.
+    connection
 }
 
 #[test]
@@ -132,8 +147,9 @@ fn random_bytes_on_every_channel_are_counted_and_harm_nobody() {
     let vehicle = Vehicle::start(&runtime, &relay.url(), SPEC);
     let honest = seat(&runtime, &relay.url(), "desk", false);
     connected(&honest);
-    runtime.block_on(attack(relay.url(), 7, 200));
+    let evil = runtime.block_on(attack(relay.url(), 7, 200));
     wait("counted", || (vehicle.link.malformed() > 500).then_some(()));
+    runtime.block_on(evil.close()).unwrap();
     let malformed = vehicle.heard().iter().filter(|m| matches!(m.body, FromSeatBody::Malformed(_))).count();
     assert!((20..100).contains(&malformed), "{malformed} told of {}", vehicle.link.malformed());
     assert!(vehicle.heard().iter().all(|m| !matches!(m.body, FromSeatBody::Malformed(_)) || m.seat_id == "evil"));
