@@ -21,6 +21,9 @@ pub enum Signal {
         /// Wants picture and state only; commands of such a session are refused.
         #[serde(default)]
         watch_only: bool,
+        /// What the seat understands beyond plain WebRTC; unknown names mean nothing.
+        #[serde(default)]
+        features: Vec<String>,
     },
     /// Vehicle to seat.
     Offer {
@@ -28,6 +31,9 @@ pub enum Signal {
         session: String,
         /// Session description.
         sdp: String,
+        /// What the vehicle understands beyond plain WebRTC; unknown names mean nothing.
+        #[serde(default)]
+        features: Vec<String>,
     },
     /// Seat to vehicle.
     Answer {
