@@ -3,7 +3,7 @@
 //! `cargo run --release -p link --example loopback [SECONDS] [WIDTH] [HEIGHT] [FPS]`
 
 use futures_util::{SinkExt, StreamExt};
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
+use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 use link::{FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec, timecode};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
@@ -87,7 +87,8 @@ fn camera(link: &VehicleLink, spec: VideoSpec, stop: &AtomicBool) {
         let capture_us = link.now_us();
         timecode::stamp(&mut y, width, height, sequence, capture_us);
         let picture = I420 { width, height, y: &y, u: &chroma, v: &chroma };
-        match encoder.encode(picture, capture_us, std::mem::take(&mut keyframe)) {
+        let reference = if std::mem::take(&mut keyframe) { Reference::Keyframe } else { Reference::Previous };
+        match encoder.encode(picture, capture_us, reference) {
             Ok(Some(frame)) => link.send_frame(frame),
             Ok(None) => {}
             Err(error) => println!("{error}"),

@@ -7,7 +7,7 @@
 //! cargo run --release --bin takeover-console -- --vehicle bench
 //! ```
 
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder, VideoSpec};
+use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder, VideoSpec};
 use link::{FromSeat, FromSeatBody, VehicleLink, timecode};
 use protocol::v1::seat_request::Request;
 use protocol::v1::vehicle_event::Event;
@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let (mut y, u, v) = test_card(tick);
             timecode::stamp(&mut y, WIDTH, HEIGHT, tick as u32, capture_us);
             let picture = I420 { width: WIDTH, height: HEIGHT, y: &y, u: &u, v: &v };
-            if let Some(frame) = encoder.encode(picture, capture_us, keyframe)? {
+            let reference = if keyframe { Reference::Keyframe } else { Reference::Previous };
+            if let Some(frame) = encoder.encode(picture, capture_us, reference)? {
                 link.send_frame(frame);
             }
         }

@@ -51,7 +51,8 @@ pub(super) async fn receive(shared: Arc<Shared>, track: Arc<dyn TrackRemote>, de
                 Output::KeyframeWanted => ask_for_keyframe(&shared, &*track, media_ssrc).await,
                 Output::Frame(frame) => {
                     let capture_us = capture_time(&shared, frame.timestamp);
-                    let frame = EncodedFrame { data: frame.data, capture_us, keyframe: frame.keyframe };
+                    let frame =
+                        EncodedFrame { data: frame.data, capture_us, keyframe: frame.keyframe, ..Default::default() };
                     if !deliver(&shared, decoder.as_deref(), frame) {
                         depacketizer.restart(shared.now_us());
                     }

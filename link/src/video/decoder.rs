@@ -5,6 +5,7 @@ use crate::{LinkError, timecode};
 use openh264::OpenH264API;
 use openh264::decoder::{Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
+use std::time::Instant;
 
 /// Decodes access units in order, without delay.
 pub struct H264Decoder {
@@ -39,9 +40,13 @@ impl H264Decoder {
         if access_unit.is_empty() || i32::try_from(access_unit.len()).is_err() {
             return Ok(None);
         }
+        let start = Instant::now();
         let decoded =
             self.decoder.decode(access_unit).map_err(|source| LinkError::Codec { what: "decoding", source })?;
-        Ok(decoded.map(|yuv| copy(&yuv)))
+        Ok(decoded.map(|yuv| {
+            let picture = copy(&yuv);
+            DecodedPicture { decode_took_us: start.elapsed().as_micros() as u64, ..picture }
+        }))
     }
 }
 
@@ -57,8 +62,8 @@ fn copy(yuv: &impl YUVSource) -> DecodedPicture {
         v: pack(yuv.v(), width / 2, height / 2, v_stride),
         y,
         capture_us: code.map_or(0, |c| c.capture_us),
-        decoded_us: 0,
         sequence: code.map_or(0, |c| c.sequence),
+        ..Default::default()
     }
 }
 

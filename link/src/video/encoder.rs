@@ -1,6 +1,6 @@
 //! H.264 encoding on the CPU with OpenH264.
 
-use super::{EncodedFrame, I420, VideoEncoder, raw};
+use super::{EncodedFrame, I420, Reference, VideoEncoder, raw};
 use crate::LinkError;
 use bytes::Bytes;
 use openh264::encoder::{
@@ -21,8 +21,9 @@ pub struct H264Config {
     pub fps: f64,
     /// Target, bits per second.
     pub bitrate_bps: u32,
-    /// Longest time between keyframes, seconds. Recorded files are seekable and cuttable at keyframes only.
-    pub keyframe_interval_s: f64,
+    /// Longest time between keyframes, seconds; `None` for keyframes only when asked for. Recorded files are seekable and
+    /// cuttable at keyframes only.
+    pub keyframe_interval_s: Option<f64>,
 }
 
 impl H264Config {
@@ -35,7 +36,12 @@ impl H264Config {
             height: u32::try_from(height).unwrap_or(u32::MAX),
             fps,
         };
-        Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: 1.0 }
+        Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: Some(1.0) }
+    }
+
+    /// Pictures from keyframe to keyframe; 0 for no limit.
+    fn period(&self) -> u32 {
+        self.keyframe_interval_s.map_or(0, |s| (self.fps * s).floor().max(1.0) as u32)
     }
 
     fn check(&self) -> Result<(), LinkError> {
@@ -46,7 +52,7 @@ impl H264Config {
             "16x16 to 3840x2160 are possible"
         } else if !(1.0..=240.0).contains(&fps) {
             "1 to 240 frames/s are possible"
-        } else if !(0.03..=60.0).contains(&self.keyframe_interval_s) {
+        } else if !self.keyframe_interval_s.is_none_or(|s| (0.03..=60.0).contains(&s)) {
             "the keyframe interval must be 0.03 to 60 s"
         } else {
             return Ok(());
@@ -91,16 +97,9 @@ impl H264Encoder {
         check_bitrate(config.bitrate_bps)?;
         Ok(Self { encoder: make(&config)?, config, running: false })
     }
-
-    /// Bits per second it aims at.
-    #[must_use]
-    pub fn bitrate_bps(&self) -> u32 {
-        self.config.bitrate_bps
-    }
 }
 
 fn make(config: &H264Config) -> Result<Encoder, LinkError> {
-    let period = (config.fps * config.keyframe_interval_s).floor().max(1.0) as u32;
     let settings = EncoderConfig::new()
         .bitrate(BitRate::from_bps(config.bitrate_bps))
         .max_frame_rate(FrameRate::from_hz(config.fps as f32))
@@ -109,7 +108,7 @@ fn make(config: &H264Config) -> Result<Encoder, LinkError> {
         .profile(Profile::Baseline)
         .complexity(Complexity::Low)
         .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-        .intra_frame_period(IntraFramePeriod::from_num_frames(period))
+        .intra_frame_period(IntraFramePeriod::from_num_frames(config.period()))
         .num_threads(1)
         .skip_frames(false)
         .scene_change_detect(false);
@@ -124,7 +123,7 @@ impl VideoEncoder for H264Encoder {
         &mut self,
         picture: I420<'_>,
         capture_us: u64,
-        force_keyframe: bool,
+        reference: Reference,
     ) -> Result<Option<EncodedFrame>, LinkError> {
         if (picture.width, picture.height) != (self.config.width, self.config.height) {
             let (width, height, fps) = (picture.width, picture.height, self.config.fps);
@@ -132,7 +131,7 @@ impl VideoEncoder for H264Encoder {
         }
         picture.check()?;
         // Before the first picture there is nothing to force: it is a keyframe anyway.
-        if force_keyframe && self.running {
+        if reference != Reference::Previous && self.running {
             self.encoder.force_intra_frame();
         }
         let half = picture.width / 2;
@@ -148,8 +147,15 @@ impl VideoEncoder for H264Encoder {
         self.running = true;
         let keyframe = stream.frame_type() == FrameType::IDR;
         let data = stream.to_vec();
-        Ok((!data.is_empty()).then(|| EncodedFrame { data: Bytes::from(data), capture_us, keyframe }))
+        Ok((!data.is_empty()).then(|| EncodedFrame {
+            data: Bytes::from(data),
+            capture_us,
+            keyframe,
+            ..Default::default()
+        }))
     }
+
+    fn acknowledge(&mut self, _capture_us: u64) {}
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), LinkError> {
         let old = self.config.bitrate_bps;
@@ -160,5 +166,38 @@ impl VideoEncoder for H264Encoder {
             self.encoder = make(&self.config)?;
             Ok(())
         }
+    }
+
+    fn set_frame_rate(&mut self, fps: f64) -> Result<(), LinkError> {
+        let config = H264Config { fps, ..self.config };
+        config.check()?;
+        self.config = config;
+        if self.running {
+            raw::change_frame_rate(&mut self.encoder, fps as f32)?;
+            raw::change_keyframe_period(&mut self.encoder, self.config.period())
+        } else {
+            self.encoder = make(&self.config)?;
+            Ok(())
+        }
+    }
+
+    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), LinkError> {
+        let config = H264Config { keyframe_interval_s: seconds, ..self.config };
+        config.check()?;
+        self.config = config;
+        if self.running {
+            raw::change_keyframe_period(&mut self.encoder, self.config.period())
+        } else {
+            self.encoder = make(&self.config)?;
+            Ok(())
+        }
+    }
+
+    fn bitrate_bps(&self) -> u32 {
+        self.config.bitrate_bps
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.config.width, self.config.height)
     }
 }

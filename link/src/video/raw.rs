@@ -22,6 +22,8 @@ const ALL_LAYERS: u32 = 4;
 const FIRST_LAYER: u32 = 0;
 
 /// `ENCODER_OPTION_BITRATE`, `ENCODER_OPTION_MAX_BITRATE` and `ENCODER_OPTION_TRACE_LEVEL` of `codec_app_def.h`.
+const IDR_INTERVAL: i32 = 1;
+const FRAME_RATE: i32 = 4;
 const BITRATE: i32 = 5;
 const MAX_BITRATE: i32 = 6;
 const TRACE_LEVEL: i32 = 25;
@@ -30,7 +32,7 @@ const QUIET: c_int = 0;
 
 fn set<T>(encoder: &mut Encoder, option: i32, mut value: T) -> Result<(), LinkError> {
     // SAFETY: the callers below pair each option with the type that the codec's interface documents for it (BITRATE and
-    // MAX_BITRATE: SBitrateInfo, TRACE_LEVEL: int). The callee copies the value before it returns and keeps no pointer.
+    // MAX_BITRATE: SBitrateInfo, FRAME_RATE: float, IDR_INTERVAL and TRACE_LEVEL: int). The callee copies the value before it returns and keeps no pointer.
     // The exclusive borrow keeps every other call to this encoder away meanwhile.
     let code = unsafe { encoder.raw_api().set_option(option, (&raw mut value).cast()) };
     if code == 0 { Ok(()) } else { Err(LinkError::CodecOption { option, code }) }
@@ -57,4 +59,14 @@ pub(super) fn change_bitrate(encoder: &mut Encoder, old_bps: u32, new_bps: u32) 
         set_bitrate(encoder, BITRATE, ALL_LAYERS, new_bps)?;
         set_bitrate(encoder, MAX_BITRATE, FIRST_LAYER, peak)
     }
+}
+
+/// Frames per second of an encoder that has encoded at least one picture.
+pub(super) fn change_frame_rate(encoder: &mut Encoder, fps: f32) -> Result<(), LinkError> {
+    set(encoder, FRAME_RATE, fps)
+}
+
+/// Pictures from keyframe to keyframe, 0 for no limit, of an encoder that has encoded at least one picture.
+pub(super) fn change_keyframe_period(encoder: &mut Encoder, pictures: u32) -> Result<(), LinkError> {
+    set(encoder, IDR_INTERVAL, c_int::try_from(pictures).unwrap_or(0))
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use futures_util::{SinkExt, StreamExt};
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
+use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 use link::{FromSeat, FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec, timecode};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
@@ -218,8 +218,9 @@ fn camera(link: &VehicleLink, spec: VideoSpec, stop: &AtomicBool, keyframe: &Ato
         draw(&mut y, width, sequence);
         assert!(timecode::stamp(&mut y, width, height, sequence, capture_us));
         let picture = I420 { width, height, y: &y, u: &u, v: &v };
-        let force = keyframe.swap(false, Ordering::Relaxed);
-        if let Some(frame) = encoder.encode(picture, capture_us, force).unwrap() {
+        let wanted = keyframe.swap(false, Ordering::Relaxed);
+        let reference = if wanted { Reference::Keyframe } else { Reference::Previous };
+        if let Some(frame) = encoder.encode(picture, capture_us, reference).unwrap() {
             link.send_frame(frame);
         }
         let left = (capture_us + interval).saturating_sub(link.now_us());

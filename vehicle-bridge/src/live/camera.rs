@@ -3,7 +3,7 @@
 
 use crate::scribe;
 use link::timecode;
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
+use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 use link::{LinkError, VehicleLink};
 use recorder::RecorderHandle;
 use sim::camera::{Camera, CameraSpec, Picture};
@@ -85,9 +85,13 @@ pub fn run(
         if wanted > 0 && wanted.abs_diff(bitrate) > bitrate / 20 && encoder.set_bitrate(wanted).is_ok() {
             bitrate = wanted;
         }
-        let force = shutter.keyframe.swap(false, Ordering::Relaxed);
+        let wanted = shutter.keyframe.swap(false, Ordering::Relaxed);
+        let reference = if wanted { Reference::Keyframe } else { Reference::Previous };
         let source = I420 { width: spec.width, height: spec.height, y: &picture.y, u: &picture.u, v: &picture.v };
-        if let Some(frame) = encoder.encode(source, capture_us, force)? {
+        let encode_started_us = link.now_us();
+        if let Some(mut frame) = encoder.encode(source, capture_us, reference)? {
+            frame.encode_started_us = encode_started_us;
+            frame.encoded_us = link.now_us();
             recorder.push(scribe::picture(sequence, epoch_ns + capture_us * 1_000, &frame));
             link.send_frame(frame);
         }
