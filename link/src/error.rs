@@ -68,6 +68,22 @@ pub enum LinkError {
         /// As the codec says it.
         code: i32,
     },
+    /// Too few or too many cameras.
+    #[error("{got} cameras; a vehicle sends 1 to {max}")]
+    Cameras {
+        /// As given.
+        got: usize,
+        /// Most.
+        max: usize,
+    },
+    /// No such camera.
+    #[error("camera {camera} does not exist: the link was started with {cameras} (counted from 0)")]
+    NoCamera {
+        /// As given.
+        camera: usize,
+        /// How many there are.
+        cameras: usize,
+    },
     /// The WebRTC stack refused.
     #[error("{what}: {source}")]
     WebRtc {

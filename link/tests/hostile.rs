@@ -66,7 +66,7 @@ async fn attack(url: String, seed: u64, count: usize) -> impl PeerConnection {
     let say = |signal: &Signal| Message::text(serde_json::to_string(signal).unwrap());
     let session = "evil-1".to_owned();
     let (seat, vehicle) = (SeatId::new("evil").unwrap(), VehicleId::new("car").unwrap());
-    let call = Signal::Call { session: session.clone(), seat, vehicle, watch_only: false };
+    let call = Signal::Call { session: session.clone(), seat, vehicle, watch_only: false, features: Vec::new() };
     socket.send(say(&call)).await.unwrap();
     let (tx, mut events) = mpsc::unbounded_channel();
     let connection = peer(tx).await;
@@ -171,7 +171,7 @@ fn signalling_that_makes_no_sense_ends_no_session() {
         for i in 0..20 {
             let session = format!("evil-{i}");
             for signal in [
-                Signal::Call { session: session.clone(), seat: seat.clone(), vehicle: car.clone(), watch_only: false },
+                Signal::Call { session: session.clone(), seat: seat.clone(), vehicle: car.clone(), watch_only: false, features: Vec::new() },
                 Signal::Candidate {
                     session: session.clone(),
                     candidate: "x".into(),

@@ -55,6 +55,12 @@ pub enum Signal {
         #[serde(default)]
         sdp_mline_index: Option<u16>,
     },
+    /// Seat to vehicle: the path has gone silent; make another offer with new candidates, or say goodbye when the session
+    /// is not known any more.
+    Restart {
+        /// Which session.
+        session: String,
+    },
     /// Either way: the session is over.
     Bye {
         /// Which session.
@@ -81,6 +87,7 @@ impl Signal {
             | Self::Offer { session, .. }
             | Self::Answer { session, .. }
             | Self::Candidate { session, .. }
+            | Self::Restart { session }
             | Self::Bye { session, .. } => Some(session),
             Self::Error { session, .. } => session.as_deref(),
         }

@@ -30,6 +30,9 @@ pub struct BridgeArgs {
     /// Folder for finished episodes.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
+    /// Cameras to stream and record: 1 is the front one, then left, right and rear.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub cameras: u8,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -108,6 +111,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         world: live_world(args.seed),
         data_dir: args.data.clone(),
         episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
+        cameras: usize::from(args.cameras),
     };
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

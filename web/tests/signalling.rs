@@ -46,11 +46,11 @@ impl Peer {
 
 fn call(session: &str, seat: &str) -> Signal {
     let (seat, vehicle) = (SeatId::new(seat).unwrap(), VehicleId::new("car").unwrap());
-    Signal::Call { session: session.into(), seat, vehicle, watch_only: true }
+    Signal::Call { session: session.into(), seat, vehicle, watch_only: true, features: Vec::new() }
 }
 
 fn offer(session: &str) -> Signal {
-    Signal::Offer { session: session.into(), sdp: "v=0".into() }
+    Signal::Offer { session: session.into(), sdp: "v=0".into(), features: Vec::new() }
 }
 
 fn answer(session: &str) -> Signal {

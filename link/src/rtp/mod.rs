@@ -4,9 +4,11 @@
 //! what follows a loss must never be spliced into what came before it.
 
 mod depacketizer;
+mod frame_info;
 mod packetizer;
 
 pub use depacketizer::{AssembledFrame, Depacketizer, DepacketizerStats, Output, Packet};
+pub use frame_info::{FRAME_INFO_URI, FrameInfo};
 pub use packetizer::{MAX_PAYLOAD, packetize, rtp_timestamp};
 
 /// NAL unit types this crate has to tell apart.

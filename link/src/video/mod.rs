@@ -3,9 +3,11 @@
 mod decoder;
 mod encoder;
 mod raw;
+mod scale;
 
 pub use decoder::H264Decoder;
 pub use encoder::{H264Config, H264Encoder};
+pub use scale::Planes;
 
 use crate::LinkError;
 use bytes::Bytes;
@@ -84,6 +86,8 @@ pub struct DecodedPicture {
     pub camera: u8,
     /// How long decoding and unpacking took, microseconds.
     pub decode_took_us: u64,
+    /// When it passed each stage; only from a [`SeatLink`](crate::SeatLink) that knows the vehicle's clock.
+    pub times: Option<crate::FrameTimes>,
 }
 
 /// What a picture may refer to.

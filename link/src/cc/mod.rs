@@ -1,0 +1,25 @@
+//! Congestion control for pictures that are worth nothing late: how much may be sent, when, and what of it each camera
+//! gets.
+//!
+//! - [`Estimator`] turns arrivals into a rate. It keeps the queue on the path short, tells losses that come with its own
+//!   rate from those that come anyway, and says what it knows through an [`EstimateHandle`].
+//! - [`Pacer`] lets packets out at that rate, in the order of their urgency.
+//! - [`Budget`] shares the rate out among cameras: first bitrate, then frame rate, then resolution.
+//!
+//! All of it is sans-IO: time is handed in.
+
+mod acknowledged;
+mod budget;
+mod delay;
+mod estimate;
+mod estimator;
+mod loss;
+mod pacer;
+#[cfg(test)]
+mod path_tests;
+
+pub use budget::CameraPlan;
+pub(crate) use budget::Budget;
+pub(crate) use estimate::{Estimate, EstimateHandle};
+pub(crate) use estimator::Estimator;
+pub(crate) use pacer::{Class, Pacer};
