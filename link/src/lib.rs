@@ -47,7 +47,7 @@
 
 mod cc;
 mod error;
-mod media;
+pub mod media;
 mod peer;
 pub mod rtp;
 mod seat;

@@ -171,7 +171,13 @@ fn signalling_that_makes_no_sense_ends_no_session() {
         for i in 0..20 {
             let session = format!("evil-{i}");
             for signal in [
-                Signal::Call { session: session.clone(), seat: seat.clone(), vehicle: car.clone(), watch_only: false, features: Vec::new() },
+                Signal::Call {
+                    session: session.clone(),
+                    seat: seat.clone(),
+                    vehicle: car.clone(),
+                    watch_only: false,
+                    features: Vec::new(),
+                },
                 Signal::Candidate {
                     session: session.clone(),
                     candidate: "x".into(),

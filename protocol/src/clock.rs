@@ -66,10 +66,9 @@ impl ClockEstimator {
         // RFC 6298, section 2.
         self.smoothed_us = Some(match self.smoothed_us {
             None => (round_trip_us, round_trip_us / 2.0),
-            Some((mean, deviation)) => (
-                mean + (round_trip_us - mean) / 8.0,
-                deviation + ((round_trip_us - mean).abs() - deviation) / 4.0,
-            ),
+            Some((mean, deviation)) => {
+                (mean + (round_trip_us - mean) / 8.0, deviation + ((round_trip_us - mean).abs() - deviation) / 4.0)
+            }
         });
         self.window.push_back(Exchange { at_us: t4_us, offset_us, round_trip_us });
         while self.window.front().is_some_and(|e| e.at_us + WINDOW_US < t4_us) || self.window.len() > 512 {

@@ -97,8 +97,12 @@ impl CameraSpec {
             yaw_rad: yaw_deg.to_radians(),
             ..Self::front_720p()
         };
-        let all =
-            [("front", Self::front_720p()), ("left", side(90.0, 1.2)), ("right", side(-90.0, 1.2)), ("rear", side(180.0, -0.8))];
+        let all = [
+            ("front", Self::front_720p()),
+            ("left", side(90.0, 1.2)),
+            ("right", side(-90.0, 1.2)),
+            ("rear", side(180.0, -0.8)),
+        ];
         all.into_iter().take(count).collect()
     }
 

@@ -21,5 +21,7 @@ mod path_tests;
 pub use budget::CameraPlan;
 pub(crate) use budget::Budget;
 pub(crate) use estimate::{Estimate, EstimateHandle};
+#[cfg(test)]
+pub(crate) use estimate::Limit;
 pub(crate) use estimator::Estimator;
 pub(crate) use pacer::{Class, Pacer};

@@ -46,6 +46,7 @@ impl<T> Pacer<T> {
         let bytes = bytes + OVERHEAD_BYTES;
         if self.bytes + bytes > MAX_BYTES {
             self.dropped += 1;
+            tracing::debug!(?class, bytes, "packet dropped: the pacer is full");
             return;
         }
         self.bytes += bytes;
@@ -77,8 +78,8 @@ impl<T> Pacer<T> {
         self.time_us(self.queues.range(..=class).flat_map(|(_, queue)| queue).map(|(bytes, _)| bytes).sum())
     }
 
-    /// Packets dropped for want of room.
-    pub(crate) fn dropped(&self) -> u64 {
+    #[cfg(test)]
+    fn dropped(&self) -> u64 {
         self.dropped
     }
 }

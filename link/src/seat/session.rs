@@ -12,6 +12,7 @@ use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUES
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimator, v1};
+use rtc::rtcp::raw_packet::RawPacket;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -326,7 +327,7 @@ impl Peer {
         let bytes = command.encode_to_vec();
         if self.has_feature(datagram::FEATURE)
             && let Some((track, ssrc)) = &self.track
-            && let Some(packet) = datagram::wrap(*ssrc.borrow(), &bytes)
+            && let Some(packet) = wrap(ssrc, &bytes)
         {
             let _ = track.write_rtcp(vec![Box::new(packet)]).await;
         } else if self.command_open {
@@ -368,6 +369,11 @@ impl Peer {
         }
         shared.count(|stats| stats.malformed += 1);
     }
+}
+
+/// Apart, since what borrows the stream's number must not live while something is awaited.
+fn wrap(ssrc: &watch::Receiver<u32>, bytes: &[u8]) -> Option<RawPacket> {
+    datagram::wrap(*ssrc.borrow(), bytes)
 }
 
 async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {

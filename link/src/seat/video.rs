@@ -43,7 +43,7 @@ struct State {
 
 pub(super) async fn receive(stream: Stream) {
     let mut state = State {
-        receiver: Receiver::new(),
+        receiver: Receiver::default(),
         log: SendLog::default(),
         counted: ReceiverStats::default(),
         media_ssrc: 0,
@@ -109,7 +109,7 @@ impl Stream {
             let round_trip = self.shared.round_trip_us().unwrap_or((UNKNOWN_ROUND_TRIP_US, UNKNOWN_ROUND_TRIP_US / 4));
             state.receiver.set_round_trip(round_trip.0, round_trip.1);
             if self.decoder.as_ref().is_some_and(DecodeThread::stumbled) {
-                state.receiver.note_decode_failed(now_us);
+                state.receiver.note_decode_failed(now_us, None);
             }
             let stats = state.receiver.stats();
             self.count(stats, state.counted);
@@ -134,7 +134,7 @@ impl Stream {
         match &self.decoder {
             Some(decoder) => {
                 if !decoder.push(Job { frame, times }) {
-                    state.receiver.note_decode_failed(self.shared.now_us());
+                    state.receiver.note_decode_failed(self.shared.now_us(), None);
                 }
             }
             None => self.shared.mailbox.put(FromVehicle::Frame(frame)),

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(crate) hello: v1::Hello,
     pub(crate) cameras: Cameras,
+    /// What all cameras want together, bits per second.
+    pub(crate) most_bps: f64,
     budget: Mutex<(u64, Budget)>,
     pub(crate) inbox: Inbox,
     pub(crate) stats: Stats,
@@ -108,10 +110,12 @@ impl VehicleLink {
         let vehicle = protocol::VehicleId::new(hello.vehicle_id.clone())?;
         let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()))?;
         let (inbox, received) = Inbox::new();
+        let budget = Budget::new(cameras);
         let shared = Arc::new(Shared {
             origin,
             hello,
-            budget: Mutex::new((0, Budget::new(cameras))),
+            most_bps: budget.most_bps(),
+            budget: Mutex::new((0, budget)),
             cameras: Cameras::new(cameras.to_vec()),
             inbox,
             stats: Stats::default(),

@@ -34,6 +34,8 @@ pub(super) enum Input {
 const REVIEW_US: u64 = 20_000;
 /// Frames whose times are kept for retransmissions.
 const TIMES: usize = 64;
+/// The most a session may send, in bitrates of the pictures alone.
+const REPAIR_ROOM: f64 = 2.2;
 /// Longest sleep when nothing is due.
 const IDLE_US: u64 = 50_000;
 
@@ -110,6 +112,9 @@ struct Media {
     ids: Option<ExtensionIds>,
     fec_allowed: bool,
     reviewed_us: u64,
+    /// The estimator's wishes for a pause that were heard, and until when the last one lasts.
+    pauses: u32,
+    pause_until_us: u64,
 }
 
 /// Runs until the session drops its frames' queue.
@@ -126,8 +131,19 @@ pub(super) async fn run(
         .into_iter()
         .map(|track| Lane { sender: Sender::new(peer::PAYLOAD_TYPE, track.ssrc as u16), times: VecDeque::new(), track })
         .collect();
-    let mut media =
-        Media { context, lanes, pacer: Pacer::new(), estimate, ids: None, fec_allowed, reviewed_us: 0 };
+    // Repairs may need as much again as the pictures.
+    estimate.set_max(REPAIR_ROOM * context.shared.most_bps);
+    let mut media = Media {
+        context,
+        lanes,
+        pacer: Pacer::new(),
+        estimate,
+        ids: None,
+        fec_allowed,
+        reviewed_us: 0,
+        pauses: 0,
+        pause_until_us: 0,
+    };
     loop {
         let now_us = media.context.shared.now_us();
         let wait = media.next_us(now_us).saturating_sub(now_us).min(IDLE_US);
@@ -186,7 +202,7 @@ impl Media {
                     Kind::Retransmission => Class::Retransmission,
                     Kind::Media { .. } | Kind::Fec => Class::Video(camera),
                 };
-                self.pacer.enqueue(now_us, class, packet.payload.len(), (camera, packet));
+                self.pacer.enqueue(class, packet.payload.len(), (camera, packet));
             }
         }
         let Some(ids) = self.ids else { return true };
@@ -210,12 +226,19 @@ impl Media {
             round_trip_us: estimate.round_trip_us,
             fec_allowed: self.fec_allowed,
         };
+        if estimate.pause.1 != self.pauses {
+            self.pauses = estimate.pause.1;
+            self.pause_until_us = now_us + estimate.pause.0;
+        }
         self.lanes.iter_mut().for_each(|lane| lane.sender.set_path(path));
         self.pacer.set_rate(estimate.pacing_bps());
         self.context.shared.stats.on_estimate(&self.context.id, estimate);
         if !self.context.watch_only {
             for camera in 0..self.lanes.len() {
-                self.context.shared.cameras.set_backlog(camera, self.pacer.backlog_us(Class::Video(camera)));
+                // A queue on the path counts as one here: what is sent now would wait behind it.
+                let paused_us = self.pause_until_us.saturating_sub(now_us);
+                let backlog_us = self.pacer.backlog_us(Class::Video(camera)) + 3 * paused_us;
+                self.context.shared.cameras.set_backlog(camera, backlog_us);
             }
         }
     }

@@ -14,13 +14,14 @@ use context::Context;
 use offer::{Made, Outputs};
 use protocol::signalling::Signal;
 use protocol::v1;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use webrtc::peer_connection::{PeerConnection, RTCOfferOptions, RTCPeerConnectionState, RTCSessionDescription};
+use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
 
 /// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.
 const FRAMES: usize = 3;

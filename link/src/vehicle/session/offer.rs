@@ -18,7 +18,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
-use webrtc::peer_connection::{PeerConnection, RTCOfferOptions};
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use webrtc::peer_connection::PeerConnection;
 
 /// What goes out to the seat.
 pub(super) struct Outputs {
