@@ -9,18 +9,18 @@
 //! RTP packet once more.
 
 mod burst;
+mod extent;
 mod fec;
 mod history;
+mod incoming;
 mod mark;
 pub mod policy;
-mod extent;
-mod incoming;
 mod receiver;
 mod sender;
 
+pub use incoming::{AssembledFrame, RtpIn};
 pub use mark::FrameMark;
 pub use policy::PathState;
-pub use incoming::{AssembledFrame, RtpIn};
 pub use receiver::{Receiver, ReceiverConfig, ReceiverOutput, ReceiverStats};
 pub use sender::{Kind, OutPacket, Sender, SenderStats};
 
@@ -34,5 +34,4 @@ pub const FEC_OVERHEAD: usize = fec::HEADER + 2;
 pub const DEADLINE_US: u64 = 150_000;
 
 #[cfg(test)]
-#[cfg(any())]
 mod tests;

@@ -12,18 +12,23 @@ pub struct PathState {
     pub mean_burst: f64,
     /// Microseconds.
     pub round_trip_us: u64,
+    /// Between two packets of a frame at the pacer's rate, microseconds.
+    pub spacing_us: u64,
     /// Whether the receiver understands our FEC packets.
     pub fec_allowed: bool,
 }
 
 impl Default for PathState {
     fn default() -> Self {
-        Self { loss: 0.0, mean_burst: 1.0, round_trip_us: 50_000, fec_allowed: false }
+        Self { loss: 0.0, mean_burst: 1.0, round_trip_us: 50_000, spacing_us: 300, fec_allowed: false }
     }
 }
 
 /// Probability that a frame is not complete in time which the redundancy aims below.
 pub const TARGET: f64 = 2e-4;
+/// Probability that a frame has to wait for a retransmission which the redundancy aims below as well: from some loss on,
+/// what it costs is then saved in retransmissions.
+const WAITING_TARGET: f64 = 0.2;
 /// Loss at which FEC begins, and below which it ends.
 const FEC_FROM: f64 = 0.005;
 const FEC_UNTIL: f64 = 0.003;
@@ -31,10 +36,10 @@ const FEC_UNTIL: f64 = 0.003;
 const STEP: f64 = 1.25;
 /// Loss has to fall this far below its level before less is believed.
 const FALL: f64 = 0.65;
-/// Between the arrival of a gap and the request for it, microseconds: reordering tolerance and the frame's own spread.
-const DETECTION_US: u64 = 8_000;
+/// Between a frame's last packet and the request for those missing, microseconds.
+const DETECTION_US: u64 = 6_000;
 /// Between a round that failed and the next beyond the round trip, microseconds.
-const REPEAT_US: u64 = 6_000;
+pub(super) const REPEAT_US: u64 = 6_000;
 /// Share of loss from which requests and last retransmissions are sent twice.
 pub(super) const TWICE_FROM: f64 = 0.05;
 
@@ -72,6 +77,7 @@ impl Policy {
             mean_burst: finite(path.mean_burst, 1.0).clamp(1.0, 50.0),
             // Rounded so that jitter of the estimate does not empty the cache.
             round_trip_us: path.round_trip_us.min(5_000_000).next_multiple_of(4_000),
+            spacing_us: path.spacing_us.min(20_000),
             fec_allowed: path.fec_allowed,
         };
         self.loss = level(self.loss, self.path.loss);
@@ -83,17 +89,22 @@ impl Policy {
         }
     }
 
-    /// Most FEC packets for each media packet: nothing on a clean path, all of 1 from 12 % of loss on.
+    /// Most FEC packets for each media packet: nothing on a clean path, 1 at most, more where losses come in
+    /// bursts.
     #[must_use]
     pub fn overhead_bound(&self) -> f64 {
-        if self.loss == 0.0 { 0.0 } else { (0.3 + 6.0 * self.loss).min(1.0) }
+        if self.loss == 0.0 { 0.0 } else { (0.3 + 6.0 * self.loss * self.burst.sqrt()).min(1.0) }
     }
 
-    /// Requests and answers that fit between a frame's sending at `age_us` after its capture and its deadline.
+    /// Requests and answers that fit between the sending of a frame of `packets`, begun `age_us` after its capture, and its
+    /// deadline.
     #[must_use]
-    pub fn rounds(&self, age_us: u64) -> u32 {
+    pub fn rounds(&self, packets: usize, age_us: u64) -> u32 {
         let round_trip = self.path.round_trip_us;
-        let mut left = self.deadline_us.saturating_sub(age_us + round_trip / 2 + DETECTION_US);
+        // With as much redundancy as a heavy loss would call for.
+        let spread_us = self.path.spacing_us * packets as u64 * 3 / 2;
+        let spent_us = age_us.saturating_add(spread_us + round_trip / 2 + DETECTION_US);
+        let mut left = self.deadline_us.saturating_sub(spent_us);
         let mut rounds = 0;
         while left >= round_trip && rounds < 6 {
             left = left.saturating_sub(round_trip + REPEAT_US);
@@ -107,7 +118,7 @@ impl Policy {
         if !self.path.fec_allowed || self.loss == 0.0 || packets == 0 || packets > fec::MAX_FRAME_PACKETS {
             return 0;
         }
-        let rounds = self.rounds(age_us) as u8;
+        let rounds = self.rounds(packets, age_us) as u8;
         if self.cache.len() <= packets {
             self.cache.resize(packets + 1, None);
         }
@@ -126,19 +137,22 @@ impl Policy {
         let block = fec::block_len(packets, 0);
         let chain = Gilbert::new(self.loss, self.burst).every(blocks);
         let unmended = self.unmended(rounds);
+        // Of a frame without a trace only the next one tells.
+        let traceless = self.unmended(rounds.saturating_sub(1));
         let bound = ((block as f64 * self.overhead_bound()).ceil() as usize).max(tiny(self.loss));
         let mut counter = chain.count();
         (0..block).for_each(|_| counter.step());
         let most = bound.min(fec::max_repair(packets));
         for repair in 0..most {
             let sent = block + repair;
-            let failed: f64 = counter
-                .distribution()
-                .enumerate()
-                .skip(repair + 1)
-                .map(|(lost, p)| p * incomplete(lost, lost - repair, block, sent, unmended))
-                .sum();
-            if failed * blocks as f64 <= self.target {
+            let (mut waiting, mut failed) = (0.0, 0.0);
+            for (lost, p) in counter.distribution().enumerate().skip(repair + 1) {
+                let unmended = if lost == packets + repair { traceless } else { unmended };
+                waiting += p;
+                failed += p * incomplete(lost, lost - repair, block, sent, unmended);
+            }
+            let blocks = blocks as f64;
+            if failed * blocks <= self.target && waiting * blocks <= WAITING_TARGET {
                 return repair;
             }
             counter.step();
@@ -204,7 +218,7 @@ mod tests {
 
     fn policy(loss: f64, mean_burst: f64, round_trip_us: u64) -> Policy {
         let mut policy = Policy::new(TARGET, DEADLINE_US);
-        policy.set_path(PathState { loss, mean_burst, round_trip_us, fec_allowed: true });
+        policy.set_path(PathState { loss, mean_burst, round_trip_us, spacing_us: 300, fec_allowed: true });
         policy
     }
 
@@ -240,7 +254,13 @@ mod tests {
         let mut policy = policy(0.05, 1.0, 240_000);
         let first = policy.repair(20, 10_000);
         for loss in [0.045, 0.05, 0.04, 0.052, 0.038] {
-            policy.set_path(PathState { loss, mean_burst: 1.0, round_trip_us: 240_000, fec_allowed: true });
+            policy.set_path(PathState {
+                loss,
+                mean_burst: 1.0,
+                round_trip_us: 240_000,
+                spacing_us: 300,
+                fec_allowed: true,
+            });
             assert_eq!(policy.repair(20, 10_000), first, "at {loss}");
         }
     }
@@ -249,7 +269,7 @@ mod tests {
     fn nonsense_estimates_are_taken_for_the_nearest_sense() {
         let mut policy = policy(f64::NAN, f64::INFINITY, u64::MAX);
         assert_eq!(policy.repair(10, u64::MAX), 0);
-        policy.set_path(PathState { loss: 7.0, mean_burst: -3.0, round_trip_us: 0, fec_allowed: true });
+        policy.set_path(PathState { loss: 7.0, mean_burst: -3.0, round_trip_us: 0, spacing_us: 0, fec_allowed: true });
         assert!(policy.repair(10, 0) > 0);
     }
 }

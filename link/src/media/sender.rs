@@ -1,7 +1,7 @@
 //! One camera's packets to one receiver.
 
 use super::history::{History, Sent};
-use super::policy::{PathState, Policy, TARGET, TWICE_FROM};
+use super::policy::{PathState, Policy, REPEAT_US, TARGET, TWICE_FROM};
 use super::{DEADLINE_US, FEC_PAYLOAD_TYPE, FrameMark, MAX_MEDIA_PAYLOAD, fec};
 use crate::rtp::{packetize_within, rtp_timestamp};
 use crate::video::EncodedFrame;
@@ -228,10 +228,11 @@ impl Sender {
             self.stats.over_bound += 1;
             return;
         }
+        // No other round would end in time, or this is already another.
+        let next_us = now_us + path.round_trip_us + REPEAT_US;
+        let last_chance = next_us > sent.deadline_us || sent.last_repeat_us.is_some();
         sent.last_repeat_us = Some(now_us);
         let packet = sent.packet.clone();
-        // No other round would end in time.
-        let last_chance = now_us + path.round_trip_us > sent.deadline_us;
         let twice = path.loss > TWICE_FROM && last_chance && !sent.is_fec && self.repair_budget >= 2.0 * bytes;
         self.repair(packet.clone());
         if twice {

@@ -16,13 +16,14 @@ pub(super) struct Gap {
     pub asked: u32,
     first_asked_us: u64,
     last_asked_us: u64,
-    /// The last request is to be sent once more, in case it was lost.
-    copy_due: bool,
+    /// So often the last request is still to be repeated, in case it was lost.
+    copies: u8,
+    copied_us: u64,
 }
 
 impl Gap {
     pub(super) fn new(since_us: u64, passed_us: Option<u64>) -> Self {
-        Self { since_us, passed_us, asked: 0, first_asked_us: 0, last_asked_us: 0, copy_due: false }
+        Self { since_us, passed_us, asked: 0, first_asked_us: 0, last_asked_us: 0, copies: 0, copied_us: 0 }
     }
 }
 
@@ -31,10 +32,11 @@ const MIN_TOLERANCE_US: u64 = 2_000;
 const MAX_TOLERANCE_US: u64 = 40_000;
 /// For packets that nothing has overtaken: they may only be slow.
 const TAIL_US: u64 = 3_000;
-/// Between a request and its copy, microseconds.
+/// Least time between a request and its copy, microseconds.
 const COPY_US: u64 = 4_000;
-/// Loss from which requests are sent twice.
-const TWICE_FROM: f64 = 0.05;
+/// Loss from which requests are sent several times: they are small, and the sender answers each packet's only once.
+const COPIES_FROM: f64 = 0.03;
+const COPIES: u8 = 2;
 const MIN_REPEAT_US: u64 = 10_000;
 /// Most sequence numbers in one request.
 const MAX_ASKED: usize = 256;
@@ -134,7 +136,7 @@ impl Receiver {
         if due.is_empty() {
             return;
         }
-        let twice = self.pace.loss() > TWICE_FROM;
+        let copies = if self.pace.loss() > COPIES_FROM { COPIES } else { 0 };
         for sequence in &due {
             let Some(gap) = self.gaps.get_mut(sequence) else { continue };
             if gap.asked == 0 {
@@ -142,13 +144,14 @@ impl Receiver {
                 self.stats.packets_lost += 1;
                 self.pace.lost(1);
             }
-            if gap.copy_due {
-                gap.copy_due = false;
+            if gap.copies > 0 {
+                gap.copies -= 1;
             } else {
                 gap.asked += 1;
                 gap.last_asked_us = now_us;
-                gap.copy_due = twice;
+                gap.copies = copies;
             }
+            gap.copied_us = now_us;
         }
         self.stats.nacks += 1;
         self.stats.nacked_packets += due.len() as u64;
@@ -166,7 +169,8 @@ impl Receiver {
             return None;
         }
         if gap.asked > 0 {
-            return Some(gap.last_asked_us + if gap.copy_due { COPY_US } else { self.repeat_us(extent, gap) });
+            let copy_us = gap.copied_us + COPY_US.max(self.round_trip_us / 4);
+            return Some(if gap.copies > 0 { copy_us } else { gap.last_asked_us + self.repeat_us(extent, gap) });
         }
         if let Some(extent) = extent.filter(|extent| self.fec_may_help(extent, sequence)) {
             return Some(match extent.ended_us {
@@ -196,7 +200,6 @@ impl Receiver {
         let block = (sequence - extent.first) % extent.blocks();
         let may_come = |at: &u64| {
             let held = self.held.get(*at);
-            // Passed FEC packets are given as long as others may be reordered.
             held.is_some_and(|held| !held.is_fec || held.payload.len() > fec::HEADER) || *at > self.highest
         };
         let come = extent.members(block).chain(extent.repairs(block)).filter(may_come).count();

@@ -103,7 +103,8 @@ impl Receiver {
     fn finish(&mut self, now_us: u64) {
         let frame = std::mem::take(&mut self.builder);
         let whole = !frame.broken && frame.unit.whole();
-        let refresh = frame.unit.starts_decoding() || frame.recovers_from.is_some_and(|from| self.delivered.contains(&from));
+        let refresh =
+            frame.unit.starts_decoding() || frame.recovers_from.is_some_and(|from| self.delivered.contains(&from));
         if !whole {
             self.waiting = true;
         } else if refresh {

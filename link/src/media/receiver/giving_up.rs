@@ -36,6 +36,9 @@ impl Receiver {
 
     pub(super) fn next_deadline_us(&self) -> Option<u64> {
         let since_us = self.blocked_since_us()?;
+        if !self.overdue && !self.front_asked() {
+            return Some(since_us + self.patience_us());
+        }
         Some(since_us + if self.overdue { self.patience_us() } else { self.deadline_us() })
     }
 
@@ -47,13 +50,18 @@ impl Receiver {
             } else if age_us >= self.patience_us() {
                 self.give_up(now_us);
             } else {
-                if age_us >= self.deadline_us() {
+                if age_us >= self.deadline_us() && self.front_asked() {
                     self.overdue = true;
                     self.jump_to_refresh(now_us);
                 }
                 return;
             }
         }
+    }
+
+    /// Whether the packet in front is known to be missing, and not only slow.
+    fn front_asked(&self) -> bool {
+        self.gaps.first_key_value().is_some_and(|(_, gap)| gap.asked > 0)
     }
 
     /// Whether the frame in front cannot be decoded even when it becomes whole.
@@ -112,7 +120,9 @@ impl Receiver {
                 None if !held.is_fec && starts_keyframe(&held.payload) => start = Some((*at, *at, held.timestamp)),
                 None => {}
             }
-            if held.marker && let Some((first, ..)) = start {
+            if held.marker
+                && let Some((first, ..)) = start
+            {
                 return Some(first);
             }
         }

@@ -73,6 +73,8 @@ pub struct ReceiverStats {
 
 /// Most packets held.
 const MAX_HELD: usize = 2048;
+/// Most sequence numbers missing at a time.
+const MAX_GAPS: usize = 4096;
 /// Most payload bytes held.
 const MAX_BYTES: usize = 4 << 20;
 /// A jump in sequence numbers that no reordering explains: the sender started anew.
@@ -187,6 +189,9 @@ impl Receiver {
             self.covered = sequence - index - 1;
         }
         if self.is_old(sequence, packet.payload_type == FEC_PAYLOAD_TYPE) {
+            if sequence > self.highest {
+                self.arrived(now_us, sequence, packet.timestamp);
+            }
             return;
         }
         let origin = self.arrived(now_us, sequence, packet.timestamp);
@@ -209,7 +214,7 @@ impl Receiver {
         );
         self.rebuild(now_us, sequence);
         self.drain(now_us);
-        while self.held.len() > MAX_HELD || self.held.bytes() > MAX_BYTES {
+        while self.held.len() > MAX_HELD || self.held.bytes() > MAX_BYTES || self.gaps.len() > MAX_GAPS {
             self.give_up(now_us);
         }
         if self.waiting || self.overdue {
@@ -225,6 +230,12 @@ impl Receiver {
         if self.next.is_some() {
             self.want_recovery(now_us);
         }
+    }
+
+    /// Packets held, their bytes, and gaps.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> (usize, usize, usize) {
+        (self.held.len(), self.held.bytes(), self.gaps.len())
     }
 
     /// When [`poll`](Self::poll) next has something to do, microseconds.
@@ -270,7 +281,7 @@ impl Receiver {
         }
         // Far from zero, so that a packet reordered before the first one has a number too.
         let extended = (1 << 32 | u64::from(sequence)) + (1 << 16);
-        self.highest = extended - index;
+        self.highest = extended - index - 1;
         self.seen = Seen::new();
         extended
     }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 impl Receiver {
     /// Rebuilds what is missing of the frame that `sequence` belongs to, block by block, where enough has come.
     pub(super) fn rebuild(&mut self, now_us: u64, sequence: u64) {
-        let Some(extent) = self.extents.at(sequence).filter(|extent| extent.fec > 0 && !extent.fec_broken) else { return };
+        let Some(extent) = self.extents.at(sequence).filter(|extent| extent.fec > 0 && !extent.fec_broken) else {
+            return;
+        };
         let extent = extent.clone();
         for block in 0..extent.blocks() {
             if !self.rebuild_block(now_us, &extent, block) {
