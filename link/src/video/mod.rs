@@ -1,8 +1,12 @@
 //! Pictures and their coding: H.264 without B-frames, one access unit a picture, Annex B.
 
+mod bits;
+mod continuity;
 mod decoder;
 mod encoder;
+mod long_term;
 mod raw;
+mod slice_header;
 
 pub use decoder::H264Decoder;
 pub use encoder::{H264Config, H264Encoder};
