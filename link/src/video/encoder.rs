@@ -1,5 +1,6 @@
 //! H.264 encoding on the CPU with OpenH264.
 
+use super::budget::{Budget, KEYFRAME_LIMIT};
 use super::long_term::{LongTerms, Plan};
 use super::raw::RawEncoder;
 use super::slice_header::{self, Sequence, SliceHeader};
@@ -7,7 +8,7 @@ use super::{EncodedFrame, I420, Reference, VideoEncoder};
 use crate::LinkError;
 use bytes::Bytes;
 use openh264_sys2::{
-    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, RC_BITRATE_MODE, SEncParamExt, SM_SINGLE_SLICE,
+    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, RC_TIMESTAMP_MODE, SEncParamExt, SM_SINGLE_SLICE,
 };
 use std::ffi::c_int;
 
@@ -40,11 +41,6 @@ impl H264Config {
         Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: Some(1.0) }
     }
 
-    /// Pictures from keyframe to keyframe; 0 for no limit.
-    fn period(&self) -> u32 {
-        self.keyframe_interval_s.map_or(0, |s| (self.fps * s).floor().max(1.0) as u32)
-    }
-
     fn check(&self) -> Result<(), LinkError> {
         let Self { width, height, fps, .. } = *self;
         let reason = if width % 2 == 1 || height % 2 == 1 {
@@ -64,6 +60,8 @@ impl H264Config {
 
 const MIN_BPS: u32 = 50_000;
 const MAX_BPS: u32 = 50_000_000;
+/// The codec's own limit is lower still.
+const LEAST_TOLD_BPS: u32 = 10_000;
 
 fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
     if (MIN_BPS..=MAX_BPS).contains(&bps) {
@@ -79,6 +77,11 @@ fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
 pub struct H264Encoder {
     config: H264Config,
     encoder: RawEncoder,
+    /// Bits per second last told to the codec.
+    rate_bps: u32,
+    budget: Budget,
+    /// Capture time of the last keyframe.
+    keyframe_us: Option<u64>,
     sequence: Option<Sequence>,
     references: LongTerms,
 }
@@ -98,13 +101,20 @@ impl H264Encoder {
         config.check()?;
         check_bitrate(config.bitrate_bps)?;
         let encoder = RawEncoder::new(|parameters| fill(parameters, &config))?;
-        Ok(Self { config, encoder, sequence: None, references: LongTerms::default() })
+        Ok(Self {
+            config,
+            encoder,
+            rate_bps: config.bitrate_bps,
+            budget: Budget::default(),
+            keyframe_us: None,
+            sequence: None,
+            references: LongTerms::default(),
+        })
     }
 
     fn follow(&mut self, plan: &Plan) -> Result<(), LinkError> {
         let idr_pic_id = self.references.idr_pic_id;
-        // Before the first picture there is nothing to force: it is a keyframe anyway.
-        if plan.keyframe && self.sequence.is_some() {
+        if plan.keyframe {
             self.encoder.force_keyframe()?;
         }
         if let Some((frame_num, arrived)) = plan.settle {
@@ -116,6 +126,22 @@ impl H264Encoder {
         Ok(())
     }
 
+    /// Whether the keyframe interval ends with this picture: within half a picture, since cameras are not punctual.
+    fn keyframe_due(&self, capture_us: u64) -> bool {
+        let Some(keyframe_us) = self.keyframe_us else { return true };
+        let passed_s = capture_us.saturating_sub(keyframe_us) as f64 * 1e-6;
+        self.config.keyframe_interval_s.is_some_and(|interval_s| passed_s + 0.5 / self.config.fps >= interval_s)
+    }
+
+    fn tell_rate(&mut self, bps: u32) -> Result<(), LinkError> {
+        let bps = bps.max(LEAST_TOLD_BPS);
+        if bps != self.rate_bps {
+            self.encoder.set_bitrate(bps > self.rate_bps, bps, bps + bps / 4)?;
+            self.rate_bps = bps;
+        }
+        Ok(())
+    }
+
     fn encode_by(
         &mut self,
         plan: &Plan,
@@ -123,6 +149,27 @@ impl H264Encoder {
         capture_us: u64,
     ) -> Result<Option<(Vec<u8>, SliceHeader)>, LinkError> {
         self.follow(plan)?;
+        let (bps, fps) = (self.config.bitrate_bps, self.config.fps);
+        let rate = self.budget.rate(capture_us, bps, fps, plan.keyframe);
+        self.tell_rate(rate)?;
+        let coded = self.encode_once(picture, capture_us)?;
+        let pictures = |data: &Vec<u8>| data.len() as f64 * 8.0 * fps / f64::from(bps);
+        match coded {
+            // Nobody has seen it yet. The codec's model of its size is better now, and a lower rate lets it go coarser.
+            Some((data, _)) if plan.keyframe && pictures(&data) > KEYFRAME_LIMIT => {
+                self.tell_rate((f64::from(rate) * 0.75 * KEYFRAME_LIMIT / pictures(&data)) as u32)?;
+                self.follow(plan)?;
+                self.encode_once(picture, capture_us)
+            }
+            coded => Ok(coded),
+        }
+    }
+
+    fn encode_once(
+        &mut self,
+        picture: &I420<'_>,
+        capture_us: u64,
+    ) -> Result<Option<(Vec<u8>, SliceHeader)>, LinkError> {
         let data = self.encoder.encode(picture, capture_us)?;
         if data.is_empty() {
             return Ok(None);
@@ -141,10 +188,11 @@ fn fill(parameters: &mut SEncParamExt, config: &H264Config) {
     parameters.iPicHeight = side(config.height);
     parameters.iTargetBitrate = bitrate;
     parameters.fMaxFrameRate = config.fps as f32;
-    parameters.iRCMode = RC_BITRATE_MODE;
+    // Of the codec's rate controls the one that knows when pictures were captured, and the one with the steadiest sizes.
+    parameters.iRCMode = RC_TIMESTAMP_MODE;
     parameters.bEnableFrameSkip = false;
     parameters.iComplexityMode = LOW_COMPLEXITY;
-    parameters.uiIntraPeriod = config.period();
+    parameters.uiIntraPeriod = 0;
     parameters.eSpsPpsIdStrategy = CONSTANT_ID;
     parameters.iMultipleThreadIdc = 1;
     parameters.bEnableSceneChangeDetect = false;
@@ -176,6 +224,7 @@ impl VideoEncoder for H264Encoder {
             return Err(LinkError::VideoSpec { width, height, fps, reason: "the encoder was made for another size" });
         }
         picture.check()?;
+        let reference = if self.keyframe_due(capture_us) { Reference::Keyframe } else { reference };
         let mut plan = self.references.plan(reference);
         let Some((mut data, mut header)) = self.encode_by(&plan, &picture, capture_us)? else { return Ok(None) };
         if !self.references.fulfils(&plan, &header) {
@@ -188,6 +237,10 @@ impl VideoEncoder for H264Encoder {
         }
         let recovers_from_us = self.references.coded(&plan, capture_us, &header);
         let (data, keyframe) = (Bytes::from(data), header.idr_pic_id.is_some());
+        self.budget.spend(data.len());
+        if keyframe {
+            self.keyframe_us = Some(capture_us);
+        }
         Ok(Some(EncodedFrame { data, capture_us, keyframe, recovers_from_us, ..Default::default() }))
     }
 
@@ -196,9 +249,7 @@ impl VideoEncoder for H264Encoder {
     }
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), LinkError> {
-        let bps = check_bitrate(bps)?;
-        self.encoder.set_bitrate(bps > self.config.bitrate_bps, bps, bps + bps / 4)?;
-        self.config.bitrate_bps = bps;
+        self.config.bitrate_bps = check_bitrate(bps)?;
         Ok(())
     }
 
@@ -206,7 +257,6 @@ impl VideoEncoder for H264Encoder {
         let config = H264Config { fps, ..self.config };
         config.check()?;
         self.encoder.set_frame_rate(fps as f32)?;
-        self.encoder.set_keyframe_period(config.period())?;
         self.config = config;
         Ok(())
     }
@@ -214,7 +264,6 @@ impl VideoEncoder for H264Encoder {
     fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), LinkError> {
         let config = H264Config { keyframe_interval_s: seconds, ..self.config };
         config.check()?;
-        self.encoder.set_keyframe_period(config.period())?;
         self.config = config;
         Ok(())
     }

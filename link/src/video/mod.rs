@@ -1,6 +1,7 @@
 //! Pictures and their coding: H.264 without B-frames, one access unit a picture, Annex B.
 
 mod bits;
+mod budget;
 mod continuity;
 mod decoder;
 mod encoder;

@@ -10,10 +10,9 @@ use crate::LinkError;
 use openh264_sys2::source::APILoader;
 use openh264_sys2::{
     ENCODER_LTR_MARKING_FEEDBACK, ENCODER_LTR_RECOVERY_REQUEST, ENCODER_OPTION, ENCODER_OPTION_BITRATE,
-    ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_IDR_INTERVAL, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL,
-    ISVCEncoder, LTR_MARKING_FAILED, LTR_MARKING_SUCCESS, LTR_RECOVERY_REQUEST, SBitrateInfo, SEncParamExt,
-    SFrameBSInfo, SLTRMarkingFeedback, SLTRRecoverRequest, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, SSourcePicture,
-    WELS_LOG_QUIET, videoFormatI420,
+    ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_TRACE_LEVEL, ISVCEncoder, LTR_MARKING_FAILED,
+    LTR_MARKING_SUCCESS, LTR_RECOVERY_REQUEST, SBitrateInfo, SEncParamExt, SFrameBSInfo, SLTRMarkingFeedback,
+    SLTRRecoverRequest, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, SSourcePicture, WELS_LOG_QUIET, videoFormatI420,
 };
 use std::ffi::{c_int, c_longlong};
 use std::ptr::null_mut;
@@ -144,11 +143,6 @@ impl RawEncoder {
     /// Frames per second.
     pub(super) fn set_frame_rate(&mut self, fps: f32) -> Result<(), LinkError> {
         self.set("frame rate", ENCODER_OPTION_FRAME_RATE, fps)
-    }
-
-    /// Pictures from keyframe to keyframe; 0 for no limit.
-    pub(super) fn set_keyframe_period(&mut self, pictures: u32) -> Result<(), LinkError> {
-        self.set("keyframe interval", ENCODER_OPTION_IDR_INTERVAL, c_int::try_from(pictures).unwrap_or(0))
     }
 
     /// Says whether the long-term reference `frame_num` of the sequence `idr_pic_id` has arrived.
