@@ -69,6 +69,15 @@ pub enum LinkError {
         /// What is missing.
         reason: &'static str,
     },
+    /// A GStreamer encoder cannot be used.
+    #[cfg(feature = "gstreamer")]
+    #[error("GStreamer element {element}: {reason}")]
+    Gstreamer {
+        /// Its factory's name.
+        element: String,
+        /// As GStreamer says it.
+        reason: String,
+    },
     /// The codec library returned an error code.
     #[error("H.264 encoder: {what} refused with code {code}")]
     CodecCode {

@@ -41,7 +41,24 @@ impl H264Config {
         Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: Some(1.0) }
     }
 
-    fn check(&self) -> Result<(), LinkError> {
+    /// Whether the keyframe interval ends with this picture: within half a picture, since cameras are not punctual.
+    pub(super) fn keyframe_due(&self, keyframe_us: Option<u64>, capture_us: u64) -> bool {
+        let Some(keyframe_us) = keyframe_us else { return true };
+        let passed_s = capture_us.saturating_sub(keyframe_us) as f64 * 1e-6;
+        self.keyframe_interval_s.is_some_and(|interval_s| passed_s + 0.5 / self.fps >= interval_s)
+    }
+
+    /// Whether `picture` can be encoded with it.
+    pub(super) fn check_picture(&self, picture: &I420<'_>) -> Result<(), LinkError> {
+        if (picture.width, picture.height) != (self.width, self.height) {
+            let (width, height, fps) = (picture.width, picture.height, self.fps);
+            return Err(LinkError::VideoSpec { width, height, fps, reason: "the encoder was made for another size" });
+        }
+        picture.check()
+    }
+
+    pub(super) fn check(&self) -> Result<(), LinkError> {
+        check_bitrate(self.bitrate_bps)?;
         let Self { width, height, fps, .. } = *self;
         let reason = if width % 2 == 1 || height % 2 == 1 {
             "width and height must be even"
@@ -63,7 +80,7 @@ const MAX_BPS: u32 = 50_000_000;
 /// The codec's own limit is lower still.
 const LEAST_TOLD_BPS: u32 = 10_000;
 
-fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
+pub(super) fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
     if (MIN_BPS..=MAX_BPS).contains(&bps) {
         Ok(bps)
     } else {
@@ -99,7 +116,6 @@ impl H264Encoder {
     /// When the size, rate or bitrate cannot be encoded.
     pub fn new(config: H264Config) -> Result<Self, LinkError> {
         config.check()?;
-        check_bitrate(config.bitrate_bps)?;
         let encoder = RawEncoder::new(|parameters| fill(parameters, &config))?;
         Ok(Self {
             config,
@@ -124,13 +140,6 @@ impl H264Encoder {
             self.encoder.recover_from(idr_pic_id, reference.frame_num)?;
         }
         Ok(())
-    }
-
-    /// Whether the keyframe interval ends with this picture: within half a picture, since cameras are not punctual.
-    fn keyframe_due(&self, capture_us: u64) -> bool {
-        let Some(keyframe_us) = self.keyframe_us else { return true };
-        let passed_s = capture_us.saturating_sub(keyframe_us) as f64 * 1e-6;
-        self.config.keyframe_interval_s.is_some_and(|interval_s| passed_s + 0.5 / self.config.fps >= interval_s)
     }
 
     fn tell_rate(&mut self, bps: u32) -> Result<(), LinkError> {
@@ -219,12 +228,9 @@ impl VideoEncoder for H264Encoder {
         capture_us: u64,
         reference: Reference,
     ) -> Result<Option<EncodedFrame>, LinkError> {
-        if (picture.width, picture.height) != (self.config.width, self.config.height) {
-            let (width, height, fps) = (picture.width, picture.height, self.config.fps);
-            return Err(LinkError::VideoSpec { width, height, fps, reason: "the encoder was made for another size" });
-        }
-        picture.check()?;
-        let reference = if self.keyframe_due(capture_us) { Reference::Keyframe } else { reference };
+        self.config.check_picture(&picture)?;
+        let reference =
+            if self.config.keyframe_due(self.keyframe_us, capture_us) { Reference::Keyframe } else { reference };
         let mut plan = self.references.plan(reference);
         let Some((mut data, mut header)) = self.encode_by(&plan, &picture, capture_us)? else { return Ok(None) };
         if !self.references.fulfils(&plan, &header) {

@@ -5,12 +5,18 @@ mod budget;
 mod continuity;
 mod decoder;
 mod encoder;
+#[cfg(feature = "gstreamer")]
+mod gst;
+#[cfg(feature = "gstreamer")]
+mod gst_elements;
 mod long_term;
 mod raw;
 mod slice_header;
 
 pub use decoder::H264Decoder;
 pub use encoder::{H264Config, H264Encoder};
+#[cfg(feature = "gstreamer")]
+pub use gst::GstEncoder;
 
 use crate::LinkError;
 use bytes::Bytes;
