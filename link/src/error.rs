@@ -60,11 +60,29 @@ pub enum LinkError {
         /// As the codec says it.
         source: openh264::Error,
     },
+    /// A picture refers to one that was not decoded. A picture that recovers from a long-term reference or a keyframe
+    /// helps; the decoder is none the worse.
+    #[error("picture with frame number {frame_num} cannot be decoded: {reason}")]
+    MissingReference {
+        /// As coded, counts references since the keyframe.
+        frame_num: u32,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A GStreamer encoder cannot be used.
+    #[cfg(feature = "gstreamer")]
+    #[error("GStreamer element {element}: {reason}")]
+    Gstreamer {
+        /// Its factory's name.
+        element: String,
+        /// As GStreamer says it.
+        reason: String,
+    },
     /// The codec library returned an error code.
-    #[error("H.264 encoder refused option {option} with code {code}")]
-    CodecOption {
-        /// Its number, `ENCODER_OPTION`.
-        option: i32,
+    #[error("H.264 encoder: {what} refused with code {code}")]
+    CodecCode {
+        /// Which step or option.
+        what: &'static str,
         /// As the codec says it.
         code: i32,
     },

@@ -134,3 +134,68 @@ fn damaged_access_units_are_errors_or_nothing() {
     let mut decoder = H264Decoder::new().unwrap();
     assert!(decoder.decode(&frame.data).unwrap().is_some());
 }
+
+/// Bytes and keyframes of pictures captured at `fps`, drawn with fine noise so that there is always more to spend bits on.
+fn run(
+    encoder: &mut H264Encoder,
+    camera: &mut Camera,
+    pictures: std::ops::Range<u64>,
+    step_us: u64,
+) -> Vec<(usize, bool)> {
+    let start_us = u64::from(camera.frame) * 100_000;
+    pictures
+        .map(|i| {
+            let capture_us = start_us + i * step_us;
+            let mut picture = camera.next(capture_us);
+            let noise = |p: usize| ((p as u64).wrapping_mul(2_654_435_761 + i * 97) >> 13) as u8 & 31;
+            let noisy: Vec<u8> = picture.y.iter().enumerate().map(|(p, y)| y.wrapping_add(noise(p))).collect();
+            picture.y = &noisy;
+            let frame = encoder.encode(picture, capture_us, Reference::Previous).unwrap().unwrap();
+            (frame.data.len(), frame.keyframe)
+        })
+        .collect()
+}
+
+#[test]
+fn no_keyframe_takes_longer_to_send_than_six_pictures() {
+    for bps in [1_000_000, 3_000_000] {
+        let mut encoder = H264Encoder::new(H264Config { bitrate_bps: bps, ..H264Config::new(640, 360, 30.0) }).unwrap();
+        let frames = run(&mut encoder, &mut Camera::new(640, 360), 0..150, 33_333);
+        let average = bps as usize / 8 / 30;
+        for (i, (bytes, keyframe)) in frames.iter().enumerate() {
+            assert_eq!(*keyframe, i % 30 == 0, "picture {i}");
+            assert!(*bytes < average * 6, "picture {i} of {bytes} bytes at {bps} bit/s");
+        }
+        let sent: usize = frames[30..].iter().map(|(bytes, _)| bytes).sum();
+        assert!(sent < average * 120 * 11 / 10, "{sent} bytes at {bps} bit/s");
+    }
+}
+
+#[test]
+fn fewer_pictures_a_second_get_more_bits_each() {
+    let config = H264Config { keyframe_interval_s: None, bitrate_bps: 800_000, ..H264Config::new(640, 360, 30.0) };
+    let (mut encoder, mut camera) = (H264Encoder::new(config).unwrap(), Camera::new(640, 360));
+    let thirty: usize = run(&mut encoder, &mut camera, 0..60, 33_333)[30..].iter().map(|(bytes, _)| bytes).sum();
+    encoder.set_frame_rate(10.0).unwrap();
+    let ten = run(&mut encoder, &mut camera, 0..60, 100_000);
+    let bytes: usize = ten[30..].iter().map(|(bytes, _)| bytes).sum();
+    assert!(bytes > thirty * 2 && bytes < thirty * 4, "{bytes} bytes after {thirty}");
+    assert!(ten.iter().all(|(_, keyframe)| !keyframe));
+    assert!(encoder.set_frame_rate(0.0).is_err());
+}
+
+#[test]
+fn the_time_between_keyframes_changes_while_running() {
+    let (mut encoder, mut camera) = (H264Encoder::new(H264Config::new(320, 180, 30.0)).unwrap(), Camera::new(320, 180));
+    let mut keyframes = |encoder: &mut H264Encoder| {
+        run(encoder, &mut camera, 0..90, 33_333).iter().filter(|(_, keyframe)| *keyframe).count()
+    };
+    assert_eq!(keyframes(&mut encoder), 3);
+    encoder.set_keyframe_interval(None).unwrap();
+    assert_eq!(keyframes(&mut encoder), 0);
+    encoder.set_keyframe_interval(Some(0.5)).unwrap();
+    // The first is long overdue.
+    assert_eq!(keyframes(&mut encoder), 6);
+    assert!(encoder.set_keyframe_interval(Some(0.0)).is_err());
+    assert_eq!(encoder.size(), (320, 180));
+}

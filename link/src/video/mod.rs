@@ -1,12 +1,23 @@
 //! Pictures and their coding: H.264 without B-frames, one access unit a picture, Annex B.
 
+mod bits;
+mod budget;
+mod continuity;
 mod decoder;
 mod encoder;
+#[cfg(feature = "gstreamer")]
+mod gst;
+#[cfg(feature = "gstreamer")]
+mod gst_elements;
+mod long_term;
 mod raw;
 mod scale;
+mod slice_header;
 
 pub use decoder::H264Decoder;
 pub use encoder::{H264Config, H264Encoder};
+#[cfg(feature = "gstreamer")]
+pub use gst::GstEncoder;
 pub use scale::Planes;
 
 use crate::LinkError;
