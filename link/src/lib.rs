@@ -46,6 +46,7 @@
 //! emergency stop excepted.
 
 mod error;
+pub mod netem;
 mod peer;
 mod rate;
 pub mod rtp;
