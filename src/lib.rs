@@ -6,5 +6,6 @@ pub mod bench;
 pub mod control_plane;
 pub mod demo;
 pub mod evaluate;
+pub mod netem;
 pub mod operator;
 pub mod train;

@@ -28,6 +28,8 @@ enum Command {
     Operator(takeover::operator::OperatorArgs),
     /// Run the control plane.
     Web(takeover::control_plane::WebArgs),
+    /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
+    Netem(takeover::netem::NetemArgs),
     /// Train a policy from a folder of episodes.
     Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
@@ -49,14 +51,16 @@ fn main() -> std::process::ExitCode {
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),
+        Command::Netem(args) => return finish(takeover::netem::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("takeover: {error:#}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    finish(result.map(|()| std::process::ExitCode::SUCCESS))
+}
+
+fn finish(result: anyhow::Result<std::process::ExitCode>) -> std::process::ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("takeover: {error:#}");
+        std::process::ExitCode::FAILURE
+    })
 }

@@ -48,6 +48,7 @@
 mod cc;
 mod error;
 pub mod media;
+pub mod netem;
 mod peer;
 pub mod rtp;
 mod seat;

@@ -225,6 +225,7 @@ impl Media {
             mean_burst: estimate.mean_burst,
             round_trip_us: estimate.round_trip_us,
             fec_allowed: self.fec_allowed,
+            spacing_us: 0,
         };
         if estimate.pause.1 != self.pauses {
             self.pauses = estimate.pause.1;

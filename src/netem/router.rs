@@ -1,0 +1,77 @@
+//! Two namespaces with TUN devices, and between them the model.
+
+use super::namespaces::{Namespaces, Side, ip};
+use super::sys;
+use anyhow::Context;
+use link::netem::PathSpec;
+use link::netem::shell::{PATIENCE, Port, Shell, ShellStats};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// A TUN device, to be read by one thread and written by another.
+struct Tun(File);
+
+impl Port for Tun {
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if sys::wait_readable(self.0.as_fd(), PATIENCE)? { (&self.0).read(buffer).map(Some) } else { Ok(None) }
+    }
+
+    fn send(&self, packet: &[u8]) -> io::Result<()> {
+        (&self.0).write(packet).map(|_| ())
+    }
+}
+
+/// One or two paths between two namespaces. Path `n` (from 0) has the addresses 10.77.`n + 1`.1 on the left and .2 on
+/// the right.
+#[derive(Debug)]
+pub struct Router {
+    // Dropped in this order: packets stop before the devices' namespaces go.
+    shells: Vec<Shell>,
+    /// The two ends.
+    pub namespaces: Namespaces,
+}
+
+impl Router {
+    /// Makes the namespaces and starts the paths; each path has its own seed.
+    ///
+    /// # Errors
+    /// When rights are missing or a device cannot be made.
+    pub fn start(paths: &[PathSpec], seed: u64) -> anyhow::Result<Self> {
+        let mut router = Self { shells: Vec::new(), namespaces: Namespaces::make()? };
+        for (n, spec) in paths.iter().enumerate() {
+            let left = Arc::new(router.device(Side::Left, n)?);
+            let right = Arc::new(router.device(Side::Right, n)?);
+            let seed = seed.wrapping_add((n as u64) << 32);
+            router.shells.push(Shell::start(spec, seed, left, right, sys::on_time)?);
+        }
+        Ok(router)
+    }
+
+    /// The address of a side on a path.
+    #[must_use]
+    pub fn address(side: Side, path: usize) -> String {
+        format!("10.77.{}.{}", path + 1, side as usize + 1)
+    }
+
+    /// Counts of each path.
+    #[must_use]
+    pub fn stats(&self) -> Vec<ShellStats> {
+        self.shells.iter().map(Shell::stats).collect()
+    }
+
+    fn device(&self, side: Side, n: usize) -> anyhow::Result<Tun> {
+        let (namespace, device) = (self.namespaces.name(side), format!("path{n}"));
+        let file = sys::in_namespace(&self.namespaces.path(side), || {
+            // Without this the kernel sends its own packets (router solicitations) that nobody asked for.
+            let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+            sys::open_tun(&device)
+        })
+        .with_context(|| format!("cannot make the TUN device {device} in {namespace}"))?;
+        let address = format!("{}/24", Self::address(side, n));
+        ip(&["-n", namespace, "address", "add", &address, "dev", &device])?;
+        ip(&["-n", namespace, "link", "set", &device, "mtu", "1500", "txqueuelen", "2000", "up"])?;
+        Ok(Tun(file))
+    }
+}
