@@ -121,3 +121,24 @@ fn without_an_acknowledgement_recovery_is_a_keyframe() {
     let frame = encode(&mut encoder, 12, Reference::Acknowledged);
     assert_eq!((frame.keyframe, frame.recovers_from_us), (false, Some(11 * STEP_US)));
 }
+
+#[test]
+fn recovery_survives_the_wrap_of_the_frame_numbers() {
+    const SIDE: usize = 64;
+    let config = H264Config { keyframe_interval_s: None, ..H264Config::new(SIDE, SIDE, 30.0) };
+    let (mut encoder, mut decoder) = (H264Encoder::new(config).unwrap(), H264Decoder::new().unwrap());
+    let (mut y, chroma) = (vec![0; SIDE * SIDE], vec![128; SIDE * SIDE / 4]);
+    // Frame numbers have 15 bits; around their end every sixth picture is lost and recovered from at once.
+    for i in 0..33_000u64 {
+        draw(&mut y, SIDE, u32::try_from(i).unwrap());
+        let picture = I420 { width: SIDE, height: SIDE, y: &y, u: &chroma, v: &chroma };
+        let near = (32_700..32_900).contains(&i);
+        let reference = if near && i % 6 == 1 { Reference::Acknowledged } else { Reference::Previous };
+        let frame = encoder.encode(picture, i * STEP_US, reference).unwrap().unwrap();
+        assert_eq!((frame.keyframe, frame.recovers_from_us.is_some()), (i == 0, near && i % 6 == 1), "picture {i}");
+        if !near || i % 6 != 0 {
+            assert!(decoder.decode(&frame.data).unwrap().is_some(), "picture {i}");
+            encoder.acknowledge(frame.capture_us);
+        }
+    }
+}
