@@ -45,9 +45,8 @@ impl Receiver {
     pub(super) fn check_deadline(&mut self, now_us: u64) {
         while let Some(since_us) = self.blocked_since_us() {
             let age_us = now_us.saturating_sub(since_us);
-            if self.waiting && self.front_is_useless() {
-                self.give_up(now_us);
-            } else if age_us >= self.patience_us() {
+            let useless = self.waiting && self.front_is_useless();
+            if useless || age_us >= self.patience_us() {
                 self.give_up(now_us);
             } else {
                 if age_us >= self.deadline_us() && self.front_asked() {
