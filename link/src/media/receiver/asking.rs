@@ -129,6 +129,7 @@ impl Receiver {
         let due: Vec<u64> = self
             .gaps
             .iter()
+            .filter(|(_, gap)| now_us >= self.earliest_us(gap))
             .filter(|(sequence, gap)| self.ask_due_us(**sequence, gap).is_some_and(|due_us| now_us >= due_us))
             .map(|(sequence, _)| *sequence)
             .take(MAX_ASKED)
@@ -160,6 +161,15 @@ impl Receiver {
 
     pub(super) fn next_ask_us(&self) -> Option<u64> {
         self.gaps.iter().filter_map(|(sequence, gap)| self.ask_due_us(*sequence, gap)).min()
+    }
+
+    /// Before this nothing is asked for, whatever else: spares the look at the frame.
+    fn earliest_us(&self, gap: &Gap) -> u64 {
+        match gap.passed_us {
+            _ if gap.asked > 0 => gap.copied_us + COPY_US,
+            Some(passed_us) => passed_us + self.pace.tolerance_us(),
+            None => self.pace.last_us + self.pace.tolerance_us(),
+        }
     }
 
     /// When to ask for the packet, microseconds; `None` when it would be of no use.

@@ -45,12 +45,11 @@ impl Receiver {
     pub(super) fn check_deadline(&mut self, now_us: u64) {
         while let Some(since_us) = self.blocked_since_us() {
             let age_us = now_us.saturating_sub(since_us);
-            if self.waiting && self.front_is_useless() {
-                self.give_up(now_us);
-            } else if age_us >= self.patience_us() {
+            let useless = self.waiting && self.front_is_useless();
+            if useless || age_us >= self.patience_us() {
                 self.give_up(now_us);
             } else {
-                if age_us >= self.deadline_us() && self.front_asked() {
+                if !self.overdue && age_us >= self.deadline_us() && self.front_asked() {
                     self.overdue = true;
                     self.jump_to_refresh(now_us);
                 }
@@ -101,6 +100,19 @@ impl Receiver {
         let (Some(next), false) = (self.next, self.gaps.is_empty()) else { return };
         let marked = self.extents.from(next + 1).find(|e| self.is_refresh(e) && self.is_whole(e)).map(|e| e.first);
         if let Some(first) = marked.or_else(|| self.unmarked_keyframe(next)) {
+            self.lose_until(first);
+            self.drain(now_us);
+        }
+    }
+
+    /// The same when the packet that just came, at `sequence`, may have completed such a frame.
+    pub(super) fn jump_if_refresh(&mut self, now_us: u64, sequence: u64) {
+        let (Some(next), false) = (self.next, self.gaps.is_empty()) else { return };
+        let first = match self.extents.at(sequence) {
+            Some(e) => (e.first > next && self.is_refresh(e) && self.is_whole(e)).then_some(e.first),
+            None => self.unmarked_keyframe(next),
+        };
+        if let Some(first) = first {
             self.lose_until(first);
             self.drain(now_us);
         }

@@ -74,7 +74,7 @@ pub struct ReceiverStats {
 /// Most packets held.
 const MAX_HELD: usize = 2048;
 /// Most sequence numbers missing at a time.
-const MAX_GAPS: usize = 4096;
+const MAX_GAPS: usize = 1024;
 /// Most payload bytes held.
 const MAX_BYTES: usize = 4 << 20;
 /// A jump in sequence numbers that no reordering explains: the sender started anew.
@@ -218,7 +218,7 @@ impl Receiver {
             self.give_up(now_us);
         }
         if self.waiting || self.overdue {
-            self.jump_to_refresh(now_us);
+            self.jump_if_refresh(now_us, sequence);
         }
         self.want_recovery(now_us);
     }
