@@ -8,4 +8,5 @@ pub mod demo;
 pub mod evaluate;
 pub mod netem;
 pub mod operator;
+pub mod seat;
 pub mod train;
