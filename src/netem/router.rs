@@ -61,6 +61,12 @@ impl Router {
         self.shells.iter().map(Shell::stats).collect()
     }
 
+    /// Since the paths' zero.
+    #[must_use]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.shells.first().map(Shell::elapsed).unwrap_or_default()
+    }
+
     fn device(&self, side: Side, n: usize) -> anyhow::Result<Tun> {
         let (namespace, device) = (self.namespaces.name(side), format!("path{n}"));
         let file = sys::in_namespace(&self.namespaces.path(side), || {
