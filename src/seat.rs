@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use vehicle_bridge::source::usage;
 
 /// Sits in a seat without a screen: receives and decodes the pictures, sends commands that ask for nothing, and writes
@@ -151,9 +151,11 @@ struct Desk {
 
 impl Desk {
     fn new(seat: &SeatLink, id: &SeatId) -> Self {
-        let unix_us = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
-        let report =
-            SeatReport { origin_unix_us: unix_us - seat.now_us(), stages: stage_names(), ..SeatReport::default() };
+        let report = SeatReport {
+            origin_unix_us: usage::zero_unix_us(|| seat.now_us()),
+            stages: stage_names(),
+            ..SeatReport::default()
+        };
         Self {
             report,
             seat_id: id.to_string(),

@@ -6,6 +6,8 @@
 mod cases;
 mod metrics;
 mod plot;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use anyhow::{Context, bail};

@@ -11,8 +11,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
-use vehicle_bridge::source::SourceReport;
+use std::time::{Duration, Instant};
+use vehicle_bridge::source::{SourceReport, usage};
 
 /// What a run left behind.
 #[derive(Debug, Clone, Default)]
@@ -110,8 +110,7 @@ impl Drop for Process {
 pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool) -> anyhow::Result<Trial> {
     let dir = tempfile::tempdir()?;
     let router = Router::start(&[case.path()?], seed)?;
-    let since_us = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
-    let path_unix_us = since_us - router.elapsed().as_micros() as u64;
+    let path_unix_us = usage::zero_unix_us(|| router.elapsed().as_micros() as u64);
     let url = format!("http://{}:{PORT}", Router::address(Side::Left, 0));
     let program = std::env::current_exe()?;
     let takeover = |side, arguments: &[&str]| {

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Pixels.
 const SIZE: (usize, usize) = (1280, 720);
@@ -113,7 +113,6 @@ impl Footage {
 pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let footage = Footage::open(&config.source)?;
     let origin = Instant::now();
-    let origin_unix_us = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
     let (width, height) = SIZE;
     let spec = VideoSpec { width: width as u32, height: height as u32, fps: FPS };
     let hello = Hello {
@@ -126,6 +125,7 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     };
     let link = VehicleLink::start_with_clock(runtime, &config.control_plane, hello, spec, origin)?;
     let link = Arc::new(link);
+    let origin_unix_us = usage::zero_unix_us(|| link.now_us());
     let keyframe = Arc::new(AtomicBool::new(false));
     let mut listener = Listener::new(Arc::clone(&keyframe));
     let camera = std::thread::Builder::new().name("camera".to_owned()).spawn({

@@ -1,5 +1,7 @@
 //! What a process has used, from `/proc`; zeros where there is none.
 
+use std::time::SystemTime;
+
 /// What this process has used so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
@@ -31,6 +33,20 @@ pub fn now() -> Usage {
         memory_bytes: kib("VmRSS:") * 1024,
         most_memory_bytes: kib("VmHWM:") * 1024,
     }
+}
+
+/// Wall time, microseconds since 1970, at which the clock `now_us` was zero. On one machine, two of these tell how two
+/// clocks truly stand to each other.
+#[must_use]
+pub fn zero_unix_us(now_us: impl Fn() -> u64) -> u64 {
+    let readings = (0..50).map(|_| {
+        let before = now_us();
+        let unix_us = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
+        let after = now_us();
+        // The thread may have been interrupted in between: the quickest reading is the right one.
+        (after - before, unix_us.saturating_sub(before + (after - before) / 2))
+    });
+    readings.min().map_or(0, |(_, zero)| zero)
 }
 
 #[cfg(test)]
