@@ -61,6 +61,12 @@ impl Router {
         self.shells.iter().map(Shell::stats).collect()
     }
 
+    /// Since the paths' zero.
+    #[must_use]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.shells.first().map(Shell::elapsed).unwrap_or_default()
+    }
+
     fn device(&self, side: Side, n: usize) -> anyhow::Result<Tun> {
         let (namespace, device) = (self.namespaces.name(side), format!("path{n}"));
         let file = sys::in_namespace(&self.namespaces.path(side), || {
@@ -73,5 +79,63 @@ impl Router {
         ip(&["-n", namespace, "address", "add", &address, "dev", &device])?;
         ip(&["-n", namespace, "link", "set", &device, "mtu", "1500", "txqueuelen", "2000", "up"])?;
         Ok(Tun(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netem::namespaces::check_rights;
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant};
+
+    fn socket(router: &Router, side: Side, path: usize) -> UdpSocket {
+        let address = (Router::address(side, path), 0);
+        let socket =
+            sys::in_namespace(&router.namespaces.path(side), || UdpSocket::bind((address.0.as_str(), address.1)));
+        let socket = socket.unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket
+    }
+
+    #[test]
+    fn packets_between_namespaces_take_the_path_and_nothing_stays_behind() {
+        if let Err(error) = check_rights() {
+            eprintln!("not run here: {error}");
+            return;
+        }
+        let paths = ["both = { delay_ms = 12 }", "forward = { loss_percent = 100 }"];
+        let router = Router::start(&paths.map(|text| PathSpec::from_toml(text).unwrap()), 1).unwrap();
+        let (left, right) = (socket(&router, Side::Left, 0), socket(&router, Side::Right, 0));
+        let mut buffer = [0; 2000];
+        for n in 0..20u8 {
+            let sent = Instant::now();
+            left.send_to(&[n; 1200], right.local_addr().unwrap()).unwrap();
+            let (length, from) = right.recv_from(&mut buffer).unwrap();
+            assert_eq!((&buffer[..length], from), ([n; 1200].as_slice(), left.local_addr().unwrap()));
+            assert!(sent.elapsed() >= Duration::from_millis(12));
+            right.send_to(&[n], from).unwrap();
+            assert_eq!(left.recv(&mut buffer).unwrap(), 1);
+            assert!(sent.elapsed() >= Duration::from_millis(24));
+        }
+        // The second path swallows everything one way and nothing the other.
+        let (left, right) = (socket(&router, Side::Left, 1), socket(&router, Side::Right, 1));
+        (0..10).for_each(|_| _ = left.send_to(&[1], right.local_addr().unwrap()).unwrap());
+        right.send_to(&[2], left.local_addr().unwrap()).unwrap();
+        assert_eq!(left.recv(&mut buffer).unwrap(), 1);
+        let stats = router.stats();
+        assert_eq!((stats[0].forward.delivered, stats[0].backward.delivered, stats[0].errors), (20, 20, 0));
+        assert_eq!((stats[1].forward.delivered, stats[1].backward.delivered), (0, 1));
+
+        let mut sleeper = router.namespaces.command(Side::Right, "sleep".as_ref()).arg("60").spawn().unwrap();
+        let names = [Side::Left, Side::Right].map(|side| router.namespaces.path(side));
+        // `ip netns exec` becomes the program only after it has entered.
+        let inside = || ip(&["netns", "pids", router.namespaces.name(Side::Right)]).unwrap().trim() != "";
+        while !inside() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(router);
+        assert!(!sleeper.wait().unwrap().success(), "what ran inside has been ended");
+        assert!(names.iter().all(|name| !name.exists()));
     }
 }

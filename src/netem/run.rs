@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use vehicle_bridge::source::usage;
 
 /// Routes packets between two network namespaces of this machine. Commands find the addresses in the environment
 /// variables LEFT and RIGHT (LEFT2 and RIGHT2 for the second path) and the namespaces in LEFT_NS and RIGHT_NS.
@@ -167,7 +168,7 @@ fn report(args: &RunArgs, router: &Router, time: Duration) -> anyhow::Result<()>
             "        delivered {:.3} ms late on average, {:.3} ms at worst; {:.1} % of a core",
             path.mean_late_us as f64 / 1e3,
             path.most_late_us as f64 / 1e3,
-            sys::usage().cpu_s / time.as_secs_f64().max(1e-3) * 100.0
+            usage::now().cpu_s / time.as_secs_f64().max(1e-3) * 100.0
         );
     }
     let Some(file) = &args.json else { return Ok(()) };
@@ -175,7 +176,7 @@ fn report(args: &RunArgs, router: &Router, time: Duration) -> anyhow::Result<()>
         "path": args.path.name(),
         "seed": args.path.seed,
         "seconds": time.as_secs_f64(),
-        "cpu_s": sys::usage().cpu_s,
+        "cpu_s": usage::now().cpu_s,
         "paths": stats,
     });
     std::fs::write(file, serde_json::to_string_pretty(&content)?)

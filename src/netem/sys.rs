@@ -1,6 +1,6 @@
 //! The system calls that the standard library does not offer, and the only unsafe code of the launcher: entering a
-//! network namespace, making a TUN device, waiting on a descriptor with a limit, timer slack and priority, signals,
-//! resource usage and the monotonic clock's absolute value.
+//! network namespace, making a TUN device, waiting on a descriptor with a limit, timer slack and priority, and
+//! signals.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -88,39 +88,4 @@ pub fn end_process(pid: i32, at_once: bool) {
         // SAFETY: kill takes two integers; the guard keeps it to single processes, never a group or all.
         unsafe { libc::kill(pid, if at_once { libc::SIGKILL } else { libc::SIGTERM }) };
     }
-}
-
-/// What this process has used so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Usage {
-    /// User and system time of all threads, seconds.
-    pub cpu_s: f64,
-    /// Most memory resident at any time, bytes.
-    pub most_memory_bytes: u64,
-}
-
-/// What this process has used so far.
-#[must_use]
-pub fn usage() -> Usage {
-    // SAFETY: rusage is plain integers, for which zeros are valid; getrusage writes one, which lives until after the call.
-    let used = unsafe {
-        let mut used: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut used);
-        used
-    };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let cpu_s = seconds(used.ru_utime) + seconds(used.ru_stime);
-    Usage { cpu_s, most_memory_bytes: u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024 }
-}
-
-/// The monotonic clock, microseconds since the machine started: the same in every process (of one time namespace).
-#[must_use]
-pub fn monotonic_us() -> u64 {
-    // SAFETY: timespec is plain integers; clock_gettime writes one, which lives until after the call.
-    let now = unsafe {
-        let mut now: libc::timespec = std::mem::zeroed();
-        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now);
-        now
-    };
-    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
