@@ -83,6 +83,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/", get(pages::dashboard))
         .route("/vehicle.html", get(pages::vehicle))
+        .route("/seat.html", get(pages::seat))
         .route("/static/{file}", get(pages::file))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
