@@ -46,6 +46,7 @@
 //! emergency stop excepted.
 
 mod error;
+mod identity;
 mod peer;
 mod rate;
 pub mod rtp;
@@ -56,6 +57,7 @@ mod vehicle;
 pub mod video;
 
 pub use error::LinkError;
+pub use identity::Identity;
 pub use protocol::ClockEstimate;
 pub use seat::{FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{FromSeat, FromSeatBody, MAX_SESSIONS, VehicleLink};

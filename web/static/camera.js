@@ -18,7 +18,7 @@ export function watch(container, vehicle) {
   const seen = { state: null, stateAt: null, pictures: [], channels: [], requests: Date.now() * 1000 };
   const seat = randomSeat();
   const authority = new Authority(seat);
-  const session = new Session(vehicle, seat, true, {
+  const session = new Session(vehicle, seat, { watchOnly: true }, {
     status: (words) => {
       text(view.status, words);
       view.status.hidden = words === "";

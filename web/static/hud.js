@@ -39,7 +39,8 @@ function showSpeed(driver) {
   // Left is positive, and left on the screen.
   get("bar-steer").style.transform = `translateX(${-steer * 50}%)`;
   const { device, pad, deadman } = driver.sample;
-  text(get("device"), `${device === "gamepad" ? pad : `keyboard (${pad ?? "no gamepad"})`}, deadman ${deadman ? "held" : "released"}`);
+  get("device").title = pad ?? "";
+  text(get("device"), `${device === "gamepad" ? "gamepad" : "keyboard"}${pad ? "" : " (no gamepad)"}, deadman ${deadman ? "held" : "released"}`);
 }
 
 function showStages(driver, picture) {
@@ -60,13 +61,17 @@ function showChecks(driver, picture, clock) {
   const drives = driver.authority.holder === "me";
   get("checks").hidden = drives || !driver.connected;
   if (drives || !driver.connected) return;
+  const failed = driver.checks(nowUs(), picture, clock).filter((c) => !c.passed);
+  const wanted = failed.length > 0
+    ? failed.map(({ name, why }) => ({ kind: "failed", words: `${name}: ${why}` }))
+    : [{ kind: "passed", words: "everything holds: T takes over" }];
   const list = get("check-list");
-  const checks = driver.checks(nowUs(), picture, clock);
-  while (list.children.length < checks.length) list.append(el("li"));
-  checks.forEach(({ name, passed, why }, i) => {
+  while (list.children.length > wanted.length) list.lastChild.remove();
+  while (list.children.length < wanted.length) list.append(el("li"));
+  wanted.forEach(({ kind, words }, i) => {
     const item = list.children[i];
-    if (item.className !== (passed ? "passed" : "failed")) item.className = passed ? "passed" : "failed";
-    text(item, why ? `${name}: ${why}` : name);
+    if (item.className !== kind) item.className = kind;
+    text(item, words);
   });
 }
 

@@ -1,4 +1,5 @@
-// The seat page: /seat.html?id=VEHICLE drives one vehicle, /seat.html lists those that can be called.
+// The seat page: /seat.html?id=VEHICLE drives one vehicle, /seat.html lists those that can be called. With &path=relay
+// only the TURN server is used, which shows whether it works.
 
 import { nowUs } from "./clock.js";
 import { el, mark, text } from "./dom.js";
@@ -88,13 +89,13 @@ class Cameras {
   }
 }
 
-function drive(vehicle, seat) {
+function drive(vehicle, seat, relayOnly) {
   const driver = new Driver(seat);
   const input = new Input();
   let status = "asking the control plane";
   const cameras = new Cameras(() => session.clock());
   const picture = () => cameras.pictures[cameras.main];
-  const session = new Session(vehicle, seat, false, {
+  const session = new Session(vehicle, seat, { relayOnly }, {
     status: (words) => (status = words),
     connected: () => driver.onConnected(nowUs()),
     lost: (why) => {
@@ -168,7 +169,7 @@ if (NAME.test(vehicle)) {
   text(get("vehicle"), vehicle);
   text(get("seat-name"), seat);
   // For tests and for a person at the browser's console.
-  window.takeover = drive(vehicle, seat);
+  window.takeover = drive(vehicle, seat, parameters.get("path") === "relay");
 } else {
   get("choose").hidden = false;
   const refresh = () => list(get("vehicles"));

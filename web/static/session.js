@@ -2,6 +2,7 @@
 // commands and requests. Once connected it needs no signalling: a lost WebSocket is renewed and the session goes on.
 
 import { ClockEstimator, nowUs } from "./clock.js";
+import { FAILURES } from "./labels.js";
 import { readEvent, readState, writeCommand, writeRequest } from "./messages.js";
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -13,6 +14,18 @@ const PING_MS = 200;
 const PINGS_PER_REPORT = 5;
 // More than this waiting on the command channel means a dead path; old commands serve nobody.
 const STUCK_BYTES = 16 * 1024;
+// The control plane's close code for a connection that a newer one of the same name replaced.
+const REPLACED = 4001;
+const sentence = (words) => (/[.…!?]$/.test(words) ? words : `${words}.`);
+
+/** What went wrong with what to do about it, for the person. */
+export const explain = (words, code) => (FAILURES[code] ? `${words} ${FAILURES[code]}` : words);
+
+/** Whether a description announces the vouched certificate and no other. */
+function announces(sdp, vouched) {
+  const told = [...sdp.matchAll(/^a=fingerprint:(\S+) (\S+)/gm)];
+  return told.length > 0 && told.every(([, kind, value]) => kind.toLowerCase() === "sha-256" && value.toUpperCase() === vouched.toUpperCase());
+}
 
 /** A name for a seat that has none: unique for all practical purposes. */
 export function randomSeat() {
@@ -33,14 +46,16 @@ export class Session {
   #closed = false;
   #up = false;
   #clock = new ClockEstimator();
+  #certificate = null;
+  #servers = [];
 
   /**
-   * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `on`, all optional: status(words),
+   * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `on`, all optional: status(words, code),
    * connected(), lost(words), track(track, receiver, index), state(message), event(message), report() for what the
-   * vehicle is told about the picture once a second.
+   * vehicle is told about the picture once a second. `relayOnly` leaves every path but TURN alone.
    */
-  constructor(vehicle, seat, watchOnly, on) {
-    Object.assign(this, { vehicle, seat, watchOnly, on });
+  constructor(vehicle, seat, { watchOnly = false, relayOnly = false }, on) {
+    Object.assign(this, { vehicle, seat, watchOnly, relayOnly, on });
     this.started = Date.now().toString(36);
     this.#pinging = setInterval(() => this.#ping(), PING_MS);
     this.#open();
@@ -79,7 +94,7 @@ export class Session {
   close() {
     this.#closed = true;
     clearInterval(this.#pinging);
-    this.#send({ type: "bye", session: this.#session, reason: "the seat left" });
+    this.#bye("the seat left", "peer_left");
     this.#hangUp();
     this.#socket?.close();
   }
@@ -90,21 +105,41 @@ export class Session {
     this.command({ ping: { t1_us: nowUs() }, report });
   }
 
-  #open() {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/signal?seat=${encodeURIComponent(this.seat)}`);
+  async #open() {
+    // The control plane vouches for this certificate; it lives as long as this page.
+    this.#certificate ??= await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
+    if (this.#closed) return;
+    const print = this.#certificate.getFingerprints?.().find((f) => f.algorithm === "sha-256")?.value.toUpperCase();
+    const place = `${location.host}/api/v1/signal?seat=${encodeURIComponent(this.seat)}${print ? `&fingerprint=${print}` : ""}`;
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${place}`);
     this.#socket = socket;
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
       if (!this.#up) this.#call();
     };
     socket.onmessage = (message) => {
-      this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}`));
+      this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}.`, "negotiation_failed"));
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }) => {
       if (this.#closed || socket !== this.#socket) return;
-      if (!this.#up) this.on.status?.("The control plane does not answer. Trying again…");
+      if (!this.#up && code === REPLACED) this.#say(`${reason}.`, "replaced");
+      else if (!this.#up && !opened) this.#why(`${location.protocol}//${place}`);
       setTimeout(() => !this.#closed && this.#open(), this.#delay());
     };
+  }
+
+  /** Says why the control plane turned this seat away: a WebSocket is not told, a plain request is. */
+  async #why(address) {
+    const answer = await fetch(address).catch(() => null);
+    const { error } = (await answer?.json().catch(() => null)) ?? {};
+    const code = Object.keys(FAILURES).find((known) => error?.startsWith(`${known}: `));
+    if (code) this.#say(error.slice(code.length + 2));
+    else this.#say("The control plane does not answer. Trying again…", "control_plane_unreachable");
+  }
+
+  #say(words, code) {
+    this.on.status?.(explain(words, code), code);
   }
 
   #delay() {
@@ -118,16 +153,27 @@ export class Session {
   #call() {
     this.#hangUp();
     this.#session = `${this.seat}-${this.started}-${++this.#calls}`;
-    this.on.status?.(`Calling ${this.vehicle}…`);
+    this.#say(`Calling ${this.vehicle}…`);
     this.#send({ type: "call", session: this.#session, seat: this.seat, vehicle: this.vehicle, watch_only: this.watchOnly });
-    this.#timer = setTimeout(() => this.#again(`${this.vehicle} does not answer. Calling again…`), ANSWER_MS);
+    this.#timer = setTimeout(() => this.#unanswered(), ANSWER_MS);
   }
 
-  #again(reason) {
+  /** The call led to nothing in time: no offer, or no path. */
+  #unanswered() {
+    if (!this.#peer) return this.#again(`${this.vehicle} does not answer. Calling again…`, "vehicle_silent");
+    this.#bye("no path was found", "ice_failed_no_path");
+    this.#again("No path to the vehicle was found.", "ice_failed_no_path");
+  }
+
+  #bye(reason, code) {
+    this.#send({ type: "bye", session: this.#session, reason, code });
+  }
+
+  #again(reason, code) {
     if (this.#closed) return;
     clearTimeout(this.#timer);
     this.#lost(reason);
-    this.on.status?.(reason);
+    this.#say(reason, code);
     this.#timer = setTimeout(() => {
       if (this.#socket?.readyState === WebSocket.OPEN) this.#call();
     }, this.#delay());
@@ -155,14 +201,19 @@ export class Session {
   }
 
   async #heard(signal) {
-    if (signal.type === "error" && !this.#up) return this.#again(signal.message);
+    if (signal.type === "welcome") this.#servers = signal.ice_servers ?? [];
+    if (signal.type === "error" && !this.#up) return this.#again(`${sentence(signal.message)}`, signal.code);
     if (signal.session !== this.#session) return;
-    if (signal.type === "offer") await this.#answer(signal.sdp);
+    if (signal.type === "offer") await this.#answer(signal);
     else if (signal.type === "candidate") await this.#candidate(signal);
-    else if (signal.type === "bye") this.#again(`The vehicle ended the session: ${signal.reason}`);
+    else if (signal.type === "bye") this.#again(`The vehicle ended the session: ${sentence(signal.reason)}`, signal.code);
   }
 
-  async #answer(sdp) {
+  async #answer({ sdp, vouched }) {
+    if (vouched && !announces(sdp, vouched)) {
+      this.#bye("the vehicle's certificate is not the one vouched for", "dtls_fingerprint_mismatch");
+      return this.#again("The vehicle's certificate is not the one that the control plane vouches for.", "dtls_fingerprint_mismatch");
+    }
     const peer = this.#peer ?? this.#newPeer();
     await peer.setRemoteDescription({ type: "offer", sdp });
     // Each direction has its own channels, opened by its sender: the side that accepts one would send on it reliably.
@@ -181,7 +232,7 @@ export class Session {
       clearTimeout(this.#timer);
       this.#tries = 0;
       this.#up = true;
-      this.on.status?.("");
+      this.#say("");
       this.on.connected?.();
     };
     return channel;
@@ -195,7 +246,9 @@ export class Session {
   }
 
   #newPeer() {
-    const peer = new RTCPeerConnection();
+    const peer = new RTCPeerConnection({
+      iceServers: this.#servers, iceTransportPolicy: this.relayOnly ? "relay" : "all", certificates: [this.#certificate],
+    });
     const session = this.#session;
     this.#peer = peer;
     peer.onicecandidate = ({ candidate }) => this.#send({
@@ -218,15 +271,16 @@ export class Session {
     if (peer.connectionState === "connected") {
       if (this.#up) {
         clearTimeout(this.#timer);
-        this.on.status?.("");
+        this.#say("");
       }
     } else if (peer.connectionState === "disconnected") {
-      this.on.status?.("The link is interrupted…");
+      this.#say("The link is interrupted…");
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#again("The link was lost. Calling again…"), PATIENCE_MS);
+      this.#timer = setTimeout(() => this.#again("The link was lost. Calling again…", "path_lost"), PATIENCE_MS);
     } else if (peer.connectionState === "failed") {
-      this.#send({ type: "bye", session: this.#session, reason: "the link failed" });
-      this.#again("The link was lost. Calling again…");
+      const code = this.#up ? "path_lost" : "ice_failed_no_path";
+      this.#bye("the link failed", code);
+      this.#again(this.#up ? "The link was lost. Calling again…" : "No path to the vehicle was found.", code);
     }
   }
 

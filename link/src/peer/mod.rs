@@ -1,9 +1,11 @@
 //! One WebRTC peer connection as both ends of the link want it.
 
 mod channel;
+mod config;
 mod rtcp;
 
 pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
+pub(crate) use config::{PeerConfig, check_vouched};
 pub(crate) use rtcp::is_keyframe_request;
 
 use crate::LinkError;
@@ -124,7 +126,10 @@ fn interceptors() -> Registry {
 }
 
 /// Makes a peer connection on every local address, loopback included (both ends may sit on one machine).
-pub(crate) async fn build(events: mpsc::Sender<PeerEvent>) -> Result<Arc<dyn PeerConnection>, LinkError> {
+pub(crate) async fn build(
+    events: mpsc::Sender<PeerEvent>,
+    config: &PeerConfig,
+) -> Result<Arc<dyn PeerConnection>, LinkError> {
     let mut media = MediaEngine::default();
     media
         .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
@@ -140,6 +145,7 @@ pub(crate) async fn build(events: mpsc::Sender<PeerEvent>) -> Result<Arc<dyn Pee
         .with_include_loopback_candidate(true)
         .build();
     let connection = PeerConnectionBuilder::new()
+        .with_configuration(config.configuration())
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(interceptors())

@@ -7,8 +7,9 @@ mod video;
 
 pub use mailbox::FromVehicle;
 
+use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
 use mailbox::Mailbox;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimate, ClockEstimator, SeatId, VehicleId, v1};
@@ -152,7 +153,23 @@ impl SeatLink {
         vehicle: VehicleId,
         options: SeatOptions,
     ) -> Result<Self, LinkError> {
-        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()))?;
+        Self::connect_as(runtime, control_plane, seat, vehicle, options, None)
+    }
+
+    /// As [`Self::connect`], as the owner of `identity`: nobody else can register under this seat's name, and the
+    /// vehicle accepts no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_as(
+        runtime: &Handle,
+        control_plane: &str,
+        seat: SeatId,
+        vehicle: VehicleId,
+        options: SeatOptions,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
+        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()), identity)?;
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             seat,
@@ -229,7 +246,7 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
         };
         let gone = ended.reason.is_none();
         let reason = ended.reason.unwrap_or_else(|| "the seat left".to_owned());
-        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone() });
+        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone(), code: None });
         if gone {
             return;
         }
@@ -299,6 +316,7 @@ async fn call(
         seat: shared.seat.clone(),
         vehicle: shared.vehicle.clone(),
         watch_only: shared.options.watch_only,
+        vouched: None,
     };
     if signalling.outgoing.send(call).await.is_err() {
         return Call::Unwanted;
@@ -312,7 +330,12 @@ async fn call(
             alive = queues.discard() => if !alive { return Call::Unwanted },
             event = signalling.incoming.recv() => match event {
                 Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
-                    Signal::Offer { sdp, .. } => return Call::Offer(sdp),
+                    Signal::Offer { sdp, vouched, .. } => {
+                        return match check_vouched(&sdp, vouched.as_deref()) {
+                            Ok(()) => Call::Offer(sdp),
+                            Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
+                        };
+                    }
                     Signal::Bye { reason, .. } => return Call::Failed(reason),
                     Signal::Error { message, .. } => return Call::Failed(message),
                     _ => {}

@@ -103,7 +103,7 @@ async fn answer(
 ) -> Result<Peer, LinkError> {
     let failed = |what| move |source| LinkError::WebRtc { what, source };
     let (events_tx, events) = mpsc::channel(256);
-    let connection = peer::build(events_tx).await?;
+    let connection = peer::build(events_tx, &signalling.peer_config()).await?;
     let (incoming_tx, incoming) = mpsc::channel(64);
     let offer = RTCSessionDescription::offer(offer).map_err(failed("offer"))?;
     connection.set_remote_description(offer).await.map_err(failed("offer"))?;
@@ -112,7 +112,7 @@ async fn answer(
     let answer = connection.create_answer(None).await.map_err(failed("answer"))?;
     let sdp = answer.sdp.clone();
     connection.set_local_description(answer).await.map_err(failed("answer"))?;
-    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp }).await;
+    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
     let mut candidates = RemoteCandidates::default();
     candidates.remote_description_is_set(&*connection).await;
     Ok(Peer { connection, events, command, requests, incoming_tx, incoming, candidates })

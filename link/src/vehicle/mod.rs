@@ -8,11 +8,11 @@ pub use inbox::{FromSeat, FromSeatBody};
 
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
 use inbox::Inbox;
 use prost::Message;
 use protocol::signalling::Signal;
-use protocol::v1;
+use protocol::{Failure, v1};
 use session::{Session, SessionInputs};
 use stats::Stats;
 use std::collections::BTreeMap;
@@ -85,8 +85,24 @@ impl VehicleLink {
         video: VideoSpec,
         origin: Instant,
     ) -> Result<Self, LinkError> {
+        Self::start_as(runtime, control_plane, hello, video, origin, None)
+    }
+
+    /// As [`Self::start_with_clock`], as the owner of `identity`: nobody else can register under this vehicle's name,
+    /// and seats accept no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        video: VideoSpec,
+        origin: Instant,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
         let vehicle = protocol::VehicleId::new(hello.vehicle_id.clone())?;
-        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()))?;
+        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()), identity)?;
         let max_bps = video.default_bitrate_bps();
         let (inbox, received) = Inbox::new();
         let stats = Stats::new(f64::from(max_bps));
@@ -184,12 +200,12 @@ impl Switchboard {
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::Call { session, seat, vehicle, watch_only } => {
+            Signal::Call { session, seat, vehicle, watch_only, .. } => {
                 if vehicle.as_str() == self.shared.hello.vehicle_id {
                     self.on_call(session, seat.as_str(), watch_only);
                 }
             }
-            Signal::Error { session: None, message } => tracing::warn!(%message, "control plane refused"),
+            Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 if let Some(session) = other.session().and_then(|id| self.sessions.get(id)) {
                     session.on_signal(other);
@@ -200,14 +216,15 @@ impl Switchboard {
 
     fn on_call(&mut self, id: String, seat: &str, watch_only: bool) {
         if self.sessions.contains_key(&id) || id.is_empty() || id.len() > 128 {
-            return self.refuse(id, "the session's name is taken or not usable");
+            return self.refuse(id, "the session's name is taken or not usable", Failure::Refused);
         }
         // A seat that calls again has lost its session; the vehicle would notice only seconds later.
         for session in self.sessions.values().filter(|s| s.seat == seat) {
             session.end("the seat called anew");
         }
         if self.sessions.len() >= MAX_SESSIONS {
-            return self.refuse(id, "the vehicle serves as many seats as it can; try again when one has left");
+            let reason = "the vehicle serves as many seats as it can; try again when one has left";
+            return self.refuse(id, reason, Failure::VehicleFull);
         }
         let inputs = SessionInputs {
             id: id.clone(),
@@ -215,13 +232,14 @@ impl Switchboard {
             watch_only,
             shared: self.shared.clone(),
             signals: self.signalling.outgoing.clone(),
+            peer: self.signalling.peer_config(),
             ended: self.ended_tx.clone(),
         };
         self.sessions.insert(id, Session::start(inputs));
     }
 
-    fn refuse(&self, session: String, reason: &str) {
-        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned() });
+    fn refuse(&self, session: String, reason: &str, code: Failure) {
+        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned(), code: Some(code) });
     }
 
     fn send(&mut self, out: Outgoing) {

@@ -3,8 +3,8 @@
 use super::Shared;
 use super::inbox::{FromSeat, FromSeatBody};
 use crate::peer::{
-    self, ChannelEnd, Early, Incoming, PeerEvent, RemoteCandidates, candidate_signal, is_keyframe_request,
-    open_channel, watch_channel,
+    self, ChannelEnd, Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched,
+    is_keyframe_request, open_channel, watch_channel,
 };
 use crate::video::EncodedFrame;
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, MAX_INPUTS, REQUESTS_CHANNEL, STATE_CHANNEL, rtp};
@@ -41,6 +41,7 @@ pub(super) struct SessionInputs {
     pub(super) watch_only: bool,
     pub(super) shared: Arc<Shared>,
     pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) peer: PeerConfig,
     pub(super) ended: mpsc::Sender<String>,
 }
 
@@ -77,7 +78,7 @@ impl Session {
         });
         context.shared.stats.add(&context.id, context.watch_only, context.shared.max_bps);
         let queues = Queues { signals: signals_rx, states: states_rx, events: events_rx, frames: frames_rx };
-        tokio::spawn(run(context.clone(), queues, inputs.signals, inputs.ended));
+        tokio::spawn(run(context.clone(), queues, inputs.peer, inputs.signals, inputs.ended));
         Self { seat, context, signals, states, events, frames, waiting: true }
     }
 
@@ -86,7 +87,7 @@ impl Session {
     }
 
     pub(super) fn end(&self, reason: &str) {
-        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned() });
+        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned(), code: None });
     }
 
     pub(super) fn send_state(&self, state: &Bytes) {
@@ -237,14 +238,20 @@ impl Context {
     }
 }
 
-async fn run(context: Arc<Context>, queues: Queues, signals: mpsc::Sender<Signal>, ended: mpsc::Sender<String>) {
+async fn run(
+    context: Arc<Context>,
+    queues: Queues,
+    peer: PeerConfig,
+    signals: mpsc::Sender<Signal>,
+    ended: mpsc::Sender<String>,
+) {
     let mut connected = false;
-    let reason = match serve(&context, queues, &signals, &mut connected).await {
+    let reason = match serve(&context, queues, &peer, &signals, &mut connected).await {
         Ok(reason) => reason,
         Err(error) => error.to_string(),
     };
     tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
-    let _ = signals.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone() });
+    let _ = signals.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: None });
     if connected {
         context.tell(FromSeatBody::Disconnected { reason });
     }
@@ -255,18 +262,19 @@ async fn run(context: Arc<Context>, queues: Queues, signals: mpsc::Sender<Signal
 async fn serve(
     context: &Arc<Context>,
     queues: Queues,
+    config: &PeerConfig,
     out: &mpsc::Sender<Signal>,
     connected: &mut bool,
 ) -> Result<String, LinkError> {
     let (peer_tx, mut peer_rx) = mpsc::channel(256);
-    let connection = peer::build(peer_tx).await?;
+    let connection = peer::build(peer_tx, config).await?;
     let mut tasks = JoinSet::new();
     let Queues { mut signals, states, events, frames } = queues;
     let (opened_tx, mut opened) = mpsc::channel(1);
     let (incoming_tx, mut incoming) = mpsc::channel(64);
     let offer =
         offer(context, &*connection, incoming_tx.clone(), (states, events, frames), opened_tx, &mut tasks).await?;
-    let _ = out.send(Signal::Offer { session: context.id.clone(), sdp: offer }).await;
+    let _ = out.send(Signal::Offer { session: context.id.clone(), sdp: offer, vouched: None }).await;
 
     let deadline = Instant::now() + SETUP;
     let mut candidates = RemoteCandidates::default();
@@ -274,7 +282,10 @@ async fn serve(
     let reason = loop {
         tokio::select! {
             signal = signals.recv() => match signal {
-                Some(Signal::Answer { sdp, .. }) => {
+                Some(Signal::Answer { sdp, vouched, .. }) => {
+                    if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                        break format!("{failure}: the seat's certificate is not the one vouched for");
+                    }
                     let answer = RTCSessionDescription::answer(sdp)
                         .map_err(|source| LinkError::WebRtc { what: "answer", source })?;
                     connection

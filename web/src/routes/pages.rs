@@ -4,8 +4,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use protocol::{Channel, Embodiment};
 use protocol::v1::{Author, Mode, Reason, TakeoverCause};
+use protocol::{Channel, Embodiment, Failure};
 use std::sync::LazyLock;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -64,6 +64,8 @@ fn labels() -> &'static str {
     static MODULE: LazyLock<String> = LazyLock::new(|| {
         let car = Embodiment::ackermann_car();
         let channels: Vec<_> = car.observation.iter().map(|channel| channel.name).collect();
+        let failures: serde_json::Map<_, _> =
+            Failure::ALL.iter().map(|f| (f.code().to_owned(), f.advice().into())).collect();
         let action = |c: &Channel| serde_json::json!({ "name": c.name, "min": c.min, "max": c.max });
         let actions: Vec<_> = car.action.iter().map(action).collect();
         [
@@ -71,6 +73,7 @@ fn labels() -> &'static str {
             constant("AUTHORS", &words(|code| Author::try_from(code).ok().map(Author::label))),
             constant("REASONS", &words(|code| Reason::try_from(code).ok().map(Reason::label))),
             constant("CAUSES", &words(|code| TakeoverCause::try_from(code).ok().map(TakeoverCause::label))),
+            constant("FAILURES", &failures.into()),
             constant("OBSERVATIONS", &serde_json::json!({ car.name: channels })),
             constant("EMBODIMENTS", &serde_json::json!({ car.name: { "action": actions } })),
         ]
