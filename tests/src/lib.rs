@@ -43,10 +43,20 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn takeover(arguments: &[String], log: &Path) -> anyhow::Result<Self> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(program("takeover")?);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        Ok(Self(command.spawn()?))
+        command.args(arguments);
+        Self::spawn(command, log)
+    }
+
+    /// Starts any program; what it prints goes to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot run {command:?}; `make test` installs it"))?;
+        Ok(Self(child))
     }
 
     /// Sends a signal by its name, such as `STOP`.

@@ -91,6 +91,6 @@ impl Site {
     #[must_use]
     pub fn logs(&self) -> String {
         let log = |name: &str| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        ["web.log", "bridge.log", "operator.log"].map(log).join("\n")
+        ["web.log", "bridge.log", "operator.log", "turn.log"].map(log).join("\n")
     }
 }

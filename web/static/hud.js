@@ -40,7 +40,7 @@ function showSpeed(driver) {
   get("bar-steer").style.transform = `translateX(${-steer * 50}%)`;
   const { device, pad, deadman } = driver.sample;
   get("device").title = pad ?? "";
-  text(get("device"), `${device === "gamepad" ? "gamepad" : "keyboard"}${pad ? "" : " (no gamepad)"}, deadman ${deadman ? "held" : "released"}`);
+  text(get("device"), `${device}${pad ? "" : ", no gamepad"} · deadman ${deadman ? "held" : "released"}`);
 }
 
 function showStages(driver, picture) {
@@ -89,7 +89,7 @@ export function show(driver, picture, clock, status, decoded) {
   showBanner(driver, status);
   showSpeed(driver);
   lines(get("ages"), ages(driver, picture, clock, now));
-  lines(get("figures"), figures(driver, clock, decoded));
+  lines(get("figures"), figures(driver, clock, driver.connected ? decoded : null));
   showStages(driver, picture);
   showChecks(driver, picture, clock);
   showNotices(driver);
