@@ -100,7 +100,7 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
 fn real_time_an_old_picture_is_never_shown_as_live() {
     let mut desk = sit_down(&format!("/vehicle.html?id={CAR}"));
     let page = &mut desk.page;
-    let live = "document.querySelector('.picture') && !document.querySelector('.picture.stale, .picture.empty')";
+    let live = "document.querySelector('.picture') && !document.querySelector('.picture.stale, .picture.blank')";
     page.wait_until(live).unwrap();
     desk.bridge.signal("STOP").unwrap();
     page.wait_until("document.querySelector('.picture.stale')?.innerText.includes('STALE')").unwrap();

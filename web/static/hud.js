@@ -39,8 +39,8 @@ function showSpeed(driver) {
   // Left is positive, and left on the screen.
   get("bar-steer").style.transform = `translateX(${-steer * 50}%)`;
   const { device, pad, deadman } = driver.sample;
-  get("device").title = pad ?? "";
-  text(get("device"), `${device}${pad ? "" : ", no gamepad"} · deadman ${deadman ? "held" : "released"}`);
+  get("device").title = pad ?? "no gamepad";
+  text(get("device"), `${device} · deadman ${deadman ? "held" : "released"}`);
 }
 
 function showStages(driver, picture) {

@@ -33,7 +33,7 @@ export class Picture {
     this.label = el("span", { class: "name" }, name);
     this.veil = el("div", { class: "veil" });
     this.words = el("p", { class: "stale-words", role: "alert" });
-    this.root = el("div", { class: "picture empty" }, this.video, this.veil, this.words, this.label);
+    this.root = el("div", { class: "picture blank" }, this.video, this.veil, this.words, this.label);
     // The veil falls by itself unless each new picture lifts it: also when this page's script hangs.
     this.#veil = this.veil.animate([{ opacity: 0 }, { opacity: 1 }], { delay: STALE_US / 1000, duration: 1, fill: "both" });
     this.#veil.finish();
@@ -57,7 +57,7 @@ export class Picture {
   }
 
   #onPicture(frame) {
-    this.root.classList.remove("empty");
+    this.root.classList.remove("blank");
     const code = this.#read(frame.width, frame.height);
     this.counts.shown += 1;
     if (!code) this.counts.unread += 1;
