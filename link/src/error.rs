@@ -13,6 +13,14 @@ pub enum LinkError {
         /// Why not.
         reason: String,
     },
+    /// The file with the long-lived certificate.
+    #[error("identity {}: {reason}; if the file is lost for good, move it away and free the name with --forget-identity", path.display())]
+    Identity {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// An identifier in a message is not valid.
     #[error(transparent)]
     Id(#[from] protocol::IdError),

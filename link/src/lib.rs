@@ -47,6 +47,7 @@
 
 mod cc;
 mod error;
+mod identity;
 pub mod media;
 pub mod netem;
 mod peer;
@@ -57,11 +58,14 @@ pub mod timecode;
 mod vehicle;
 pub mod video;
 
+pub use cc::CameraPlan;
 pub use error::LinkError;
+pub use identity::Identity;
 pub use protocol::ClockEstimate;
 pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
-pub use cc::CameraPlan;
-pub use vehicle::{CameraOrder, CameraStreamer, FromSeat, FromSeatBody, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink};
+pub use vehicle::{
+    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
+};
 pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 
 use std::time::Instant;

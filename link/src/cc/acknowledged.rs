@@ -32,7 +32,8 @@ impl RateMeter {
     pub(super) fn bps(&self) -> Option<f64> {
         let (first, last) = (self.packets.front()?.0, self.packets.back()?.0);
         let span_us = last.saturating_sub(first);
-        (self.packets.len() >= 8 && span_us >= WINDOW_US / 2).then(|| self.bytes as f64 * 8e6 / WINDOW_US.min(span_us + 15_000) as f64)
+        (self.packets.len() >= 8 && span_us >= WINDOW_US / 2)
+            .then(|| self.bytes as f64 * 8e6 / WINDOW_US.min(span_us + 15_000) as f64)
     }
 
     pub(super) fn clear(&mut self) {

@@ -195,7 +195,10 @@ impl Estimator {
                 None
             }
             Verdict::Random { loss, since_us } => {
-                if share > loss + 0.12 || (now_us > since_us + RANDOM_FOR_US && share > loss + 0.05) || share < loss / 3.0 {
+                if share > loss + 0.12
+                    || (now_us > since_us + RANDOM_FOR_US && share > loss + 0.05)
+                    || share < loss / 3.0
+                {
                     self.verdict = Verdict::Calm;
                 }
                 None

@@ -18,10 +18,10 @@ mod pacer;
 #[cfg(test)]
 mod path_tests;
 
-pub use budget::CameraPlan;
 pub(crate) use budget::Budget;
-pub(crate) use estimate::{Estimate, EstimateHandle};
+pub use budget::CameraPlan;
 #[cfg(test)]
 pub(crate) use estimate::Limit;
+pub(crate) use estimate::{Estimate, EstimateHandle};
 pub(crate) use estimator::Estimator;
 pub(crate) use pacer::{Class, Pacer};

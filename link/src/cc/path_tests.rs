@@ -91,18 +91,21 @@ fn run(path: &Path, seconds: u64) -> Run {
                 id += 1;
                 let clock = (arrival as f64 * (1.0 + path.drift_ppm * 1e-6)) as u64 + 5_000_000;
                 let known = if dropped { departure + path.one_way_us } else { arrival };
-                reports.push_back((known, PacketReport {
-                    ssrc: 1,
-                    id,
-                    rtp_sequence_number: id as u16,
-                    is_twcc: true,
-                    twcc_sequence_number: id as u16,
-                    size: PACKET,
-                    arrived,
-                    departure: at(departure),
-                    arrival: arrived.then(|| Duration::from_micros(clock)),
-                    ecn: Ecn::default(),
-                }));
+                reports.push_back((
+                    known,
+                    PacketReport {
+                        ssrc: 1,
+                        id,
+                        rtp_sequence_number: id as u16,
+                        is_twcc: true,
+                        twcc_sequence_number: id as u16,
+                        size: PACKET,
+                        arrived,
+                        departure: at(departure),
+                        arrival: arrived.then(|| Duration::from_micros(clock)),
+                        ecn: Ecn::default(),
+                    },
+                ));
             }
             out.frames.push((now, newest));
         }
@@ -136,7 +139,12 @@ impl Run {
 
     /// The frames' age that the share `p` of those captured from `from_us` on stays below, milliseconds.
     fn age_ms(&self, from_us: u64, p: f64) -> f64 {
-        let mut ages: Vec<f64> = self.frames.iter().filter(|(at, _)| *at >= from_us).map(|(_, age)| age.map_or(1e9, |us| us as f64 / 1e3)).collect();
+        let mut ages: Vec<f64> = self
+            .frames
+            .iter()
+            .filter(|(at, _)| *at >= from_us)
+            .map(|(_, age)| age.map_or(1e9, |us| us as f64 / 1e3))
+            .collect();
         ages.sort_by(f64::total_cmp);
         ages[((ages.len() - 1) as f64 * p) as usize]
     }
@@ -148,7 +156,10 @@ fn a_steady_path_is_used_and_its_queue_kept_short() {
         for seed in 0..3 {
             let run = run(&Path { seed, ..Path::of(mbps * 1e6) }, 60);
             let (used, age) = (run.mean_bps(10..60) / (mbps * 1e6), run.age_ms(10_000_000, 0.95));
-            println!("{mbps} Mbit/s seed {seed}: used {used:.2}, frame age p95 {age:.0} p99.9 {:.0} ms", run.age_ms(10_000_000, 0.999));
+            println!(
+                "{mbps} Mbit/s seed {seed}: used {used:.2}, frame age p95 {age:.0} p99.9 {:.0} ms",
+                run.age_ms(10_000_000, 0.999)
+            );
             assert!(used > 0.75, "{used}");
             assert!(age < 110.0, "{age}");
         }
@@ -158,10 +169,18 @@ fn a_steady_path_is_used_and_its_queue_kept_short() {
 #[test]
 fn a_step_down_is_followed_within_a_second_and_the_way_up_found_again() {
     for seed in 0..3 {
-        let path = Path { rates: vec![(0, 8e6), (20_000_000, 1e6), (40_000_000, 8e6)], seed, max_bps: 6e6, ..Path::of(8e6) };
+        let path =
+            Path { rates: vec![(0, 8e6), (20_000_000, 1e6), (40_000_000, 8e6)], seed, max_bps: 6e6, ..Path::of(8e6) };
         let run = run(&path, 60);
-        let late = run.frames.iter().filter(|(at, age)| (21_000_000..40_000_000).contains(at) && age.is_none_or(|a| a > 150_000)).count();
-        println!("late after the first second {late}; targets {:?}", run.targets.iter().map(|t| (t / 1e5).round() / 10.0).collect::<Vec<_>>());
+        let late = run
+            .frames
+            .iter()
+            .filter(|(at, age)| (21_000_000..40_000_000).contains(at) && age.is_none_or(|a| a > 150_000))
+            .count();
+        println!(
+            "late after the first second {late}; targets {:?}",
+            run.targets.iter().map(|t| (t / 1e5).round() / 10.0).collect::<Vec<_>>()
+        );
         assert!(late <= 6, "{late} frames late from a second after the drop");
         assert!(run.mean_bps(46..60) > 3.5e6, "{}", run.mean_bps(46..60));
     }
@@ -195,7 +214,10 @@ fn losses_of_a_policer_are_followed_down() {
 fn a_path_that_wavers_or_a_clock_that_drifts_is_not_taken_for_a_queue() {
     for (jitter_us, drift_ppm) in [(10_000, 0.0), (0, 100.0), (0, -100.0), (5_000, 100.0)] {
         let run = run(&Path { jitter_us, drift_ppm, max_bps: 5e6, ..Path::of(30e6) }, 60);
-        println!("jitter {jitter_us} drift {drift_ppm}: {:?}", run.targets.iter().map(|t| (t / 1e5).round() / 10.0).collect::<Vec<_>>());
+        println!(
+            "jitter {jitter_us} drift {drift_ppm}: {:?}",
+            run.targets.iter().map(|t| (t / 1e5).round() / 10.0).collect::<Vec<_>>()
+        );
         assert!(run.mean_bps(10..60) > 3.5e6, "{}", run.mean_bps(10..60));
     }
 }

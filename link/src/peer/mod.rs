@@ -1,10 +1,12 @@
 //! One WebRTC peer connection as both ends of the link want it.
 
 mod channel;
+mod config;
 pub(crate) mod datagram;
 mod tap;
 
 pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
+pub(crate) use config::{PeerConfig, check_vouched};
 pub(crate) use tap::is_keyframe_request;
 
 use crate::LinkError;
@@ -135,14 +137,15 @@ fn web_rtc(what: &'static str) -> impl FnOnce(webrtc::error::Error) -> LinkError
 }
 
 /// What a connection is made with.
-pub(crate) struct PeerSetup {
+pub(crate) struct PeerSetup<'a> {
+    pub(crate) config: &'a PeerConfig,
     pub(crate) events: mpsc::Sender<PeerEvent>,
     /// Datagrams of the peer, as if they had come over the channel of this label.
     pub(crate) datagrams: (&'static str, mpsc::Sender<Incoming>),
 }
 
 /// Lost packets are neither asked for nor sent again here: `media` knows deadlines and round trips, these do not.
-fn interceptors(setup: &PeerSetup, estimator: Estimator) -> Registry {
+fn interceptors(setup: &PeerSetup<'_>, estimator: Estimator) -> Registry {
     let (label, datagrams) = &setup.datagrams;
     Registry::new()
         // Next to the wire, so that it sees everything before anyone takes it out.
@@ -155,21 +158,23 @@ fn interceptors(setup: &PeerSetup, estimator: Estimator) -> Registry {
 }
 
 /// Makes a peer connection on every local address, loopback included (both ends may sit on one machine).
-pub(crate) async fn build(setup: PeerSetup) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
+pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
     let mut media = MediaEngine::default();
     media
         .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
         .map_err(web_rtc("video codec"))?;
     for uri in [PLAYOUT_DELAY, TRANSPORT_CC, FRAME_INFO_URI] {
         let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
-        media
-            .register_header_extension(extension, RtpCodecKind::Video, None)
-            .map_err(web_rtc("header extension"))?;
+        media.register_header_extension(extension, RtpCodecKind::Video, None).map_err(web_rtc("header extension"))?;
     }
     let settings = SettingEngineBuilder::new()
         // A path may be dead for half a minute and come back: control authority has ended long before, and going on is
         // quicker than any new call.
-        .with_ice_timeouts(Some(Duration::from_secs(2)), Some(Duration::from_secs(30)), Some(Duration::from_millis(400)))
+        .with_ice_timeouts(
+            Some(Duration::from_secs(2)),
+            Some(Duration::from_secs(30)),
+            Some(Duration::from_millis(400)),
+        )
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
         .with_include_loopback_candidate(true)
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
@@ -177,6 +182,7 @@ pub(crate) async fn build(setup: PeerSetup) -> Result<(Arc<dyn PeerConnection>, 
         .build();
     let (estimator, estimate) = Estimator::new();
     let connection = PeerConnectionBuilder::new()
+        .with_configuration(setup.config.configuration())
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(interceptors(&setup, estimator))

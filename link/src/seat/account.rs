@@ -86,7 +86,13 @@ impl SendLog {
                 if self.0.len() >= FRAMES {
                     self.0.pop_front();
                 }
-                self.0.push_back(Sending { timestamp, info, first_sent_us: u64::MAX, last_sent_us: 0, newest_sent_us: 0 });
+                self.0.push_back(Sending {
+                    timestamp,
+                    info,
+                    first_sent_us: u64::MAX,
+                    last_sent_us: 0,
+                    newest_sent_us: 0,
+                });
                 self.0.len() - 1
             }
         };
@@ -191,8 +197,7 @@ mod tests {
     fn repairs_move_the_newest_packet_but_not_the_end_of_the_first_transmission() {
         let mut log = SendLog::default();
         let mark = crate::media::FrameMark { index: 0, packets: 1, fec: 0, keyframe: false };
-        let info =
-            |sent_us| FrameInfo { encode_started_us: 0, encoded_us: 0, sent_us, mark, recovers_from: None };
+        let info = |sent_us| FrameInfo { encode_started_us: 0, encoded_us: 0, sent_us, mark, recovers_from: None };
         log.note(7, info(9_000), true);
         log.note(7, info(9_500), true);
         log.note(7, info(45_000), false);

@@ -10,8 +10,9 @@ mod video;
 pub use account::FrameTimes;
 pub use mailbox::FromVehicle;
 
+use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
 use account::Account;
 use feedback::Feedback;
 use mailbox::Mailbox;
@@ -168,7 +169,23 @@ impl SeatLink {
         vehicle: VehicleId,
         options: SeatOptions,
     ) -> Result<Self, LinkError> {
-        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()))?;
+        Self::connect_as(runtime, control_plane, seat, vehicle, options, None)
+    }
+
+    /// As [`Self::connect`], as the owner of `identity`: nobody else can register under this seat's name, and the
+    /// vehicle accepts no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_as(
+        runtime: &Handle,
+        control_plane: &str,
+        seat: SeatId,
+        vehicle: VehicleId,
+        options: SeatOptions,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
+        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()), identity)?;
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             seat,
@@ -245,7 +262,7 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
         };
         let gone = ended.reason.is_none();
         let reason = ended.reason.unwrap_or_else(|| "the seat left".to_owned());
-        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone() });
+        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone(), code: None });
         if gone {
             return;
         }
@@ -316,6 +333,7 @@ async fn call(
         vehicle: shared.vehicle.clone(),
         watch_only: shared.options.watch_only,
         features: crate::features(),
+        vouched: None,
     };
     if signalling.outgoing.send(call).await.is_err() {
         return Call::Unwanted;
@@ -329,7 +347,12 @@ async fn call(
             alive = queues.discard() => if !alive { return Call::Unwanted },
             event = signalling.incoming.recv() => match event {
                 Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
-                    Signal::Offer { sdp, features, .. } => return Call::Offer(session::Offer { sdp, features }),
+                    Signal::Offer { sdp, features, vouched, .. } => {
+                        return match check_vouched(&sdp, vouched.as_deref()) {
+                            Ok(()) => Call::Offer(session::Offer { sdp, features, vouched }),
+                            Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
+                        };
+                    }
                     Signal::Bye { reason, .. } => return Call::Failed(reason),
                     Signal::Error { message, .. } => return Call::Failed(message),
                     _ => {}

@@ -4,8 +4,8 @@ use super::mailbox::FromVehicle;
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
 use crate::peer::{
-    self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal, datagram,
-    open_channel, watch_channel,
+    self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
+    check_vouched, datagram, open_channel, watch_channel,
 };
 use crate::signalling::{SignalEvent, Signalling};
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
@@ -55,6 +55,8 @@ pub(super) struct Offer {
     pub(super) sdp: String,
     /// Names of what the vehicle understands beyond plain WebRTC.
     pub(super) features: Vec<String>,
+    /// Fingerprint of the vehicle's certificate as the control plane knows it.
+    pub(super) vouched: Option<String>,
 }
 
 /// How a session ended.
@@ -129,7 +131,11 @@ impl Peer {
     ) -> Result<Self, LinkError> {
         let (events_tx, events) = mpsc::channel(256);
         let (incoming_tx, incoming) = mpsc::channel(64);
-        let setup = PeerSetup { events: events_tx, datagrams: (STATE_CHANNEL, incoming_tx.clone()) };
+        let setup = PeerSetup {
+            config: &signalling.peer_config(),
+            events: events_tx,
+            datagrams: (STATE_CHANNEL, incoming_tx.clone()),
+        };
         let (connection, _) = peer::build(setup).await?;
         set_offer(&*connection, offer.sdp).await?;
         let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
@@ -274,7 +280,10 @@ impl Peer {
                 Ok(())
             }
             // Another path for the same session.
-            Signal::Offer { sdp, .. } => {
+            Signal::Offer { sdp, vouched, .. } => {
+                if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                    return over(format!("{failure}: {}", failure.advice()));
+                }
                 self.candidates = RemoteCandidates::default();
                 let answered = async {
                     set_offer(&*self.connection, sdp).await?;
@@ -387,6 +396,6 @@ async fn send_answer(connection: &dyn PeerConnection, session: &str, signalling:
     let answer = connection.create_answer(None).await.map_err(failed)?;
     let sdp = answer.sdp.clone();
     connection.set_local_description(answer).await.map_err(failed)?;
-    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp }).await;
+    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
     Ok(())
 }

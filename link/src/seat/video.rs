@@ -129,8 +129,13 @@ impl Stream {
         let capture_us = self.capture_time(frame.timestamp);
         self.shared.feedback.found(self.camera);
         let times = self.times(state, &frame, capture_us);
-        let frame =
-            EncodedFrame { data: frame.data, capture_us, keyframe: frame.keyframe, camera: self.camera as u8, ..Default::default() };
+        let frame = EncodedFrame {
+            data: frame.data,
+            capture_us,
+            keyframe: frame.keyframe,
+            camera: self.camera as u8,
+            ..Default::default()
+        };
         match &self.decoder {
             Some(decoder) => {
                 if !decoder.push(Job { frame, times }) {

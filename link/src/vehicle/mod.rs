@@ -10,15 +10,15 @@ pub use cameras::CameraOrder;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
-use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::cc::{Budget, CameraPlan};
+use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
 use cameras::Cameras;
 use inbox::Inbox;
 use prost::Message;
 use protocol::signalling::Signal;
-use protocol::v1;
+use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs};
 use stats::Stats;
 use std::collections::BTreeMap;
@@ -104,11 +104,27 @@ impl VehicleLink {
         cameras: &[VideoSpec],
         origin: Instant,
     ) -> Result<Self, LinkError> {
+        Self::start_as(runtime, control_plane, hello, cameras, origin, None)
+    }
+
+    /// As [`Self::start_with_clock`], as the owner of `identity`: nobody else can register under this vehicle's name,
+    /// and seats accept no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        cameras: &[VideoSpec],
+        origin: Instant,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
         if cameras.is_empty() || cameras.len() > MAX_CAMERAS {
             return Err(LinkError::Cameras { got: cameras.len(), max: MAX_CAMERAS });
         }
         let vehicle = protocol::VehicleId::new(hello.vehicle_id.clone())?;
-        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()))?;
+        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()), identity)?;
         let (inbox, received) = Inbox::new();
         let budget = Budget::new(cameras);
         let shared = Arc::new(Shared {
@@ -249,15 +265,15 @@ impl Switchboard {
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::Call { session, seat, vehicle, watch_only, features } => {
+            Signal::Call { session, seat, vehicle, watch_only, features, .. } => {
                 if vehicle.as_str() == self.shared.hello.vehicle_id {
                     self.on_call(session, seat.as_str(), watch_only, features);
                 }
             }
             Signal::Restart { session } if !self.sessions.contains_key(&session) => {
-                self.refuse(session, "the vehicle knows no such session; it was restarted");
+                self.refuse(session, "the vehicle knows no such session; it was restarted", Failure::SessionUnknown);
             }
-            Signal::Error { session: None, message } => tracing::warn!(%message, "control plane refused"),
+            Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 if let Some(session) = other.session().and_then(|id| self.sessions.get(id)) {
                     session.on_signal(other);
@@ -268,10 +284,11 @@ impl Switchboard {
 
     fn on_call(&mut self, id: String, seat: &str, watch_only: bool, features: Vec<String>) {
         if self.sessions.contains_key(&id) || id.is_empty() || id.len() > 128 {
-            return self.refuse(id, "the session's name is taken or not usable");
+            return self.refuse(id, "the session's name is taken or not usable", Failure::Refused);
         }
         if self.sessions.len() >= MAX_SESSIONS {
-            return self.refuse(id, "the vehicle serves as many seats as it can; try again when one has left");
+            let reason = "the vehicle serves as many seats as it can; try again when one has left";
+            return self.refuse(id, reason, Failure::VehicleFull);
         }
         let inputs = SessionInputs {
             id: id.clone(),
@@ -280,13 +297,14 @@ impl Switchboard {
             features,
             shared: self.shared.clone(),
             signals: self.signalling.outgoing.clone(),
+            peer: self.signalling.peer_config(),
             notes: self.notes_tx.clone(),
         };
         self.sessions.insert(id, Session::start(inputs));
     }
 
-    fn refuse(&self, session: String, reason: &str) {
-        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned() });
+    fn refuse(&self, session: String, reason: &str, code: Failure) {
+        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned(), code: Some(code) });
     }
 
     fn send(&mut self, out: Outgoing) {

@@ -147,7 +147,8 @@ impl Stats {
         sessions.values_mut().for_each(|s| s.sent.trim(now_us));
         let drives = sessions.values().any(|s| !s.watch_only);
         let chosen = || sessions.values().filter(|s| !drives || !s.watch_only);
-        let worst = |value: &dyn Fn(&PerSession) -> f64| chosen().map(value).filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let worst =
+            |value: &dyn Fn(&PerSession) -> f64| chosen().map(value).filter(|v| v.is_finite()).fold(0.0, f64::max);
         let of_estimate = |value: fn(&Estimate) -> f64| worst(&|s| s.estimate.as_ref().map_or(0.0, value));
         let target = chosen().filter_map(|s| s.estimate).map(|e| e.target_bps).reduce(f64::min);
         let oldest_picture = chosen().max_by(|a, b| a.report.picture_age_ms.total_cmp(&b.report.picture_age_ms));

@@ -106,7 +106,7 @@ fn forward(peers: &Mutex<Peers>, from: &str, signal: Signal) {
         None => {
             if let Some(tx) = peers.connected.get(from) {
                 let message = format!("{to} is not connected");
-                let _ = tx.send(Signal::Error { session: Some(session), message });
+                let _ = tx.send(Signal::Error { session: Some(session), message, code: None });
             }
         }
     }

@@ -14,7 +14,7 @@ use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use link::video::VideoSpec;
-use link::{CameraStreamer, LinkError, VehicleLink};
+use link::{CameraStreamer, Identity, LinkError, VehicleLink};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::v1::Hello;
@@ -221,7 +221,8 @@ fn start_link(
         fps: camera::FPS,
     };
     let video: Vec<_> = cameras.iter().map(video).collect();
-    VehicleLink::start_with_clock(runtime, &config.control_plane, hello, &video, origin)
+    let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
+    VehicleLink::start_as(runtime, &config.control_plane, hello, &video, origin, Some(identity))
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.

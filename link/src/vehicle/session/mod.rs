@@ -7,7 +7,9 @@ mod offer;
 use super::Shared;
 use super::inbox::FromSeatBody;
 use crate::LinkError;
-use crate::peer::{Early, Incoming, PeerEvent, RemoteCandidates, candidate_signal, watch_channel};
+use crate::peer::{
+    Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
+};
 use crate::video::EncodedFrame;
 use bytes::Bytes;
 use context::Context;
@@ -41,6 +43,7 @@ pub(super) struct SessionInputs {
     pub(super) features: Vec<String>,
     pub(super) shared: Arc<Shared>,
     pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) peer: PeerConfig,
     pub(super) notes: mpsc::Sender<Note>,
 }
 
@@ -70,11 +73,11 @@ impl Session {
         let (states, states_rx) = watch::channel(Bytes::new());
         let (events, events_rx) = mpsc::channel(EVENTS);
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
-        let SessionInputs { id, seat, watch_only, features, shared, signals: out, notes } = inputs;
+        let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
         let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone()));
         context.shared.stats.add(&context.id, context.watch_only);
         let outputs = Outputs { states: states_rx, events: events_rx, frames: frames_rx };
-        tokio::spawn(run(context.clone(), signals_rx, outputs, out, notes));
+        tokio::spawn(run(context.clone(), signals_rx, outputs, peer, Ways { out, notes }));
         Self { seat, context, signals, states, events, frames, waiting: vec![true; cameras] }
     }
 
@@ -83,7 +86,7 @@ impl Session {
     }
 
     pub(super) fn end(&self, reason: &str) {
-        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned() });
+        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned(), code: None });
     }
 
     pub(super) fn send_state(&self, state: &Bytes) {
@@ -112,25 +115,27 @@ impl Session {
     }
 }
 
-async fn run(
-    context: Arc<Context>,
-    signals: mpsc::Receiver<Signal>,
-    outputs: Outputs,
+/// Whom a session talks to besides its seat.
+struct Ways {
+    /// The other side, by signalling.
     out: mpsc::Sender<Signal>,
+    /// The switchboard.
     notes: mpsc::Sender<Note>,
-) {
+}
+
+async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, outputs: Outputs, peer: PeerConfig, ways: Ways) {
     let mut life = Life { connected: false, silent: false };
-    let reason = match serve(&context, signals, outputs, &out, &notes, &mut life).await {
+    let reason = match serve(&context, signals, outputs, &peer, &ways, &mut life).await {
         Ok(reason) => reason,
         Err(error) => error.to_string(),
     };
     tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
-    let _ = out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone() });
+    let _ = ways.out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: None });
     if life.connected && !life.silent {
         context.tell(FromSeatBody::Disconnected { reason });
     }
     context.shared.cameras.forget(&context.id);
-    let _ = notes.send(Note::Ended(context.id.clone())).await;
+    let _ = ways.notes.send(Note::Ended(context.id.clone())).await;
 }
 
 /// How the session stands.
@@ -145,14 +150,14 @@ async fn serve(
     context: &Arc<Context>,
     mut signals: mpsc::Receiver<Signal>,
     outputs: Outputs,
-    out: &mpsc::Sender<Signal>,
-    notes: &mpsc::Sender<Note>,
+    peer: &PeerConfig,
+    Ways { out, notes }: &Ways,
     life: &mut Life,
 ) -> Result<String, LinkError> {
     let mut tasks = JoinSet::new();
     let (incoming_tx, mut incoming) = mpsc::channel(64);
     let Made { connection, mut events, mut opened, sdp } =
-        offer::make(context, incoming_tx.clone(), outputs, &mut tasks).await?;
+        offer::make(context, peer, incoming_tx.clone(), outputs, &mut tasks).await?;
     let _ = out.send(offer::signal(context, sdp)).await;
 
     let deadline = Instant::now() + SETUP;
@@ -163,7 +168,10 @@ async fn serve(
     let reason = loop {
         tokio::select! {
             signal = signals.recv() => match signal {
-                Some(Signal::Answer { sdp, .. }) => {
+                Some(Signal::Answer { sdp, vouched, .. }) => {
+                    if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                        break format!("{failure}: the seat's certificate is not the one vouched for");
+                    }
                     on_answer(&*connection, sdp).await?;
                     candidates.remote_description_is_set(&*connection).await;
                 }

@@ -2,13 +2,16 @@
 
 use super::context::Context;
 use super::media::{self, Input, Track};
-use crate::peer::{self, ChannelEnd, Incoming, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel};
+use crate::peer::{
+    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel,
+};
 use crate::video::EncodedFrame;
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::v1;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
@@ -18,7 +21,6 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
-use rtc::peer_connection::configuration::RTCOfferOptions;
 use webrtc::peer_connection::PeerConnection;
 
 /// What goes out to the seat.
@@ -40,12 +42,13 @@ pub(super) struct Made {
 /// Sets up tracks and channels and starts what serves them.
 pub(super) async fn make(
     context: &Arc<Context>,
+    config: &PeerConfig,
     incoming: mpsc::Sender<Incoming>,
     outputs: Outputs,
     tasks: &mut JoinSet<()>,
 ) -> Result<Made, LinkError> {
     let (events_tx, events) = mpsc::channel(256);
-    let setup = PeerSetup { events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()) };
+    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()) };
     let (connection, estimate) = peer::build(setup).await?;
     let mut tracks = Vec::new();
     for camera in 0..context.shared.cameras.specs().len() {
@@ -93,7 +96,7 @@ pub(super) async fn describe(
 
 /// The offer as signalling message.
 pub(super) fn signal(context: &Context, sdp: String) -> Signal {
-    Signal::Offer { session: context.id.clone(), sdp, features: crate::features() }
+    Signal::Offer { session: context.id.clone(), sdp, features: crate::features(), vouched: None }
 }
 
 async fn send_states(context: Arc<Context>, mut channel: ChannelEnd, track: Track, mut states: watch::Receiver<Bytes>) {
