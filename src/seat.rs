@@ -1,7 +1,7 @@
 //! `takeover seat --headless`: a seat without a screen that writes down when each picture came.
 
 use anyhow::Context;
-use link::{FromVehicle, SeatLink, SeatOptions};
+use link::{FrameTimes, FromVehicle, SeatLink, SeatOptions};
 use protocol::v1::{CommandDatagram, OperatorInput};
 use protocol::{SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,7 @@ impl Desk {
             capture_us: picture.capture_us,
             presented_us,
             presented_seat_us: now_us,
-            stages_ms: stages_ms(picture, clock.remote_from_local(picture.decoded_us), presented_us),
+            stages_ms: stages_ms(picture, presented_us),
         });
     }
 
@@ -249,6 +249,9 @@ impl Desk {
             ("packets_lost", stats.packets_lost),
             ("pictures", stats.pictures),
             ("pictures_late", stats.pictures_late),
+            ("repaired_by_fec", stats.packets_repaired_by_fec),
+            ("repaired_by_nack", stats.packets_repaired_by_nack),
+            ("recoveries_wanted", stats.recoveries_wanted),
             ("malformed", stats.malformed),
             ("sessions", stats.sessions),
         ];
@@ -258,12 +261,15 @@ impl Desk {
 }
 
 fn stage_names() -> Vec<String> {
-    ["capture to decoded", "present"].map(str::to_owned).to_vec()
+    FrameTimes::STAGES.iter().chain(&["present"]).map(|name| (*name).to_owned()).collect()
 }
 
-fn stages_ms(picture: &link::DecodedPicture, decoded_us: u64, presented_us: u64) -> Vec<f32> {
-    let times = [picture.capture_us, decoded_us, presented_us];
-    times.windows(2).map(|pair| ((pair[1] as f64 - pair[0] as f64) / 1e3) as f32).collect()
+fn stages_ms(picture: &link::DecodedPicture, presented_us: u64) -> Vec<f32> {
+    let Some((times, stages)) = picture.times.and_then(|times| Some((times, times.stages_ms()?))) else {
+        return Vec::new();
+    };
+    let present = (presented_us as f64 - times.decoded_us as f64) / 1e3;
+    stages.into_iter().chain([present]).map(|ms| ms as f32).collect()
 }
 
 fn print_summary(report: &SeatReport) {

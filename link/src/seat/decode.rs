@@ -5,7 +5,7 @@ use super::{FrameTimes, Shared};
 use crate::LinkError;
 use crate::video::{EncodedFrame, H264Decoder};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A frame and what is known of its way so far.
 pub(super) struct Job {
@@ -16,8 +16,20 @@ pub(super) struct Job {
 /// The way to the decoder's thread; it ends when this is dropped.
 pub(super) struct DecodeThread {
     jobs: crossbeam_channel::Sender<Job>,
-    stumbled: Arc<AtomicBool>,
+    stumbled: Arc<AtomicU8>,
 }
+
+/// Why a decoder cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stumble {
+    /// It lacks a picture that was referred to.
+    Reference,
+    /// It has lost its parameter sets, as OpenH264 does after any damage: only a keyframe helps.
+    Damage,
+}
+
+const REFERENCE: u8 = 1;
+const DAMAGE: u8 = 2;
 
 /// Frames waiting. More means the machine cannot keep up: then everything up to the next recovery goes.
 const QUEUE: usize = 16;
@@ -29,15 +41,19 @@ impl DecodeThread {
     }
 
     /// Whether the decoder refused something since the last question.
-    pub(super) fn stumbled(&self) -> bool {
-        self.stumbled.swap(false, Ordering::Relaxed)
+    pub(super) fn stumbled(&self) -> Option<Stumble> {
+        match self.stumbled.swap(0, Ordering::Relaxed) {
+            0 => None,
+            REFERENCE => Some(Stumble::Reference),
+            _ => Some(Stumble::Damage),
+        }
     }
 }
 
 pub(super) fn start(shared: &Arc<Shared>, camera: usize) -> Result<DecodeThread, LinkError> {
     const NAME: &str = "link-decode";
     let (jobs, queue) = crossbeam_channel::bounded(QUEUE);
-    let stumbled = Arc::new(AtomicBool::new(false));
+    let stumbled = Arc::new(AtomicU8::new(0));
     let decoder = H264Decoder::new()?;
     let (shared, flag) = (shared.clone(), stumbled.clone());
     std::thread::Builder::new()
@@ -52,7 +68,7 @@ fn run(
     mut decoder: H264Decoder,
     queue: &crossbeam_channel::Receiver<Job>,
     shared: &Shared,
-    stumbled: &AtomicBool,
+    stumbled: &AtomicU8,
 ) {
     for Job { frame, times } in queue {
         let started_us = shared.now_us();
@@ -67,15 +83,13 @@ fn run(
                     ..times
                 });
                 shared.on_picture(picture.times.as_ref());
-                // Every frame has to be decoded, but only the newest is worth showing.
-                if queue.is_empty() {
-                    shared.mailbox.put(FromVehicle::Picture(picture));
-                }
+                shared.mailbox.put(FromVehicle::Picture(picture));
             }
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "picture not decodable");
-                stumbled.store(true, Ordering::Relaxed);
+                let why = if matches!(error, LinkError::MissingReference { .. }) { REFERENCE } else { DAMAGE };
+                stumbled.fetch_max(why, Ordering::Relaxed);
             }
         }
     }

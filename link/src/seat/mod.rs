@@ -349,7 +349,7 @@ async fn call(
                 Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
                     Signal::Offer { sdp, features, vouched, .. } => {
                         return match check_vouched(&sdp, vouched.as_deref()) {
-                            Ok(()) => Call::Offer(session::Offer { sdp, features, vouched }),
+                            Ok(()) => Call::Offer(session::Offer { sdp, features }),
                             Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
                         };
                     }

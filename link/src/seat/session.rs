@@ -55,8 +55,6 @@ pub(super) struct Offer {
     pub(super) sdp: String,
     /// Names of what the vehicle understands beyond plain WebRTC.
     pub(super) features: Vec<String>,
-    /// Fingerprint of the vehicle's certificate as the control plane knows it.
-    pub(super) vouched: Option<String>,
 }
 
 /// How a session ended.

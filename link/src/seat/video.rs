@@ -1,7 +1,7 @@
 //! From RTP packets to frames: asks for what is missing while that can still help, and for a recovery when it cannot.
 
 use super::account::{FrameTimes, SendLog};
-use super::decode::{DecodeThread, Job};
+use super::decode::{DecodeThread, Job, Stumble};
 use super::mailbox::FromVehicle;
 use super::{Shared, lock};
 use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, Receiver, ReceiverOutput, ReceiverStats, RtpIn};
@@ -108,8 +108,11 @@ impl Stream {
             state.reviewed_us = now_us;
             let round_trip = self.shared.round_trip_us().unwrap_or((UNKNOWN_ROUND_TRIP_US, UNKNOWN_ROUND_TRIP_US / 4));
             state.receiver.set_round_trip(round_trip.0, round_trip.1);
-            if self.decoder.as_ref().is_some_and(DecodeThread::stumbled) {
+            if let Some(stumble) = self.decoder.as_ref().and_then(DecodeThread::stumbled) {
                 state.receiver.note_decode_failed(now_us, None);
+                if stumble == Stumble::Damage {
+                    self.ask_for_keyframe(state.media_ssrc).await;
+                }
             }
             let stats = state.receiver.stats();
             self.count(stats, state.counted);
@@ -176,9 +179,13 @@ impl Stream {
         self.shared.count(|stats| stats.recoveries_wanted += 1);
         self.shared.feedback.lost(self.camera);
         if !self.feedback {
-            let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-            let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
+            self.ask_for_keyframe(media_ssrc).await;
         }
+    }
+
+    async fn ask_for_keyframe(&self, media_ssrc: u32) {
+        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+        let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
     }
 
     fn count(&self, now: ReceiverStats, before: ReceiverStats) {

@@ -101,6 +101,14 @@ pub struct DecodedPicture {
     pub times: Option<crate::FrameTimes>,
 }
 
+impl DecodedPicture {
+    /// Borrowed, as encoders want it.
+    #[must_use]
+    pub fn as_i420(&self) -> I420<'_> {
+        I420 { width: self.width, height: self.height, y: &self.y, u: &self.u, v: &self.v }
+    }
+}
+
 /// What a picture may refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reference {

@@ -1,9 +1,9 @@
 //! A film as a camera: H.264 in MP4, decoded beforehand so that playing costs nothing beside the encoder, and played
 //! forth and back so that no cut costs a large picture.
 
-use super::Planes;
 use anyhow::{Context, bail};
 use link::video::H264Decoder;
+use link::video::Planes;
 use std::path::Path;
 
 /// Pictures kept: 5 s, 200 MB.
@@ -39,12 +39,9 @@ impl Film {
             let unit = annex_b(&parameters, sample_data, sample.is_sync)?;
             // What the decoder cannot take is left out: these are test pictures.
             if let Ok(Some(picture)) = decoder.decode(&unit) {
-                let size = (picture.width, picture.height);
-                pictures.push(Planes {
-                    y: scale(&picture.y, size, (width, height))?,
-                    u: scale(&picture.u, (size.0 / 2, size.1 / 2), (width / 2, height / 2))?,
-                    v: scale(&picture.v, (size.0 / 2, size.1 / 2), (width / 2, height / 2))?,
-                });
+                let mut scaled = Planes::default();
+                scaled.scale_from(picture.as_i420(), width, height);
+                pictures.push(scaled);
             }
         }
         if pictures.len() < 2 {

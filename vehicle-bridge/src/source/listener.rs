@@ -5,8 +5,6 @@ use link::{FromSeatBody, VehicleLink};
 use protocol::v1::CommandDatagram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Ages by the seat's own estimate of the clocks, from sampling at the seat, milliseconds.
@@ -26,9 +24,8 @@ pub struct CommandAges {
 /// A day at 100 Hz: what comes later is not written down.
 const MOST: usize = 8_640_000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Listener {
-    keyframe: Arc<AtomicBool>,
     pub(super) ages: CommandAges,
     pub(super) sessions: Vec<(u64, String)>,
     /// Vehicle's minus seat's clock by seat, microseconds.
@@ -43,25 +40,12 @@ pub(super) struct Listener {
 const SILENCE_US: u64 = 10_000_000;
 
 impl Listener {
-    pub(super) fn new(keyframe: Arc<AtomicBool>) -> Self {
-        Self {
-            keyframe,
-            ages: CommandAges::default(),
-            sessions: Vec::new(),
-            offsets_us: BTreeMap::new(),
-            newest: None,
-            heard_us: 0,
-            first: None,
-        }
-    }
-
     /// Takes everything that has come.
     pub(super) fn look(&mut self, link: &VehicleLink) {
         while let Some(message) = link.try_recv() {
             let at_us = message.received_us;
             match message.body {
                 FromSeatBody::Command(command) => self.command(&message.seat_id, at_us, &command),
-                FromSeatBody::KeyframeWanted => self.keyframe.store(true, Ordering::Relaxed),
                 FromSeatBody::Connected => {
                     self.first.get_or_insert_with(|| (Instant::now(), usage::now().cpu_s));
                     self.note(at_us, "connected".to_owned());

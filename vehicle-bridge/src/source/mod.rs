@@ -12,8 +12,8 @@ pub use listener::CommandAges;
 use crate::live::camera::FPS;
 use anyhow::Context;
 use film::Film;
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder, VideoSpec};
-use link::{VehicleLink, timecode};
+use link::video::{Planes, VideoSpec};
+use link::{CameraStreamer, VehicleLink};
 use listener::Listener;
 use protocol::v1::{Hello, LinkStats, StateDatagram};
 use protocol::{Embodiment, VehicleId};
@@ -77,14 +77,6 @@ enum Footage {
     Film(Film),
 }
 
-/// Planes of a picture.
-#[derive(Debug, Clone, Default)]
-struct Planes {
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
-}
-
 impl Footage {
     fn open(source: &str) -> anyhow::Result<Self> {
         let (width, height) = SIZE;
@@ -123,14 +115,13 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         height: spec.height,
         ..Default::default()
     };
-    let link = VehicleLink::start_with_clock(runtime, &config.control_plane, hello, spec, origin)?;
+    let link = VehicleLink::start_with_clock(runtime, &config.control_plane, hello, &[spec], origin)?;
     let link = Arc::new(link);
     let origin_unix_us = usage::zero_unix_us(|| link.now_us());
-    let keyframe = Arc::new(AtomicBool::new(false));
-    let mut listener = Listener::new(Arc::clone(&keyframe));
+    let mut listener = Listener::default();
     let camera = std::thread::Builder::new().name("camera".to_owned()).spawn({
         let (link, stop) = (Arc::clone(&link), Arc::clone(stop));
-        move || film_with(&footage, &link, &keyframe, &stop)
+        move || film_with(&footage, &link, &stop)
     })?;
     let mut memory_bytes = Vec::new();
     let mut next = origin;
@@ -171,38 +162,25 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     std::fs::write(file, serde_json::to_vec(&report)?).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The camera's thread: returns the capture time of each picture.
-fn film_with(
-    footage: &Footage,
-    link: &Arc<VehicleLink>,
-    keyframe: &AtomicBool,
-    stop: &AtomicBool,
-) -> anyhow::Result<Vec<u64>> {
+/// The camera's thread: returns the capture time of each picture that was sent.
+fn film_with(footage: &Footage, link: &Arc<VehicleLink>, stop: &AtomicBool) -> anyhow::Result<Vec<u64>> {
     let (width, height) = SIZE;
-    let mut encoder = H264Encoder::new(H264Config::new(width, height, FPS))?;
-    let mut bitrate = encoder.bitrate_bps();
-    let mut planes = Planes::default();
+    let mut streamer = CameraStreamer::new(Arc::clone(link), 0)?;
+    let mut picture = Planes { width, height, ..Default::default() };
     let mut captured_us = Vec::new();
     let start_us = link.now_us();
     for number in 0u32.. {
         // Drawing is not the camera's doing: it is done before the picture is due.
-        footage.draw(number, &mut planes);
+        footage.draw(number, &mut picture);
         let due_us = start_us + (f64::from(number) * 1e6 / FPS) as u64;
         std::thread::sleep(Duration::from_micros(due_us.saturating_sub(link.now_us())));
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let capture_us = link.now_us();
-        timecode::stamp(&mut planes.y, width, height, number, capture_us);
-        let wanted = link.stats().target_bitrate_bps as u32;
-        if wanted > 0 && wanted.abs_diff(bitrate) > bitrate / 20 && encoder.set_bitrate(wanted).is_ok() {
-            bitrate = wanted;
+        if streamer.stream(&mut picture, capture_us)?.is_some() {
+            captured_us.push(capture_us);
         }
-        let picture = I420 { width, height, y: &planes.y, u: &planes.u, v: &planes.v };
-        if let Some(frame) = encoder.encode(picture, capture_us, keyframe.swap(false, Ordering::Relaxed))? {
-            link.send_frame(frame);
-        }
-        captured_us.push(capture_us);
     }
     Ok(captured_us)
 }

@@ -1,7 +1,7 @@
 //! A moving test scene: a textured ground that flows past and things that move across it, about as hard to encode as a
 //! drive through a town.
 
-use super::Planes;
+use link::video::Planes;
 
 /// The scene; drawing is a copy out of a large still picture plus a few rectangles, so that it costs next to nothing
 /// beside the encoder.
