@@ -78,6 +78,10 @@ impl Router {
         let address = format!("{}/24", Self::address(side, n));
         ip(&["-n", namespace, "address", "add", &address, "dev", &device])?;
         ip(&["-n", namespace, "link", "set", &device, "mtu", "1500", "txqueuelen", "2000", "up"])?;
+        if n == 0 {
+            // Programs that join a multicast group (mDNS) need some route for it, as every connected machine has.
+            ip(&["-n", namespace, "route", "add", "default", "dev", &device])?;
+        }
         Ok(Tun(file))
     }
 }

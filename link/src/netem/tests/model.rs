@@ -151,7 +151,8 @@ fn a_saturated_bottleneck_delivers_its_rate_and_no_more() {
 
 #[test]
 fn a_step_of_the_rate_acts_on_what_waits_already() {
-    let at = |mbps| Impairment { rate_bps: mbps * 1_000_000, queue: QueueLimit::Ms(1000), ..Impairment::default() };
+    let at =
+        |mbps: u64| Impairment { rate_bps: mbps * 1_000_000, queue: QueueLimit::Ms(1000), ..Impairment::default() };
     let mut way = Direction::new(Script::new(at(1), vec![(15_000, at(2))], None), 1);
     (0..3).for_each(|n| _ = way.push(0, 1250, n));
     // The second is half sent at the step, and needs 2.5 ms for the rest.
