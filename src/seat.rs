@@ -192,6 +192,7 @@ impl Desk {
 
     fn present(&mut self, seat: &SeatLink, picture: &link::DecodedPicture) {
         let now_us = seat.now_us();
+        seat.presented(picture.decoded_us, now_us);
         self.report.first_picture_ms.get_or_insert(now_us as f64 / 1e3);
         self.first.get_or_insert_with(|| (usage::now().cpu_s, Instant::now()));
         let Some(clock) = seat.clock().filter(|_| picture.capture_us > 0) else { return };

@@ -13,6 +13,7 @@ use crate::LinkError;
 use crate::cc::{EstimateHandle, Estimator};
 use crate::rtp::FRAME_INFO_URI;
 use protocol::signalling::Signal;
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
     CongestionControlBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, TwccReceiverBuilder,
     TwccSenderBuilder,
@@ -177,6 +178,8 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
         )
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
         .with_include_loopback_candidate(true)
+        // Hidden addresses need no resolving (see `RemoteCandidates`), and its socket fails where there is no default route.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .build();
@@ -219,11 +222,17 @@ pub(crate) async fn sending_extensions(connection: &dyn PeerConnection) -> Exten
     parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default()
 }
 
-/// What was agreed for the video we receive.
-pub(crate) async fn receiving_extensions(connection: &dyn PeerConnection) -> ExtensionIds {
-    let Some(receiver) = connection.get_receivers().await.into_iter().next() else { return ExtensionIds::default() };
-    let parameters = receiver.get_parameters().await;
-    parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default()
+/// What our answer agrees to for the video we receive: the first id of each extension, as all sections share one transport.
+pub(crate) fn answered_extensions(sdp: &str) -> ExtensionIds {
+    let id = |uri: &str| {
+        let extension = |line: &str| {
+            let (id, rest) = line.trim().strip_prefix("a=extmap:")?.split_once(' ')?;
+            let named = rest.split(' ').next() == Some(uri);
+            named.then(|| id.split('/').next()?.parse().ok()).flatten()
+        };
+        sdp.lines().find_map(extension).unwrap_or(0)
+    };
+    ExtensionIds { playout_delay: id(PLAYOUT_DELAY), frame_info: id(FRAME_INFO_URI) }
 }
 
 /// A local candidate as signalling message; `None` for one that no peer can use.
@@ -277,5 +286,19 @@ async fn apply(connection: &dyn PeerConnection, init: RTCIceCandidateInit) {
     let text = init.candidate.clone();
     if let Err(error) = connection.add_ice_candidate(init).await {
         tracing::debug!(candidate = %text, %error, "remote candidate not usable");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extension_ids_are_read_from_an_answer() {
+        let sdp =
+            format!("v=0\r\na=extmap:5/recvonly {FRAME_INFO_URI}\r\na=extmap:x {PLAYOUT_DELAY}\r\na=extmap:7\r\n");
+        assert_eq!(answered_extensions(&sdp), ExtensionIds { playout_delay: 0, frame_info: 5 });
+        assert_eq!(camera_of("camera-2"), 2);
+        assert_eq!(camera_of("something else"), 0);
     }
 }

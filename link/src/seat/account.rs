@@ -115,7 +115,11 @@ impl SendLog {
 pub(super) struct Account {
     ages_ms: Vec<f64>,
     stages_ms: [Vec<f64>; 8],
+    present_ms: Vec<f64>,
 }
+
+/// From decoded to shown, as who shows it tells.
+const PRESENT: &str = "present";
 
 /// A second of four cameras, and room for a report that comes late.
 const MOST: usize = 1_000;
@@ -131,16 +135,25 @@ impl Account {
         }
     }
 
+    /// A picture was shown so long after it had been decoded.
+    pub(super) fn presented(&mut self, wait_ms: f64) {
+        if self.present_ms.len() < MOST && wait_ms.is_finite() {
+            self.present_ms.push(wait_ms.max(0.0));
+        }
+    }
+
     /// Mean age and the stages since the last call, which starts anew.
     pub(super) fn take(&mut self) -> (f64, Vec<StageLatency>) {
-        let Self { ages_ms, stages_ms } = std::mem::take(self);
-        let stages = FrameTimes::STAGES.iter().zip(stages_ms).filter(|(_, all)| !all.is_empty());
+        let Self { ages_ms, stages_ms, present_ms } = std::mem::take(self);
+        let age_ms = mean(&ages_ms) + mean(&present_ms);
+        let named = FrameTimes::STAGES.iter().zip(stages_ms).chain([(&PRESENT, present_ms)]);
+        let stages = named.filter(|(_, all)| !all.is_empty());
         let stages = stages.map(|(name, mut all)| StageLatency {
             stage: (*name).to_owned(),
             mean_ms: mean(&all),
             p95_ms: percentile(&mut all, 0.95),
         });
-        (mean(&ages_ms), stages.collect())
+        (age_ms, stages.collect())
     }
 }
 

@@ -223,6 +223,13 @@ impl SeatLink {
         self.shared.mailbox.take()
     }
 
+    /// Tells that a picture decoded at `decoded_us` was shown at `shown_us`, both on the seat's clock, for the latency
+    /// account.
+    pub fn presented(&self, decoded_us: u64, shown_us: u64) {
+        let wait_us = shown_us.saturating_sub(decoded_us);
+        lock(&self.shared.account).presented(wait_us as f64 / 1e3);
+    }
+
     /// The seat's clock, microseconds since it was made.
     #[must_use]
     pub fn now_us(&self) -> u64 {

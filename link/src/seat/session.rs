@@ -138,10 +138,10 @@ impl Peer {
         set_offer(&*connection, offer.sdp).await?;
         let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
         let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
-        send_answer(&*connection, session, signalling).await?;
+        let ids = send_answer(&*connection, session, signalling).await?;
         let mut candidates = RemoteCandidates::default();
         candidates.remote_description_is_set(&*connection).await;
-        let ids = peer::receiving_extensions(&*connection).await;
+        tracing::debug!(?ids, features = ?offer.features, "answered");
         let now = Instant::now();
         Ok(Self {
             shared: shared.clone(),
@@ -285,7 +285,7 @@ impl Peer {
                 self.candidates = RemoteCandidates::default();
                 let answered = async {
                     set_offer(&*self.connection, sdp).await?;
-                    send_answer(&*self.connection, &self.session, signalling).await
+                    send_answer(&*self.connection, &self.session, signalling).await.map(|_| ())
                 };
                 answered.await.map_err(|error| Some(error.to_string()))?;
                 self.candidates.remote_description_is_set(&*self.connection).await;
@@ -389,11 +389,16 @@ async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), L
     connection.set_remote_description(offer).await.map_err(failed)
 }
 
-async fn send_answer(connection: &dyn PeerConnection, session: &str, signalling: &Signalling) -> Result<(), LinkError> {
+async fn send_answer(
+    connection: &dyn PeerConnection,
+    session: &str,
+    signalling: &Signalling,
+) -> Result<ExtensionIds, LinkError> {
     let failed = |source| LinkError::WebRtc { what: "answer", source };
     let answer = connection.create_answer(None).await.map_err(failed)?;
     let sdp = answer.sdp.clone();
+    let ids = peer::answered_extensions(&sdp);
     connection.set_local_description(answer).await.map_err(failed)?;
     let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
-    Ok(())
+    Ok(ids)
 }

@@ -190,11 +190,11 @@ impl Stream {
 
     fn count(&self, now: ReceiverStats, before: ReceiverStats) {
         let mut stats = lock(&self.shared.stats);
-        stats.frames += now.frames - before.frames;
-        stats.frames_lost += now.frames_lost - before.frames_lost;
-        stats.packets_lost += now.packets_lost - before.packets_lost;
-        stats.packets_repaired_by_fec += now.repaired_by_fec - before.repaired_by_fec;
-        stats.packets_repaired_by_nack += now.repaired_by_nack - before.repaired_by_nack;
+        stats.frames += now.frames.saturating_sub(before.frames);
+        stats.frames_lost += now.frames_lost.saturating_sub(before.frames_lost);
+        stats.packets_lost += now.packets_lost.saturating_sub(before.packets_lost);
+        stats.packets_repaired_by_fec += now.repaired_by_fec.saturating_sub(before.repaired_by_fec);
+        stats.packets_repaired_by_nack += now.repaired_by_nack.saturating_sub(before.repaired_by_nack);
     }
 
     /// The capture time that an RTP timestamp stands for: of all times 13 hours apart the one nearest to the vehicle's now.

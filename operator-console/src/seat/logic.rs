@@ -356,27 +356,6 @@ impl SeatLogic {
         })
     }
 
-    /// Answers the vehicle's question about the picture shown; to be sent once a second.
-    #[must_use]
-    pub fn report(&self, now_us: u64) -> v1::SeatReport {
-        let (frames_shown, frames_late) = self.pictures.counts();
-        let latency = self.pictures.latency_ms();
-        let stage = |stage: &str, mean_ms, p95_ms| v1::StageLatency { stage: stage.into(), mean_ms, p95_ms };
-        let wait = self.pictures.wait_ms();
-        let mut stages = vec![stage("decoded to screen", wait, wait)];
-        stages.extend(latency.map(|(mean, p95)| stage("capture to screen", mean, p95)));
-        v1::SeatReport {
-            picture_age_ms: latency.map_or(0.0, |(mean, _)| mean),
-            clock_offset_us: self.clock.map_or(0.0, |c| c.offset_us),
-            clock_uncertainty_us: self.clock.map_or(0.0, |c| c.uncertainty_us),
-            round_trip_ms: self.clock.map_or(0.0, |c| c.round_trip_us / 1e3),
-            frames_shown,
-            frames_late,
-            keyframe_wanted: self.pictures.unchanged_us(now_us).is_none_or(|us| us > 1_000_000),
-            stages,
-        }
-    }
-
     fn speed_mps(&self) -> Option<f64> {
         let embodiment = Embodiment::by_name(self.embodiment.as_deref()?)?;
         embodiment.observation(&self.vehicle.state.as_ref()?.observation, "speed_mps").filter(|v| v.is_finite())

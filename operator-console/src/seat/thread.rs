@@ -20,7 +20,6 @@ const POLL: Duration = Duration::from_millis(2);
 /// A thread that was not run for longer skips ticks rather than sending a burst.
 const BURST: Duration = Duration::from_millis(50);
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Where to connect and as whom.
 #[derive(Debug, Clone)]
@@ -87,7 +86,6 @@ struct Seat {
     keyboard: KeyboardReader,
     pad: PadReader,
     pad_name: Option<String>,
-    reported_at: Instant,
 }
 
 impl Seat {
@@ -107,7 +105,6 @@ impl Seat {
             keyboard: KeyboardReader::default(),
             pad: PadReader::default(),
             pad_name: None,
-            reported_at: Instant::now(),
         }
     }
 
@@ -147,11 +144,7 @@ impl Seat {
                     tracing::warn!("a request found no room on the link");
                 }
             }
-            if let Some(mut command) = outputs.command {
-                if self.reported_at.elapsed() >= REPORT_EVERY {
-                    self.reported_at = Instant::now();
-                    command.report = Some(self.logic.report(now_us));
-                }
+            if let Some(command) = outputs.command {
                 link.send_command(command);
             }
         }
@@ -179,6 +172,9 @@ impl Seat {
         let clock = self.link.as_ref().and_then(SeatLink::clock);
         self.logic.pictures.on_shown(at_us, shown.capture_us, clock.as_ref());
         self.logic.pictures.on_wait(at_us.saturating_sub(shown.decoded_us));
+        if let Some(link) = &self.link {
+            link.presented(shown.decoded_us, at_us);
+        }
     }
 
     fn receive(&mut self) {

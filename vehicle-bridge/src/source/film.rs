@@ -98,19 +98,6 @@ fn annex_b(parameters: &Parameters, sample: &[u8], keyframe: bool) -> anyhow::Re
     Ok(unit)
 }
 
-/// Nearest pixels: quick, and sharp edges are what an encoder finds hard.
-fn scale(plane: &[u8], from: (usize, usize), to: (usize, usize)) -> anyhow::Result<Vec<u8>> {
-    if from.0 == 0 || from.1 == 0 || plane.len() != from.0 * from.1 {
-        bail!("a decoded picture has {} bytes instead of {}x{}", plane.len(), from.0, from.1);
-    }
-    let mut out = Vec::with_capacity(to.0 * to.1);
-    for row in 0..to.1 {
-        let line = &plane[row * from.1 / to.1 * from.0..][..from.0];
-        out.extend((0..to.0).map(|x| line[x * from.0 / to.0]));
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

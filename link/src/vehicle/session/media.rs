@@ -160,7 +160,9 @@ pub(super) async fn run(
             () = sleep_until(wake) => {}
         }
         if media.ids.is_none() && media.context.media_up.load(Ordering::Relaxed) {
-            media.ids = Some(peer::sending_extensions(&*connection).await);
+            let ids = peer::sending_extensions(&*connection).await;
+            tracing::debug!(?ids, "video may be sent");
+            media.ids = Some(ids);
         }
         if !media.send().await {
             return;
