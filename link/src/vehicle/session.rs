@@ -11,7 +11,7 @@ use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, MAX_INPUTS, REQUESTS_CHA
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 use protocol::signalling::Signal;
-use protocol::v1;
+use protocol::{Failure, v1};
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use std::hash::{BuildHasher, Hasher};
@@ -246,12 +246,16 @@ async fn run(
     ended: mpsc::Sender<String>,
 ) {
     let mut connected = false;
-    let reason = match serve(&context, queues, &peer, &signals, &mut connected).await {
+    let mut code = None;
+    let reason = match serve(&context, queues, &peer, &signals, &mut connected, &mut code).await {
         Ok(reason) => reason,
-        Err(error) => error.to_string(),
+        Err(error) => {
+            code = Some(Failure::NegotiationFailed);
+            error.to_string()
+        }
     };
     tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
-    let _ = signals.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: None });
+    let _ = signals.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code });
     if connected {
         context.tell(FromSeatBody::Disconnected { reason });
     }
@@ -265,6 +269,7 @@ async fn serve(
     config: &PeerConfig,
     out: &mpsc::Sender<Signal>,
     connected: &mut bool,
+    code: &mut Option<Failure>,
 ) -> Result<String, LinkError> {
     let (peer_tx, mut peer_rx) = mpsc::channel(256);
     let connection = peer::build(peer_tx, config).await?;
@@ -284,6 +289,7 @@ async fn serve(
             signal = signals.recv() => match signal {
                 Some(Signal::Answer { sdp, vouched, .. }) => {
                     if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                        *code = Some(failure);
                         break format!("{failure}: the seat's certificate is not the one vouched for");
                     }
                     let answer = RTCSessionDescription::answer(sdp)
@@ -302,7 +308,10 @@ async fn serve(
                 Some(Signal::Bye { reason, .. }) => break reason,
                 Some(Signal::Error { message, .. }) if !*connected => break message,
                 Some(_) => {}
-                None => break "the vehicle is shutting down".to_owned(),
+                None => {
+                    *code = Some(Failure::VehicleStopping);
+                    break "the vehicle is shutting down".to_owned();
+                }
             },
             event = peer_rx.recv() => match event {
                 Some(PeerEvent::Candidate(candidate)) => {
@@ -317,7 +326,10 @@ async fn serve(
                         context.keyframe_wanted();
                     }
                 }
-                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => break "the path to the seat is dead".to_owned(),
+                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => {
+                    *code = Some(if *connected { Failure::PathLost } else { Failure::IceFailedNoPath });
+                    break "the path to the seat is dead".to_owned();
+                }
                 Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
                 None => break "the connection is gone".to_owned(),
@@ -334,7 +346,10 @@ async fn serve(
                 context.tell(FromSeatBody::Connected);
                 early.take().iter().for_each(|message| context.on_message(message));
                             }
-            () = sleep_until(deadline), if !*connected => break format!("no connection within {SETUP:?}"),
+            () = sleep_until(deadline), if !*connected => {
+                *code = Some(Failure::IceFailedNoPath);
+                break format!("no connection within {SETUP:?}");
+            }
         }
     };
     tasks.abort_all();
