@@ -49,12 +49,14 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     let page = &mut desk.page;
     page.wait_until("takeover.driver.connected && takeover.cameras.pictures[0].counts.shown > 30").unwrap();
 
-    // What the pixels say is what the packets say, picture by picture.
+    // What the pixels say is what the packets say. A busy browser may draw a picture newer than the one it told of, which
+    // it may, but never an older one.
     let pictures = page.evaluate(READ_THIRTY).unwrap();
     let pictures = pictures.as_array().unwrap();
-    for picture in pictures {
-        assert_eq!((&picture["off"], &picture["width"]), (&Value::from(0), &Value::from(1280)), "{pictures:?}");
-    }
+    let off: Vec<i64> = pictures.iter().map(|p| p["off"].as_i64().unwrap_or_else(|| panic!("{pictures:?}"))).collect();
+    assert!(off.iter().filter(|ticks| **ticks == 0).count() >= 10, "{off:?}");
+    assert!(off.iter().all(|ticks| (0..90_000).contains(ticks)), "{off:?}");
+    assert!(pictures.iter().all(|p| p["width"] == 1280 && p["height"] == 720), "{pictures:?}");
     let sequences: Vec<_> = pictures.iter().map(|p| p["sequence"].as_u64().unwrap()).collect();
     assert!(sequences.is_sorted() && sequences.first() < sequences.last(), "{sequences:?}");
     // By the clock estimate no picture comes from the future, and a live one is younger than two seconds.

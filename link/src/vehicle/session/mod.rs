@@ -15,7 +15,7 @@ use bytes::Bytes;
 use context::Context;
 use offer::{Made, Outputs};
 use protocol::signalling::Signal;
-use protocol::v1;
+use protocol::{Failure, v1};
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -124,13 +124,16 @@ struct Ways {
 }
 
 async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, outputs: Outputs, peer: PeerConfig, ways: Ways) {
-    let mut life = Life { connected: false, silent: false };
+    let mut life = Life { connected: false, silent: false, code: None };
     let reason = match serve(&context, signals, outputs, &peer, &ways, &mut life).await {
         Ok(reason) => reason,
-        Err(error) => error.to_string(),
+        Err(error) => {
+            life.code = Some(Failure::NegotiationFailed);
+            error.to_string()
+        }
     };
     tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
-    let _ = ways.out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: None });
+    let _ = ways.out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: life.code });
     if life.connected && !life.silent {
         context.tell(FromSeatBody::Disconnected { reason });
     }
@@ -143,6 +146,8 @@ struct Life {
     connected: bool,
     /// Connected, but nothing is heard of the seat; the vehicle core has been told that it is gone.
     silent: bool,
+    /// Why it ends, for programs.
+    code: Option<Failure>,
 }
 
 /// Runs the session from offer to end; returns why it ended.
@@ -170,6 +175,7 @@ async fn serve(
             signal = signals.recv() => match signal {
                 Some(Signal::Answer { sdp, vouched, .. }) => {
                     if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                        life.code = Some(failure);
                         break format!("{failure}: the seat's certificate is not the one vouched for");
                     }
                     on_answer(&*connection, sdp).await?;
@@ -188,7 +194,10 @@ async fn serve(
                 Some(Signal::Bye { reason, .. }) => break reason,
                 Some(Signal::Error { message, .. }) if !life.connected => break message,
                 Some(_) => {}
-                None => break "the vehicle is shutting down".to_owned(),
+                None => {
+                    life.code = Some(Failure::VehicleStopping);
+                    break "the vehicle is shutting down".to_owned();
+                }
             },
             event = events.recv() => match event {
                 Some(PeerEvent::Candidate(candidate)) => {
@@ -204,8 +213,10 @@ async fn serve(
                         context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
                     }
                 }
-                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => break "the path to the seat is dead".to_owned(),
-                Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
+                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => {
+                    life.code = Some(if life.connected { Failure::PathLost } else { Failure::IceFailedNoPath });
+                    break "the path to the seat is dead".to_owned();
+                }Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
                 None => break "the connection is gone".to_owned(),
             },
@@ -229,10 +240,14 @@ async fn serve(
                     context.tell(FromSeatBody::Disconnected { reason });
                 }
                 if life.silent && context.silent_us() > GIVE_UP_US {
+                    life.code = Some(Failure::PathLost);
                     break format!("nothing heard of the seat for {} s", GIVE_UP_US / 1_000_000);
                 }
             }
-            () = sleep_until(deadline), if !life.connected => break format!("no connection within {SETUP:?}"),
+            () = sleep_until(deadline), if !life.connected => {
+                life.code = Some(Failure::IceFailedNoPath);
+                break format!("no connection within {SETUP:?}");
+            }
         }
     };
     tasks.abort_all();
