@@ -46,11 +46,16 @@ pub struct StoppingTrajectory {
 }
 
 impl StoppingPath {
-    /// Takes the corridor of `surroundings`, seen from `world_from_vehicle`.
+    /// Takes the corridor of `surroundings`, seen from `world_from_vehicle`. A corridor that is of no use leaves the
+    /// line as it was.
     pub fn refresh(&mut self, world_from_vehicle: &Pose2, surroundings: &Surroundings) {
+        let corridor = &surroundings.corridor;
+        if corridor.len() < 2 || corridor.iter().any(|p| !(p.x_m.is_finite() && p.y_m.is_finite())) {
+            return;
+        }
         let (sin, cos) = world_from_vehicle.heading_rad.sin_cos();
         self.points.clear();
-        self.points.extend(surroundings.corridor.iter().take(MAX_POINTS).map(|p| {
+        self.points.extend(corridor.iter().take(MAX_POINTS).map(|p| {
             let (x, y) = (f64::from(p.x_m), f64::from(p.y_m));
             (world_from_vehicle.x_m + cos * x - sin * y, world_from_vehicle.y_m + sin * x + cos * y)
         }));

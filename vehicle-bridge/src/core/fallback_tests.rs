@@ -102,3 +102,17 @@ fn a_command_that_gets_old_fades_before_it_dies() {
     assert_eq!((fade.of(2.0, 79), fade.of(2.0, 80), fade.of(2.0, 119), fade.of(2.0, 120)), (2.0, 0.0, 0.0, -2.0));
     assert_eq!((fade.of(-3.0, 80), fade.of(-3.0, 500)), (-3.0, -3.0));
 }
+
+#[test]
+fn a_corridor_of_no_use_leaves_the_line_as_it_was() {
+    let mut path = StoppingPath::default();
+    let pose = Pose2::default();
+    path.refresh(&pose, &bend(60.0));
+    let before = path.steering_rad(&pose, 10.0);
+    path.refresh(&pose, &corridor([(10.0, 0.0)].into_iter()));
+    path.refresh(&pose, &corridor([(0.0, 0.0), (f64::NAN, 0.0)].into_iter()));
+    path.refresh(&pose, &corridor([(0.0, 0.0), (10.0, f64::INFINITY)].into_iter()));
+    assert_eq!(path.steering_rad(&pose, 10.0), before);
+    path.refresh(&pose, &corridor([(0.0, 0.0), (10.0, 0.0)].into_iter()));
+    assert_eq!(path.steering_rad(&pose, 10.0), Some(0.0));
+}

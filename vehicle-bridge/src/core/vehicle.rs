@@ -172,6 +172,12 @@ impl VehicleCore {
         Some(now_us.saturating_sub(input.received_us) + input.queued_us)
     }
 
+    /// The input by which the operator drives; `None` when nobody does.
+    #[must_use]
+    pub fn operator_input(&self) -> Option<&Input> {
+        self.operator.as_ref().map(Validated::get)
+    }
+
     /// The policy's health, for people and the recorder. `inference_us` is the caller's measurement.
     #[must_use]
     pub fn policy_status(&self, now_us: u64, inference_us: f64, missed_deadlines: u64) -> PolicyStatus {
