@@ -89,6 +89,8 @@ struct Course {
     struck_us: Option<u64>,
     /// What the sensors said before it did.
     before: Option<Sensors>,
+    /// When the policy made its newest proposal.
+    proposed_us: Option<u64>,
     valid: Mark,
     last: Mark,
 }
@@ -131,6 +133,7 @@ impl Course {
             now_us: rng.random_range(0..20_000),
             struck_us: None,
             before: None,
+            proposed_us: None,
             valid: Mark::default(),
             last: Mark::default(),
             rng,
@@ -244,12 +247,15 @@ impl Course {
     fn note(&mut self, truth: &VehicleState, sensors: &Sensors) {
         let speed_mps = truth.observation.first().copied().unwrap_or(0.0);
         let now = Mark { at_us: self.now_us, speed_mps, odometer_m: truth.odometer_m };
+        if self.tick.proposal.is_some() {
+            self.proposed_us = Some(self.now_us);
+        }
         let at_us = match (self.fault, self.tick.authority.author(), self.struck_us) {
             (_, Author::Fallback, _) => None,
             (Fault::LidarLost | Fault::StateLost, _, Some(at)) => Some(at),
             (Fault::SurroundingsLost, _, Some(_)) => sensors.surroundings.as_ref().map(|s| s.monotonic_us),
             (Fault::LoopStalls, _, Some(at)) => Some(at),
-            (_, Author::Policy, _) => self.tick.proposal.is_some().then_some(self.now_us),
+            (_, Author::Policy, _) => self.proposed_us,
             _ => self.core.operator_input().map(|input| input.received_us),
         };
         if let Some(at_us) = at_us.filter(|at| *at != self.valid.at_us) {
