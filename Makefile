@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all the set-up there is: what is missing is installed, or the exact line is printed.
-.PHONY: demo console test bench ci fmt
+.PHONY: demo console test bench safety ci fmt
 
 CARGO ?= cargo
 PROFILE := --release
@@ -19,6 +19,10 @@ test:
 bench:
 	@./scripts/need.sh build
 	@$(CARGO) run $(PROFILE) -- bench $(ARGS)
+
+safety:
+	@./scripts/need.sh build
+	@./scripts/safety.sh $(ARGS)
 
 ci:
 	@./.ci/run

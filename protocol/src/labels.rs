@@ -74,6 +74,12 @@ impl Reason {
             Self::CollisionAhead => "an obstacle is too close ahead",
             Self::Malformed => "the message could not be read",
             Self::RouteDone => "the route is finished",
+            Self::Latency => "the picture and commands come too late for this speed",
+            Self::PictureFrozen => "the picture stands still",
+            Self::Geofence => "the edge of the permitted area is ahead",
+            Self::DeadlineMissed => "the control loop missed its deadline",
+            Self::NoSuchQuestion => "the question is no longer open",
+            Self::PathBlocked => "that path cannot be driven",
         }
     }
 }

@@ -4,15 +4,18 @@
 //!   real and in virtual time.
 //! - [`virtual_drive::drive`] drives a whole trip in virtual time: world, core, modelled link, scripted operator and
 //!   recorder, deterministically.
+//! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`ledger::Ledger`] keeps the metres and takeovers, [`scribe::Scribe`] writes ticks down for the recorder.
 //!
 //! It trains nothing and holds no database.
 
 pub mod cli;
 pub mod core;
+pub mod fault_trials;
 pub mod ledger;
 pub mod live;
 pub mod scribe;
 pub mod sim_robot;
 pub mod source;
+pub mod timing;
 pub mod virtual_drive;

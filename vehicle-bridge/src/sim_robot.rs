@@ -16,13 +16,14 @@ pub struct SimRobot {
     sequence: u64,
     surroundings: Option<Arc<Surroundings>>,
     scan: Option<Arc<LaserScan>>,
+    faults: Vec<String>,
 }
 
 impl SimRobot {
     /// A car in `world`.
     #[must_use]
     pub fn new(world: World) -> Self {
-        Self { world, sequence: 0, surroundings: None, scan: None }
+        Self { world, sequence: 0, surroundings: None, scan: None, faults: Vec::new() }
     }
 
     /// Lets the world go on for `dt_s` under `command` (channels of the Ackermann car).
@@ -50,9 +51,21 @@ impl SimRobot {
             world_from_vehicle: Some(Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad }),
             observation: vec![ego.speed_mps, ego.acceleration_mps2, ego.steering_rad, ego.yaw_rate_radps],
             odometer_m: ego.odometer_m,
-            faults: Vec::new(),
+            faults: self.faults.clone(),
         };
-        Sensors { state, surroundings: self.surroundings.clone(), scan: self.scan.clone() }
+        Sensors { state, surroundings: self.surroundings.clone(), scan: self.scan.clone(), estop_pressed: false }
+    }
+
+    /// Enters a fault code; the robot's state shows it until faults are cleared.
+    pub fn report_fault(&mut self, code: &str) {
+        if !self.faults.iter().any(|f| f == code) {
+            self.faults.push(code.to_owned());
+        }
+    }
+
+    /// All is well again.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
     }
 
     /// What a camera would see.

@@ -74,6 +74,8 @@ pub struct ScriptedOperator {
     state: Option<(u64, StateDatagram)>,
     /// Newest surroundings with the vehicle state that they were seen from.
     scene: Option<(Surroundings, VehicleState)>,
+    /// The script's picture is the vehicle's state: when that was true, vehicle's clock.
+    shown_us: u64,
     one_way_us: u64,
     planner: Planner,
     judge: Judge,
@@ -96,6 +98,7 @@ impl ScriptedOperator {
             embodiment,
             state: None,
             scene: None,
+            shown_us: 0,
             one_way_us: 0,
             planner: Planner::default(),
             judge: Judge::default(),
@@ -131,6 +134,7 @@ impl ScriptedOperator {
         if let Some(surroundings) = &datagram.surroundings {
             self.scene = Some((surroundings.clone(), state.clone()));
         }
+        self.shown_us = state.monotonic_us;
         self.state = Some((now_us, datagram.clone()));
     }
 
@@ -250,7 +254,7 @@ impl ScriptedOperator {
             seat_us: now_us,
             deadman: true,
             action: drive(view, &plan, &self.embodiment),
-            shown_frame_us: 0,
+            shown_frame_us: self.shown_us,
         });
         while self.inputs.len() > REPEATS {
             self.inputs.pop_front();

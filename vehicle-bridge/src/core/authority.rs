@@ -1,30 +1,65 @@
-//! Who may move the robot. A plain state machine that is handed the time and what happened.
+//! Who may move the robot. A plain state machine that is handed what happened and how much time went by.
 //!
 //! - `Stopped` is the state at start, after a fault and after an e-stop; only an explicit act leaves it.
 //! - Each grant to an operator carries a new epoch, the fencing token that the gate asks of every command.
 //! - A granted operator gets authority with its first valid command, not before: until then whoever drove goes on.
 //! - A holder that is silent for [`COMMAND_TIMEOUT_US`] loses authority to the minimal risk manoeuvre.
+//!
+//! It keeps durations and no points in time, so that two machines in the same situation are equal: the exhaustive check
+//! of the protocol explores this very code.
 
 use protocol::v1::{
     Author, AuthorityState, HelpRequest, Mode, Reason, SeatRequest, SeatResponse, TakeoverCause, seat_request::Request,
 };
 
-/// No valid command for this long in `Drive` starts the minimal risk manoeuvre.
+/// The minimal risk manoeuvre begins at most this long after the last valid command in `Drive`.
 pub const COMMAND_TIMEOUT_US: u64 = 200_000;
 /// A granted seat that sends nothing for this long loses the grant.
 pub const LEASE_US: u64 = 500_000;
 /// How long the reset of the e-stop must be held, milliseconds.
 pub const ESTOP_RESET_HOLD_MS: u64 = 2_000;
 
-#[derive(Debug, Clone, PartialEq)]
+/// A vehicle begins each life with its epoch this far beyond the last one written down, as a power cut may have undone
+/// the last second of writing.
+pub const EPOCH_RESERVE: u64 = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Grant {
     seat: String,
-    since_us: u64,
     cause: TakeoverCause,
     note: String,
     /// Set by the first valid command.
     active: bool,
-    last_valid_us: u64,
+    /// Since the grant or the last valid command.
+    silent_us: u64,
+}
+
+/// An open question to people.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Help {
+    id: u64,
+    reason: Reason,
+    urgency: u32,
+    text: &'static str,
+}
+
+/// What the machine must know of the vehicle to answer a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Situation {
+    /// The robot's speed, m/s.
+    pub speed_mps: f64,
+    /// What keeps the robot from moving at all, if anything.
+    pub unfit: Option<Reason>,
+    /// Whether the policy's proposals can be driven by.
+    pub policy_ready: bool,
+    /// Whether the vehicle's own emergency button is held down.
+    pub estop_pressed: bool,
+}
+
+/// The epoch with which a vehicle begins its next life, when the last one written down was `written`.
+#[must_use]
+pub fn next_life(written: u64) -> u64 {
+    written.saturating_add(EPOCH_RESERVE)
 }
 
 /// A change of hands that the rest of the vehicle must know.
@@ -53,7 +88,7 @@ fn is_standby_seat(seat: &str) -> bool {
 }
 
 /// The authority machine of one vehicle.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Authority {
     mode: Mode,
     author: Author,
@@ -61,19 +96,19 @@ pub struct Authority {
     reason: Reason,
     estop: bool,
     grant: Option<Grant>,
-    help: Option<HelpRequest>,
+    help: Option<Help>,
     help_count: u64,
     policy_drove: bool,
     last_seat: String,
-    armed_from_us: u64,
+    arm_in_us: u64,
     person_present: bool,
 }
 
 impl Authority {
-    /// A stopped vehicle whose last epoch was `epoch`; it accepts nothing but an e-stop before `armed_from_us`, the
-    /// time its self-check takes.
+    /// A stopped vehicle whose last epoch was `epoch`; it accepts nothing but an e-stop for `arm_in_us`, the time that
+    /// its self-check takes.
     #[must_use]
-    pub fn new(epoch: u64, armed_from_us: u64) -> Self {
+    pub fn new(epoch: u64, arm_in_us: u64) -> Self {
         Self {
             mode: Mode::Stopped,
             author: Author::Fallback,
@@ -85,7 +120,7 @@ impl Authority {
             help_count: 0,
             policy_drove: false,
             last_seat: String::new(),
-            armed_from_us,
+            arm_in_us,
             person_present: false,
         }
     }
@@ -125,47 +160,55 @@ impl Authority {
         self.grant.as_ref().map(|g| g.seat.as_str())
     }
 
-    /// What people see, at `now_us`.
-    #[must_use]
-    pub fn state(&self, now_us: u64) -> AuthorityState {
-        let lease = |g: &Grant| (g.last_valid_us.max(g.since_us) + LEASE_US).saturating_sub(now_us) / 1000;
-        AuthorityState {
-            monotonic_us: now_us,
-            mode: self.mode.into(),
-            author: self.author.into(),
-            epoch: self.epoch,
-            seat_id: self.grant.as_ref().map_or(&self.last_seat, |g| &g.seat).clone(),
-            lease_left_ms: self.grant.as_ref().map_or(0, lease),
-            reason: self.reason.into(),
-            estop_latched: self.estop,
-            hazards_on: self.author == Author::Fallback,
-            help: self.help.clone(),
+    /// What people see, at `now_us`, written over `state`.
+    pub fn show(&self, now_us: u64, state: &mut AuthorityState) {
+        let lease_us = |g: &Grant| LEASE_US.saturating_sub(g.silent_us);
+        state.monotonic_us = now_us;
+        state.mode = self.mode.into();
+        state.author = self.author.into();
+        state.epoch = self.epoch;
+        state.seat_id.clone_from(self.grant.as_ref().map_or(&self.last_seat, |g| &g.seat));
+        state.lease_left_ms = self.grant.as_ref().map_or(0, lease_us) / 1_000;
+        state.reason = self.reason.into();
+        state.estop_latched = self.estop;
+        state.hazards_on = self.author == Author::Fallback;
+        if state.help.as_ref().map(|h| h.id) != self.help.as_ref().map(|h| h.id) {
+            state.help = self.help.as_ref().map(Help::message);
         }
     }
 
-    /// Answers a request of a seat. `speed_mps` is the robot's, `now_us` its clock.
+    /// What people see, at `now_us`.
+    #[must_use]
+    pub fn state(&self, now_us: u64) -> AuthorityState {
+        let mut state = AuthorityState::default();
+        self.show(now_us, &mut state);
+        state
+    }
+
+    /// Answers a request of a seat at `now_us`.
     pub fn request(
         &mut self,
         now_us: u64,
         request: &SeatRequest,
-        speed_mps: f64,
+        situation: &Situation,
         changes: &mut Vec<Change>,
     ) -> SeatResponse {
+        let seat = request.seat_id.as_str();
         let verdict = match &request.request {
-            Some(Request::Takeover(_) | Request::Engage(_))
-                if self.person_present && is_standby_seat(&request.seat_id) =>
-            {
+            Some(Request::Takeover(_) | Request::Engage(_)) if self.person_present && is_standby_seat(seat) => {
                 Err(Reason::HeldByOther)
             }
-            Some(Request::Takeover(r)) => self.takeover(now_us, &request.seat_id, r.cause(), &r.note, changes),
-            Some(Request::HandBack(r)) => self.hand_back(&request.seat_id, r.mode(), changes),
-            Some(Request::Engage(_)) => self.engage(now_us),
+            Some(Request::Takeover(r)) => self.takeover(seat, r.cause(), &r.note, situation, changes),
+            Some(Request::HandBack(r)) => self.hand_back(seat, r.mode(), situation, changes),
+            Some(Request::Engage(_)) => self.engage(situation),
             Some(Request::Estop(_)) => {
-                self.estop(changes);
+                self.press_estop(changes);
                 Ok(())
             }
-            Some(Request::EstopReset(r)) => self.reset_estop(r.held_ms, speed_mps),
+            Some(Request::EstopReset(r)) => self.reset_estop(r.held_ms, situation),
             Some(Request::Bookmark(_)) => Ok(()),
+            // Questions are the assistant's, which answers before the request comes here.
+            Some(Request::PathAnswer(_)) => Err(Reason::NoSuchQuestion),
             None => Err(Reason::Malformed),
         };
         let reason = verdict.err().unwrap_or(Reason::Ok);
@@ -179,13 +222,13 @@ impl Authority {
 
     fn takeover(
         &mut self,
-        now_us: u64,
         seat: &str,
         cause: TakeoverCause,
         note: &str,
+        situation: &Situation,
         changes: &mut Vec<Change>,
     ) -> Result<(), Reason> {
-        self.may_leave_stopped(now_us)?;
+        self.may_leave_stopped(situation)?;
         if seat.is_empty() {
             return Err(Reason::NotAuthenticated);
         }
@@ -196,14 +239,7 @@ impl Authority {
             None => {}
         }
         self.epoch += 1;
-        self.grant = Some(Grant {
-            seat: seat.to_owned(),
-            since_us: now_us,
-            cause,
-            note: note.to_owned(),
-            active: false,
-            last_valid_us: 0,
-        });
+        self.grant = Some(Grant { seat: seat.to_owned(), cause, note: note.to_owned(), active: false, silent_us: 0 });
         Ok(())
     }
 
@@ -218,27 +254,46 @@ impl Authority {
         }
     }
 
-    fn may_leave_stopped(&self, now_us: u64) -> Result<(), Reason> {
+    fn may_leave_stopped(&self, situation: &Situation) -> Result<(), Reason> {
         if self.estop {
             Err(Reason::EstopLatched)
-        } else if now_us < self.armed_from_us {
+        } else if self.arm_in_us > 0 {
             Err(Reason::NotArmed)
         } else {
-            Ok(())
+            situation.unfit.map_or(Ok(()), Err)
         }
     }
 
-    fn hand_back(&mut self, seat: &str, mode: Mode, changes: &mut Vec<Change>) -> Result<(), Reason> {
+    fn hand_back(
+        &mut self,
+        seat: &str,
+        mode: Mode,
+        situation: &Situation,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Reason> {
+        let watched = self.author == Author::Policy && self.grant.is_none();
+        if watched && (mode == Mode::Assist || self.mode == Mode::Assist) {
+            self.mode = if mode == Mode::Assist { mode } else { Mode::Monitor };
+            return Ok(());
+        }
         if !self.grant.as_ref().is_some_and(|g| g.seat == seat && g.active) {
             return Err(Reason::NotInControl);
         }
+        // Hands stay on the wheel until somebody is there to take it.
+        if !situation.policy_ready {
+            return Err(Reason::PolicyFailed);
+        }
         self.end_grant(changes);
+        self.epoch += 1;
         self.policy_drives(if mode == Mode::Assist { mode } else { Mode::Monitor }, Reason::HandedBack);
         Ok(())
     }
 
-    fn engage(&mut self, now_us: u64) -> Result<(), Reason> {
-        self.may_leave_stopped(now_us)?;
+    fn engage(&mut self, situation: &Situation) -> Result<(), Reason> {
+        self.may_leave_stopped(situation)?;
+        if !situation.policy_ready {
+            return Err(Reason::PolicyFailed);
+        }
         if self.mode == Mode::Stopped && self.grant.is_none() {
             self.policy_drives(Mode::Monitor, Reason::OperatorRequest);
         }
@@ -252,21 +307,20 @@ impl Authority {
         self.policy_drove = true;
     }
 
-    fn estop(&mut self, changes: &mut Vec<Change>) {
+    /// Somebody pressed an emergency button, at a seat or on the vehicle.
+    pub fn press_estop(&mut self, changes: &mut Vec<Change>) {
         if !self.estop {
             self.estop = true;
             self.fall_back(Reason::Estop, changes);
         }
     }
 
-    /// The vehicle's own emergency button.
-    pub fn press_estop(&mut self, changes: &mut Vec<Change>) {
-        self.estop(changes);
-    }
-
-    fn reset_estop(&mut self, held_ms: u64, speed_mps: f64) -> Result<(), Reason> {
-        if speed_mps.abs() > super::fallback::STANDSTILL_MPS {
+    fn reset_estop(&mut self, held_ms: u64, situation: &Situation) -> Result<(), Reason> {
+        if situation.speed_mps.abs() > super::fallback::STANDSTILL_MPS {
             return Err(Reason::StillMoving);
+        }
+        if situation.estop_pressed {
+            return Err(Reason::EstopLatched);
         }
         if held_ms < ESTOP_RESET_HOLD_MS {
             return Err(Reason::OutOfLimits);
@@ -302,10 +356,10 @@ impl Authority {
         }
     }
 
-    /// A valid command of the granted seat arrived.
-    pub fn valid_command(&mut self, received_us: u64, changes: &mut Vec<Change>) {
+    /// A valid command of the granted seat arrived `age_us` ago.
+    pub fn valid_command(&mut self, age_us: u64, changes: &mut Vec<Change>) {
         let Some(grant) = &mut self.grant else { return };
-        grant.last_valid_us = received_us;
+        grant.silent_us = age_us;
         if !grant.active {
             grant.active = true;
             changes.push(Change::TakeoverBegan {
@@ -335,36 +389,39 @@ impl Authority {
     }
 
     fn lose_seat(&mut self, changes: &mut Vec<Change>) {
-        if self.grant.as_ref().is_some_and(|g| g.active) {
+        let drives = self.grant.as_ref().is_some_and(|g| g.active);
+        if drives || self.author == Author::Fallback && self.mode != Mode::Stopped {
             self.fall_back(Reason::LinkLost, changes);
-        } else {
-            self.grant = None;
-            self.reason = Reason::LinkLost;
-            if self.author == Author::Fallback && self.mode != Mode::Stopped {
-                self.fall_back(Reason::LinkLost, changes);
-            }
+            return;
+        }
+        self.end_grant(changes);
+        self.epoch += 1;
+        self.reason = Reason::LinkLost;
+    }
+
+    /// Time goes by.
+    pub fn advance(&mut self, dt_us: u64) {
+        self.arm_in_us = self.arm_in_us.saturating_sub(dt_us);
+        if let Some(grant) = &mut self.grant {
+            grant.silent_us = grant.silent_us.saturating_add(dt_us);
         }
     }
 
-    /// Ends leases that ran out.
-    pub fn expire(&mut self, now_us: u64, changes: &mut Vec<Change>) {
+    /// Ends leases that run out before the next look, in `next_us`: late is never.
+    pub fn expire(&mut self, next_us: u64, changes: &mut Vec<Change>) {
         let Some(grant) = &self.grant else { return };
-        let silent = if grant.active {
-            now_us.saturating_sub(grant.last_valid_us) > COMMAND_TIMEOUT_US
-        } else {
-            now_us.saturating_sub(grant.since_us) > LEASE_US
-        };
-        if silent {
+        let patience_us = if grant.active { COMMAND_TIMEOUT_US } else { LEASE_US };
+        if grant.silent_us.saturating_add(next_us) > patience_us {
             self.lose_seat(changes);
         }
     }
 
-    /// The policy asks for help; repeated calls keep one request open.
-    pub fn ask_for_help(&mut self, reason: Reason, urgency: u32, text: &str) {
-        if self.help.is_none() && self.author == Author::Policy {
+    /// The policy asks for help. One request is open at a time: a more urgent one takes its place.
+    pub fn ask_for_help(&mut self, reason: Reason, urgency: u32, text: &'static str) {
+        let waits = self.help.as_ref().is_some_and(|h| h.urgency >= urgency);
+        if !waits && self.author == Author::Policy {
             self.help_count += 1;
-            self.help =
-                Some(HelpRequest { id: self.help_count, reason: reason.into(), urgency, text: text.to_owned() });
+            self.help = Some(Help { id: self.help_count, reason, urgency, text });
         }
     }
 
@@ -373,13 +430,18 @@ impl Authority {
         self.help = None;
     }
 
-    /// The open request for help.
+    /// Whether a request for help is open.
     #[must_use]
-    pub fn help(&self) -> Option<&HelpRequest> {
-        self.help.as_ref()
+    pub fn needs_help(&self) -> bool {
+        self.help.is_some()
+    }
+}
+
+impl Help {
+    fn message(&self) -> HelpRequest {
+        HelpRequest { id: self.id, reason: self.reason.into(), urgency: self.urgency, text: self.text.to_owned() }
     }
 }
 
 #[cfg(test)]
-#[path = "authority_tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
 //! Automatic emergency braking: the lidar's veto on driving into what the vehicle sees.
 
+use super::fallback::STANDSTILL_MPS;
 use protocol::foxglove::LaserScan;
 
 /// Half of the width that must be free around the path, metres: half a car plus a hand's breadth.
@@ -11,7 +12,9 @@ const HARD_DECEL_MPS2: f64 = 6.0;
 /// Distance kept to an obstacle at standstill, metres.
 const GAP_M: f64 = 1.0;
 /// Time for brakes to build up, seconds.
-const BUILD_UP_S: f64 = 0.25;
+pub const BUILD_UP_S: f64 = 0.25;
+/// A standing vehicle does not start towards an obstacle nearer than this, metres.
+const HOLD_M: f64 = 0.4;
 
 /// Distance, metres, from the front bumper along the arc of `steering_rad` to the nearest echo inside the swept path;
 /// infinity when it is free. `wheelbase_m` relates steering to curvature.
@@ -40,7 +43,13 @@ pub fn free_distance_m(scan: &LaserScan, steering_rad: f64, wheelbase_m: f64) ->
 #[must_use]
 pub fn must_brake(speed_mps: f64, free_m: f64) -> bool {
     let stopping = speed_mps * BUILD_UP_S + speed_mps * speed_mps / (2.0 * HARD_DECEL_MPS2);
-    speed_mps > 0.1 && free_m < stopping + GAP_M
+    speed_mps > STANDSTILL_MPS && free_m < stopping + GAP_M
+}
+
+/// Whether a standing vehicle must not start, since an obstacle touches it almost.
+#[must_use]
+pub fn must_hold(speed_mps: f64, free_m: f64) -> bool {
+    speed_mps <= STANDSTILL_MPS && free_m < HOLD_M
 }
 
 /// The deceleration to ask for while [`must_brake`] holds, m/s^2.
@@ -78,5 +87,43 @@ mod tests {
         assert!(must_brake(15.0, 23.0));
         assert!(!must_brake(15.0, 30.0));
         assert!(!must_brake(0.0, 0.2));
+        // 15 m/s need 3.75 m of build-up and 18.75 m of braking.
+        assert!(must_brake(15.0, 23.4) && !must_brake(15.0, 23.6));
+        assert!(must_brake(0.11, 1.0) && !must_brake(0.1, 0.0) && !must_brake(0.11, 1.1));
+        assert_eq!(emergency_acceleration_mps2(), -7.5);
+    }
+
+    #[test]
+    fn a_standing_vehicle_does_not_start_into_what_touches_it() {
+        assert!(must_hold(0.0, 0.39) && must_hold(0.1, 0.39));
+        assert!(!must_hold(0.0, 0.4) && !must_hold(0.11, 0.39));
+    }
+
+    #[test]
+    fn echoes_beside_the_bumper_lost_echoes_and_those_too_far_do_not_count() {
+        let one = |x: f64, y: f64| {
+            let (angle, range) = (y.atan2(x), x.hypot(y));
+            LaserScan {
+                start_angle: angle,
+                end_angle: angle + 1.0,
+                ranges: vec![range, f64::NAN],
+                ..Default::default()
+            }
+        };
+        assert!((free_distance_m(&one(11.2, 0.5), 0.0, 2.7) - 10.0).abs() < 1e-9);
+        assert_eq!(free_distance_m(&one(1.2, 0.5), 0.0, 2.7), f64::INFINITY);
+        assert_eq!(free_distance_m(&one(60.1, 0.0), 0.0, 2.7), f64::INFINITY);
+        assert!(free_distance_m(&one(60.0, 0.0), 0.0, 2.7).is_finite());
+        assert_eq!(free_distance_m(&one(11.2, 1.06), 0.0, 2.7), f64::INFINITY);
+        assert!(free_distance_m(&one(11.2, -1.04), 0.0, 2.7).is_finite());
+        let alone = LaserScan { start_angle: 0.0, end_angle: 0.0, ranges: vec![11.2], ..Default::default() };
+        assert!((free_distance_m(&alone, 0.0, 2.7) - 10.0).abs() < 1e-9);
+        let second = LaserScan { end_angle: 0.2, ranges: vec![f64::NAN, 21.2], start_angle: -0.2, ..alone };
+        // The last beam points 0.2 rad to the left, the path's arc does too.
+        assert_eq!(free_distance_m(&second, 0.0, 2.7), f64::INFINITY);
+        assert!(
+            free_distance_m(&second, (2.7f64 * 2.0 * 21.2 * 0.2f64.sin() / (21.2 * 0.2f64.cos()).powi(2)).atan(), 2.7)
+                < 20.0
+        );
     }
 }

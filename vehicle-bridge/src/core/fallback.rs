@@ -1,97 +1,151 @@
 //! The minimal risk manoeuvre: stop, in the lane, by what is already known.
 //!
-//! The lane's line is kept in world coordinates and refreshed whenever the surroundings are, so that losing the link,
-//! the policy or the perception needs no new decision.
+//! The lane's line is kept in world coordinates and refreshed whenever the surroundings are; the stopping trajectory on
+//! it (how to steer now, where the robot will stand) is made anew at every tick, so that losing the link, the policy or
+//! the perception needs no new decision.
 
 use protocol::v1::{Pose2, Surroundings};
 
+/// Wheelbase of the reference car, metres; the arc of a steering angle.
+pub const WHEELBASE_M: f64 = 2.7;
+/// Standing counts as stopped below this speed, m/s.
+pub const STANDSTILL_MPS: f64 = 0.1;
+/// Points of the lane's line that are kept.
+const MAX_POINTS: usize = 64;
+/// The manoeuvre asks for this much more than the deceleration that is promised, as brakes take time to build up.
+const BRAKE_MARGIN: f64 = 1.5;
+/// The same at walking speed, where that time is all there is.
+const BRAKE_MARGIN_SLOW: f64 = 2.0;
+/// Walking speed, m/s.
+const SLOW_MPS: f64 = 5.0;
+/// Pure pursuit looks this far ahead, seconds of driving, within bounds in metres.
+const LOOK_AHEAD_S: f64 = 0.6;
+const LOOK_AHEAD_M: (f64, f64) = (4.0, 15.0);
+
 /// Line of the lane ahead, world frame.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct StoppingPath {
     points: Vec<(f64, f64)>,
 }
 
-/// Wheelbase of the reference car, metres; the arc of a steering angle.
-pub const WHEELBASE_M: f64 = 2.7;
+impl Default for StoppingPath {
+    fn default() -> Self {
+        Self { points: Vec::with_capacity(MAX_POINTS) }
+    }
+}
+
+/// How to stop from here.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoppingTrajectory {
+    /// Angle of the wheels now; `None` without a usable line.
+    pub steering_rad: Option<f64>,
+    /// Acceleration now, m/s^2.
+    pub acceleration_mps2: f64,
+    /// Distance to the standstill that is promised, metres.
+    pub distance_m: f64,
+}
 
 impl StoppingPath {
-    /// Takes the corridor of `surroundings`, seen from `world_from_vehicle`.
+    /// Takes the corridor of `surroundings`, seen from `world_from_vehicle`. A corridor that is of no use leaves the
+    /// line as it was.
     pub fn refresh(&mut self, world_from_vehicle: &Pose2, surroundings: &Surroundings) {
+        let corridor = &surroundings.corridor;
+        if corridor.len() < 2 || corridor.iter().any(|p| !(p.x_m.is_finite() && p.y_m.is_finite())) {
+            return;
+        }
         let (sin, cos) = world_from_vehicle.heading_rad.sin_cos();
         self.points.clear();
-        self.points.extend(surroundings.corridor.iter().map(|p| {
+        self.points.extend(corridor.iter().take(MAX_POINTS).map(|p| {
             let (x, y) = (f64::from(p.x_m), f64::from(p.y_m));
             (world_from_vehicle.x_m + cos * x - sin * y, world_from_vehicle.y_m + sin * x + cos * y)
         }));
     }
 
-    /// Pure-pursuit steering angle (Coulter 1992) from `pose` along the path; `None` without a usable path.
+    /// The trajectory from `pose` at `speed_mps` for a robot that is trusted to brake with `decel_mps2`.
+    #[must_use]
+    pub fn trajectory(&self, pose: Option<&Pose2>, speed_mps: f64, decel_mps2: f64) -> StoppingTrajectory {
+        let moves = speed_mps > STANDSTILL_MPS;
+        StoppingTrajectory {
+            steering_rad: pose.filter(|_| moves).and_then(|pose| self.steering_rad(pose, speed_mps)),
+            acceleration_mps2: stopping_acceleration_mps2(speed_mps, decel_mps2),
+            distance_m: stopping_distance_m(speed_mps, decel_mps2),
+        }
+    }
+
+    /// Pure-pursuit steering angle (Coulter 1992) from `pose` along the line; `None` without a usable one.
     #[must_use]
     pub fn steering_rad(&self, pose: &Pose2, speed_mps: f64) -> Option<f64> {
         let (sin, cos) = pose.heading_rad.sin_cos();
-        let look_ahead_m = (0.9 * speed_mps).clamp(5.0, 25.0);
-        let ahead = |(wx, wy): &(f64, f64)| {
+        let look_ahead_m = (LOOK_AHEAD_S * speed_mps).clamp(LOOK_AHEAD_M.0, LOOK_AHEAD_M.1);
+        let seen = |(wx, wy): &(f64, f64)| {
             let (dx, dy) = (wx - pose.x_m, wy - pose.y_m);
             (cos * dx + sin * dy, cos * dy - sin * dx)
         };
-        let (x, y) = self.points.iter().map(ahead).find(|(x, y)| *x > 0.0 && x.hypot(*y) >= look_ahead_m)?;
-        let curvature = 2.0 * y / (x * x + y * y);
-        Some((curvature * WHEELBASE_M).atan())
+        let mut before = None;
+        for (x, y) in self.points.iter().map(seen) {
+            let far = x.hypot(y);
+            if x > 0.0 && far >= look_ahead_m {
+                let (x, y) = between(before, (x, y), look_ahead_m);
+                return Some((2.0 * y / (x * x + y * y) * WHEELBASE_M).atan());
+            }
+            before = Some((x, y));
+        }
+        None
     }
 }
 
-/// How hard the manoeuvre brakes, m/s^2: gently at first would waste the stopping distance that the safety page
-/// promises, so the embodiment's trusted deceleration is asked for at once.
-#[must_use]
-pub fn stopping_acceleration_mps2(stop_decel_mps2: f64) -> f64 {
-    -stop_decel_mps2
+/// The place `at_m` away between a nearer and a farther point of the line.
+fn between(near: Option<(f64, f64)>, far: (f64, f64), at_m: f64) -> (f64, f64) {
+    let Some(near) = near.filter(|(x, y)| x.hypot(*y) < at_m) else { return far };
+    let (near_m, far_m) = (near.0.hypot(near.1), far.0.hypot(far.1));
+    let share = (at_m - near_m) / (far_m - near_m);
+    (near.0 + share * (far.0 - near.0), near.1 + share * (far.1 - near.1))
 }
 
-/// Standing counts as stopped below this speed, m/s.
-pub const STANDSTILL_MPS: f64 = 0.1;
+/// The acceleration that the manoeuvre asks for, m/s^2: more than the `decel_mps2` that is promised, at once.
+#[must_use]
+pub fn stopping_acceleration_mps2(speed_mps: f64, decel_mps2: f64) -> f64 {
+    -decel_mps2 * if speed_mps < SLOW_MPS { BRAKE_MARGIN_SLOW } else { BRAKE_MARGIN }
+}
+
+/// Distance within which the robot stands after the last valid command, metres: 0.2 s and v^2 / (2 a).
+#[must_use]
+pub fn stopping_distance_m(speed_mps: f64, decel_mps2: f64) -> f64 {
+    let v = speed_mps.max(0.0);
+    v * 0.2 + v * v / (2.0 * decel_mps2)
+}
+
+/// How the newest command fades while no newer one comes: ages in microseconds from which it no longer speeds up, and
+/// from which it brakes gently.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fade {
+    /// From this age on, no acceleration.
+    pub coast_us: u64,
+    /// From this age on, the brakes are applied.
+    pub brake_us: u64,
+}
+
+/// Commands of an operator come every 10 to 20 ms.
+pub const OPERATOR_FADE: Fade = Fade { coast_us: 80_000, brake_us: 120_000 };
+/// Proposals of the policy come every 100 ms.
+pub const POLICY_FADE: Fade = Fade { coast_us: 120_000, brake_us: 150_000 };
+/// Gentle braking in expectation of the manoeuvre, m/s^2.
+pub const FADE_MPS2: f64 = -2.0;
+
+impl Fade {
+    /// What is left of `acceleration_mps2` at `age_us`.
+    #[must_use]
+    pub fn of(&self, acceleration_mps2: f64, age_us: u64) -> f64 {
+        if age_us >= self.brake_us {
+            acceleration_mps2.min(FADE_MPS2)
+        } else if age_us >= self.coast_us {
+            acceleration_mps2.min(0.0)
+        } else {
+            acceleration_mps2
+        }
+    }
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use protocol::v1::CorridorPoint;
-
-    fn bend(radius_m: f32) -> Surroundings {
-        let corridor = (0..41)
-            .map(|i| {
-                let s = i as f32 * 3.0;
-                let angle = s / radius_m;
-                CorridorPoint {
-                    s_m: s,
-                    x_m: radius_m * angle.sin(),
-                    y_m: radius_m * (1.0 - angle.cos()),
-                    ..Default::default()
-                }
-            })
-            .collect();
-        Surroundings { corridor, ..Default::default() }
-    }
-
-    #[test]
-    fn stopping_without_any_new_data_stays_in_a_bend() {
-        let mut path = StoppingPath::default();
-        let mut pose = Pose2 { x_m: 100.0, y_m: -50.0, heading_rad: 0.7 };
-        path.refresh(&pose, &bend(60.0));
-        let start = pose;
-        let mut speed: f64 = 14.0;
-        while speed > 0.0 {
-            let steering = path.steering_rad(&pose, speed).unwrap();
-            pose.heading_rad += speed * steering.tan() / WHEELBASE_M * 0.02;
-            pose.x_m += speed * pose.heading_rad.cos() * 0.02;
-            pose.y_m += speed * pose.heading_rad.sin() * 0.02;
-            speed -= 4.0 * 0.02;
-        }
-        let centre = (start.x_m - 60.0 * start.heading_rad.sin(), start.y_m + 60.0 * start.heading_rad.cos());
-        let off = (pose.x_m - centre.0).hypot(pose.y_m - centre.1) - 60.0;
-        assert!(off.abs() < 0.4, "{off} m from the lane's centre");
-    }
-
-    #[test]
-    fn no_path_gives_no_steering() {
-        assert_eq!(StoppingPath::default().steering_rad(&Pose2::default(), 10.0), None);
-    }
-}
+#[path = "fallback_tests.rs"]
+mod tests;

@@ -9,11 +9,12 @@ use crate::core::{FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
+use crate::timing::TickTiming;
 use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::{FromSeatBody, VehicleLink};
 use protocol::api::{Disengagement, Episode, VehicleStatus};
-use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
+use protocol::v1::{Author, ControlTiming, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::{RecorderEvent, RecorderThread};
 use sim::world::{World, WorldConfig};
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant};
 const STATE_EVERY: u64 = 2;
 /// A control loop that is further behind than this does not try to catch up.
 const GIVE_UP_US: u64 = 200_000;
+/// Fault code of a tick that ended after the next one was due; the core stops the vehicle when the loop stalls.
+const DEADLINE_FAULT: &str = "control_deadline_missed";
 
 pub(super) struct Control {
     pub robot: SimRobot,
@@ -44,7 +47,11 @@ pub(super) struct Control {
     pub trips: u64,
     /// Sessions of people who may drive: session and seat.
     pub people: Vec<(String, String)>,
-    pub missed: u64,
+    pub timing: TickTiming,
+    /// Figures of the last second, until they are sent.
+    pub punctuality: Option<ControlTiming>,
+    /// The reason in force and whether latency limits the speed, as last logged.
+    pub logged: (i32, bool),
     pub refusals: u64,
     pub tick_us: f64,
 }
@@ -57,7 +64,7 @@ impl Control {
         let mut due = Instant::now();
         let mut count = 0u64;
         while !stop.load(Ordering::Relaxed) {
-            self.wait(&mut due);
+            let late = Self::wait(&mut due);
             let started = Instant::now();
             let now_us = (started - self.origin).as_micros() as u64;
             count += 1;
@@ -72,7 +79,9 @@ impl Control {
             self.check_world(&mut tick, now_us);
             self.keep_books(now_us, &sensors, &tick)?;
             self.answer(&sessions, &mut tick);
+            self.log_changes(&tick);
             self.show(now_us, count, &sensors, &tick);
+            self.note_punctuality(late, started.elapsed());
             self.tick_us = 0.95 * self.tick_us + 0.05 * started.elapsed().as_micros() as f64;
             if count.is_multiple_of(50) {
                 self.once_a_second(&sensors, &tick)?;
@@ -81,16 +90,41 @@ impl Control {
         self.shut_down()
     }
 
-    fn wait(&mut self, due: &mut Instant) {
+    /// Sleeps until the next tick is due; answers how late it starts.
+    fn wait(due: &mut Instant) -> Duration {
         *due += Duration::from_micros(TICK_US);
         let now = Instant::now();
         if *due > now {
             std::thread::sleep(*due - now);
+            return due.elapsed();
+        }
+        let late = now - *due;
+        if late > Duration::from_micros(GIVE_UP_US) {
+            *due = now;
+        }
+        late
+    }
+
+    fn note_punctuality(&mut self, late: Duration, work: Duration) {
+        let (late_us, work_us) = (late.as_micros() as u64, work.as_micros() as u64);
+        if self.timing.note(late_us, work_us) {
+            self.robot.report_fault(DEADLINE_FAULT);
+        } else {
+            self.robot.clear_faults();
+        }
+    }
+
+    fn log_changes(&mut self, tick: &Tick) {
+        let authority = &tick.authority;
+        let now = (authority.reason, authority.speed_limit.is_some());
+        if now == self.logged {
             return;
         }
-        self.missed += 1;
-        if now - *due > Duration::from_micros(GIVE_UP_US) {
-            *due = now;
+        self.logged = now;
+        let (mode, author, reason) = (authority.mode().label(), authority.author().label(), authority.reason().label());
+        match &authority.speed_limit {
+            Some(l) => tracing::info!(mode, author, reason, l.limit_mps, l.latency_ms, "the latency limits the speed"),
+            None => tracing::info!(mode, author, reason, "authority"),
         }
     }
 
@@ -103,7 +137,7 @@ impl Control {
                     if !message.watch_only && !message.seat_id.starts_with(crate::core::authority::STANDBY_PREFIX) {
                         self.people.push((message.session.clone(), message.seat_id.clone()));
                     }
-                    None
+                    Some(SeatBody::Connected)
                 }
                 FromSeatBody::Disconnected { reason } => {
                     tracing::info!(seat = %message.seat_id, %reason, "seat gone");
@@ -181,7 +215,7 @@ impl Control {
             handle.push(message);
         };
         self.scribe.tick(now_us, sensors, tick, &mut push);
-        let status = self.core.policy_status(now_us, self.tick_us, self.missed);
+        let status = self.core.policy_status(now_us, self.tick_us, self.timing.missed());
         self.scribe.slow(now_us, &link, &status, &mut push);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
@@ -236,8 +270,11 @@ impl Control {
             proposal: tick.proposal.clone(),
             surroundings: fresh.map(|s| s.as_ref().clone()),
             link: count.is_multiple_of(10).then(|| self.link_stats(now_us)),
-            policy: count.is_multiple_of(10).then(|| self.core.policy_status(now_us, self.tick_us, self.missed)),
+            policy: count
+                .is_multiple_of(10)
+                .then(|| self.core.policy_status(now_us, self.tick_us, self.timing.missed())),
             pong: None,
+            timing: self.punctuality.take(),
         });
     }
 
@@ -265,6 +302,7 @@ impl Control {
             tracing::warn!(commands = refusals - self.refusals, "commands of seats refused in the last second");
             self.refusals = refusals;
         }
+        self.punctuality = Some(self.timing.report((Instant::now() - self.origin).as_micros() as u64));
         let stats = self.link.stats();
         let status = VehicleStatus {
             vehicle: self.config.vehicle.clone(),

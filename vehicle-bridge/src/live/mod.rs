@@ -6,10 +6,11 @@ mod control;
 pub mod journal;
 pub mod office;
 
-use crate::core::{CoreConfig, CoreError, VehicleCore};
+use crate::core::{CoreConfig, CoreError, VehicleCore, authority};
 use crate::ledger::{Account, Ledger};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
+use crate::timing::TickTiming;
 use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
@@ -145,7 +146,7 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let balance = journal.balance().clone();
     let control = control::Control {
         robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
-        core: VehicleCore::new(car, CoreConfig::default(), policy, balance.epoch)?,
+        core: VehicleCore::new(car, CoreConfig::default(), policy, authority::next_life(balance.epoch))?,
         books: Ledger::new(account).continuing(balance.metres),
         scribe: Scribe::new(epoch_ns),
         config: config.clone(),
@@ -160,7 +161,9 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         origin,
         trips: 0,
         people: Vec::new(),
-        missed: 0,
+        timing: TickTiming::new(crate::virtual_drive::TICK_US),
+        punctuality: None,
+        logged: (0, false),
         refusals: 0,
         tick_us: 0.0,
     };

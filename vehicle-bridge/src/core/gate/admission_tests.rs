@@ -1,0 +1,120 @@
+use super::*;
+
+const HOLDER: Holder = Holder { seat: Some("a"), epoch: 7 };
+
+fn input(sequence: u64, seat_us: u64, action: Vec<f64>) -> OperatorInput {
+    OperatorInput { sequence, epoch: 7, seat_us, deadman: true, action, shown_frame_us: 0 }
+}
+
+fn good(sequence: u64, seat_us: u64) -> OperatorInput {
+    input(sequence, seat_us, vec![0.5, 0.1])
+}
+
+#[derive(Default)]
+struct Door(Admission);
+
+impl Door {
+    fn at(&mut self, received_us: u64, input: &OperatorInput) -> Result<Input, Reason> {
+        self.from("a", received_us, input)
+    }
+
+    fn from(&mut self, seat: &str, received_us: u64, input: &OperatorInput) -> Result<Input, Reason> {
+        let car = Embodiment::ackermann_car();
+        self.0.admit(Untrusted(input), seat, received_us, HOLDER, &car).map(|v| *v.get())
+    }
+}
+
+#[test]
+fn what_passes_is_what_was_sent() {
+    let passed = Door::default().at(1_020, &OperatorInput { shown_frame_us: 20, ..good(5, 1_000) }).unwrap();
+    assert_eq!(passed.action.as_slice(), [0.5, 0.1]);
+    assert_eq!((passed.received_us, passed.queued_us, passed.shown_us), (1_020, 0, Some(20)));
+}
+
+#[test]
+fn another_seat_another_epoch_and_a_repeated_sequence_are_refused() {
+    let mut door = Door::default();
+    assert_eq!(door.from("b", 1_000, &good(5, 1_000)), Err(Reason::NotInControl));
+    assert_eq!(door.at(1_000, &OperatorInput { epoch: 6, ..good(5, 1_000) }), Err(Reason::WrongEpoch));
+    assert_eq!(door.at(1_000, &OperatorInput { epoch: 8, ..good(5, 1_000) }), Err(Reason::WrongEpoch));
+    assert!(door.at(1_000, &good(5, 1_000)).is_ok());
+    assert_eq!(door.at(2_000, &good(5, 2_000)), Err(Reason::OutOfSequence));
+    assert_eq!(door.at(2_000, &good(4, 2_000)), Err(Reason::OutOfSequence));
+    assert!(door.at(2_000, &good(6, 2_000)).is_ok());
+}
+
+#[test]
+fn nobody_is_heard_while_nobody_holds_the_grant() {
+    let car = Embodiment::ackermann_car();
+    let nobody = Holder { seat: None, epoch: 7 };
+    let refused = Admission::default().admit(Untrusted(&good(1, 0)), "", 0, nobody, &car);
+    assert_eq!(refused, Err(Reason::NotInControl));
+}
+
+#[test]
+fn a_new_epoch_begins_a_new_sequence() {
+    let mut sequence = Sequence::default();
+    assert_eq!(sequence.check("a", 7, 100, HOLDER), Ok(()));
+    let next = Holder { epoch: 8, ..HOLDER };
+    assert_eq!(sequence.check("a", 8, 1, next), Ok(()));
+    assert_eq!(sequence.check("a", 8, 1, next), Err(Reason::OutOfSequence));
+}
+
+#[test]
+fn values_must_be_complete_finite_and_within_limits() {
+    let mut door = Door::default();
+    assert_eq!(door.at(0, &input(1, 0, vec![0.5])), Err(Reason::Malformed));
+    assert_eq!(door.at(0, &input(2, 0, vec![0.5, 0.1, 0.0])), Err(Reason::Malformed));
+    assert_eq!(door.at(0, &input(3, 0, vec![0.5, f64::NAN])), Err(Reason::NotFinite));
+    assert_eq!(door.at(0, &input(4, 0, vec![f64::INFINITY, 0.0])), Err(Reason::NotFinite));
+    assert_eq!(door.at(0, &input(5, 0, vec![0.5, 0.551])), Err(Reason::OutOfLimits));
+    assert_eq!(door.at(0, &input(6, 0, vec![-8.1, 0.5])), Err(Reason::OutOfLimits));
+    assert!(door.at(0, &input(7, 0, vec![-8.0, 0.55])).is_ok());
+}
+
+#[test]
+fn an_input_that_waited_longer_than_allowed_is_stale() {
+    let mut door = Door::default();
+    assert!(door.at(0, &good(1, 0)).is_ok());
+    let drift = 200 * 1_000_000 / 1_000_000;
+    assert_eq!(door.at(1_000_000, &good(2, 1_000_000 - MAX_QUEUED_US - drift)).unwrap().queued_us, MAX_QUEUED_US);
+    assert_eq!(door.at(1_000_000, &good(3, 1_000_000 - MAX_QUEUED_US - drift - 1)), Err(Reason::Stale));
+}
+
+#[test]
+fn a_new_session_of_the_seat_may_have_another_clock_and_one_of_another_seat_changes_nothing() {
+    let mut door = Door::default();
+    assert!(door.at(5_000_000, &good(1, 5_000_000)).is_ok());
+    assert_eq!(door.at(5_020_000, &good(2, 20_000)), Err(Reason::Stale));
+    door.0.new_session("b");
+    assert_eq!(door.at(5_040_000, &good(3, 40_000)), Err(Reason::Stale));
+    door.0.new_session("a");
+    assert!(door.at(5_060_000, &good(4, 60_000)).is_ok());
+}
+
+#[test]
+fn the_next_holder_is_measured_by_its_own_clock() {
+    let mut door = Door::default();
+    assert!(door.at(5_000_000, &good(1, 5_000_000)).is_ok());
+    let (car, other) = (Embodiment::ackermann_car(), Holder { seat: Some("b"), epoch: 8 });
+    let theirs = OperatorInput { epoch: 8, ..good(1, 3) };
+    assert!(door.0.admit(Untrusted(&theirs), "b", 5_100_000, other, &car).is_ok());
+}
+
+#[test]
+fn a_released_deadman_is_told_apart_even_without_an_action() {
+    let mut door = Door::default();
+    let released = OperatorInput { deadman: false, ..good(1, 0) };
+    assert_eq!(door.at(0, &released), Err(Reason::DeadmanReleased));
+    assert_eq!(door.at(1, &OperatorInput { action: vec![], sequence: 2, ..released }), Err(Reason::DeadmanReleased));
+}
+
+#[test]
+fn a_frozen_picture_ends_the_driving_and_one_from_the_future_is_a_lie() {
+    let mut door = Door::default();
+    let shown = |sequence, at| OperatorInput { shown_frame_us: at, ..good(sequence, 2_000_000) };
+    assert!(door.at(2_000_000, &shown(1, 1_000_000)).is_ok());
+    assert_eq!(door.at(2_000_000, &shown(2, 999_999)), Err(Reason::PictureFrozen));
+    assert!(door.at(2_000_000, &shown(3, 2_000_000)).is_ok());
+    assert_eq!(door.at(2_000_000, &shown(4, 2_000_001)), Err(Reason::Malformed));
+}

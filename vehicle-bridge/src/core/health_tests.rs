@@ -1,0 +1,122 @@
+use super::*;
+use protocol::v1::{Pose2, Surroundings, VehicleState};
+
+const TIMEOUT_US: u64 = 200_000;
+
+fn sensors(at_us: u64) -> Sensors {
+    Sensors {
+        state: VehicleState {
+            monotonic_us: at_us,
+            world_from_vehicle: Some(Pose2 { x_m: 1.0, y_m: 2.0, heading_rad: 0.5 }),
+            observation: vec![5.0, 0.0, 0.0, 0.0],
+            ..VehicleState::default()
+        },
+        surroundings: Some(Arc::new(Surroundings { monotonic_us: at_us, ..Surroundings::default() })),
+        scan: Some(Arc::new(LaserScan::default())),
+        estop_pressed: false,
+    }
+}
+
+#[test]
+fn sensors_that_speak_are_healthy_and_each_that_falls_silent_is_noticed() {
+    let mut watch = SensorWatch::default();
+    let first = sensors(1_000_000);
+    assert!(watch.is_healthy(1_000_000, &first, TIMEOUT_US));
+    let later = 1_000_000 + TIMEOUT_US;
+    assert!(watch.is_healthy(later, &first, TIMEOUT_US));
+    let now = later + 1;
+    assert!(!watch.is_healthy(now, &Sensors { scan: first.scan.clone(), ..sensors(now) }, TIMEOUT_US), "lidar");
+    assert!(!watch.is_healthy(now, &Sensors { scan: None, ..sensors(now) }, TIMEOUT_US), "lidar unplugged");
+    assert!(watch.is_healthy(now, &sensors(now), TIMEOUT_US));
+    let seen = first.surroundings;
+    assert!(!watch.is_healthy(now, &Sensors { surroundings: seen, ..sensors(now) }, TIMEOUT_US), "surroundings");
+    assert!(!watch.is_healthy(now, &Sensors { surroundings: None, ..sensors(now) }, TIMEOUT_US));
+    assert!(!watch.is_healthy(now, &Sensors { state: first.state, ..sensors(now) }, TIMEOUT_US), "own state");
+}
+
+#[test]
+fn stamps_from_the_future_and_nonsense_are_no_sensors() {
+    let mut watch = SensorWatch::default();
+    assert!(!watch.is_healthy(1_000_000, &sensors(1_000_001), TIMEOUT_US));
+    let place = |x_m, y_m, heading_rad| Sensors {
+        state: VehicleState { world_from_vehicle: Some(Pose2 { x_m, y_m, heading_rad }), ..sensors(5).state },
+        ..sensors(5)
+    };
+    assert!(watch.is_healthy(5, &place(0.0, 0.0, 0.0), TIMEOUT_US));
+    for nonsense in [place(f64::NAN, 0.0, 0.0), place(0.0, f64::INFINITY, 0.0), place(0.0, 0.0, f64::NAN)] {
+        assert!(!watch.is_healthy(5, &nonsense, TIMEOUT_US));
+    }
+    let mut lost = sensors(5);
+    lost.state.world_from_vehicle = None;
+    assert!(!watch.is_healthy(5, &lost, TIMEOUT_US));
+    let mut mad = sensors(5);
+    mad.state.observation[0] = f64::NAN;
+    assert!(!watch.is_healthy(5, &mad, TIMEOUT_US));
+    assert!(!SensorWatch::default().is_healthy(5, &Sensors { scan: None, ..sensors(5) }, TIMEOUT_US));
+}
+
+fn action(acceleration: f64, steering: f64) -> Action {
+    Action::new(&[acceleration, steering]).unwrap()
+}
+
+/// Ticks of 20 ms until the echo no longer follows, at most 100.
+fn ticks_until_fault(commanded: Action, mut echo: impl FnMut(usize) -> Echo) -> Option<usize> {
+    let mut watch = ActuatorEcho::default();
+    (0..100).find(|tick| !watch.follows(&commanded, 0, Some(1), &echo(*tick), 0.02))
+}
+
+fn steady(steering_rad: f64, acceleration_mps2: f64, speed_mps: f64) -> impl FnMut(usize) -> Echo {
+    move |_| Echo { steering_rad: Some(steering_rad), acceleration_mps2, speed_mps }
+}
+
+#[test]
+fn wheels_that_do_not_turn_are_a_failure_after_patience() {
+    let fault = ticks_until_fault(action(0.0, 0.3), steady(0.0, 0.0, 10.0)).unwrap();
+    assert!((20..26).contains(&fault), "{fault}");
+    assert!(ticks_until_fault(action(0.0, -0.3), steady(0.0, 0.0, 10.0)).is_some());
+    assert_eq!(ticks_until_fault(action(0.0, 0.05), steady(0.0, 0.0, 10.0)), None);
+    let lagging = |tick: usize| Echo {
+        steering_rad: Some(0.3 * (1.0 - (-0.02 * (tick + 1) as f64 / 0.08).exp())),
+        acceleration_mps2: 0.0,
+        speed_mps: 10.0,
+    };
+    assert_eq!(ticks_until_fault(action(0.0, 0.3), lagging), None);
+}
+
+#[test]
+fn brakes_that_do_not_bite_and_an_engine_that_runs_away_are_failures() {
+    let fault = ticks_until_fault(action(-6.0, 0.0), steady(0.0, 0.0, 10.0)).unwrap();
+    assert!((20..40).contains(&fault), "{fault}");
+    assert_eq!(ticks_until_fault(action(-6.0, 0.0), steady(0.0, -4.4, 10.0)), None);
+    assert!(ticks_until_fault(action(0.0, 0.0), steady(0.0, 1.6, 10.0)).is_some());
+    assert_eq!(ticks_until_fault(action(0.0, 0.0), steady(0.0, 1.5, 10.0)), None);
+    assert_eq!(ticks_until_fault(action(2.0, 0.0), steady(0.0, 1.0, 10.0)), None);
+    assert_eq!(ticks_until_fault(action(2.0, 0.0), steady(0.0, 2.0, 10.0)), None);
+}
+
+#[test]
+fn a_standing_car_and_a_short_deviation_are_no_failure() {
+    assert_eq!(ticks_until_fault(action(-6.0, 0.0), steady(0.0, 0.0, 1.0)), None);
+    let short = |tick: usize| Echo {
+        steering_rad: Some(if tick % 20 == 0 { 0.0 } else { 0.2 }),
+        acceleration_mps2: 0.0,
+        speed_mps: 10.0,
+    };
+    assert_eq!(ticks_until_fault(action(0.0, 0.0), short), None);
+}
+
+#[test]
+fn a_robot_without_wheels_is_judged_by_its_motion() {
+    let mut watch = ActuatorEcho::default();
+    let echo = Echo { steering_rad: None, acceleration_mps2: 3.0, speed_mps: 5.0 };
+    let one = Action::new(&[0.0]).unwrap();
+    assert!((0..100).any(|_| !watch.follows(&one, 0, None, &echo, 0.02)));
+}
+
+#[test]
+fn the_echo_is_read_from_the_embodiments_channels() {
+    let echo = Echo::of(&[12.0, -3.0, 0.2, 0.0], &Embodiment::ackermann_car());
+    assert_eq!(echo, Echo { steering_rad: Some(0.2), acceleration_mps2: -3.0, speed_mps: 12.0 });
+    let none = Echo::of(&[], &Embodiment::ackermann_car());
+    assert_eq!(none, Echo { steering_rad: None, acceleration_mps2: 0.0, speed_mps: 0.0 });
+}

@@ -1,0 +1,259 @@
+//! One control tick.
+
+use super::action::Action;
+use super::authority::{COMMAND_TIMEOUT_US, Situation};
+use super::fallback::{OPERATOR_FADE, POLICY_FADE};
+use super::gate::actuation::{self, Command, Scene};
+use super::gate::admission::Holder;
+use super::gate::{Untrusted, Validated};
+use super::health::Echo;
+use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Tick, VehicleCore};
+use policy::Observation;
+use protocol::v1::seat_request::Request;
+use protocol::v1::{Author, OperatorInput, Reason, SeatRequest, Surroundings, VehicleState};
+
+impl VehicleCore {
+    /// One control tick at `now_us`. `inbox` is emptied; `out` is cleared and filled.
+    pub fn tick(&mut self, now_us: u64, sensors: &Sensors, inbox: &mut Vec<FromSeat>, out: &mut Tick) {
+        self.begin(now_us, out);
+        self.look(now_us, sensors, out);
+        self.check(now_us, sensors, out);
+        for message in inbox.drain(..) {
+            self.hear(now_us, &message, sensors, out);
+        }
+        self.authority.expire(self.tick_us(), &mut out.changes);
+        let (command, gate) = self.actuate(now_us, sensors, out);
+        self.report(now_us, sensors, &command, gate, out);
+    }
+
+    fn tick_us(&self) -> u64 {
+        (1e6 / self.config.rate_hz) as u64
+    }
+
+    fn begin(&mut self, now_us: u64, out: &mut Tick) {
+        out.responses.clear();
+        out.changes.clear();
+        out.bookmark = None;
+        if let Some(proposal) = out.proposal.take() {
+            self.spare_proposal = proposal;
+        }
+        if let Some(operator) = out.operator.take() {
+            self.spare_operator = operator;
+        }
+        let dt_us = self.last_tick_us.map_or(0, |last| now_us.saturating_sub(last));
+        self.last_tick_us = Some(now_us);
+        self.authority.advance(dt_us);
+        if dt_us > self.config.stall_us {
+            self.authority.fall_back(Reason::DeadlineMissed, &mut out.changes);
+        }
+    }
+
+    /// Takes in new surroundings: the stopping path and the policy's proposal.
+    fn look(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) {
+        let fresh = sensors.surroundings.as_ref().filter(|s| Some(s.monotonic_us) != self.last_surroundings_us);
+        let Some(surroundings) = fresh else { return };
+        self.last_surroundings_us = Some(surroundings.monotonic_us);
+        if let Some(pose) = &sensors.state.world_from_vehicle {
+            self.stopping.refresh(pose, surroundings);
+        }
+        if !self.policy_suspended {
+            self.think(now_us, &sensors.state, surroundings, out);
+        }
+    }
+
+    /// Whatever has failed ends all driving: sensors, actuators, the policy while it drives; the button on the vehicle.
+    fn check(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) {
+        if sensors.estop_pressed {
+            self.authority.press_estop(&mut out.changes);
+        }
+        let timeout_us = self.config.sensor_timeout_us.saturating_sub(self.tick_us());
+        let senses = self.sensors.is_healthy(now_us, sensors, timeout_us);
+        self.unfit = (!senses).then_some(Reason::SensorsLost);
+        if !senses {
+            self.authority.fall_back(Reason::SensorsLost, &mut out.changes);
+        }
+        let echo = Echo::of(&sensors.state.observation, &self.embodiment);
+        if !self.echo.follows(self.motion.action(), self.accelerate, self.steer, &echo, 1.0 / self.config.rate_hz) {
+            self.authority.fall_back(Reason::ActuatorFault, &mut out.changes);
+        }
+        if self.authority.author() == Author::Policy && !self.policy_is_ready(now_us) {
+            self.authority.fall_back(Reason::PolicyFailed, &mut out.changes);
+        }
+    }
+
+    /// Whether the policy's proposal can be driven by until the next tick.
+    fn policy_is_ready(&self, now_us: u64) -> bool {
+        let lasts = |(_, at_us): (Action, u64)| now_us.saturating_sub(at_us) + self.tick_us() <= COMMAND_TIMEOUT_US;
+        self.policy_healthy && self.proposal.is_some_and(lasts)
+    }
+
+    fn think(&mut self, now_us: u64, state: &VehicleState, surroundings: &Surroundings, out: &mut Tick) {
+        let proposed = self.policy.propose(&Observation { state, surroundings }).ok();
+        let usable = proposed.filter(|p| p.action().iter().all(|v| v.is_finite()));
+        let Some((proposal, action)) = usable.and_then(|p| Action::new(p.action()).map(|a| (p, a))) else {
+            self.policy_healthy = false;
+            return;
+        };
+        self.policy_healthy = true;
+        self.proposal = Some((action, now_us));
+        self.consider_help(now_us, proposal.confidence);
+        let mut message = std::mem::take(&mut self.spare_proposal);
+        message.monotonic_us = now_us;
+        message.observation_sequence = state.sequence;
+        message.action.clear();
+        message.action.extend_from_slice(action.as_slice());
+        message.confidence = proposal.confidence;
+        message.policy_version.clear();
+        message.policy_version.push_str(self.policy.manifest().version.as_str());
+        out.proposal = Some(message);
+    }
+
+    fn consider_help(&mut self, now_us: u64, confidence: f64) {
+        let below = self.policy.manifest().metrics.get(HELP_THRESHOLD).copied().unwrap_or(0.0);
+        if self.authority.author() != Author::Policy || confidence >= below {
+            self.unsure_since_us = None;
+            return;
+        }
+        let since = *self.unsure_since_us.get_or_insert(now_us);
+        if now_us - since >= self.config.help_after_us {
+            self.authority.ask_for_help(Reason::PolicyAsked, 2, "the policy is unsure how to go on");
+        }
+    }
+
+    fn hear(&mut self, now_us: u64, message: &FromSeat, sensors: &Sensors, out: &mut Tick) {
+        match &message.body {
+            SeatBody::Command(datagram) => {
+                for input in &datagram.inputs {
+                    self.hear_input(now_us, message, input, out);
+                }
+            }
+            SeatBody::Request(request) => self.hear_request(now_us, &message.seat, request, sensors, out),
+            SeatBody::Connected => self.admission.new_session(&message.seat),
+            SeatBody::Gone => self.authority.seat_gone(&message.seat, &mut out.changes),
+        }
+    }
+
+    fn hear_request(&mut self, now_us: u64, seat: &str, request: &SeatRequest, sensors: &Sensors, out: &mut Tick) {
+        let mut request = request.clone();
+        seat.clone_into(&mut request.seat_id);
+        let situation = Situation {
+            speed_mps: self.speed(&sensors.state),
+            unfit: self.unfit,
+            policy_ready: self.policy_is_ready(now_us),
+            estop_pressed: sensors.estop_pressed,
+        };
+        let answer = self.authority.request(now_us, &request, &situation, &mut out.changes);
+        if let (true, Some(Request::Bookmark(b))) = (answer.accepted, request.request) {
+            out.bookmark = Some(b.note);
+        }
+        out.responses.push((seat.to_owned(), answer));
+    }
+
+    fn hear_input(&mut self, now_us: u64, message: &FromSeat, input: &OperatorInput, out: &mut Tick) {
+        let watches = input.action.is_empty() && !input.deadman;
+        let holder = Holder { seat: self.authority.granted_seat(), epoch: self.authority.epoch() };
+        match self.admission.admit(Untrusted(input), &message.seat, message.received_us, holder, &self.embodiment) {
+            Ok(admitted) => {
+                let age_us = now_us.saturating_sub(message.received_us);
+                self.operator = Some(admitted);
+                self.authority.valid_command(age_us, &mut out.changes);
+                let mut operator = out.operator.take().unwrap_or_else(|| std::mem::take(&mut self.spare_operator));
+                copy_input(input, &mut operator);
+                out.operator = Some(operator);
+            }
+            Err(Reason::DeadmanReleased) => self.authority.deadman_released(&mut out.changes),
+            Err(_) if watches => {}
+            Err(reason) => self.count_refusal(reason),
+        }
+    }
+
+    /// What whoever drives wants; the stopping trajectory when nobody does.
+    fn choose(&self, now_us: u64, stop: Action) -> Command {
+        let author = self.authority.author();
+        let (mut action, fade, at_us) = match (author, &self.operator, &self.proposal) {
+            (Author::Operator, Some(input), _) => (input.get().action, OPERATOR_FADE, input.get().received_us),
+            (Author::Policy, _, Some((action, at_us))) => (*action, POLICY_FADE, *at_us),
+            _ => return Command { action: stop, author: Author::Fallback },
+        };
+        let acceleration = &mut action.as_mut_slice()[self.accelerate];
+        *acceleration = fade.of(*acceleration, now_us.saturating_sub(at_us));
+        Command { action, author }
+    }
+
+    fn stop(&self, sensors: &Sensors) -> Action {
+        let mut action = *self.motion.action();
+        let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
+        let trajectory = self.stopping.trajectory(pose, speed, self.embodiment.stop_decel_mps2);
+        action.as_mut_slice()[self.accelerate] = trajectory.acceleration_mps2;
+        if let (Some(steer), Some(angle)) = (self.steer, trajectory.steering_rad.filter(|a| a.is_finite())) {
+            action.as_mut_slice()[steer] = angle;
+        }
+        action
+    }
+
+    fn actuate(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) -> (Validated<Command>, Reason) {
+        let dt_s = 1.0 / self.config.rate_hz;
+        match (self.authority.author(), &self.operator) {
+            (Author::Operator, Some(input)) => self.governor.observe(now_us, dt_s, input.get().shown_us),
+            _ => {
+                self.operator = None;
+                self.governor.rest();
+            }
+        }
+        let stop = self.stop(sensors);
+        let command = self.choose(now_us, stop);
+        let share = self.handover.share(command.author, &command.action, self.motion.action(), &self.embodiment, dt_s);
+        let scene = Scene {
+            embodiment: &self.embodiment,
+            accelerate: self.accelerate,
+            steer: self.steer,
+            speed_mps: self.speed(&sensors.state),
+            steering_rad: self.embodiment.observation(&sensors.state.observation, "steering_rad").unwrap_or(0.0),
+            pose: sensors.state.world_from_vehicle.as_ref(),
+            scan: sensors.scan.as_deref(),
+            limit_mps: self.governor.limit_mps(),
+            geofence: self.config.geofence.as_ref(),
+            dt_s,
+            share,
+            stop,
+        };
+        let (validated, reason) = actuation::validate(Untrusted(command), &scene, &mut self.motion);
+        if matches!(reason, Reason::Malformed | Reason::NotFinite) {
+            self.authority.fall_back(reason, &mut out.changes);
+        }
+        (validated, reason)
+    }
+
+    fn speed(&self, state: &VehicleState) -> f64 {
+        self.embodiment.observation(&state.observation, "speed_mps").unwrap_or(0.0)
+    }
+
+    fn report(&mut self, now_us: u64, sensors: &Sensors, validated: &Validated<Command>, gate: Reason, out: &mut Tick) {
+        self.sequence += 1;
+        let command = &mut out.command;
+        command.monotonic_us = now_us;
+        command.sequence = self.sequence;
+        command.author = self.authority.author().into();
+        command.epoch = self.authority.epoch();
+        command.action.clear();
+        command.action.extend_from_slice(validated.get().action.as_slice());
+        command.observation_sequence = sensors.state.sequence;
+        command.gate = gate.into();
+        self.authority.show(now_us, &mut out.authority);
+        out.authority.speed_limit = self.governor.limit(now_us);
+    }
+}
+
+/// Copies without giving up the memory of the copy.
+fn copy_input(input: &OperatorInput, copy: &mut OperatorInput) {
+    let mut action = std::mem::take(&mut copy.action);
+    action.clone_from(&input.action);
+    *copy = OperatorInput {
+        sequence: input.sequence,
+        epoch: input.epoch,
+        seat_us: input.seat_us,
+        deadman: input.deadman,
+        shown_frame_us: input.shown_frame_us,
+        action,
+    };
+}

@@ -1,0 +1,354 @@
+//! One trial: drive, break something, watch how the car stops.
+
+use super::pipe::Pipe;
+use super::seat::{SEAT, Seat};
+use super::{Fault, TrialError};
+use crate::core::authority::COMMAND_TIMEOUT_US;
+use crate::core::fallback::{STANDSTILL_MPS, stopping_distance_m};
+use crate::core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
+use crate::sim_robot::SimRobot;
+use crate::virtual_drive::TICK_US;
+use policy::Policy;
+use protocol::v1::{Author, StateDatagram, VehicleState};
+use protocol::{Embodiment, PolicyVersion};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use sim::road::RoadNetwork;
+use sim::world::{World, WorldConfig};
+use std::sync::Arc;
+
+/// The seat's clock is ahead of the vehicle's by this.
+const SEAT_CLOCK_US: u64 = 77_000_123;
+/// A policy that will fail gets the wheel this long before. It has learnt nothing, so longer would test its driving.
+const HAND_BACK_US: u64 = 60_000;
+/// How long the trial looks on after the car stands: nothing late may move it.
+const WATCH_US: u64 = 2_500_000;
+/// Engine and brakes let go within this; the speed may rise no further.
+const MOST_RISE_MPS: f64 = 0.25;
+/// A drive in which the fault cannot strike by then has failed.
+const LATEST_US: u64 = 90_000_000;
+
+/// How a trial went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// What was lost.
+    pub fault: Fault,
+    /// Where.
+    pub road: String,
+    /// Which trial.
+    pub seed: u64,
+    /// Speed at the last valid command, m/s.
+    pub speed_mps: f64,
+    /// From the last valid command to the first tick of the manoeuvre, microseconds.
+    pub delay_us: u64,
+    /// From where the last valid command was used to the standstill, metres.
+    pub distance_m: f64,
+    /// v * 0.2 s + v^2 / (2 a).
+    pub allowed_m: f64,
+    /// How much faster than at the manoeuvre's first tick the car got.
+    pub speed_rise_mps: f64,
+    /// Least distance of the body to the edge of the lane, metres.
+    pub lane_margin_m: f64,
+    /// Whether anything moved the car after the manoeuvre had begun.
+    pub moved_again: bool,
+}
+
+impl Outcome {
+    /// Whether everything held that the manoeuvre promises.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.delay_us <= COMMAND_TIMEOUT_US
+            && self.distance_m <= self.allowed_m
+            && self.speed_rise_mps <= MOST_RISE_MPS
+            && self.lane_margin_m >= 0.0
+            && !self.moved_again
+    }
+}
+
+/// The state of the car at the last valid command.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    at_us: u64,
+    speed_mps: f64,
+    odometer_m: f64,
+}
+
+struct Course {
+    fault: Fault,
+    rng: ChaCha8Rng,
+    robot: SimRobot,
+    core: VehicleCore,
+    seat: Seat,
+    to_seat: Pipe<StateDatagram>,
+    to_vehicle: Pipe<SeatBody>,
+    tick: Tick,
+    inbox: Vec<FromSeat>,
+    now_us: u64,
+    /// When the fault struck.
+    struck_us: Option<u64>,
+    /// What the sensors said before it did.
+    before: Option<Sensors>,
+    /// When the policy made its newest proposal.
+    proposed_us: Option<u64>,
+    valid: Mark,
+    last: Mark,
+}
+
+/// Runs one trial.
+///
+/// # Errors
+/// [`TrialError`] when it cannot be run.
+pub fn run(fault: Fault, road: &str, seed: u64) -> Result<Outcome, TrialError> {
+    let mut course = Course::new(fault, road, seed)?;
+    let strike_us = course.rng.random_range(6_000_000..25_000_000);
+    course.drive_until(strike_us, road, seed)?;
+    Ok(course.watch(road, seed))
+}
+
+impl Course {
+    fn new(fault: Fault, road: &str, seed: u64) -> Result<Self, TrialError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let car = Embodiment::ackermann_car();
+        let config = WorldConfig {
+            seed,
+            traffic_per_km: 0.0,
+            difficulties: Vec::new(),
+            cruise_cap_mps: rng.random_range(5.0..22.0),
+            ..WorldConfig::default()
+        };
+        let world = World::new(Arc::new(RoadNetwork::built_in(road)?), config)?;
+        let policy = Policy::untrained(&car, PolicyVersion::new("trial")?, seed)?;
+        let delay_us = rng.random_range(10_000..80_000);
+        let core = CoreConfig { self_check_us: 200_000, ..CoreConfig::default() };
+        Ok(Self {
+            fault,
+            robot: SimRobot::new(world),
+            core: VehicleCore::new(car, core, policy, 0)?,
+            seat: Seat::new(delay_us),
+            to_seat: Pipe::new(delay_us),
+            to_vehicle: Pipe::new(delay_us),
+            tick: Tick::default(),
+            inbox: Vec::new(),
+            now_us: rng.random_range(0..20_000),
+            struck_us: None,
+            before: None,
+            proposed_us: None,
+            valid: Mark::default(),
+            last: Mark::default(),
+            rng,
+        })
+    }
+
+    fn drive_until(&mut self, strike_us: u64, road: &str, seed: u64) -> Result<(), TrialError> {
+        let mut handed_us = None;
+        while self.now_us < LATEST_US {
+            self.step();
+            if self.tick.authority.author() == Author::Fallback && self.now_us % 500_000 < TICK_US {
+                let request = self.seat.take_over();
+                self.to_vehicle.send(self.now_us, 0, SeatBody::Request(request));
+            }
+            let drives = matches!(self.tick.authority.author(), Author::Operator | Author::Policy);
+            let ends = self.robot.world().route().length_m() - self.robot.world().progress_m() < 150.0;
+            let ready = self.now_us >= strike_us || ends && self.now_us > 2_000_000;
+            if !(drives && ready && self.last.speed_mps > 1.0 && (handed_us.is_some() || self.lane_margin_m() > 0.2)) {
+                continue;
+            }
+            if self.fault.strikes_the_policy() {
+                let at_us = *handed_us.get_or_insert(self.now_us);
+                if self.now_us == at_us {
+                    let request = self.seat.hand_back();
+                    self.to_vehicle.send(self.now_us, 0, SeatBody::Request(request));
+                }
+                if self.tick.authority.author() != Author::Policy || self.now_us < at_us + HAND_BACK_US {
+                    continue;
+                }
+            }
+            self.strike();
+            return Ok(());
+        }
+        Err(TrialError::NeverDrove { seed, road: road.to_owned() })
+    }
+
+    fn strike(&mut self) {
+        self.struck_us = Some(self.now_us);
+        match self.fault {
+            Fault::LinkCutToVehicle => self.to_vehicle.hold(self.now_us, self.now_us + 1_000_000),
+            Fault::LinkCutToSeat => self.to_seat.cut(),
+            Fault::LinkCutBothWays => {
+                self.to_seat.cut();
+                self.to_vehicle.cut();
+            }
+            Fault::SessionEnds => self.to_vehicle.send(self.now_us, 0, SeatBody::Gone),
+            Fault::DeadmanReleased => self.seat.deadman = false,
+            Fault::PictureFrozen => self.seat.picture_frozen = true,
+            Fault::PolicyHung => self.core.suspend_policy(true),
+            _ => {}
+        }
+    }
+
+    /// Time since the fault struck.
+    fn since_us(&self) -> Option<u64> {
+        self.struck_us.map(|at| self.now_us - at)
+    }
+
+    fn seat_clock_us(&self) -> u64 {
+        let clock = self.now_us + SEAT_CLOCK_US;
+        match (self.fault, self.since_us()) {
+            (Fault::SeatClockBack, Some(_)) => clock - 5_000_000,
+            (Fault::SeatClockAheadAndBack, Some(0..1_000_000)) => clock + 5_000_000,
+            _ => clock,
+        }
+    }
+
+    fn step(&mut self) {
+        self.robot.act(TICK_US as f64 * 1e-6, &self.tick.command);
+        self.now_us += TICK_US;
+        let sensed = self.robot.sense(self.now_us);
+        let truth = sensed.state.clone();
+        let sensors = self.spoil(sensed);
+        for (received_us, body) in self.to_vehicle.arrived(self.now_us) {
+            self.inbox.push(FromSeat { seat: SEAT.into(), received_us, body });
+        }
+        // A loop that stalls leaves the last command in force and hears nothing.
+        if !(self.fault == Fault::LoopStalls && self.since_us().is_some_and(|us| (1..180_000).contains(&us))) {
+            self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
+        }
+        self.note(&truth, &sensors);
+        if self.now_us / TICK_US % 2 == 0 {
+            self.tell(&sensors);
+        }
+        if !(self.fault == Fault::SeatFrozen && self.since_us().is_some_and(|us| us < 1_500_000)) {
+            self.operate();
+        }
+    }
+
+    /// What is left of the sensors when the fault has struck.
+    fn spoil(&mut self, sensors: Sensors) -> Sensors {
+        let (Some(_), Some(before)) = (self.struck_us, &self.before) else {
+            self.before = Some(sensors.clone());
+            return sensors;
+        };
+        match self.fault {
+            Fault::LidarLost => Sensors { scan: before.scan.clone(), ..sensors },
+            Fault::SurroundingsLost => Sensors { surroundings: before.surroundings.clone(), ..sensors },
+            Fault::StateLost => Sensors { state: before.state.clone(), ..sensors },
+            Fault::EstopPressed => Sensors { estop_pressed: true, ..sensors },
+            Fault::PolicyFails => {
+                let mut seen = sensors.surroundings.as_deref().cloned().unwrap_or_default();
+                seen.corridor.truncate(1);
+                Sensors { surroundings: Some(Arc::new(seen)), ..sensors }
+            }
+            _ => sensors,
+        }
+    }
+
+    /// Remembers where the last valid command, or the last word of what has failed, left the car.
+    fn note(&mut self, truth: &VehicleState, sensors: &Sensors) {
+        let speed_mps = truth.observation.first().copied().unwrap_or(0.0);
+        let now = Mark { at_us: self.now_us, speed_mps, odometer_m: truth.odometer_m };
+        if self.tick.proposal.is_some() {
+            self.proposed_us = Some(self.now_us);
+        }
+        let at_us = match (self.fault, self.tick.authority.author(), self.struck_us) {
+            (_, Author::Fallback, _) => None,
+            (Fault::LidarLost | Fault::StateLost, _, Some(at)) => Some(at),
+            (Fault::SurroundingsLost, _, Some(_)) => sensors.surroundings.as_ref().map(|s| s.monotonic_us),
+            (Fault::LoopStalls, _, Some(at)) => Some(at),
+            (_, Author::Policy, _) => self.proposed_us,
+            _ => self.core.operator_input().map(|input| input.received_us),
+        };
+        if let Some(at_us) = at_us.filter(|at| *at != self.valid.at_us) {
+            // Between two ticks the car moved evenly.
+            let back_s = self.now_us.saturating_sub(at_us) as f64 * 1e-6;
+            let odometer_m = now.odometer_m - now.speed_mps * back_s;
+            self.valid = Mark { at_us, speed_mps: now.speed_mps, odometer_m };
+        }
+        self.last = now;
+    }
+
+    fn tell(&mut self, sensors: &Sensors) {
+        let fresh = sensors.surroundings.as_ref().filter(|s| s.monotonic_us + 2 * TICK_US > self.now_us);
+        let datagram = StateDatagram {
+            state: Some(sensors.state.clone()),
+            authority: Some(self.tick.authority.clone()),
+            surroundings: fresh.map(|s| s.as_ref().clone()),
+            ..StateDatagram::default()
+        };
+        let jitter_us = self.rng.random_range(0..8_000);
+        self.to_seat.send(self.now_us, jitter_us, datagram);
+    }
+
+    fn operate(&mut self) {
+        for (at_us, datagram) in self.to_seat.arrived(self.now_us) {
+            self.seat.receive(at_us, datagram);
+        }
+        let clock_us = self.seat_clock_us();
+        if let Some(command) = self.seat.command(self.now_us, clock_us) {
+            let jitter_us = self.rng.random_range(0..8_000);
+            self.to_vehicle.send(self.now_us, jitter_us, SeatBody::Command(command));
+        }
+    }
+
+    /// Distance of the body's corners to the edge of the lane; negative outside. Where the route changes lanes, the lane
+    /// runs along with it, though never beyond what may be driven.
+    fn lane_margin_m(&self) -> f64 {
+        let world = self.robot.world();
+        let body = world.ego().footprint();
+        let corners = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];
+        let margins = corners.map(|(ahead, left)| {
+            let (along, across) = (ahead * body.half_length_m, left * body.half_width_m);
+            let (x, y) =
+                (body.x_m + along * body.cos - across * body.sin, body.y_m + along * body.sin + across * body.cos);
+            let (s, d) = world.route().project(x, y, world.progress_m());
+            let station = world.route().at(s);
+            let inside = |left_m: f64, right_m: f64| (left_m - d).min(right_m + d);
+            let half_m = (station.lane_left_m + station.lane_right_m) / 2.0;
+            let lane_m = inside(station.lane_left_m, station.lane_right_m).max(inside(half_m, half_m));
+            lane_m.min(inside(station.drivable_left_m, station.drivable_right_m))
+        });
+        margins.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
+    fn watch(&mut self, road: &str, seed: u64) -> Outcome {
+        let mut began: Option<Mark> = None;
+        let mut stood_us = None;
+        let mut outcome = Outcome {
+            fault: self.fault,
+            road: road.to_owned(),
+            seed,
+            speed_mps: 0.0,
+            delay_us: u64::MAX,
+            distance_m: f64::INFINITY,
+            allowed_m: 0.0,
+            speed_rise_mps: 0.0,
+            lane_margin_m: self.lane_margin_m(),
+            moved_again: false,
+        };
+        let until_us = self.now_us + 30_000_000;
+        while self.now_us < until_us && stood_us.is_none_or(|at| self.now_us < at + WATCH_US) {
+            self.step();
+            outcome.lane_margin_m = outcome.lane_margin_m.min(self.lane_margin_m());
+            let manoeuvre = self.tick.authority.author() == Author::Fallback;
+            match began {
+                None if manoeuvre => {
+                    began = Some(self.last);
+                    outcome.delay_us = self.now_us - self.valid.at_us;
+                    outcome.speed_mps = self.valid.speed_mps;
+                    outcome.allowed_m =
+                        stopping_distance_m(self.valid.speed_mps, Embodiment::ackermann_car().stop_decel_mps2);
+                }
+                None => {}
+                Some(first) => {
+                    outcome.moved_again |= !manoeuvre || stood_us.is_some() && self.last.speed_mps > STANDSTILL_MPS;
+                    outcome.speed_rise_mps = outcome.speed_rise_mps.max(self.last.speed_mps - first.speed_mps);
+                    if self.last.speed_mps < STANDSTILL_MPS && stood_us.is_none() {
+                        stood_us = Some(self.now_us);
+                        outcome.distance_m = self.last.odometer_m - self.valid.odometer_m;
+                    }
+                }
+            }
+        }
+        outcome
+    }
+}

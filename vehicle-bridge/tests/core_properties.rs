@@ -1,0 +1,215 @@
+//! Whatever arrives in whatever order, the vehicle core keeps its promises.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
+
+use policy::Policy;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use protocol::v1::{
+    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, OperatorInput,
+    SeatRequest, TakeoverRequest, seat_request::Request,
+};
+use protocol::{Embodiment, PolicyVersion};
+use sim::road::RoadNetwork;
+use sim::world::{World, WorldConfig};
+use std::cell::Cell;
+use std::sync::Arc;
+use vehicle_bridge::core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
+use vehicle_bridge::sim_robot::SimRobot;
+
+const SEATS: [&str; 3] = ["a", "b", "scripted-1"];
+
+/// What happens in a tick.
+#[derive(Debug, Clone)]
+enum Event {
+    /// An honest input of the seat in control, this late and answering a picture this old, milliseconds.
+    Drive {
+        late_ms: u64,
+        picture_ms: u64,
+        acceleration: f64,
+        steering: f64,
+    },
+    /// Anything at all from anybody.
+    Forge {
+        seat: usize,
+        input: OperatorInput,
+    },
+    Ask {
+        seat: usize,
+        what: usize,
+    },
+    Gone(usize),
+    Connected(usize),
+    Blind,
+    Button,
+    Quiet,
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![-10.0f64..10.0, Just(f64::NAN), Just(f64::INFINITY), Just(f64::MAX), Just(-0.0)]
+}
+
+fn forged() -> impl Strategy<Value = OperatorInput> {
+    let numbers = (0u64..400, 0u64..8, any::<u64>(), any::<bool>(), any::<u64>());
+    (numbers, prop::collection::vec(any_value(), 0..4)).prop_map(
+        |((sequence, epoch, seat_us, deadman, shown_frame_us), action)| OperatorInput {
+            sequence,
+            epoch,
+            seat_us,
+            deadman,
+            action,
+            shown_frame_us,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let drive = (0u64..150, 20u64..900, -8.0f64..3.0, -0.55f64..0.55).prop_map(
+        |(late_ms, picture_ms, acceleration, steering)| Event::Drive { late_ms, picture_ms, acceleration, steering },
+    );
+    prop_oneof![
+        400 => drive,
+        40 => (0usize..3, forged()).prop_map(|(seat, input)| Event::Forge { seat, input }),
+        60 => (0usize..3, 0usize..24).prop_map(|(seat, what)| Event::Ask { seat, what }),
+        4 => (0usize..3).prop_map(Event::Gone),
+        4 => (0usize..3).prop_map(Event::Connected),
+        2 => Just(Event::Blind),
+        1 => Just(Event::Button),
+        20 => Just(Event::Quiet),
+    ]
+}
+
+fn request(what: usize) -> Request {
+    match what {
+        0..10 => Request::Takeover(TakeoverRequest::default()),
+        10..14 => Request::HandBack(HandBackRequest::default()),
+        14..18 => Request::Engage(EngageRequest {}),
+        18..23 => Request::EstopReset(EstopResetRequest { held_ms: 5_000 }),
+        _ => Request::Estop(EstopRequest {}),
+    }
+}
+
+struct Bench {
+    robot: SimRobot,
+    core: VehicleCore,
+    tick: Tick,
+    inbox: Vec<FromSeat>,
+    now_us: u64,
+    sequence: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let car = Embodiment::ackermann_car();
+        let network = Arc::new(RoadNetwork::built_in("soderleden").unwrap());
+        let config = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
+        let policy = Policy::untrained(&car, PolicyVersion::new("any").unwrap(), 1).unwrap();
+        let quick = CoreConfig { self_check_us: 0, ..CoreConfig::default() };
+        Self {
+            robot: SimRobot::new(World::new(network, config).unwrap()),
+            core: VehicleCore::new(car, quick, policy, 0).unwrap(),
+            tick: Tick::default(),
+            inbox: Vec::new(),
+            now_us: 10_000_000,
+            sequence: 1_000,
+        }
+    }
+
+    fn hear(&mut self, seat: &str, body: SeatBody) {
+        self.inbox.push(FromSeat { seat: seat.into(), received_us: self.now_us, body });
+    }
+
+    fn hear_input(&mut self, seat: &str, input: OperatorInput) {
+        let datagram = CommandDatagram { inputs: vec![input], ..CommandDatagram::default() };
+        self.hear(seat, SeatBody::Command(datagram));
+    }
+
+    /// Speed before the tick.
+    fn happen(&mut self, event: Event) -> f64 {
+        self.robot.act(0.02, &self.tick.command);
+        self.now_us += 20_000;
+        let mut sensors = self.robot.sense(self.now_us);
+        match event {
+            Event::Drive { late_ms, picture_ms, acceleration, steering } => {
+                self.sequence += 1;
+                let seat = self.core.authority().granted_seat().unwrap_or("a").to_owned();
+                let input = OperatorInput {
+                    sequence: self.sequence,
+                    epoch: self.core.authority().epoch(),
+                    seat_us: self.now_us - late_ms * 1_000,
+                    deadman: true,
+                    action: vec![acceleration, steering],
+                    shown_frame_us: self.now_us - picture_ms * 1_000,
+                };
+                self.hear_input(&seat, input);
+            }
+            Event::Forge { seat, input } => self.hear_input(SEATS[seat], input),
+            Event::Ask { seat, what } => {
+                let asked = SeatRequest { request: Some(request(what)), ..SeatRequest::default() };
+                self.hear(SEATS[seat], SeatBody::Request(asked));
+            }
+            Event::Gone(seat) => self.hear(SEATS[seat], SeatBody::Gone),
+            Event::Connected(seat) => self.hear(SEATS[seat], SeatBody::Connected),
+            Event::Blind => sensors = Sensors { scan: None, ..sensors },
+            Event::Button => sensors.estop_pressed = true,
+            Event::Quiet => {}
+        }
+        self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
+        sensors.state.observation[0]
+    }
+}
+
+/// Ticks that an operator drove, that the policy did, and that the latency limited.
+type Seen = Cell<[u64; 3]>;
+
+fn keeps_its_promises(events: Vec<Event>, seen: &Seen) -> Result<(), TestCaseError> {
+    let car = Embodiment::ackermann_car();
+    let mut bench = Bench::new();
+    let mut last: Vec<f64> = vec![0.0; car.action.len()];
+    // Speed at the first tick of the manoeuvre, while it lasts.
+    let mut began: Option<f64> = None;
+    let mut over_ticks = 0;
+    for event in events {
+        let speed = bench.happen(event);
+        let (action, author) = (bench.tick.command.action.clone(), bench.tick.command.author());
+        for ((value, before), channel) in action.iter().zip(&last).zip(&car.action) {
+            prop_assert!((channel.min..=channel.max).contains(value), "{value} of {}", channel.name);
+            prop_assert!(value - before <= channel.rate_per_s * 0.02 + 1e-9, "{before} to {value}");
+        }
+        prop_assert!((action[1] - last[1]).abs() <= car.action[1].rate_per_s * 0.02 + 1e-9);
+        prop_assert_eq!(bench.tick.authority.hazards_on, author == Author::Fallback);
+        if bench.core.authority().estop_latched() {
+            prop_assert_eq!(author, Author::Fallback);
+        }
+        if author == Author::Fallback {
+            prop_assert!(action[0] <= -6.0, "the manoeuvre asks for {}", action[0]);
+            let first = *began.get_or_insert(speed);
+            prop_assert!(speed <= first + 0.25, "{speed} m/s after {first}");
+        } else {
+            began = None;
+        }
+        let mut ticks = seen.get();
+        ticks[0] += u64::from(author == Author::Operator);
+        ticks[1] += u64::from(author == Author::Policy);
+        ticks[2] += u64::from(bench.tick.authority.speed_limit.is_some());
+        seen.set(ticks);
+        let limit = bench.tick.authority.speed_limit.filter(|_| author == Author::Operator);
+        over_ticks = if limit.is_some_and(|l| speed > l.limit_mps) { over_ticks + 1 } else { 0 };
+        // An engine lets go at its rate: within 8 ticks at most.
+        if over_ticks > 8 {
+            prop_assert!(action[0] <= 0.0, "{speed} m/s at {limit:?} and {} asked", action[0]);
+        }
+        last = action;
+    }
+    Ok(())
+}
+
+#[test]
+fn no_sequence_of_messages_breaks_a_limit_or_speeds_up_after_a_fault() {
+    let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
+    let seen = Seen::default();
+    let events = prop::collection::vec(event(), 50..500);
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        .run(&events, |events| keeps_its_promises(events, &seen))
+        .unwrap();
+    assert!(seen.get().iter().all(|ticks| *ticks > 200), "too little was driven: {:?}", seen.get());
+}
