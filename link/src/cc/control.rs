@@ -28,11 +28,15 @@ const PAUSE_FROM_US: f64 = 40_000.0;
 const PAUSE_MOST_US: f64 = 1_000_000.0;
 /// Growth far from any known limit: twice as much in this time.
 const DOUBLING_S: f64 = 0.8;
+/// The same in round trips where they are long: what a higher rate brings must be heard of before the next.
+const DOUBLING_ROUND_TRIPS: f64 = 4.0;
 /// Growth near the limit met last, a share a second.
 const CAREFUL_PER_S: f64 = 0.04;
 const NEAR: f64 = 0.9;
 /// Of the rate at which frames were seen to arrive, what may be sent.
 const TRUSTED: f64 = 0.8;
+/// Frames arriving at so many times the rate of when the limit was met: it is none any more.
+const WIDER: f64 = 1.4;
 /// How long a limit that was met is remembered, microseconds.
 const MEMORY_US: u64 = 10_000_000;
 /// A queue that stays for this long though less is sent is not ours: the path has become longer, microseconds.
@@ -56,13 +60,21 @@ struct Standoff {
     target_bps: f64,
 }
 
+/// The limit that a path showed last.
+#[derive(Debug, Clone, Copy)]
+struct Ceiling {
+    bps: f64,
+    at_us: u64,
+    /// The rate at which frames' bursts arrived then: more than `bps` where others share the path.
+    train_bps: f64,
+}
+
 /// The rate and what it rests on.
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) target_bps: f64,
     min_bps: f64,
-    /// The rate at which the path showed its limit last, and when.
-    ceiling: Option<(f64, u64)>,
+    ceiling: Option<Ceiling>,
     decreased_us: u64,
     /// When the rate was last raised on a train's word.
     raised_us: u64,
@@ -100,8 +112,8 @@ impl Control {
         self.raised_us = now_us;
     }
 
-    fn lower(&mut self, now_us: u64, target_bps: f64, ceiling_bps: f64) {
-        self.ceiling = Some((ceiling_bps, now_us));
+    fn lower(&mut self, now_us: u64, target_bps: f64, ceiling: Ceiling) {
+        self.ceiling = Some(ceiling);
         self.target_bps = target_bps.min(self.target_bps).max(self.min_bps);
         self.decreased_us = now_us;
     }
@@ -160,17 +172,26 @@ impl Estimator {
             return false;
         }
         self.pause(now_us, capacity);
-        self.control.lower(now_us, capacity * (SETTLED - 0.08), capacity);
+        let ceiling = Ceiling { bps: capacity, at_us: now_us, train_bps: capacity };
+        self.control.lower(now_us, capacity * (SETTLED - 0.08), ceiling);
         true
     }
 
     fn decrease(&mut self, now_us: u64, standing_us: f64) {
         let target_bps = self.control.target_bps;
         let measured = self.delay.busy_bps(BUSY_WINDOW_US).or_else(|| self.arrived.bps());
-        let capacity = measured.map_or(target_bps, |bps| self.with_losses(bps)).min(1.05 * target_bps);
+        // While a queue drains the rate is below what the path carries.
+        let most_bps = self.control.ceiling.map_or(0.0, |c| c.bps).max(1.05 * target_bps);
+        let capacity = measured.map_or(target_bps, |bps| self.with_losses(bps)).min(most_bps);
         let drain = (standing_us / DRAIN_US).min(DRAIN_MOST);
         self.pause(now_us, capacity);
-        self.control.lower(now_us, capacity * (SETTLED - drain), capacity);
+        let ceiling = self.ceiling(now_us, capacity);
+        self.control.lower(now_us, capacity * (SETTLED - drain), ceiling);
+    }
+
+    fn ceiling(&self, now_us: u64, bps: f64) -> Ceiling {
+        let train_bps = self.trains.carried(0).map_or(bps, |(bps, _)| bps).max(bps);
+        Ceiling { bps, at_us: now_us, train_bps }
     }
 
     /// Asks for a pause when what is on its way holds more than the path does.
@@ -232,14 +253,14 @@ impl Estimator {
             }
             Order::Limit(bps) => {
                 self.control.target_bps = target_bps.max(bps);
-                self.control.lower(now_us, bps * SETTLED, bps);
+                self.control.lower(now_us, bps * SETTLED, self.ceiling(now_us, bps));
                 Some(Limit::Loss)
             }
         }
     }
 
     fn increase(&mut self, now_us: u64, elapsed_s: f64) -> Limit {
-        if self.control.ceiling.is_some_and(|(_, at)| now_us > at + MEMORY_US) {
+        if self.control.ceiling.is_some_and(|c| now_us > c.at_us + MEMORY_US) {
             self.control.ceiling = None;
         }
         if !self.policer.is_policed() {
@@ -251,22 +272,23 @@ impl Estimator {
         if self.control.target_bps > 1.4 * sent_bps + 100_000.0 {
             return Limit::Application;
         }
+        let doubling_s = DOUBLING_S.max(DOUBLING_ROUND_TRIPS * self.settle_us() as f64 / 1e6);
         let control = &mut self.control;
-        match control.ceiling {
-            Some((ceiling, _)) if control.target_bps < NEAR * ceiling => {
-                let quick = control.target_bps * (elapsed_s / DOUBLING_S).exp2();
+        match control.ceiling.map(|c| c.bps) {
+            Some(ceiling) if control.target_bps < NEAR * ceiling => {
+                let quick = control.target_bps * (elapsed_s / doubling_s).exp2();
                 // Down by a drain that is over: what the path carries is known.
                 let known = if self.policer.is_policed() { quick } else { SETTLED * ceiling };
                 control.target_bps = quick.max(known).min(SETTLED * ceiling);
             }
-            Some((ceiling, _)) => {
+            Some(ceiling) => {
                 control.target_bps *= 1.0 + CAREFUL_PER_S * elapsed_s;
                 // Well past it without a queue: it is none any more.
                 if control.target_bps > 1.15 * ceiling && !self.policer.is_policed() {
                     control.ceiling = None;
                 }
             }
-            None => control.target_bps *= (elapsed_s / DOUBLING_S).exp2(),
+            None => control.target_bps *= (elapsed_s / doubling_s).exp2(),
         }
         Limit::None
     }
@@ -275,15 +297,16 @@ impl Estimator {
     fn follow_trains(&mut self, now_us: u64) {
         let since_us = self.control.raised_us.max(self.control.decreased_us);
         let Some((carried_bps, is_whole)) = self.trains.carried(since_us) else { return };
-        let trusted = TRUSTED * carried_bps;
-        let beyond = self.control.ceiling.is_none_or(|(bps, _)| is_whole && trusted > 1.15 * bps);
-        if !beyond || self.control.ceiling.is_none() || trusted < 1.1 * self.control.target_bps {
+        let Some(ceiling) = self.control.ceiling else { return };
+        let is_wider = is_whole || carried_bps > WIDER * ceiling.train_bps;
+        let trusted_bps = TRUSTED * carried_bps;
+        if !is_wider || trusted_bps < 1.15 * ceiling.bps || trusted_bps < 1.1 * self.control.target_bps {
             return;
         }
-        self.control.target_bps = trusted.min(2.0 * self.control.target_bps);
+        self.control.target_bps = trusted_bps.min(2.0 * self.control.target_bps);
         self.control.raised_us = now_us;
         // Still narrow: the next frames shall tell whether there is more.
-        self.control.ceiling = Some((self.control.target_bps / SETTLED, now_us));
+        self.control.ceiling = Some(Ceiling { bps: self.control.target_bps / SETTLED, at_us: now_us, ..ceiling });
     }
 
     /// Where frames are too small to say anything, asks for a burst that does.
