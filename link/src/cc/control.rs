@@ -252,8 +252,9 @@ impl Estimator {
                 None
             }
             Order::Limit(bps) => {
-                self.control.target_bps = target_bps.max(bps);
-                self.control.lower(now_us, bps * SETTLED, self.ceiling(now_us, bps));
+                // A trial has shown that the rate it tried is all right.
+                let settled_bps = target_bps.min(bps * SETTLED);
+                self.control.lower(now_us, settled_bps, self.ceiling(now_us, bps));
                 Some(Limit::Loss)
             }
         }
@@ -275,11 +276,9 @@ impl Estimator {
         let doubling_s = DOUBLING_S.max(DOUBLING_ROUND_TRIPS * self.settle_us() as f64 / 1e6);
         let control = &mut self.control;
         match control.ceiling.map(|c| c.bps) {
-            Some(ceiling) if control.target_bps < NEAR * ceiling => {
-                let quick = control.target_bps * (elapsed_s / doubling_s).exp2();
-                // Down by a drain that is over: what the path carries is known.
-                let known = if self.policer.is_policed() { quick } else { SETTLED * ceiling };
-                control.target_bps = quick.max(known).min(SETTLED * ceiling);
+            // Down by a drain that is over: what the path carries is known.
+            Some(ceiling) if control.target_bps < NEAR * ceiling && !self.policer.is_policed() => {
+                control.target_bps = SETTLED * ceiling;
             }
             Some(ceiling) => {
                 control.target_bps *= 1.0 + CAREFUL_PER_S * elapsed_s;

@@ -1,5 +1,6 @@
 //! The queue on a path, from one-way delays of which only differences mean anything.
 
+use super::meter::OVERHEAD_BYTES;
 use std::collections::VecDeque;
 
 /// The queue stands as long as its shortest moment within this, which holds two frames at 30 Hz: a frame's own packets
@@ -33,6 +34,9 @@ pub(super) struct DelayTracker {
     pieces: VecDeque<i64>,
     piece: Option<(u64, i64)>,
     noise_us: f64,
+    /// Standing delays one window apart each, the last two.
+    looks: [i64; 2],
+    looked_us: u64,
     standing_window_us: u64,
 }
 
@@ -46,6 +50,9 @@ impl DelayTracker {
         self.newest_us = self.newest_us.max(at_us);
         while self.recent.front().is_some_and(|a| a.at_us + 2 * STANDING_MOST_US < self.newest_us) {
             self.recent.pop_front();
+        }
+        if self.newest_us >= self.looked_us + self.standing_window_us.max(STANDING_US) {
+            self.look();
         }
         match &mut self.piece {
             Some((since, least)) if at_us < *since + PIECE_US => *least = (*least).min(delay_us),
@@ -62,16 +69,22 @@ impl DelayTracker {
         self.standing_window_us = ((1.3 * spacing_us) as u64).clamp(STANDING_US, STANDING_MOST_US);
     }
 
-    /// A queue that grows or drains goes one way over three pieces; what goes back and forth is the path's wavering.
     fn close_piece(&mut self, least_us: i64) {
-        if let [.., a, b] = *self.pieces.make_contiguous() {
-            let bend = (b as f64 - (a + least_us) as f64 / 2.0).abs().min(NOISE_MOST_US);
-            self.noise_us += (bend - self.noise_us) / 15.0;
-        }
         self.pieces.push_back(least_us);
         if self.pieces.len() > PIECES {
             self.pieces.pop_front();
         }
+    }
+
+    /// A queue that grows or drains goes one way over three looks; what goes back and forth is the path's wavering.
+    fn look(&mut self) {
+        let window_us = self.standing_window_us.max(STANDING_US);
+        let Some(least) = self.since(window_us).map(|a| a.delay_us).min() else { return };
+        let [a, b] = self.looks;
+        self.looks = [b, least];
+        let bend_us = (b as f64 - (a + least) as f64 / 2.0).abs().min(NOISE_MOST_US);
+        self.noise_us += (bend_us - self.noise_us) / 25.0;
+        self.looked_us = self.newest_us;
     }
 
     /// The path's own delay: the least of the last 10 s.
@@ -106,20 +119,14 @@ impl DelayTracker {
     pub(super) fn busy_bps(&self, window_us: u64) -> Option<f64> {
         let queued_us = BUSY_US + 2.0 * self.noise_us;
         let base = self.base_us()?;
+        let mut arrivals: Vec<&Arrival> = self.since(window_us).collect();
+        arrivals.sort_unstable_by_key(|a| a.at_us);
         let is_queued = |a: &Arrival| (a.delay_us - base) as f64 > queued_us;
         let (mut bytes, mut span_us, mut packets) = (0, 0, 0);
-        let mut before: Option<&Arrival> = None;
-        for arrival in self.since(window_us) {
-            if let Some(before) = before
-                && is_queued(before)
-                && is_queued(arrival)
-                && arrival.at_us >= before.at_us
-            {
-                bytes += arrival.bytes;
-                span_us += arrival.at_us - before.at_us;
-                packets += 1;
-            }
-            before = Some(arrival);
+        for pair in arrivals.windows(2).filter(|pair| is_queued(pair[0]) && is_queued(pair[1])) {
+            bytes += pair[1].bytes + OVERHEAD_BYTES;
+            span_us += pair[1].at_us - pair[0].at_us;
+            packets += 1;
         }
         (packets >= 4 && span_us >= 15_000).then(|| bytes as f64 * 8e6 / span_us as f64)
     }
@@ -165,7 +172,7 @@ mod tests {
     fn packets_out_of_a_queue_tell_what_the_path_carries() {
         let mut tracker = DelayTracker::default();
         (0..60).for_each(|i| tracker.add(i * 10_000, 0, 1_000));
-        (60..80).for_each(|i| tracker.add(i * 10_000, (i as i64 - 59) * 8_000, 1_250));
+        (60..80).for_each(|i| tracker.add(i * 10_000, (i as i64 - 59) * 8_000, 1_250 - OVERHEAD_BYTES));
         let bps = tracker.busy_bps(200_000).unwrap();
         assert!((bps - 1e6).abs() < 1e4, "{bps}");
     }

@@ -23,8 +23,8 @@ const SILENCE_US: u64 = 500_000;
 const ROUND_TRIPS_US: u64 = 2_000_000;
 /// A report that comes this many times later than usual follows one that was lost, if it starts with losses.
 const LATE: f64 = 1.7;
-/// So many losses at the start of a late report are the lost report's packets. Fewer may as well be losses.
-const UNREPORTED: usize = 3;
+/// So many losses at the start of a late report may be the lost report's packets; a single one is a loss.
+const UNREPORTED: usize = 2;
 
 /// Where the rate starts and what it stays between, bits per second.
 #[derive(Debug, Clone, Copy)]
@@ -127,11 +127,16 @@ impl Estimator {
     fn unreported(&mut self, gap_us: u64, reports: &[PacketReport]) -> usize {
         let is_late = gap_us as f64 > LATE * self.report_gap_us;
         if gap_us > 0 && gap_us < 200_000 {
-            let gap = (gap_us as f64).min(if self.report_gap_us > 0.0 { 2.0 * self.report_gap_us } else { f64::MAX });
-            self.report_gap_us += (gap - self.report_gap_us) / if self.report_gap_us > 0.0 { 16.0 } else { 1.0 };
+            let (gap, known) = (gap_us as f64, self.report_gap_us);
+            // Nearer the shortest than the mean, which lost reports stretch.
+            let share = if known == 0.0 { 1.0 } else if gap < known { 0.25 } else { 0.02 };
+            self.report_gap_us += (gap - known) * share;
         }
         let leading = reports.iter().take_while(|r| !r.arrived).count();
-        if is_late && leading >= UNREPORTED { leading } else { 0 }
+        let Some(arrived) = reports.get(leading).filter(|_| is_late && leading >= UNREPORTED) else { return 0 };
+        // What was lost with the packet beside it left at the same time; what an earlier report had, before that.
+        let before_us = arrived.departure.saturating_duration_since(reports[0].departure).as_micros();
+        if before_us as f64 > 0.6 * self.report_gap_us { leading } else { 0 }
     }
 
     /// The path was dead: what was lost meanwhile says nothing about rates, and the delay may be another one.

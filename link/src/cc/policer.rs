@@ -9,21 +9,27 @@ use super::loss::{LossCount, LossMeter};
 /// Share lost from which it is worth finding out.
 const NOTABLE: f64 = 0.03;
 /// Runs of losses it takes to begin: one unlucky moment is none.
-const LEAST_RUNS: usize = 4;
+const LEAST_RUNS: usize = 6;
 /// Of what arrived, the share that is tried. Clear of a policer's limit even where the meter is wrong by a tenth.
 const TRIED: f64 = 0.8;
 /// Rate of runs expected of a policer during the trial, as a share of that before.
 const RELIEF: f64 = 0.2;
-/// Log likelihood ratio at which the trial ends: wrong once in twenty.
+/// Log likelihood ratio at which losses are called random, and beyond which a policer's: wrong once in twenty, and once in
+/// a hundred, since that costs more.
 const SURE: f64 = 3.0;
+const SURE_OF_POLICER: f64 = 4.5;
+/// For so long after a cut the rate stays clear of a policer's limit, and losses speak against it.
+const CLEAR_US: u64 = 1_000_000;
 /// A trial that has brought no decision is over, microseconds; random is believed, since it costs less to be wrong.
 const TRIAL_MOST_US: u64 = 1_500_000;
 /// Look back for the losses that start a trial.
 const LOOK_US: u64 = 800_000;
 /// Random losses that got worse by this much may have another cause.
 const WORSE: f64 = 0.06;
-/// Between two trials on a path found to lose at random.
+/// Between two trials on a path found to lose at random: where it got worse, and where it loses this much anyway.
 const DOUBT_AGAIN_US: u64 = 4_000_000;
+const DOUBT_AT_LAST_US: u64 = 30_000_000;
+const MUCH: f64 = 0.15;
 /// A policer that has not cut anything for this long has gone.
 const POLICED_FOR_US: u64 = 12_000_000;
 
@@ -37,8 +43,9 @@ pub(super) enum Verdict {
     Trying { since_us: u64, runs_per_packet: f64, loss: f64, bps: f64, arrived_bps: f64 },
     /// The losses come anyway, about this share.
     Random { loss: f64, since_us: u64 },
-    /// The losses come with the rate; `floor` is the share lost even below the limit.
-    Policed { floor: f64, since_us: u64 },
+    /// The losses come with the rate; `floor` is the share lost even below the limit. What was seen before is kept, should
+    /// the verdict prove wrong.
+    Policed { floor: f64, since_us: u64, runs_per_packet: f64, loss: f64, bps: f64 },
 }
 
 /// What the rate is to do.
@@ -100,12 +107,14 @@ impl Policer {
                 let share = losses.share();
                 if share < loss / 4.0 && now.us > since_us + LOOK_US {
                     self.verdict = Verdict::Calm;
+                } else if loss > MUCH && now.us > since_us + DOUBT_AT_LAST_US {
+                    return self.calm(losses, now, MUCH);
                 } else if now.us > since_us + DOUBT_AGAIN_US {
                     return self.calm(losses, now, loss + WORSE + 0.3 * loss);
                 }
                 Order::None
             }
-            Verdict::Policed { floor, since_us } => self.policed(losses, now, floor, since_us),
+            Verdict::Policed { .. } => self.policed(losses, now),
         }
     }
 
@@ -130,8 +139,8 @@ impl Policer {
         };
         let count = losses.since(since_us);
         let likelihood = likelihood_of_random(count, runs_per_packet);
-        if likelihood < -SURE {
-            self.verdict = Verdict::Policed { floor: count.share(), since_us: now.us };
+        if likelihood < -SURE_OF_POLICER {
+            self.verdict = Verdict::Policed { floor: count.share(), since_us: now.us, runs_per_packet, loss, bps };
             self.cut_us = now.us;
             return Order::Limit(arrived_bps);
         }
@@ -142,13 +151,22 @@ impl Policer {
         Order::Hold
     }
 
-    fn policed(&mut self, losses: &LossMeter, now: Now, floor: f64, since_us: u64) -> Order {
+    fn policed(&mut self, losses: &LossMeter, now: Now) -> Order {
+        let Verdict::Policed { floor, since_us, runs_per_packet, loss, bps } = self.verdict else { return Order::None };
         // Only what was sent after the last cut took effect tells whether it was enough.
-        let from_us = (self.cut_us + now.settle_us).max(now.us.saturating_sub(LOOK_US));
-        let count = losses.since(from_us);
+        let settled_us = self.cut_us + now.settle_us;
+        let is_clear = now.us < settled_us + CLEAR_US;
+        let count = losses.since(settled_us.max(now.us.saturating_sub(LOOK_US)));
+        if is_clear {
+            if likelihood_of_random(count, runs_per_packet) > SURE {
+                self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
+                return Order::Back(bps);
+            }
+            return Order::None;
+        }
         let cut = count.lost as f64 - 1.5 * floor * count.packets as f64;
         if cut >= 3.0 && count.share() > floor + 0.01 {
-            self.verdict = Verdict::Policed { floor, since_us: now.us };
+            self.verdict = Verdict::Policed { floor, since_us: now.us, runs_per_packet, loss, bps };
             self.cut_us = now.us;
             return Order::Limit(now.arrived_bps.min(now.target_bps));
         }
