@@ -9,8 +9,8 @@ use super::estimator::Estimator;
 use super::policer::{Now, Order};
 
 /// Standing queue at which the rate falls, and below which it may rise, microseconds; on top of the path's own wavering.
-const HIGH_US: f64 = 10_000.0;
-const LOW_US: f64 = 5_000.0;
+const HIGH_US: f64 = 8_000.0;
+const LOW_US: f64 = 4_000.0;
 /// A queue that the newest packet met, beyond what one frame makes for itself, microseconds.
 const CLIFF_US: f64 = 35_000.0;
 /// With it, a path that carries less than this share of the rate has broken in: no time to wait for a standing queue.
@@ -19,7 +19,7 @@ const CLIFF: f64 = 0.7;
 const CLIFF_WINDOW_US: u64 = 60_000;
 const BUSY_WINDOW_US: u64 = 250_000;
 /// Of the capacity, the rate to stay at: frames differ in size, and the queue that they make grows without bound at 1.
-const SETTLED: f64 = 0.93;
+const SETTLED: f64 = 0.9;
 /// A queue of this length, microseconds, is drained at a rate lower by all of the capacity; and by this share at most.
 const DRAIN_US: f64 = 250_000.0;
 const DRAIN_MOST: f64 = 0.4;
@@ -32,7 +32,7 @@ const DOUBLING_S: f64 = 0.8;
 const DOUBLING_ROUND_TRIPS: f64 = 4.0;
 /// Growth near the limit met last, a share a second.
 const CAREFUL_PER_S: f64 = 0.04;
-const NEAR: f64 = 0.9;
+const NEAR: f64 = 0.87;
 /// Of the rate at which frames were seen to arrive, what may be sent.
 const TRUSTED: f64 = 0.8;
 /// Frames arriving at so many times the rate of when the limit was met: it is none any more.

@@ -24,6 +24,8 @@ struct Arrival {
     at_us: u64,
     delay_us: i64,
     bytes: usize,
+    /// What came just before it is not known.
+    after_gap: bool,
 }
 
 /// Keeps delays by the receiver's clock, microseconds.
@@ -41,12 +43,13 @@ pub(super) struct DelayTracker {
 }
 
 impl DelayTracker {
-    /// Takes a packet that arrived at `at_us` after `delay_us` plus an unknown constant.
-    pub(super) fn add(&mut self, at_us: u64, delay_us: i64, bytes: usize) {
+    /// Takes a packet that arrived at `at_us` after `delay_us` plus an unknown constant. What arrived just before
+    /// it is not known when `after_gap`.
+    pub(super) fn add(&mut self, at_us: u64, delay_us: i64, bytes: usize, after_gap: bool) {
         if self.recent.back().is_some_and(|last| (last.delay_us - delay_us).abs() > CLOCK_STEP_US) {
             self.clear();
         }
-        self.recent.push_back(Arrival { at_us, delay_us, bytes });
+        self.recent.push_back(Arrival { at_us, delay_us, bytes, after_gap });
         self.newest_us = self.newest_us.max(at_us);
         while self.recent.front().is_some_and(|a| a.at_us + 2 * STANDING_MOST_US < self.newest_us) {
             self.recent.pop_front();
@@ -123,7 +126,7 @@ impl DelayTracker {
         arrivals.sort_unstable_by_key(|a| a.at_us);
         let is_queued = |a: &Arrival| (a.delay_us - base) as f64 > queued_us;
         let (mut bytes, mut span_us, mut packets) = (0, 0, 0);
-        for pair in arrivals.windows(2).filter(|pair| is_queued(pair[0]) && is_queued(pair[1])) {
+        for pair in arrivals.windows(2).filter(|p| is_queued(p[0]) && is_queued(p[1]) && !p[1].after_gap) {
             bytes += pair[1].bytes + OVERHEAD_BYTES;
             span_us += pair[1].at_us - pair[0].at_us;
             packets += 1;
@@ -149,7 +152,7 @@ mod tests {
 
     /// A frame of ten packets, 1 ms apart.
     fn frame(tracker: &mut DelayTracker, at_us: u64, queue_us: i64) {
-        (0..10).for_each(|i| tracker.add(at_us + i * 1_000, -7_000_000 + queue_us + i as i64 * 1_000, 1_000));
+        (0..10).for_each(|i| tracker.add(at_us + i * 1_000, -7_000_000 + queue_us + i as i64 * 1_000, 1_000, false));
     }
 
     #[test]
@@ -164,15 +167,15 @@ mod tests {
     #[test]
     fn a_clock_that_drifts_looks_like_no_queue() {
         let mut tracker = DelayTracker::default();
-        (0..6_000u64).for_each(|i| tracker.add(i * 10_000, i as i64, 1_000));
+        (0..6_000u64).for_each(|i| tracker.add(i * 10_000, i as i64, 1_000, false));
         assert!(tracker.standing_us().unwrap() < 1_500.0);
     }
 
     #[test]
     fn packets_out_of_a_queue_tell_what_the_path_carries() {
         let mut tracker = DelayTracker::default();
-        (0..60).for_each(|i| tracker.add(i * 10_000, 0, 1_000));
-        (60..80).for_each(|i| tracker.add(i * 10_000, (i as i64 - 59) * 8_000, 1_250 - OVERHEAD_BYTES));
+        (0..60).for_each(|i| tracker.add(i * 10_000, 0, 1_000, false));
+        (60..80).for_each(|i| tracker.add(i * 10_000, (i as i64 - 59) * 8_000, 1_250 - OVERHEAD_BYTES, false));
         let bps = tracker.busy_bps(200_000).unwrap();
         assert!((bps - 1e6).abs() < 1e4, "{bps}");
     }
@@ -180,8 +183,8 @@ mod tests {
     #[test]
     fn a_clock_set_by_an_hour_starts_anew() {
         let mut tracker = DelayTracker::default();
-        (0..100).for_each(|i| tracker.add(i * 10_000, 5_000, 1_000));
-        tracker.add(3_600_000_000, 3_600_000_000, 1_000);
+        (0..100).for_each(|i| tracker.add(i * 10_000, 5_000, 1_000, false));
+        tracker.add(3_600_000_000, 3_600_000_000, 1_000, false);
         assert_eq!(tracker.standing_us(), Some(0.0));
     }
 }

@@ -95,7 +95,8 @@ impl Estimate {
     /// The rate at which the pacer lets packets out, bits per second.
     pub(crate) fn pacing_bps(&self) -> f64 {
         match (self.narrow, self.limit) {
-            (true, Limit::Loss) => POLICED_PACE * self.target_bps,
+            // While it is being found out whether losses come with the rate, bursts must not be what they come with.
+            (_, Limit::Loss) => POLICED_PACE * self.target_bps,
             (true, _) => NARROW_PACE * self.target_bps,
             (false, _) => OPEN_BPS.max(NARROW_PACE * self.target_bps),
         }

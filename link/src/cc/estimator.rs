@@ -102,16 +102,22 @@ impl Estimator {
     /// Takes the packets of a report into all meters.
     fn note(&mut self, now_us: u64, gap_us: u64, reports: &[PacketReport]) {
         let unreported = self.unreported(gap_us, reports);
+        let mut unheard = Vec::new();
         for (index, report) in reports.iter().enumerate() {
             let sent_us = self.us(report.departure);
             self.sent.add(sent_us, report.size);
             if index >= unreported {
                 self.loss.add(sent_us, !report.arrived);
             }
-            let Some(arrival) = report.arrival.filter(|_| report.arrived) else { continue };
+            let Some(arrival) = report.arrival.filter(|_| report.arrived) else {
+                unheard.extend((index < unreported).then_some(report.size));
+                continue;
+            };
             let arrival_us = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
             self.arrived.add(arrival_us, report.size);
-            self.delay.add(arrival_us, arrival_us as i64 - sent_us as i64, report.size);
+            self.delay.add(arrival_us, arrival_us as i64 - sent_us as i64, report.size, !unheard.is_empty());
+            // A report that was lost told of packets that did arrive, about then.
+            unheard.drain(..).for_each(|bytes| self.arrived.add(arrival_us, bytes));
             self.trains.add(sent_us, arrival_us, report.size);
             self.newest_sent_us = self.newest_sent_us.max(sent_us);
         }

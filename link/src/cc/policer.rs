@@ -24,6 +24,8 @@ const CLEAR_US: u64 = 1_000_000;
 const TRIAL_MOST_US: u64 = 1_500_000;
 /// Look back for the losses that start a trial.
 const LOOK_US: u64 = 800_000;
+/// No path loses this share at random and is of any use: it is treated as too narrow.
+const HOPELESS: f64 = 0.5;
 /// Random losses that got worse by this much may have another cause.
 const WORSE: f64 = 0.06;
 /// Between two trials on a path found to lose at random: where it got worse, and where it loses this much anyway.
@@ -144,6 +146,11 @@ impl Policer {
             self.cut_us = now.us;
             return Order::Limit(arrived_bps);
         }
+        if count.share() > HOPELESS && likelihood > SURE {
+            self.verdict = Verdict::Policed { floor: 0.0, since_us: now.us, runs_per_packet, loss, bps };
+            self.cut_us = now.us;
+            return Order::Limit(now.arrived_bps);
+        }
         if likelihood > SURE || now.us > since_us + TRIAL_MOST_US {
             self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
             return Order::Back(bps);
@@ -158,7 +165,7 @@ impl Policer {
         let is_clear = now.us < settled_us + CLEAR_US;
         let count = losses.since(settled_us.max(now.us.saturating_sub(LOOK_US)));
         if is_clear {
-            if likelihood_of_random(count, runs_per_packet) > SURE {
+            if likelihood_of_random(count, runs_per_packet) > SURE && count.share() < HOPELESS {
                 self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
                 return Order::Back(bps);
             }
