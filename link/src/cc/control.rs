@@ -32,9 +32,11 @@ const DOUBLING_S: f64 = 0.8;
 const DOUBLING_ROUND_TRIPS: f64 = 4.0;
 /// Growth near the limit met last, a share a second.
 const CAREFUL_PER_S: f64 = 0.04;
+/// Growth where the rate was raised on a train's word, a share a second.
+const GUESS_PER_S: f64 = 0.2;
 const NEAR: f64 = 0.87;
 /// Of the rate at which frames were seen to arrive, what may be sent.
-const TRUSTED: f64 = 0.8;
+const TRUSTED: f64 = 0.85;
 /// Frames arriving at so many times the rate of when the limit was met: it is none any more.
 const WIDER: f64 = 1.4;
 /// How long a limit that was met is remembered, microseconds.
@@ -42,6 +44,9 @@ const MEMORY_US: u64 = 10_000_000;
 /// A queue that stays for this long though less is sent is not ours: the path has become longer, microseconds.
 const STANDOFF_US: u64 = 800_000;
 const STANDOFF_SPREAD_US: f64 = 4_000.0;
+/// Of packets that others overtake, how many are reported as lost because they came after the report, and the most.
+const LATE_OF_REORDERED: f64 = 0.3;
+const LATE_MOST: f64 = 0.15;
 /// After a blackout, of the rate before.
 const AFTER_SILENCE: f64 = 0.75;
 /// Without a frame's burst that says anything for this long, a probe is asked for, at most so often, microseconds.
@@ -67,6 +72,8 @@ struct Ceiling {
     at_us: u64,
     /// The rate at which frames' bursts arrived then: more than `bps` where others share the path.
     train_bps: f64,
+    /// Not met, only where the rate was raised to.
+    is_guess: bool,
 }
 
 /// The rate and what it rests on.
@@ -172,7 +179,7 @@ impl Estimator {
             return false;
         }
         self.pause(now_us, capacity);
-        let ceiling = Ceiling { bps: capacity, at_us: now_us, train_bps: capacity };
+        let ceiling = Ceiling { bps: capacity, at_us: now_us, train_bps: capacity, is_guess: false };
         self.control.lower(now_us, capacity * (SETTLED - 0.08), ceiling);
         true
     }
@@ -191,7 +198,7 @@ impl Estimator {
 
     fn ceiling(&self, now_us: u64, bps: f64) -> Ceiling {
         let train_bps = self.trains.carried(0).map_or(bps, |(bps, _)| bps).max(bps);
-        Ceiling { bps, at_us: now_us, train_bps }
+        Ceiling { bps, at_us: now_us, train_bps, is_guess: false }
     }
 
     /// Asks for a pause when what is on its way holds more than the path does.
@@ -238,7 +245,8 @@ impl Estimator {
         let target_bps = self.control.target_bps;
         let sent_bps = self.sent.bps()?;
         let arrived_bps = self.arrived.bps()?;
-        let now = Now { us: now_us, target_bps, sent_bps, arrived_bps, settle_us: self.settle_us() };
+        let reordered = (LATE_OF_REORDERED * self.reordered).min(LATE_MOST);
+        let now = Now { us: now_us, target_bps, sent_bps, arrived_bps, settle_us: self.settle_us(), reordered };
         match self.policer.follow(&self.loss, now) {
             Order::None => None,
             Order::Hold => Some(Limit::Loss),
@@ -275,13 +283,14 @@ impl Estimator {
         }
         let doubling_s = DOUBLING_S.max(DOUBLING_ROUND_TRIPS * self.settle_us() as f64 / 1e6);
         let control = &mut self.control;
+        let careful_per_s = if control.ceiling.is_some_and(|c| c.is_guess) { GUESS_PER_S } else { CAREFUL_PER_S };
         match control.ceiling.map(|c| c.bps) {
             // Down by a drain that is over: what the path carries is known.
             Some(ceiling) if control.target_bps < NEAR * ceiling && !self.policer.is_policed() => {
                 control.target_bps = SETTLED * ceiling;
             }
             Some(ceiling) => {
-                control.target_bps *= 1.0 + CAREFUL_PER_S * elapsed_s;
+                control.target_bps *= 1.0 + careful_per_s * elapsed_s;
                 // Well past it without a queue: it is none any more.
                 if control.target_bps > 1.15 * ceiling && !self.policer.is_policed() {
                     control.ceiling = None;
@@ -305,7 +314,8 @@ impl Estimator {
         self.control.target_bps = trusted_bps.min(2.0 * self.control.target_bps);
         self.control.raised_us = now_us;
         // Still narrow: the next frames shall tell whether there is more.
-        self.control.ceiling = Some(Ceiling { bps: self.control.target_bps / SETTLED, at_us: now_us, ..ceiling });
+        let bps = self.control.target_bps / SETTLED;
+        self.control.ceiling = Some(Ceiling { bps, at_us: now_us, is_guess: true, ..ceiling });
     }
 
     /// Where frames are too small to say anything, asks for a burst that does.

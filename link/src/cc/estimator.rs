@@ -60,6 +60,9 @@ pub(crate) struct Estimator {
     round_trips: VecDeque<(u64, u64)>,
     /// Departure of the newest packet known to have arrived.
     pub(super) newest_sent_us: u64,
+    /// Share of arrivals that others have overtaken.
+    pub(super) reordered: f64,
+    newest_arrival_us: u64,
 }
 
 impl Estimator {
@@ -82,6 +85,8 @@ impl Estimator {
             report_gap_us: 0.0,
             round_trips: VecDeque::new(),
             newest_sent_us: 0,
+            reordered: 0.0,
+            newest_arrival_us: 0,
         };
         (estimator, out)
     }
@@ -120,6 +125,9 @@ impl Estimator {
             unheard.drain(..).for_each(|bytes| self.arrived.add(arrival_us, bytes));
             self.trains.add(sent_us, arrival_us, report.size);
             self.newest_sent_us = self.newest_sent_us.max(sent_us);
+            let is_overtaken = arrival_us < self.newest_arrival_us;
+            self.reordered += (f64::from(u8::from(is_overtaken)) - self.reordered) / 200.0;
+            self.newest_arrival_us = self.newest_arrival_us.max(arrival_us);
         }
         self.delay.set_frame_spacing(self.trains.spacing_us());
         self.round_trips.push_back((now_us, now_us.saturating_sub(self.newest_sent_us)));
@@ -154,6 +162,7 @@ impl Estimator {
         self.loss.clear();
         self.policer.clear();
         self.round_trips.clear();
+        self.newest_arrival_us = 0;
         self.control.on_return(now_us);
     }
 

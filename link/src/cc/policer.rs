@@ -26,6 +26,7 @@ const TRIAL_MOST_US: u64 = 1_500_000;
 const LOOK_US: u64 = 800_000;
 /// No path loses this share at random and is of any use: it is treated as too narrow.
 const HOPELESS: f64 = 0.5;
+const HOPELESS_PACKETS: usize = 40;
 /// Random losses that got worse by this much may have another cause.
 const WORSE: f64 = 0.06;
 /// Between two trials on a path found to lose at random: where it got worse, and where it loses this much anyway.
@@ -70,6 +71,10 @@ pub(super) enum Order {
 pub(super) struct Policer {
     verdict: Verdict,
     cut_us: u64,
+    /// Log likelihood ratio of random losses, from what was lost clear of the limit since the verdict.
+    evidence: f64,
+    /// The time after the last cut is in `evidence`.
+    is_counted: bool,
 }
 
 /// Rates in bits per second and the round trip with its report, as they are now.
@@ -80,6 +85,8 @@ pub(super) struct Now {
     pub(super) sent_bps: f64,
     pub(super) arrived_bps: f64,
     pub(super) settle_us: u64,
+    /// Share of packets that may be late rather than lost.
+    pub(super) reordered: f64,
 }
 
 impl Policer {
@@ -112,7 +119,7 @@ impl Policer {
                 } else if loss > MUCH && now.us > since_us + DOUBT_AT_LAST_US {
                     return self.calm(losses, now, MUCH);
                 } else if now.us > since_us + DOUBT_AGAIN_US {
-                    return self.calm(losses, now, loss + WORSE + 0.3 * loss);
+                    return self.calm(losses, now, (1.3 * loss + WORSE).min(HOPELESS));
                 }
                 Order::None
             }
@@ -121,10 +128,12 @@ impl Policer {
     }
 
     fn calm(&mut self, losses: &LossMeter, now: Now, notable: f64) -> Order {
+        let notable = notable + now.reordered;
         let count = losses.since(now.us.saturating_sub(LOOK_US));
         if count.share() < notable || count.runs < LEAST_RUNS {
             return Order::None;
         }
+        self.evidence = 0.0;
         self.verdict = Verdict::Trying {
             since_us: now.us + now.settle_us,
             runs_per_packet: count.runs as f64 / count.packets as f64,
@@ -143,12 +152,12 @@ impl Policer {
         let likelihood = likelihood_of_random(count, runs_per_packet);
         if likelihood < -SURE_OF_POLICER {
             self.verdict = Verdict::Policed { floor: count.share(), since_us: now.us, runs_per_packet, loss, bps };
-            self.cut_us = now.us;
+            self.cut(now.us);
             return Order::Limit(arrived_bps);
         }
-        if count.share() > HOPELESS && likelihood > SURE {
+        if count.share() > HOPELESS && count.packets > HOPELESS_PACKETS {
             self.verdict = Verdict::Policed { floor: 0.0, since_us: now.us, runs_per_packet, loss, bps };
-            self.cut_us = now.us;
+            self.cut(now.us);
             return Order::Limit(now.arrived_bps);
         }
         if likelihood > SURE || now.us > since_us + TRIAL_MOST_US {
@@ -162,23 +171,42 @@ impl Policer {
         let Verdict::Policed { floor, since_us, runs_per_packet, loss, bps } = self.verdict else { return Order::None };
         // Only what was sent after the last cut took effect tells whether it was enough.
         let settled_us = self.cut_us + now.settle_us;
-        let is_clear = now.us < settled_us + CLEAR_US;
         let count = losses.since(settled_us.max(now.us.saturating_sub(LOOK_US)));
-        if is_clear {
-            if likelihood_of_random(count, runs_per_packet) > SURE && count.share() < HOPELESS {
-                self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
-                return Order::Back(bps);
-            }
-            return Order::None;
+        if now.us < settled_us + CLEAR_US {
+            return self.doubt(now, count, false);
         }
-        let cut = count.lost as f64 - 1.5 * floor * count.packets as f64;
+        if !self.is_counted {
+            return self.doubt(now, count, true);
+        }
+        let cut = count.lost as f64 - (1.5 * floor + now.reordered) * count.packets as f64;
         if cut >= 3.0 && count.share() > floor + 0.01 {
             self.verdict = Verdict::Policed { floor, since_us: now.us, runs_per_packet, loss, bps };
-            self.cut_us = now.us;
+            self.cut(now.us);
             return Order::Limit(now.arrived_bps.min(now.target_bps));
         }
         if now.us > since_us + POLICED_FOR_US {
             self.verdict = Verdict::Calm;
+        }
+        Order::None
+    }
+
+    fn cut(&mut self, now_us: u64) {
+        self.cut_us = now_us;
+        self.is_counted = false;
+    }
+
+    /// Takes back the verdict of a policer when too much is lost clear of its limit.
+    fn doubt(&mut self, now: Now, count: LossCount, is_over: bool) -> Order {
+        let Verdict::Policed { runs_per_packet, loss, bps, .. } = self.verdict else { return Order::None };
+        let evidence = self.evidence + likelihood_of_random(count, runs_per_packet);
+        if evidence > SURE && count.share() < HOPELESS {
+            self.evidence = 0.0;
+            self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
+            return Order::Back(bps);
+        }
+        if is_over {
+            self.evidence = evidence.max(-SURE);
+            self.is_counted = true;
         }
         Order::None
     }
@@ -195,7 +223,7 @@ mod tests {
     use super::*;
 
     fn now(us: u64, target_bps: f64, loss: f64) -> Now {
-        Now { us, target_bps, sent_bps: target_bps, arrived_bps: target_bps * (1.0 - loss), settle_us: 50_000 }
+        Now { us, target_bps, sent_bps: target_bps, arrived_bps: target_bps * (1.0 - loss), settle_us: 50_000, reordered: 0.0 }
     }
 
     /// A tenth is lost; during the trial `share_in_trial` still is. What the trial ends in.
