@@ -18,6 +18,10 @@ const RELIEF: f64 = 0.2;
 /// a hundred, since that costs more.
 const SURE: f64 = 3.0;
 const SURE_OF_POLICER: f64 = 4.5;
+/// How often a trial that brought some relief goes on at a lower rate.
+const REPEATS: u32 = 2;
+/// A policer's limit stays where it is: one that sinks below this share of itself was none.
+const STEADY: f64 = 0.7;
 /// For so long after a cut the rate stays clear of a policer's limit, and losses speak against it.
 const CLEAR_US: u64 = 1_000_000;
 /// A trial that has brought no decision is over, microseconds; random is believed, since it costs less to be wrong.
@@ -42,13 +46,29 @@ pub(super) enum Verdict {
     /// Nothing is lost that would matter.
     #[default]
     Calm,
-    /// A lower rate is being tried; packets sent since `since_us` count.
-    Trying { since_us: u64, runs_per_packet: f64, loss: f64, bps: f64, arrived_bps: f64 },
+    /// A lower rate is being tried.
+    Trying(Trial),
     /// The losses come anyway, about this share.
     Random { loss: f64, since_us: u64 },
-    /// The losses come with the rate; `floor` is the share lost even below the limit. What was seen before is kept, should
-    /// the verdict prove wrong.
-    Policed { floor: f64, since_us: u64, runs_per_packet: f64, loss: f64, bps: f64 },
+    /// The losses come with the rate. The trial is kept, should the verdict prove wrong.
+    Policed { trial: Trial, since_us: u64 },
+}
+
+/// A lower rate that is tried, and what was seen before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Trial {
+    /// Packets sent since then count.
+    since_us: u64,
+    tried_bps: f64,
+    runs_per_packet: f64,
+    loss: f64,
+    /// Target and arrivals before.
+    bps: f64,
+    arrived_bps: f64,
+    /// How often it was lowered.
+    repeats: u32,
+    /// Share lost during the trial.
+    floor: f64,
 }
 
 /// What the rate is to do.
@@ -98,8 +118,8 @@ impl Policer {
     pub(super) fn random_loss(&self) -> f64 {
         match self.verdict {
             Verdict::Random { loss, .. } => loss,
-            Verdict::Policed { floor, .. } => floor,
-            Verdict::Calm | Verdict::Trying { .. } => 0.0,
+            Verdict::Policed { trial, .. } => trial.floor,
+            Verdict::Calm | Verdict::Trying(_) => 0.0,
         }
     }
 
@@ -111,7 +131,7 @@ impl Policer {
     pub(super) fn follow(&mut self, losses: &LossMeter, now: Now) -> Order {
         match self.verdict {
             Verdict::Calm => self.calm(losses, now, NOTABLE),
-            Verdict::Trying { .. } => self.trying(losses, now),
+            Verdict::Trying(trial) => self.trying(losses, now, trial),
             Verdict::Random { loss, since_us } => {
                 let share = losses.share();
                 if share < loss / 4.0 && now.us > since_us + LOOK_US {
@@ -123,7 +143,7 @@ impl Policer {
                 }
                 Order::None
             }
-            Verdict::Policed { .. } => self.policed(losses, now),
+            Verdict::Policed { trial, since_us } => self.policed(losses, now, trial, since_us),
         }
     }
 
@@ -133,56 +153,73 @@ impl Policer {
         if count.share() < notable || count.runs < LEAST_RUNS {
             return Order::None;
         }
-        self.evidence = 0.0;
-        self.verdict = Verdict::Trying {
+        self.begin(Trial {
             since_us: now.us + now.settle_us,
+            tried_bps: now.arrived_bps.min(now.target_bps) * TRIED,
             runs_per_packet: count.runs as f64 / count.packets as f64,
             loss: count.share(),
             bps: now.target_bps,
             arrived_bps: now.arrived_bps,
-        };
-        Order::Try(now.arrived_bps.min(now.target_bps) * TRIED)
+            repeats: 0,
+            floor: 0.0,
+        })
     }
 
-    fn trying(&mut self, losses: &LossMeter, now: Now) -> Order {
-        let Verdict::Trying { since_us, runs_per_packet, loss, bps, arrived_bps } = self.verdict else {
-            return Order::None;
-        };
+    fn begin(&mut self, trial: Trial) -> Order {
+        self.verdict = Verdict::Trying(trial);
+        Order::Try(trial.tried_bps)
+    }
+
+    fn trying(&mut self, losses: &LossMeter, now: Now, trial: Trial) -> Order {
+        // What was queued before the rate fell still leaves faster.
+        if now.sent_bps > 1.25 * trial.tried_bps && now.us < trial.since_us + TRIAL_MOST_US / 2 {
+            return Order::Hold;
+        }
+        let since_us = trial.since_us.max(now.us.saturating_sub(TRIAL_MOST_US));
         let count = losses.since(since_us);
-        let likelihood = likelihood_of_random(count, runs_per_packet);
-        if likelihood < -SURE_OF_POLICER {
-            self.verdict = Verdict::Policed { floor: count.share(), since_us: now.us, runs_per_packet, loss, bps };
+        let likelihood = likelihood_of_random(count, trial.runs_per_packet);
+        let trial = Trial { floor: count.share(), ..trial };
+        if likelihood < -SURE_OF_POLICER || (count.share() > HOPELESS && count.packets > HOPELESS_PACKETS) {
+            let level_bps = if count.share() > HOPELESS { now.arrived_bps } else { trial.arrived_bps };
+            let trial = Trial { arrived_bps: level_bps, floor: if count.share() > HOPELESS { 0.0 } else { trial.floor }, ..trial };
+            self.verdict = Verdict::Policed { trial, since_us: now.us };
+            self.evidence = 0.0;
             self.cut(now.us);
-            return Order::Limit(arrived_bps);
+            return Order::Limit(level_bps);
         }
-        if count.share() > HOPELESS && count.packets > HOPELESS_PACKETS {
-            self.verdict = Verdict::Policed { floor: 0.0, since_us: now.us, runs_per_packet, loss, bps };
-            self.cut(now.us);
-            return Order::Limit(now.arrived_bps);
+        if likelihood <= SURE && now.us <= trial.since_us + TRIAL_MOST_US {
+            return Order::Hold;
         }
-        if likelihood > SURE || now.us > since_us + TRIAL_MOST_US {
-            self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
-            return Order::Back(bps);
+        // Fewer than before but not gone: the rate tried may still have been above a policer's.
+        if trial.repeats < REPEATS && count.share() < 0.6 * trial.loss {
+            let tried_bps = now.arrived_bps.min(trial.tried_bps) * TRIED;
+            return self.begin(Trial { since_us: now.us + now.settle_us, tried_bps, repeats: trial.repeats + 1, ..trial });
         }
-        Order::Hold
+        self.acquit(now, trial, count)
     }
 
-    fn policed(&mut self, losses: &LossMeter, now: Now) -> Order {
-        let Verdict::Policed { floor, since_us, runs_per_packet, loss, bps } = self.verdict else { return Order::None };
+    fn acquit(&mut self, now: Now, trial: Trial, count: LossCount) -> Order {
+        self.evidence = 0.0;
+        self.verdict = Verdict::Random { loss: trial.loss.min(2.0 * count.share()), since_us: now.us };
+        Order::Back(trial.bps)
+    }
+
+    fn policed(&mut self, losses: &LossMeter, now: Now, trial: Trial, since_us: u64) -> Order {
         // Only what was sent after the last cut took effect tells whether it was enough.
         let settled_us = self.cut_us + now.settle_us;
         let count = losses.since(settled_us.max(now.us.saturating_sub(LOOK_US)));
-        if now.us < settled_us + CLEAR_US {
-            return self.doubt(now, count, false);
+        if now.us < settled_us + CLEAR_US || !self.is_counted {
+            return self.doubt(now, trial, count, now.us >= settled_us + CLEAR_US);
         }
-        if !self.is_counted {
-            return self.doubt(now, count, true);
-        }
-        let cut = count.lost as f64 - (1.5 * floor + now.reordered) * count.packets as f64;
-        if cut >= 3.0 && count.share() > floor + 0.01 {
-            self.verdict = Verdict::Policed { floor, since_us: now.us, runs_per_packet, loss, bps };
+        let cut = count.lost as f64 - (1.5 * trial.floor + now.reordered) * count.packets as f64;
+        if cut >= 3.0 && count.share() > trial.floor + 0.01 {
+            let level_bps = now.arrived_bps.min(now.target_bps);
+            if level_bps < STEADY * trial.arrived_bps {
+                return self.acquit(now, Trial { bps: trial.arrived_bps, ..trial }, count);
+            }
+            self.verdict = Verdict::Policed { trial, since_us: now.us };
             self.cut(now.us);
-            return Order::Limit(now.arrived_bps.min(now.target_bps));
+            return Order::Limit(level_bps);
         }
         if now.us > since_us + POLICED_FOR_US {
             self.verdict = Verdict::Calm;
@@ -196,13 +233,10 @@ impl Policer {
     }
 
     /// Takes back the verdict of a policer when too much is lost clear of its limit.
-    fn doubt(&mut self, now: Now, count: LossCount, is_over: bool) -> Order {
-        let Verdict::Policed { runs_per_packet, loss, bps, .. } = self.verdict else { return Order::None };
-        let evidence = self.evidence + likelihood_of_random(count, runs_per_packet);
+    fn doubt(&mut self, now: Now, trial: Trial, count: LossCount, is_over: bool) -> Order {
+        let evidence = self.evidence + likelihood_of_random(count, trial.runs_per_packet);
         if evidence > SURE && count.share() < HOPELESS {
-            self.evidence = 0.0;
-            self.verdict = Verdict::Random { loss: loss.min(2.0 * count.share()), since_us: now.us };
-            return Order::Back(bps);
+            return self.acquit(now, trial, count);
         }
         if is_over {
             self.evidence = evidence.max(-SURE);
