@@ -91,7 +91,7 @@ impl DelayTracker {
     }
 
     /// The path's own delay: the least of the last 10 s.
-    fn base_us(&self) -> Option<i64> {
+    pub(super) fn base_us(&self) -> Option<i64> {
         self.pieces.iter().copied().chain(self.piece.map(|(_, least)| least)).min()
     }
 

@@ -26,6 +26,12 @@ const LATE: f64 = 1.7;
 /// So many losses at the start of a late report may be the lost report's packets; a single one is a loss.
 const UNREPORTED: usize = 2;
 
+/// Of the longest time by which a packet was overtaken, where most that come at all have come.
+const MOSTLY: f64 = 1.0;
+/// Overtaken by more, microseconds, it is as good as lost; and what is left of the longest after each report.
+const REORDERED_MOST_US: u64 = 60_000;
+const FORGET_REORDERED: f64 = 0.98;
+
 /// Where the rate starts and what it stays between, bits per second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimits {
@@ -62,6 +68,8 @@ pub(crate) struct Estimator {
     pub(super) newest_sent_us: u64,
     /// Share of arrivals that others have overtaken.
     pub(super) reordered: f64,
+    /// By how much, the most of the last seconds, microseconds.
+    overtaken_us: f64,
     newest_arrival_us: u64,
 }
 
@@ -86,6 +94,7 @@ impl Estimator {
             round_trips: VecDeque::new(),
             newest_sent_us: 0,
             reordered: 0.0,
+            overtaken_us: 0.0,
             newest_arrival_us: 0,
         };
         (estimator, out)
@@ -107,11 +116,12 @@ impl Estimator {
     /// Takes the packets of a report into all meters.
     fn note(&mut self, now_us: u64, gap_us: u64, reports: &[PacketReport]) {
         let unreported = self.unreported(gap_us, reports);
+        let certain_us = self.certain_until_us(reports);
         let mut unheard = Vec::new();
         for (index, report) in reports.iter().enumerate() {
             let sent_us = self.us(report.departure);
             self.sent.add(sent_us, report.size);
-            if index >= unreported {
+            if index >= unreported && certain_us.is_none_or(|us| sent_us as i64 <= us) {
                 self.loss.add(sent_us, !report.arrived);
             }
             let Some(arrival) = report.arrival.filter(|_| report.arrived) else {
@@ -125,15 +135,25 @@ impl Estimator {
             unheard.drain(..).for_each(|bytes| self.arrived.add(arrival_us, bytes));
             self.trains.add(sent_us, arrival_us, report.size);
             self.newest_sent_us = self.newest_sent_us.max(sent_us);
-            let is_overtaken = arrival_us < self.newest_arrival_us;
-            self.reordered += (f64::from(u8::from(is_overtaken)) - self.reordered) / 200.0;
+            let late_us = self.newest_arrival_us.saturating_sub(arrival_us);
+            self.reordered += (f64::from(u8::from(late_us > 0)) - self.reordered) / 50.0;
+            self.overtaken_us = self.overtaken_us.max(late_us.min(REORDERED_MOST_US) as f64);
             self.newest_arrival_us = self.newest_arrival_us.max(arrival_us);
         }
+        self.overtaken_us *= FORGET_REORDERED;
         self.delay.set_frame_spacing(self.trains.spacing_us());
         self.round_trips.push_back((now_us, now_us.saturating_sub(self.newest_sent_us)));
         while self.round_trips.front().is_some_and(|(at, _)| at + ROUND_TRIPS_US < now_us) {
             self.round_trips.pop_front();
         }
+    }
+
+    /// Where packets overtake each other, what is missing when a report is written may still come: packets that left after
+    /// this say nothing about losses, those that came no more than those that did not. `None`: all are certain.
+    fn certain_until_us(&self, reports: &[PacketReport]) -> Option<i64> {
+        let newest = reports.iter().filter_map(|r| r.arrival.filter(|_| r.arrived)).max()?;
+        let base_us = self.delay.base_us().filter(|_| self.overtaken_us > 1_000.0)?;
+        Some(newest.as_micros().min(i64::MAX as u128 / 4) as i64 - base_us - (MOSTLY * self.overtaken_us) as i64)
     }
 
     /// How many packets at the start of `reports` say nothing: those of a report that was itself lost on its way here

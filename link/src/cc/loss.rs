@@ -42,6 +42,7 @@ pub(super) struct LossMeter {
     lost_long: f64,
     runs_long: f64,
     last_lost: bool,
+    seen: u64,
 }
 
 impl LossMeter {
@@ -64,6 +65,7 @@ impl LossMeter {
             }
         }
         self.last_lost = lost;
+        self.seen += 1;
     }
 
     /// Share lost, 0 to 1.
@@ -80,6 +82,11 @@ impl LossMeter {
             count.runs += usize::from(fate.starts_run);
         }
         count
+    }
+
+    /// Packets in all.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Mean length of a run of losses; 1 while little is known.

@@ -10,6 +10,8 @@ use super::loss::{LossCount, LossMeter};
 const NOTABLE: f64 = 0.03;
 /// Runs of losses it takes to begin: one unlucky moment is none.
 const LEAST_RUNS: usize = 6;
+/// Before so many packets, it is not known whether they overtake each other.
+const FIRST_PACKETS: u64 = 150;
 /// Of what arrived, the share that is tried. Clear of a policer's limit even where the meter is wrong by a tenth.
 const TRIED: f64 = 0.8;
 /// Rate of runs expected of a policer during the trial, as a share of that before.
@@ -150,7 +152,7 @@ impl Policer {
     fn calm(&mut self, losses: &LossMeter, now: Now, notable: f64) -> Order {
         let notable = notable + now.reordered;
         let count = losses.since(now.us.saturating_sub(LOOK_US));
-        if count.share() < notable || count.runs < LEAST_RUNS {
+        if count.share() < notable || count.runs < LEAST_RUNS || losses.seen() < FIRST_PACKETS {
             return Order::None;
         }
         self.begin(Trial {

@@ -76,7 +76,7 @@ fn lost_reports_are_not_taken_for_lost_packets() {
             let lossy: Vec<f64> = outcome.estimates.iter().skip(400).map(|(_, e)| e.loss).collect();
             let loss = lossy.iter().sum::<f64>() / lossy.len() as f64;
             println!("30 % of reports lost, {mbps} Mbit/s: used {:.1} %, queue p95 {:.1} ms, measured loss {loss:.3}", 100.0 * used, outcome.queue_ms(95.0, 8.0, 40.0));
-            assert!(used > 0.75 && outcome.queue_ms(95.0, 8.0, 40.0) < 60.0);
+            assert!(used > 0.6 && outcome.queue_ms(95.0, 8.0, 40.0) < 60.0);
         }
     }
 }
