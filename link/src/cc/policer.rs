@@ -138,6 +138,8 @@ impl Policer {
                 let share = losses.share();
                 if share < loss / 4.0 && now.us > since_us + LOOK_US {
                     self.verdict = Verdict::Calm;
+                } else if share > HOPELESS && now.us > since_us + LOOK_US {
+                    return self.calm(losses, now, HOPELESS);
                 } else if loss > MUCH && now.us > since_us + DOUBT_AT_LAST_US {
                     return self.calm(losses, now, MUCH);
                 } else if now.us > since_us + DOUBT_AGAIN_US {
@@ -195,7 +197,8 @@ impl Policer {
         // Fewer than before but not gone: the rate tried may still have been above a policer's.
         if trial.repeats < REPEATS && count.share() < 0.6 * trial.loss {
             let tried_bps = now.arrived_bps.min(trial.tried_bps) * TRIED;
-            return self.begin(Trial { since_us: now.us + now.settle_us, tried_bps, repeats: trial.repeats + 1, ..trial });
+            let (since_us, arrived_bps) = (now.us + now.settle_us, now.arrived_bps);
+            return self.begin(Trial { since_us, tried_bps, arrived_bps, repeats: trial.repeats + 1, ..trial });
         }
         self.acquit(now, trial, count)
     }

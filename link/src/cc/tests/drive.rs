@@ -106,7 +106,6 @@ pub(super) fn drive(setup: Setup) -> Outcome {
         setup,
     };
     (0..driver.setup.seconds * 1_000_000 / STEP_US).for_each(|step| driver.step(step * STEP_US));
-    if let Ok(t) = std::env::var("TRACE") { let v: Vec<f64> = t.split(',').map(|x| x.parse().unwrap()).collect(); driver.out.trace(v[0], v[1], v[2] as usize); }
     driver.out
 }
 
@@ -304,12 +303,4 @@ fn at_percentile(values: &mut [u64], percentile: f64) -> f64 {
     values.sort_unstable();
     let index = (values.len() as f64 * percentile / 100.0) as usize;
     values.get(index.min(values.len().saturating_sub(1))).map_or(0.0, |v| *v as f64)
-}
-
-impl Outcome {
-    pub(super) fn trace(&self, from_s: f64, until_s: f64, every: usize) {
-        for (us, e) in self.estimates.iter().filter(|(us, _)| (*us as f64) >= from_s * 1e6 && (*us as f64) < until_s * 1e6).step_by(every) {
-            println!("{:.2}s target {:.2} acked {:.2} queue {:.1} loss {:.3} {:?} {:?} narrow {} pause {:?}", *us as f64 / 1e6, e.target_bps / 1e6, e.acknowledged_bps / 1e6, e.queue_ms, e.loss, e.limit, e.state, e.narrow, e.pause);
-        }
-    }
 }
