@@ -45,6 +45,7 @@
 //! which may refuse it. Only a watch-only session is held to watching here already: its inputs and requests end here, an
 //! emergency stop excepted.
 
+#[allow(dead_code, unused_imports)] // the sessions take it up next
 mod cc;
 mod error;
 mod peer;

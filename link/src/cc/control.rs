@@ -174,7 +174,9 @@ impl Estimator {
         {
             return false;
         }
-        let Some(capacity) = self.delay.busy_bps(CLIFF_WINDOW_US).map(|bps| self.with_losses(bps)) else { return false };
+        let Some(capacity) = self.delay.busy_bps(CLIFF_WINDOW_US).map(|bps| self.with_losses(bps)) else {
+            return false;
+        };
         if capacity > CLIFF * self.control.target_bps {
             return false;
         }

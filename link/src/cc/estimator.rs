@@ -163,7 +163,13 @@ impl Estimator {
         if gap_us > 0 && gap_us < 200_000 {
             let (gap, known) = (gap_us as f64, self.report_gap_us);
             // Nearer the shortest than the mean, which lost reports stretch.
-            let share = if known == 0.0 { 1.0 } else if gap < known { 0.25 } else { 0.02 };
+            let share = if known == 0.0 {
+                1.0
+            } else if gap < known {
+                0.25
+            } else {
+                0.02
+            };
             self.report_gap_us += (gap - known) * share;
         }
         let leading = reports.iter().take_while(|r| !r.arrived).count();

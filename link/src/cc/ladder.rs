@@ -76,7 +76,8 @@ impl Ladder {
         if self.rung + 1 < RUNGS.len() && bps < DOWN_SHARE * self.least_bps(self.rung) {
             self.better_since_us = None;
             let since_us = *self.short_since_us.get_or_insert(now_us);
-            let at_once = RUNGS[self.rung + 1].0 >= RUNGS[self.rung].0 || bps < DOWN_AT_ONCE * self.least_bps(self.rung);
+            let at_once =
+                RUNGS[self.rung + 1].0 >= RUNGS[self.rung].0 || bps < DOWN_AT_ONCE * self.least_bps(self.rung);
             if at_once || now_us >= since_us + DOWN_AFTER_US {
                 self.step_down(now_us, bps);
             }

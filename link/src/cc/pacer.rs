@@ -104,8 +104,10 @@ impl<T> Pacer<T> {
     /// The next packet, when it may leave at `now_us`.
     pub(crate) fn poll(&mut self, now_us: u64) -> Option<T> {
         let may_leave = self.free_us <= now_us + BURST_US;
-        let (class, queue) =
-            self.queues.iter_mut().find(|(class, queue)| !queue.is_empty() && (may_leave || **class == Class::Audio))?;
+        let (class, queue) = self
+            .queues
+            .iter_mut()
+            .find(|(class, queue)| !queue.is_empty() && (may_leave || **class == Class::Audio))?;
         let (class, waiting) = (*class, queue.pop_front()?);
         self.bytes -= waiting.bytes;
         if matches!(class, Class::Video(_)) {

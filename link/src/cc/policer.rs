@@ -97,6 +97,8 @@ pub(super) struct Policer {
     evidence: f64,
     /// The time after the last cut is in `evidence`.
     is_counted: bool,
+    /// Trials since the last policer that ended in random losses.
+    acquittals: u32,
 }
 
 /// Rates in bits per second and the round trip with its report, as they are now.
@@ -134,21 +136,32 @@ impl Policer {
         match self.verdict {
             Verdict::Calm => self.calm(losses, now, NOTABLE),
             Verdict::Trying(trial) => self.trying(losses, now, trial),
-            Verdict::Random { loss, since_us } => {
-                let share = losses.share();
-                if share < loss / 4.0 && now.us > since_us + LOOK_US {
-                    self.verdict = Verdict::Calm;
-                } else if share > HOPELESS && now.us > since_us + LOOK_US {
-                    return self.calm(losses, now, HOPELESS);
-                } else if loss > MUCH && now.us > since_us + DOUBT_AT_LAST_US {
-                    return self.calm(losses, now, MUCH);
-                } else if now.us > since_us + DOUBT_AGAIN_US {
-                    return self.calm(losses, now, (1.3 * loss + WORSE).min(HOPELESS));
-                }
-                Order::None
-            }
+            Verdict::Random { loss, since_us } => self.random(losses, now, loss, since_us),
             Verdict::Policed { trial, since_us } => self.policed(losses, now, trial, since_us),
         }
+    }
+
+    fn random(&mut self, losses: &LossMeter, now: Now, loss: f64, since_us: u64) -> Order {
+        let share = losses.share();
+        let passed_us = now.us.saturating_sub(since_us);
+        // Each acquittal makes the next trial less likely to bring anything else.
+        let patience_us = DOUBT_AGAIN_US << self.acquittals.saturating_sub(1).min(4);
+        if share > HOPELESS && passed_us > LOOK_US {
+            return self.calm(losses, now, HOPELESS);
+        }
+        if passed_us > DOUBT_AGAIN_US && share > 2.0 * loss + MUCH {
+            return self.calm(losses, now, 2.0 * loss + MUCH);
+        }
+        if passed_us > patience_us {
+            if share < loss / 4.0 {
+                self.verdict = Verdict::Calm;
+            } else if loss > MUCH && passed_us > DOUBT_AT_LAST_US {
+                return self.calm(losses, now, MUCH);
+            } else {
+                return self.calm(losses, now, (1.3 * loss + WORSE).min(HOPELESS));
+            }
+        }
+        Order::None
     }
 
     fn calm(&mut self, losses: &LossMeter, now: Now, notable: f64) -> Order {
@@ -185,8 +198,13 @@ impl Policer {
         let trial = Trial { floor: count.share(), ..trial };
         if likelihood < -SURE_OF_POLICER || (count.share() > HOPELESS && count.packets > HOPELESS_PACKETS) {
             let level_bps = if count.share() > HOPELESS { now.arrived_bps } else { trial.arrived_bps };
-            let trial = Trial { arrived_bps: level_bps, floor: if count.share() > HOPELESS { 0.0 } else { trial.floor }, ..trial };
+            let trial = Trial {
+                arrived_bps: level_bps,
+                floor: if count.share() > HOPELESS { 0.0 } else { trial.floor },
+                ..trial
+            };
             self.verdict = Verdict::Policed { trial, since_us: now.us };
+            self.acquittals = 0;
             self.evidence = 0.0;
             self.cut(now.us);
             return Order::Limit(level_bps);
@@ -205,6 +223,7 @@ impl Policer {
 
     fn acquit(&mut self, now: Now, trial: Trial, count: LossCount) -> Order {
         self.evidence = 0.0;
+        self.acquittals += 1;
         self.verdict = Verdict::Random { loss: trial.loss.min(2.0 * count.share()), since_us: now.us };
         Order::Back(trial.bps)
     }
@@ -262,7 +281,14 @@ mod tests {
     use super::*;
 
     fn now(us: u64, target_bps: f64, loss: f64) -> Now {
-        Now { us, target_bps, sent_bps: target_bps, arrived_bps: target_bps * (1.0 - loss), settle_us: 50_000, reordered: 0.0 }
+        Now {
+            us,
+            target_bps,
+            sent_bps: target_bps,
+            arrived_bps: target_bps * (1.0 - loss),
+            settle_us: 50_000,
+            reordered: 0.0,
+        }
     }
 
     /// A tenth is lost; during the trial `share_in_trial` still is. What the trial ends in.

@@ -74,7 +74,11 @@ impl Trains {
         }
         self.newest_us = Some(open.first_sent_us);
         let bps = |span_us: u64| open.bytes as f64 * 8e6 / span_us.max(500) as f64;
-        self.last.push_back(Train { sent_us: open.first_sent_us, sent_bps: bps(sent_us), arrived_bps: bps(arrived_us) });
+        self.last.push_back(Train {
+            sent_us: open.first_sent_us,
+            sent_bps: bps(sent_us),
+            arrived_bps: bps(arrived_us),
+        });
         if self.last.len() > KEPT {
             self.last.pop_front();
         }
@@ -114,7 +118,9 @@ mod tests {
         let mut trains = Trains::default();
         for frame in 0..6u64 {
             let at = frame * 33_333;
-            (0..6).for_each(|i| trains.add(at + i * sent_gap_us, at + 20_000 + i * arrived_gap_us, 1_250 - OVERHEAD_BYTES));
+            (0..6).for_each(|i| {
+                trains.add(at + i * sent_gap_us, at + 20_000 + i * arrived_gap_us, 1_250 - OVERHEAD_BYTES)
+            });
         }
         trains
     }

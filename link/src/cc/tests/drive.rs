@@ -2,8 +2,8 @@
 
 //! Estimator, pacer and an encoder that follows the target, over a path, in virtual time.
 
-use super::path::{Path, PathSpec, Passage, WIRE_BYTES};
-use crate::cc::{Class, EstimateHandle, Estimate, Estimator, Pacer, RateLimits};
+use super::path::{Passage, Path, PathSpec, WIRE_BYTES};
+use crate::cc::{Class, Estimate, EstimateHandle, Estimator, Pacer, RateLimits};
 use rtc::interceptor::{BandwidthEstimator, PacketReport};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -10,4 +10,4 @@ mod path;
 mod steady;
 mod steps;
 
-const SEEDS: std::ops::Range<u64> = 17..33;
+const SEEDS: std::ops::Range<u64> = 1..5;

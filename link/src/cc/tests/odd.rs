@@ -66,7 +66,8 @@ fn nonsense_times_are_survived_and_the_rate_stays_within_its_limits() {
     for i in 0..4_000u64 {
         let now = origin + Duration::from_millis(i * 5);
         let departure = if i % 7 == 0 { now + Duration::from_secs(900) } else { now - Duration::from_millis(i % 300) };
-        let packets: Vec<_> = (0..i % 9).map(|k| report(i * 9 + k, departure, times.get((i + k) as usize % 6).copied())).collect();
+        let packets: Vec<_> =
+            (0..i % 9).map(|k| report(i * 9 + k, departure, times.get((i + k) as usize % 6).copied())).collect();
         estimator.on_reports(now, &packets);
         let estimate = handle.read();
         assert!((150_000.0..=6e6).contains(&estimate.target_bps), "{estimate:?}");

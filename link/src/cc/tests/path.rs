@@ -86,7 +86,8 @@ impl Path {
             let span = (until_us - self.served_us) as f64 / 8e6;
             if let Some(bps) = at(&self.spec.rates, self.served_us) {
                 let cross = at(&self.spec.cross, self.served_us).unwrap_or(0.0);
-                self.queue_bytes = (self.queue_bytes + (cross - bps) * span).clamp(0.0, self.spec.queue_ms * bps / 8e3 + 1_500.0);
+                self.queue_bytes =
+                    (self.queue_bytes + (cross - bps) * span).clamp(0.0, self.spec.queue_ms * bps / 8e3 + 1_500.0);
             }
             self.served_us = until_us;
         }

@@ -63,7 +63,11 @@ fn after_a_blackout_of_5_s_the_rate_is_back_within_a_second() {
         let outcome = drive(Setup::new(path, 30, seed));
         let before_bps = outcome.target_bps(14.9);
         let back_s = outcome.reaches_after_s(0.9 * before_bps, 20.05);
-        println!("blackout: {:.2} Mbit/s before, {:.2} just after, 90 % after {back_s:.2} s", before_bps / 1e6, outcome.target_bps(20.3) / 1e6);
+        println!(
+            "blackout: {:.2} Mbit/s before, {:.2} just after, 90 % after {back_s:.2} s",
+            before_bps / 1e6,
+            outcome.target_bps(20.3) / 1e6
+        );
         assert!(outcome.target_bps(20.1) < 8.2e6 && back_s < 1.0);
         assert!(outcome.loss(21.0, 30.0) < 0.01 && outcome.frame_ms(95.0, 21.0, 30.0) < 150.0);
     }
