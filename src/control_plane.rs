@@ -15,6 +15,21 @@ pub struct WebArgs {
     /// Folder of the database, episodes and policies.
     #[arg(long, default_value = "takeover-data")]
     pub data: PathBuf,
+    /// A STUN or TURN server for all peers, such as stun:HOST:3478 or "turn:HOST:3478?transport=udp"; may be given again.
+    #[arg(long = "ice-server", value_name = "URL")]
+    pub ice_servers: Vec<String>,
+    /// Shared secret of the TURN servers (coturn: use-auth-secret): every peer gets short-lived credentials.
+    #[arg(long, env = "TAKEOVER_TURN_SECRET", hide_env_values = true, conflicts_with = "turn_user")]
+    pub turn_secret: Option<String>,
+    /// User of the TURN servers, where they have no shared secret.
+    #[arg(long, requires = "turn_password")]
+    pub turn_user: Option<String>,
+    /// Password of that user.
+    #[arg(long, env = "TAKEOVER_TURN_PASSWORD", hide_env_values = true, requires = "turn_user")]
+    pub turn_password: Option<String>,
+    /// Frees this vehicle's or seat's name from the certificate it is bound to; may be given again.
+    #[arg(long = "forget-identity", value_name = "NAME")]
+    pub forget_identities: Vec<String>,
     /// Ends when standard input closes.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -28,7 +43,12 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
-    let config = web::WebConfig { addr: args.addr, data_dir: args.data.clone() };
+    let config = web::WebConfig {
+        addr: args.addr,
+        data_dir: args.data.clone(),
+        ice: ice(args)?,
+        forget_identities: args.forget_identities.clone(),
+    };
     let stopped = async move {
         while !stop.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -36,4 +56,14 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
     };
     runtime.block_on(web::serve(config, stopped))?;
     Ok(())
+}
+
+fn ice(args: &WebArgs) -> anyhow::Result<web::IceConfig> {
+    let user = args.turn_user.clone().zip(args.turn_password.clone());
+    let access = match (&args.turn_secret, user) {
+        (Some(secret), _) => Some(web::TurnAccess::Secret(secret.clone())),
+        (None, Some((name, password))) => Some(web::TurnAccess::User { name, password }),
+        (None, None) => None,
+    };
+    web::IceConfig::new(&args.ice_servers, access).map_err(anyhow::Error::msg)
 }

@@ -6,5 +6,8 @@ pub mod bench;
 pub mod control_plane;
 pub mod demo;
 pub mod evaluate;
+pub mod link_report;
+pub mod netem;
 pub mod operator;
+pub mod seat;
 pub mod train;

@@ -26,8 +26,14 @@ enum Command {
     Bridge(vehicle_bridge::cli::BridgeArgs),
     /// Run the scripted remote operator in a seat of its own.
     Operator(takeover::operator::OperatorArgs),
+    /// Sit in a seat without a screen and write down how old each picture was.
+    Seat(takeover::seat::SeatArgs),
     /// Run the control plane.
     Web(takeover::control_plane::WebArgs),
+    /// Measure the link on bad networks and say which goals it reaches.
+    LinkReport(takeover::link_report::LinkReportArgs),
+    /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
+    Netem(takeover::netem::NetemArgs),
     /// Train a policy from a folder of episodes.
     Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
@@ -48,15 +54,19 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => takeover::bench::run(&args),
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
+        Command::Seat(args) => takeover::seat::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),
+        Command::LinkReport(args) => takeover::link_report::run(&args),
+        Command::Netem(args) => return finish(takeover::netem::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("takeover: {error:#}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    finish(result.map(|()| std::process::ExitCode::SUCCESS))
+}
+
+fn finish(result: anyhow::Result<std::process::ExitCode>) -> std::process::ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("takeover: {error:#}");
+        std::process::ExitCode::FAILURE
+    })
 }

@@ -3,8 +3,8 @@
 //! `cargo run --release -p link --example loopback [SECONDS] [WIDTH] [HEIGHT] [FPS]`
 
 use futures_util::{SinkExt, StreamExt};
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
-use link::{FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec, timecode};
+use link::video::Planes;
+use link::{CameraStreamer, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
 use std::collections::BTreeMap;
@@ -27,11 +27,11 @@ fn main() -> Result<(), Error> {
 
     let origin = Instant::now();
     let hello = v1::Hello { vehicle_id: "car".into(), ..Default::default() };
-    let vehicle = Arc::new(VehicleLink::start_with_clock(runtime.handle(), &url, hello, spec, origin)?);
+    let vehicle = Arc::new(VehicleLink::start_with_clock(runtime.handle(), &url, hello, &[spec], origin)?);
     let stop = Arc::new(AtomicBool::new(false));
     let camera = std::thread::spawn({
         let (vehicle, stop) = (vehicle.clone(), stop.clone());
-        move || camera(&vehicle, spec, &stop)
+        move || camera(vehicle, spec, &stop)
     });
     let options = SeatOptions { watch_only: false, decode: true };
     let started = Instant::now();
@@ -57,7 +57,9 @@ fn main() -> Result<(), Error> {
         }
     }
     stop.store(true, Ordering::Relaxed);
-    let _ = camera.join();
+    if let Ok(Err(error)) = camera.join() {
+        println!("camera: {error}");
+    }
     latencies_us.sort_unstable();
     let at = |p: f64| latencies_us[((latencies_us.len() - 1) as f64 * p) as usize] as f64 / 1000.0;
     println!("{}x{} at {fps} frames/s, {} pictures", spec.width, spec.height, latencies_us.len());
@@ -66,36 +68,28 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-fn camera(link: &VehicleLink, spec: VideoSpec, stop: &AtomicBool) {
+fn camera(link: Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) -> Result<(), link::LinkError> {
     let (width, height) = (spec.width as usize, spec.height as usize);
-    let mut encoder = H264Encoder::new(H264Config::new(width, height, spec.fps)).expect("encoder");
-    let mut y = vec![0; width * height];
+    let mut streamer = CameraStreamer::new(link.clone(), 0)?;
     let chroma = vec![128; width * height / 4];
-    let mut keyframe = false;
-    for sequence in 0u32.. {
+    let mut picture = Planes { width, height, y: vec![0; width * height], u: chroma.clone(), v: chroma };
+    for sequence in 0usize.. {
         if stop.load(Ordering::Relaxed) {
-            return;
+            break;
         }
-        while let Some(message) = link.try_recv() {
-            keyframe |= message.body == FromSeatBody::KeyframeWanted;
-        }
-        for (i, p) in y.iter_mut().enumerate() {
+        while link.try_recv().is_some() {}
+        for (i, p) in picture.y.iter_mut().enumerate() {
             let (x, row) = (i % width, i / width);
-            *p = (70 + (x + sequence as usize * 4) / 16 % 8 * 14 + (row + sequence as usize) / 24 % 4 * 9) as u8;
+            *p = (70 + (x + sequence * 4) / 16 % 8 * 14 + (row + sequence) / 24 % 4 * 9) as u8;
         }
         // Drawing is the camera's business; the latency counts from here.
         let capture_us = link.now_us();
-        timecode::stamp(&mut y, width, height, sequence, capture_us);
-        let picture = I420 { width, height, y: &y, u: &chroma, v: &chroma };
-        match encoder.encode(picture, capture_us, std::mem::take(&mut keyframe)) {
-            Ok(Some(frame)) => link.send_frame(frame),
-            Ok(None) => {}
-            Err(error) => println!("{error}"),
-        }
+        streamer.stream(&mut picture, capture_us)?;
         link.send_state(v1::StateDatagram::default());
         let end = capture_us + (1e6 / spec.fps) as u64;
         std::thread::sleep(Duration::from_micros(end.saturating_sub(link.now_us())));
     }
+    Ok(())
 }
 
 /// Forwards every message to everybody else: enough for one vehicle and one seat.

@@ -13,6 +13,14 @@ pub enum LinkError {
         /// Why not.
         reason: String,
     },
+    /// The file with the long-lived certificate.
+    #[error("identity {}: {reason}; if the file is lost for good, move it away and free the name with --forget-identity", path.display())]
+    Identity {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// An identifier in a message is not valid.
     #[error(transparent)]
     Id(#[from] protocol::IdError),
@@ -60,13 +68,47 @@ pub enum LinkError {
         /// As the codec says it.
         source: openh264::Error,
     },
+    /// A picture refers to one that was not decoded. A picture that recovers from a long-term reference or a keyframe
+    /// helps; the decoder is none the worse.
+    #[error("picture with frame number {frame_num} cannot be decoded: {reason}")]
+    MissingReference {
+        /// As coded, counts references since the keyframe.
+        frame_num: u32,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A GStreamer encoder cannot be used.
+    #[cfg(feature = "gstreamer")]
+    #[error("GStreamer element {element}: {reason}")]
+    Gstreamer {
+        /// Its factory's name.
+        element: String,
+        /// As GStreamer says it.
+        reason: String,
+    },
     /// The codec library returned an error code.
-    #[error("H.264 encoder refused option {option} with code {code}")]
-    CodecOption {
-        /// Its number, `ENCODER_OPTION`.
-        option: i32,
+    #[error("H.264 encoder: {what} refused with code {code}")]
+    CodecCode {
+        /// Which step or option.
+        what: &'static str,
         /// As the codec says it.
         code: i32,
+    },
+    /// Too few or too many cameras.
+    #[error("{got} cameras; a vehicle sends 1 to {max}")]
+    Cameras {
+        /// As given.
+        got: usize,
+        /// Most.
+        max: usize,
+    },
+    /// No such camera.
+    #[error("camera {camera} does not exist: the link was started with {cameras} (counted from 0)")]
+    NoCamera {
+        /// As given.
+        camera: usize,
+        /// How many there are.
+        cameras: usize,
     },
     /// The WebRTC stack refused.
     #[error("{what}: {source}")]

@@ -13,7 +13,7 @@
 //! let runtime = tokio::runtime::Runtime::new()?;
 //! let hello = v1::Hello { vehicle_id: "car-1".into(), ..Default::default() };
 //! let spec = VideoSpec { width: 1280, height: 720, fps: 30.0 };
-//! let vehicle = VehicleLink::start(runtime.handle(), "http://127.0.0.1:8080", hello, spec)?;
+//! let vehicle = VehicleLink::start(runtime.handle(), "http://127.0.0.1:8080", hello, &[spec])?;
 //! let options = SeatOptions { watch_only: false, decode: true };
 //! let seat = SeatLink::connect(runtime.handle(), "http://127.0.0.1:8080", SeatId::new("desk")?, VehicleId::new("car-1")?, options)?;
 //! vehicle.send_state(v1::StateDatagram::default());
@@ -45,11 +45,13 @@
 //! which may refuse it. Only a watch-only session is held to watching here already: its inputs and requests end here, an
 //! emergency stop excepted.
 
-#[allow(dead_code, unused_imports)] // the sessions take it up next
+#[allow(dead_code)] // probes, audio and dropping stale frames are offered, not used yet
 mod cc;
 mod error;
+mod identity;
+pub mod media;
+pub mod netem;
 mod peer;
-mod rate;
 pub mod rtp;
 mod seat;
 mod signalling;
@@ -57,10 +59,14 @@ pub mod timecode;
 mod vehicle;
 pub mod video;
 
+pub use cc::CameraPlan;
 pub use error::LinkError;
+pub use identity::Identity;
 pub use protocol::ClockEstimate;
-pub use seat::{FromVehicle, SeatLink, SeatOptions, SeatStats};
-pub use vehicle::{FromSeat, FromSeatBody, MAX_SESSIONS, VehicleLink};
+pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
+pub use vehicle::{
+    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
+};
 pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 
 use std::time::Instant;
@@ -75,6 +81,16 @@ pub const COMMAND_CHANNEL: &str = "command";
 pub const REQUESTS_CHANNEL: &str = "requests";
 /// Most inputs in one `CommandDatagram`.
 pub const MAX_INPUTS: usize = 32;
+
+/// Peer understands forward error correction packets between those of the video.
+const FEC_FEATURE: &str = "rs-fec";
+/// Seat tells which pictures it has decoded, in its datagrams.
+const FEEDBACK_FEATURE: &str = "picture-feedback";
+
+/// What this build understands beyond plain WebRTC, as it stands in calls and offers.
+fn features() -> Vec<String> {
+    [FEC_FEATURE, FEEDBACK_FEATURE, peer::datagram::FEATURE].map(str::to_owned).into()
+}
 
 fn now_us(origin: Instant) -> u64 {
     u64::try_from(origin.elapsed().as_micros()).unwrap_or(u64::MAX)

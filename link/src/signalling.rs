@@ -2,16 +2,19 @@
 //!
 //! Sessions do not depend on it once they run: when the control plane dies, this retries and everything else goes on.
 
-use crate::LinkError;
+use crate::peer::PeerConfig;
+use crate::{Identity, LinkError};
 use futures_util::{SinkExt, StreamExt};
-use protocol::signalling::Signal;
+use protocol::signalling::{IceServer, Signal};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::http::{Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message, client::IntoClientRequest, http::Uri};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message, client::IntoClientRequest};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// What the connection to the control plane tells.
@@ -36,6 +39,19 @@ pub(crate) enum Peer<'a> {
 pub(crate) struct Signalling {
     pub(crate) outgoing: mpsc::Sender<Signal>,
     pub(crate) incoming: mpsc::Receiver<SignalEvent>,
+    welcome: Welcome,
+    identity: Option<Identity>,
+}
+
+/// The servers of the newest welcome.
+type Welcome = Arc<Mutex<Vec<IceServer>>>;
+
+impl Signalling {
+    /// What the next peer connection is made with.
+    pub(crate) fn peer_config(&self) -> PeerConfig {
+        let ice_servers = self.welcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        PeerConfig { ice_servers, identity: self.identity.clone() }
+    }
 }
 
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -46,7 +62,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 const MAX_MESSAGE: usize = 256 * 1024;
 
 /// The WebSocket's address from the control plane's.
-fn signal_url(control_plane: &str, peer: Peer<'_>) -> Result<Uri, LinkError> {
+fn signal_url(control_plane: &str, peer: Peer<'_>, identity: Option<&Identity>) -> Result<Uri, LinkError> {
     let error = |reason: String| LinkError::ControlPlane { url: control_plane.to_owned(), reason };
     let base = control_plane.trim_end_matches('/');
     let host = base
@@ -60,23 +76,30 @@ fn signal_url(control_plane: &str, peer: Peer<'_>) -> Result<Uri, LinkError> {
         Peer::Vehicle(id) => format!("vehicle={id}"),
         Peer::Seat(id) => format!("seat={id}"),
     };
-    let uri: Uri = format!("ws://{host}/api/v1/signal?{query}")
+    let identity = identity.map(|i| format!("&fingerprint={}&pin=true", i.fingerprint())).unwrap_or_default();
+    let uri: Uri = format!("ws://{host}/api/v1/signal?{query}{identity}")
         .parse()
         .map_err(|e: tokio_tungstenite::tungstenite::http::uri::InvalidUri| error(e.to_string()))?;
     ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| error(e.to_string()))?;
     Ok(uri)
 }
 
-/// Starts the client; it connects and reconnects until `outgoing` is dropped.
-pub(crate) fn start(runtime: &Handle, control_plane: &str, peer: Peer<'_>) -> Result<Signalling, LinkError> {
-    let uri = signal_url(control_plane, peer)?;
+/// Starts the client; it connects and reconnects until `outgoing` is dropped. With an `identity` the name is bound to it.
+pub(crate) fn start(
+    runtime: &Handle,
+    control_plane: &str,
+    peer: Peer<'_>,
+    identity: Option<Identity>,
+) -> Result<Signalling, LinkError> {
+    let uri = signal_url(control_plane, peer, identity.as_ref())?;
+    let welcome = Welcome::default();
     let (outgoing, outgoing_rx) = mpsc::channel(256);
     let (incoming_tx, incoming) = mpsc::channel(256);
-    runtime.spawn(run(uri, outgoing_rx, incoming_tx));
-    Ok(Signalling { outgoing, incoming })
+    runtime.spawn(run(uri, outgoing_rx, incoming_tx, welcome.clone()));
+    Ok(Signalling { outgoing, incoming, welcome, identity })
 }
 
-async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sender<SignalEvent>) {
+async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sender<SignalEvent>, welcome: Welcome) {
     let mut retry = FIRST_RETRY;
     let unwanted = |outgoing: &mpsc::Receiver<Signal>| outgoing.is_closed() && outgoing.is_empty();
     while !(unwanted(&outgoing) || incoming.is_closed()) {
@@ -86,14 +109,18 @@ async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sen
                 if incoming.send(SignalEvent::Up).await.is_err() {
                     return;
                 }
-                match serve(socket, &mut outgoing, &incoming).await {
+                match serve(socket, &mut outgoing, &incoming, &welcome).await {
                     Some(reason) => reason,
                     None => return,
                 }
             }
             Err(reason) => reason,
         };
-        tracing::debug!(%uri, %reason, "control plane not reachable, retrying");
+        // A refusal repeats until a person acts on it; other reasons come and go.
+        match reason.starts_with("the control plane refuses") {
+            true => tracing::warn!(%reason, "not registered"),
+            false => tracing::debug!(%uri, %reason, "control plane not reachable, retrying"),
+        }
         if incoming.send(SignalEvent::Down(reason)).await.is_err() || outgoing.is_closed() {
             return;
         }
@@ -110,9 +137,17 @@ async fn connect(uri: &Uri) -> Result<Socket, String> {
     config.max_frame_size = Some(MAX_MESSAGE);
     match timeout(CONNECT_TIMEOUT, connect_async_with_config(uri, Some(config), true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(Error::Http(answer))) => Err(refusal(&answer)),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {CONNECT_TIMEOUT:?}")),
     }
+}
+
+/// What the control plane says when it turns this end away, such as that the name is bound to another certificate.
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
+    let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
+    let text = body.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("it gives no reason");
+    format!("the control plane refuses ({}): {text}", answer.status())
 }
 
 /// Runs one connection; `None` when it is wanted no more, else why it ended.
@@ -120,6 +155,7 @@ async fn serve(
     mut socket: Socket,
     outgoing: &mut mpsc::Receiver<Signal>,
     incoming: &mpsc::Sender<SignalEvent>,
+    welcome: &Welcome,
 ) -> Option<String> {
     let mut ping = interval(PING_EVERY);
     let mut heard = Instant::now();
@@ -139,6 +175,9 @@ async fn serve(
                 heard = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => match serde_json::from_str::<Signal>(&text) {
+                        Ok(Signal::Welcome { ice_servers }) => {
+                            *welcome.lock().unwrap_or_else(PoisonError::into_inner) = ice_servers;
+                        }
                         // Nobody reads any more while the last goodbyes are still on their way out.
                         Ok(signal) => drop(incoming.send(SignalEvent::Signal(signal)).await),
                         Err(error) => tracing::warn!(%error, "control plane sent what is no signalling message"),
@@ -166,16 +205,16 @@ mod tests {
 
     #[test]
     fn the_address_is_made_from_the_control_planes() {
-        let uri = signal_url("http://127.0.0.1:8080/", Peer::Vehicle("car-1")).unwrap();
+        let uri = signal_url("http://127.0.0.1:8080/", Peer::Vehicle("car-1"), None).unwrap();
         assert_eq!(uri.to_string(), "ws://127.0.0.1:8080/api/v1/signal?vehicle=car-1");
-        let uri = signal_url("ws://host.example:1", Peer::Seat("s.2")).unwrap();
+        let uri = signal_url("ws://host.example:1", Peer::Seat("s.2"), None).unwrap();
         assert_eq!(uri.to_string(), "ws://host.example:1/api/v1/signal?seat=s.2");
     }
 
     #[test]
     fn an_unusable_address_is_named_in_the_error() {
         for bad in ["", "127.0.0.1:8080", "https://x", "http://", "http://a b"] {
-            let message = signal_url(bad, Peer::Seat("s")).unwrap_err().to_string();
+            let message = signal_url(bad, Peer::Seat("s"), None).unwrap_err().to_string();
             assert!(message.contains(&format!("{bad:?}")), "{message}");
         }
     }

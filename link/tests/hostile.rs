@@ -66,7 +66,14 @@ async fn attack(url: String, seed: u64, count: usize) -> impl PeerConnection {
     let say = |signal: &Signal| Message::text(serde_json::to_string(signal).unwrap());
     let session = "evil-1".to_owned();
     let (seat, vehicle) = (SeatId::new("evil").unwrap(), VehicleId::new("car").unwrap());
-    let call = Signal::Call { session: session.clone(), seat, vehicle, watch_only: false };
+    let call = Signal::Call {
+        session: session.clone(),
+        seat,
+        vehicle,
+        watch_only: false,
+        features: Vec::new(),
+        vouched: None,
+    };
     socket.send(say(&call)).await.unwrap();
     let (tx, mut events) = mpsc::unbounded_channel();
     let connection = peer(tx).await;
@@ -99,7 +106,7 @@ async fn attack(url: String, seed: u64, count: usize) -> impl PeerConnection {
                             let signal = Signal::Candidate { session: session.clone(), candidate: rubbish.into(), sdp_mid: Some("x".into()), sdp_mline_index: Some(9) };
                             socket.send(say(&signal)).await.unwrap();
                         }
-                        socket.send(say(&Signal::Answer { session: session.clone(), sdp })).await.unwrap();
+                        socket.send(say(&Signal::Answer { session: session.clone(), sdp, vouched: None })).await.unwrap();
                     }
                     Signal::Candidate { candidate, .. } => {
                         let init = RTCIceCandidateInit { candidate, sdp_mline_index: Some(0), ..Default::default() };
@@ -171,14 +178,21 @@ fn signalling_that_makes_no_sense_ends_no_session() {
         for i in 0..20 {
             let session = format!("evil-{i}");
             for signal in [
-                Signal::Call { session: session.clone(), seat: seat.clone(), vehicle: car.clone(), watch_only: false },
+                Signal::Call {
+                    session: session.clone(),
+                    seat: seat.clone(),
+                    vehicle: car.clone(),
+                    watch_only: false,
+                    features: Vec::new(),
+                    vouched: None,
+                },
                 Signal::Candidate {
                     session: session.clone(),
                     candidate: "x".into(),
                     sdp_mid: None,
                     sdp_mline_index: None,
                 },
-                Signal::Answer { session, sdp: "v=0\r\nthis is no session description".into() },
+                Signal::Answer { session, sdp: "v=0\r\nthis is no session description".into(), vouched: None },
             ] {
                 socket.send(Message::text(serde_json::to_string(&signal).unwrap())).await.unwrap();
             }

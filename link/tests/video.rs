@@ -1,7 +1,7 @@
 //! Encoding and decoding without a network.
 #![allow(clippy::unwrap_used)]
 
-use link::video::{DecodedPicture, H264Config, H264Decoder, H264Encoder, I420, VideoEncoder};
+use link::video::{DecodedPicture, H264Config, H264Decoder, H264Encoder, I420, Reference, VideoEncoder};
 use link::{LinkError, timecode};
 
 mod common;
@@ -40,7 +40,7 @@ fn the_timecode_survives_the_lowest_bitrates_in_every_size() {
         let (mut encoder, mut decoder) = (H264Encoder::new(config).unwrap(), H264Decoder::new().unwrap());
         for i in 0..45u32 {
             let capture_us = 1_234_567_890_123 + u64::from(i) * 33_333;
-            let frame = encoder.encode(camera.next(capture_us), capture_us, false).unwrap().unwrap();
+            let frame = encoder.encode(camera.next(capture_us), capture_us, Reference::Previous).unwrap().unwrap();
             let picture: DecodedPicture = decoder.decode(&frame.data).unwrap().unwrap();
             assert_eq!((picture.width, picture.height), (width, height));
             assert_eq!((picture.sequence, picture.capture_us), (i, capture_us), "{width}x{height} frame {i}");
@@ -53,7 +53,8 @@ fn keyframes_come_once_a_second_and_when_asked_and_carry_their_parameter_sets() 
     let mut camera = Camera::new(320, 180);
     let mut encoder = H264Encoder::new(H264Config::new(320, 180, 30.0)).unwrap();
     for i in 0..90u64 {
-        let frame = encoder.encode(camera.next(i * 33_333), i * 33_333, i == 47).unwrap().unwrap();
+        let reference = if i == 47 { Reference::Keyframe } else { Reference::Previous };
+        let frame = encoder.encode(camera.next(i * 33_333), i * 33_333, reference).unwrap().unwrap();
         let types = units(&frame.data);
         assert_eq!(frame.keyframe, types.contains(&5));
         if frame.keyframe {
@@ -68,7 +69,7 @@ fn keyframes_come_once_a_second_and_when_asked_and_carry_their_parameter_sets() 
 #[test]
 fn a_lower_bitrate_takes_effect_while_running_and_without_a_keyframe() {
     let mut camera = Camera::new(1280, 720);
-    let config = H264Config { keyframe_interval_s: 60.0, ..H264Config::new(1280, 720, 30.0) };
+    let config = H264Config { keyframe_interval_s: None, ..H264Config::new(1280, 720, 30.0) };
     let mut encoder = H264Encoder::new(config).unwrap();
     let mut second = |encoder: &mut H264Encoder, from: u64| -> (usize, usize) {
         (from..from + 60).fold((0, 0), |(bytes, keyframes), i| {
@@ -81,7 +82,7 @@ fn a_lower_bitrate_takes_effect_while_running_and_without_a_keyframe() {
                 .map(|(p, y)| y.wrapping_add(((p as u64).wrapping_mul(2_654_435_761 + i * 97) >> 13) as u8 & 31))
                 .collect();
             picture.y = &noisy;
-            let frame = encoder.encode(picture, i * 33_333, false).unwrap().unwrap();
+            let frame = encoder.encode(picture, i * 33_333, Reference::Previous).unwrap().unwrap();
             (bytes + frame.data.len(), keyframes + usize::from(frame.keyframe))
         })
     };
@@ -105,7 +106,7 @@ fn what_cannot_be_encoded_is_named() {
         (H264Config::new(320, 8, 30.0), "320x8"),
         (H264Config::new(320, 180, f64::NAN), "NaN"),
         (H264Config { bitrate_bps: 3, ..H264Config::new(320, 180, 30.0) }, "bitrate 3"),
-        (H264Config { keyframe_interval_s: -1.0, ..H264Config::new(320, 180, 30.0) }, "keyframe interval"),
+        (H264Config { keyframe_interval_s: Some(-1.0), ..H264Config::new(320, 180, 30.0) }, "keyframe interval"),
     ] {
         let message = H264Encoder::new(config).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
@@ -113,7 +114,10 @@ fn what_cannot_be_encoded_is_named() {
     let mut encoder = H264Encoder::new(H264Config::new(320, 180, 30.0)).unwrap();
     let y = [0; 10];
     let picture = I420 { width: 320, height: 180, y: &y, u: &y, v: &y };
-    assert!(matches!(encoder.encode(picture, 0, true), Err(LinkError::Plane { plane: "y", got: 10, .. })));
+    assert!(matches!(
+        encoder.encode(picture, 0, Reference::Keyframe),
+        Err(LinkError::Plane { plane: "y", got: 10, .. })
+    ));
     assert!(encoder.set_bitrate(0).is_err());
 }
 
@@ -122,11 +126,76 @@ fn damaged_access_units_are_errors_or_nothing() {
     let mut camera = Camera::new(320, 180);
     let mut encoder = H264Encoder::new(H264Config::new(320, 180, 30.0)).unwrap();
     let mut decoder = H264Decoder::new().unwrap();
-    let frame = encoder.encode(camera.next(0), 0, false).unwrap().unwrap();
+    let frame = encoder.encode(camera.next(0), 0, Reference::Previous).unwrap().unwrap();
     for cut in (0..frame.data.len()).step_by(7) {
         let _ = decoder.decode(&frame.data[..cut]);
     }
     let _ = decoder.decode(&[0, 0, 0, 1, 0x65, 0xFF, 0xFF, 0xFF]);
     let mut decoder = H264Decoder::new().unwrap();
     assert!(decoder.decode(&frame.data).unwrap().is_some());
+}
+
+/// Bytes and keyframes of pictures captured at `fps`, drawn with fine noise so that there is always more to spend bits on.
+fn run(
+    encoder: &mut H264Encoder,
+    camera: &mut Camera,
+    pictures: std::ops::Range<u64>,
+    step_us: u64,
+) -> Vec<(usize, bool)> {
+    let start_us = u64::from(camera.frame) * 100_000;
+    pictures
+        .map(|i| {
+            let capture_us = start_us + i * step_us;
+            let mut picture = camera.next(capture_us);
+            let noise = |p: usize| ((p as u64).wrapping_mul(2_654_435_761 + i * 97) >> 13) as u8 & 31;
+            let noisy: Vec<u8> = picture.y.iter().enumerate().map(|(p, y)| y.wrapping_add(noise(p))).collect();
+            picture.y = &noisy;
+            let frame = encoder.encode(picture, capture_us, Reference::Previous).unwrap().unwrap();
+            (frame.data.len(), frame.keyframe)
+        })
+        .collect()
+}
+
+#[test]
+fn no_keyframe_takes_longer_to_send_than_six_pictures() {
+    for bps in [1_000_000, 3_000_000] {
+        let mut encoder = H264Encoder::new(H264Config { bitrate_bps: bps, ..H264Config::new(640, 360, 30.0) }).unwrap();
+        let frames = run(&mut encoder, &mut Camera::new(640, 360), 0..150, 33_333);
+        let average = bps as usize / 8 / 30;
+        for (i, (bytes, keyframe)) in frames.iter().enumerate() {
+            assert_eq!(*keyframe, i % 30 == 0, "picture {i}");
+            assert!(*bytes < average * 6, "picture {i} of {bytes} bytes at {bps} bit/s");
+        }
+        let sent: usize = frames[30..].iter().map(|(bytes, _)| bytes).sum();
+        assert!(sent < average * 120 * 11 / 10, "{sent} bytes at {bps} bit/s");
+    }
+}
+
+#[test]
+fn fewer_pictures_a_second_get_more_bits_each() {
+    let config = H264Config { keyframe_interval_s: None, bitrate_bps: 800_000, ..H264Config::new(640, 360, 30.0) };
+    let (mut encoder, mut camera) = (H264Encoder::new(config).unwrap(), Camera::new(640, 360));
+    let thirty: usize = run(&mut encoder, &mut camera, 0..60, 33_333)[30..].iter().map(|(bytes, _)| bytes).sum();
+    encoder.set_frame_rate(10.0).unwrap();
+    let ten = run(&mut encoder, &mut camera, 0..60, 100_000);
+    let bytes: usize = ten[30..].iter().map(|(bytes, _)| bytes).sum();
+    assert!(bytes > thirty * 2 && bytes < thirty * 4, "{bytes} bytes after {thirty}");
+    assert!(ten.iter().all(|(_, keyframe)| !keyframe));
+    assert!(encoder.set_frame_rate(0.0).is_err());
+}
+
+#[test]
+fn the_time_between_keyframes_changes_while_running() {
+    let (mut encoder, mut camera) = (H264Encoder::new(H264Config::new(320, 180, 30.0)).unwrap(), Camera::new(320, 180));
+    let mut keyframes = |encoder: &mut H264Encoder| {
+        run(encoder, &mut camera, 0..90, 33_333).iter().filter(|(_, keyframe)| *keyframe).count()
+    };
+    assert_eq!(keyframes(&mut encoder), 3);
+    encoder.set_keyframe_interval(None).unwrap();
+    assert_eq!(keyframes(&mut encoder), 0);
+    encoder.set_keyframe_interval(Some(0.5)).unwrap();
+    // The first is long overdue.
+    assert_eq!(keyframes(&mut encoder), 6);
+    assert!(encoder.set_keyframe_interval(Some(0.0)).is_err());
+    assert_eq!(encoder.size(), (320, 180));
 }

@@ -39,6 +39,8 @@ struct Exchange {
 #[derive(Debug, Default)]
 pub struct ClockEstimator {
     window: VecDeque<Exchange>,
+    /// Mean and mean deviation of the round trip, microseconds.
+    smoothed_us: Option<(f64, f64)>,
 }
 
 const WINDOW_US: u64 = 10_000_000;
@@ -61,10 +63,23 @@ impl ClockEstimator {
             return;
         }
         let offset_us = ((t2 - t1) + (t3 - t4)) / 2.0;
+        // RFC 6298, section 2.
+        self.smoothed_us = Some(match self.smoothed_us {
+            None => (round_trip_us, round_trip_us / 2.0),
+            Some((mean, deviation)) => {
+                (mean + (round_trip_us - mean) / 8.0, deviation + ((round_trip_us - mean).abs() - deviation) / 4.0)
+            }
+        });
         self.window.push_back(Exchange { at_us: t4_us, offset_us, round_trip_us });
         while self.window.front().is_some_and(|e| e.at_us + WINDOW_US < t4_us) || self.window.len() > 512 {
             self.window.pop_front();
         }
+    }
+
+    /// Smoothed round trip and its mean deviation, microseconds (RFC 6298); `None` before the first exchange.
+    #[must_use]
+    pub fn smoothed_round_trip_us(&self) -> Option<(f64, f64)> {
+        self.smoothed_us
     }
 
     /// The best estimate at local time `now_us`; `None` before the first exchange.

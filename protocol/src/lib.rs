@@ -22,6 +22,7 @@
 pub mod api;
 mod clock;
 mod embodiment;
+mod failure;
 mod ids;
 mod labels;
 pub mod mpd;
@@ -31,6 +32,7 @@ pub mod units;
 
 pub use clock::{ClockEstimate, ClockEstimator};
 pub use embodiment::{Channel, Embodiment};
+pub use failure::Failure;
 pub use ids::{EpisodeId, IdError, PolicyVersion, SeatId, VehicleId};
 
 #[allow(missing_docs, clippy::all)]

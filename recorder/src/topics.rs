@@ -14,6 +14,12 @@ macro_rules! topics {
 topics! {
     /// Front camera: H.264 Annex B, one frame a message, no B-frames, parameter sets in every IDR.
     CAMERA_FRONT = "/camera/front", "foxglove.CompressedVideo";
+    /// Left camera, as the front one.
+    CAMERA_LEFT = "/camera/left", "foxglove.CompressedVideo";
+    /// Right camera, as the front one.
+    CAMERA_RIGHT = "/camera/right", "foxglove.CompressedVideo";
+    /// Rear camera, as the front one.
+    CAMERA_REAR = "/camera/rear", "foxglove.CompressedVideo";
     /// Front camera's intrinsics.
     CAMERA_FRONT_CALIBRATION = "/camera/front/calibration", "foxglove.CameraCalibration";
     /// Planar lidar.
@@ -43,6 +49,9 @@ topics! {
     /// Text for people.
     LOG = "/log", "foxglove.Log";
 }
+
+/// The cameras in the order of their streams.
+pub static CAMERAS: [&Topic; 4] = [&CAMERA_FRONT, &CAMERA_LEFT, &CAMERA_RIGHT, &CAMERA_REAR];
 
 /// The topic of this name among [`ALL`].
 #[must_use]

@@ -71,6 +71,8 @@ pub struct CameraSpec {
     /// Elevation of the optical axis, rad: negative looks down. The horizon lies `focal * tan(pitch)` pixels below the
     /// centre, so looking down moves it up.
     pub pitch_rad: f64,
+    /// Direction of the optical axis from straight ahead, rad; positive looks left.
+    pub yaw_rad: f64,
 }
 
 impl CameraSpec {
@@ -83,7 +85,25 @@ impl CameraSpec {
             height_m: 1.4,
             forward_m: 1.6,
             pitch_rad: -0.06,
+            yaw_rad: 0.0,
         }
+    }
+
+    /// All around: front, left, right and rear, 90 degrees each but the front; the first `count` of them.
+    pub fn around_720p(count: usize) -> Vec<(&'static str, Self)> {
+        let side = |yaw_deg: f64, forward_m| Self {
+            horizontal_fov_rad: 90f64.to_radians(),
+            forward_m,
+            yaw_rad: yaw_deg.to_radians(),
+            ..Self::front_720p()
+        };
+        let all = [
+            ("front", Self::front_720p()),
+            ("left", side(90.0, 1.2)),
+            ("right", side(-90.0, 1.2)),
+            ("rear", side(180.0, -0.8)),
+        ];
+        all.into_iter().take(count).collect()
     }
 
     /// The same view in 320x180, for runs in virtual time.

@@ -1,5 +1,11 @@
 //! What the end-to-end tests share: the built programs, their processes, the Python judges.
 
+mod browser;
+mod site;
+
+pub use browser::{Page, headless};
+pub use site::{CAR, Site};
+
 use anyhow::{Context, bail};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -37,10 +43,28 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn takeover(arguments: &[String], log: &Path) -> anyhow::Result<Self> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(program("takeover")?);
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        Ok(Self(command.spawn()?))
+        command.args(arguments);
+        Self::spawn(command, log)
+    }
+
+    /// Starts any program; what it prints goes to `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot run {command:?}; `make test` installs it"))?;
+        Ok(Self(child))
+    }
+
+    /// Sends a signal by its name, such as `STOP`.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        run(Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string())).map(drop)
     }
 
     /// SIGKILL, without a chance to finish anything.
@@ -81,7 +105,8 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Opt
 /// # Errors
 /// When Python or the packages cannot be had.
 pub fn python() -> anyhow::Result<PathBuf> {
-    const PACKAGES: [&str; 3] = ["mcap>=1.3,<2", "mcap-protobuf-support>=0.5,<1", "av>=13"];
+    const PACKAGES: [&str; 5] =
+        ["mcap>=1.3,<2", "mcap-protobuf-support>=0.5,<1", "av>=13", "aiortc>=1.13,<2", "websockets>=13"];
     let home = std::env::var_os("HOME").context("HOME is not set")?;
     let cache = Path::new(&home).join(".cache/takeover");
     std::fs::create_dir_all(&cache)?;
@@ -90,7 +115,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
     let folder = cache.join("python");
     let python = folder.join("bin/python");
     let ready = folder.join("ready");
-    if !ready.exists() {
+    if std::fs::read_to_string(&ready).unwrap_or_default() != PACKAGES.join("\n") {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
         std::fs::write(&ready, PACKAGES.join("\n"))?;

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use protocol::api::Evaluation;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tests::{Process, free_port, program, run, wait_for};
+use tests::{Process, free_port, headless, program, run, wait_for};
 
 fn demo(data: &Path) -> Command {
     let mut command = Command::new(program("takeover").unwrap());
@@ -19,20 +19,12 @@ fn report(data: &Path) -> String {
     std::fs::read_to_string(data.join("report.json")).unwrap()
 }
 
-fn chromium() -> PathBuf {
-    let names = ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"];
-    names.map(PathBuf::from).into_iter().find(|p| p.exists()).expect("no Chromium; `make test` installs it")
-}
-
 /// The dashboard's text as a browser shows it, and what the page wrote to the console.
 fn browse(address: &str) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(chromium())
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
-        .args(["--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr", "--v=0"])
-        .args(["--virtual-time-budget=6000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(address)
+    let output = headless(&profile)
+        .unwrap()
+        .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=6000", "--dump-dom", address])
         .output()
         .unwrap();
     let console = String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.contains(":CONSOLE")).collect();

@@ -1,6 +1,7 @@
 //! The bridge as a program: arguments and the run until a signal. The launcher's `takeover bridge` is the same.
 
 use crate::live::{self, BridgeConfig};
+use crate::source;
 use anyhow::Context;
 use protocol::VehicleId;
 use sim::difficulty::Difficulty;
@@ -30,9 +31,22 @@ pub struct BridgeArgs {
     /// Folder for finished episodes.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
+    /// Cameras to stream and record: 1 is the front one, then left, right and rear.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub cameras: u8,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Drives nothing and streams this instead of the simulated car's camera: `synthetic`, a moving test scene, or an
+    /// H.264 film in an MP4 file.
+    #[arg(long, value_name = "synthetic|FILE")]
+    pub source: Option<String>,
+    /// With --source: writes figures (ages of commands, processor time, ...) to this file at the end.
+    #[arg(long, requires = "source", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// With --source: ends after so many seconds.
+    #[arg(long, requires = "source")]
+    pub seconds: Option<f64>,
     /// Ends when standard input closes, so that the program never outlives the one that started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -101,6 +115,18 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    if let Some(source) = &args.source {
+        let config = source::SourceConfig {
+            control_plane: args.control_plane.clone(),
+            vehicle: args.vehicle.clone(),
+            source: source.clone(),
+            json: args.json.clone(),
+            seconds: args.seconds,
+        };
+        source::run(&config, runtime.handle(), &stop)?;
+        runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        return Ok(());
+    }
     let config = BridgeConfig {
         control_plane: args.control_plane.clone(),
         vehicle: args.vehicle.clone(),
@@ -108,6 +134,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         world: live_world(args.seed),
         data_dir: args.data.clone(),
         episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
+        cameras: usize::from(args.cameras),
     };
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

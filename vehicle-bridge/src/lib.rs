@@ -14,4 +14,5 @@ pub mod ledger;
 pub mod live;
 pub mod scribe;
 pub mod sim_robot;
+pub mod source;
 pub mod virtual_drive;

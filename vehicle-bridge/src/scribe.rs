@@ -27,16 +27,17 @@ pub fn timestamp(ns: u64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: (ns / 1_000_000_000) as i64, nanos: (ns % 1_000_000_000) as i32 }
 }
 
-/// A picture of the front camera, taken at `at_ns`, as an Annex B access unit.
+/// A picture of the frame's camera, taken at `at_ns`, as an Annex B access unit.
 #[must_use]
 pub fn picture(sequence: u32, at_ns: u64, frame: &EncodedFrame) -> Message {
+    let topic = topics::CAMERAS[usize::from(frame.camera).min(topics::CAMERAS.len() - 1)];
     let content = CompressedVideo {
         timestamp: Some(timestamp(at_ns)),
-        frame_id: "camera_front".into(),
+        frame_id: topic.name.trim_start_matches('/').replace('/', "_"),
         data: frame.data.clone(),
         format: "h264".into(),
     };
-    let message = Message::encode(&topics::CAMERA_FRONT, sequence, at_ns, at_ns, &content);
+    let message = Message::encode(topic, sequence, at_ns, at_ns, &content);
     Message { keyframe: frame.keyframe, ..message }
 }
 

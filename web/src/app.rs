@@ -3,7 +3,7 @@
 use crate::live::Live;
 use crate::reply::ApiError;
 use crate::routes::{episodes, files, fleet, metrics, pages, policies, signalling, trips, vehicles};
-use crate::signal::Hub;
+use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -29,6 +29,7 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data:; connect-src 'sel
 pub struct App {
     pub store: Store,
     pub hub: Hub,
+    pub ice: IceConfig,
     pub live: Live,
     pub data_dir: PathBuf,
     pub stop: watch::Receiver<bool>,
@@ -83,6 +84,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/", get(pages::dashboard))
         .route("/vehicle.html", get(pages::vehicle))
+        .route("/seat.html", get(pages::seat))
         .route("/static/{file}", get(pages::file))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -15,7 +15,7 @@
 //! ```
 //! # let folder = tempfile::tempdir()?;
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let config = web::WebConfig { addr: "127.0.0.1:0".parse()?, data_dir: folder.path().into() };
+//! let config = web::WebConfig { addr: "127.0.0.1:0".parse()?, ..web::WebConfig::new(folder.path()) };
 //! let server = web::Server::start(config).await?;
 //! println!("the dashboard is at http://{}", server.addr());
 //! server.shutdown().await;
@@ -37,3 +37,4 @@ mod store;
 
 pub use error::{Error, Result};
 pub use server::{DATABASE, Server, WebConfig, serve};
+pub use signal::{IceConfig, TurnAccess};

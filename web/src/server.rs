@@ -1,7 +1,7 @@
 use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::signal::Hub;
+use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
 use axum::serve::ListenerExt;
 use std::fs::{File, TryLockError};
@@ -28,12 +28,21 @@ pub struct WebConfig {
     pub addr: SocketAddr,
     /// Folder with the database, `episodes/` and `policies/`; made when it is missing.
     pub data_dir: PathBuf,
+    /// STUN and TURN servers that peers are told of.
+    pub ice: IceConfig,
+    /// Names whose certificates are forgotten first: they may register with new ones.
+    pub forget_identities: Vec<String>,
 }
 
 impl WebConfig {
     /// `127.0.0.1:8080` on this data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), data_dir: data_dir.into() }
+        Self {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data_dir: data_dir.into(),
+            ice: IceConfig::default(),
+            forget_identities: Vec::new(),
+        }
     }
 }
 
@@ -62,10 +71,18 @@ impl Server {
         let lock = take_folder(&config.data_dir)?;
         let store = Store::open(&config.data_dir.join(DATABASE)).await?;
         sync_folder(&config.data_dir)?;
+        for name in &config.forget_identities {
+            let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
+            match store.forget_identity(name).await.map_err(failed)? {
+                0 => tracing::warn!("{name} was not bound to any certificate"),
+                _ => tracing::info!("{name} may register with a new certificate"),
+            }
+        }
         let (stop, stopping) = watch::channel(false);
         let app = Arc::new(App {
             store: store.clone(),
             hub: Hub::default(),
+            ice: config.ice,
             live: Live::default(),
             data_dir: config.data_dir,
             stop: stopping.clone(),

@@ -93,7 +93,9 @@ function showVehicles(vehicles) {
     (v) => number(fresh(v) && v.round_trip_ms !== null ? `${v.round_trip_ms.toFixed(0)} ms` : "–", v.round_trip_ms ?? ""),
     (v) => number(miles(v.autonomous_miles), v.autonomous_miles),
     (v) => number(count(v.disengagements), v.disengagements),
-    (v) => el("button", { type: "button", "data-watch": v.vehicle, "aria-label": `Watch ${v.vehicle}`, disabled: !v.online }, "Watch"),
+    (v) => el("span", {},
+      el("button", { type: "button", "data-watch": v.vehicle, "aria-label": `Watch ${v.vehicle}`, disabled: !v.online }, "Watch"),
+      v.online ? el("a", { class: "button", href: `/seat.html?id=${v.vehicle}`, "aria-label": `Take a seat in ${v.vehicle}` }, "Drive") : ""),
   ]);
   const online = live.filter((v) => v.online).length;
   text(get("kpi-online"), `${online} of ${live.length}`);

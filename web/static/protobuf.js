@@ -1,8 +1,8 @@
-// A minimal reader and writer for the protobuf messages that a browser's seat needs. Field numbers are those of
-// protocol/proto/takeover/v1/takeover.proto; fields not listed are skipped.
+// A minimal reader and writer of protobuf. What the messages hold stands in messages.js.
 
 const VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5;
 const utf8 = new TextDecoder();
+const text = new TextEncoder();
 
 class Reader {
   constructor(bytes) {
@@ -42,15 +42,18 @@ class Reader {
   }
 }
 
-/** Reads `bytes` by `schema`: {number: [name, kind]}; kind is "number", "bool", "string", "doubles" or a schema. */
+/**
+ * Reads `bytes` by `schema`: {number: [name, kind]}. A kind is "number" (any varint), "double", "float", "bool", "string",
+ * "strings", "doubles", another schema, or [schema] for a repeated message. Fields not listed are skipped.
+ */
 export function decode(schema, bytes) {
   const reader = new Reader(bytes);
   const message = {};
   for (const [name, kind] of Object.values(schema)) {
-    if (kind === "number") message[name] = 0;
+    if (kind === "number" || kind === "double" || kind === "float") message[name] = 0;
     else if (kind === "bool") message[name] = false;
     else if (kind === "string") message[name] = "";
-    else if (kind === "doubles") message[name] = [];
+    else if (kind === "doubles" || kind === "strings" || Array.isArray(kind)) message[name] = [];
   }
   while (reader.at < bytes.length) {
     const tag = reader.varint();
@@ -63,43 +66,65 @@ export function decode(schema, bytes) {
 }
 
 function put(message, [name, kind], type, raw) {
-  if (kind === "number" && type !== BYTES) message[name] = raw;
+  if (kind === "number" && type === VARINT) message[name] = raw;
+  else if (kind === "double" && type === FIXED64) message[name] = raw;
+  else if (kind === "float" && type === FIXED32) message[name] = raw;
   else if (kind === "bool" && type === VARINT) message[name] = raw !== 0;
   else if (kind === "string" && type === BYTES) message[name] = utf8.decode(raw);
+  else if (kind === "strings" && type === BYTES) message[name].push(utf8.decode(raw));
   else if (kind === "doubles" && type === FIXED64) message[name].push(raw);
   else if (kind === "doubles" && type === BYTES) {
     const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
     for (let at = 0; at + 8 <= raw.length; at += 8) message[name].push(view.getFloat64(at, true));
-  } else if (typeof kind === "object" && type === BYTES) message[name] = decode(kind, raw);
+  } else if (Array.isArray(kind) && type === BYTES) message[name].push(decode(kind[0], raw));
+  else if (typeof kind === "object" && type === BYTES) message[name] = decode(kind, raw);
 }
 
-const HELP = { 1: ["id", "number"], 3: ["urgency", "number"], 4: ["text", "string"] };
-const AUTHORITY = {
-  2: ["mode", "number"], 3: ["author", "number"], 5: ["seat", "string"], 7: ["reason", "number"],
-  8: ["estop", "bool"], 9: ["hazards", "bool"], 10: ["help", HELP],
-};
-export const STATE = {
-  1: ["vehicle", "string"],
-  2: ["state", { 4: ["observation", "doubles"], 5: ["odometer_m", "number"] }],
-  3: ["authority", AUTHORITY],
-  5: ["proposal", { 4: ["confidence", "number"], 5: ["policy", "string"] }],
-  7: ["link", { 2: ["round_trip_ms", "number"], 3: ["loss", "number"], 4: ["bitrate_bps", "number"] }],
-  8: ["policy", { 2: ["version", "string"], 4: ["healthy", "bool"] }],
-};
-export const EVENT = {
-  1: ["response", { 1: ["id", "number"], 2: ["accepted", "bool"], 3: ["reason", "number"] }],
-  2: ["help", HELP],
-  4: ["hello", { 2: ["embodiment", "string"], 3: ["software", "string"], 11: ["map", "string"] }],
-};
-
-function varint(value) {
-  const bytes = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return [...bytes, value];
+function varint(out, value) {
+  let rest = Math.max(0, Math.floor(value));
+  for (; rest >= 128; rest = Math.floor(rest / 128)) out.push((rest % 128) | 128);
+  out.push(rest);
 }
 
-/** SeatRequest { id = 1, seat_id = 2, estop = 6 {} }. */
-export function encodeEstop(id, seat) {
-  const name = new TextEncoder().encode(seat);
-  return new Uint8Array([0x08, ...varint(id), 0x12, ...varint(name.length), ...name, 0x32, 0x00]);
+function block(out, number, bytes) {
+  varint(out, number * 8 + BYTES);
+  varint(out, bytes.length);
+  for (const byte of bytes) out.push(byte);
+}
+
+function doubles(values) {
+  const view = new DataView(new ArrayBuffer(values.length * 8));
+  values.forEach((value, i) => view.setFloat64(i * 8, value, true));
+  return new Uint8Array(view.buffer);
+}
+
+/** Writes `message` by `schema`, the kinds as for `decode`; what is undefined or the default is left out. */
+export function encode(schema, message) {
+  const out = [];
+  for (const [number, [name, kind]] of Object.entries(schema)) {
+    const value = message[name];
+    if (value === undefined || value === null) continue;
+    write(out, Number(number), kind, value);
+  }
+  return new Uint8Array(out);
+}
+
+function write(out, number, kind, value) {
+  if (kind === "number" || kind === "bool") {
+    if (!value) return;
+    varint(out, number * 8 + VARINT);
+    varint(out, Number(value));
+  } else if (kind === "double") {
+    if (value === 0) return;
+    varint(out, number * 8 + FIXED64);
+    out.push(...doubles([value]));
+  } else if (kind === "string") {
+    if (value !== "") block(out, number, text.encode(value));
+  } else if (kind === "doubles") {
+    if (value.length > 0) block(out, number, doubles(value));
+  } else if (Array.isArray(kind)) {
+    for (const item of value) block(out, number, encode(kind[0], item));
+  } else {
+    block(out, number, encode(kind, value));
+  }
 }

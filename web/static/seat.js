@@ -1,186 +1,178 @@
-// A seat in the browser that watches: calls a vehicle over signalling, receives its picture and state over WebRTC.
-// Once connected, the picture needs no signalling: a lost WebSocket is renewed and the session goes on.
+// The seat page: /seat.html?id=VEHICLE drives one vehicle, /seat.html lists those that can be called. With &path=relay
+// only the TURN server is used, which shows whether it works.
 
-import { EVENT, STATE, decode, encodeEstop } from "./protobuf.js";
+import { nowUs } from "./clock.js";
+import { el, mark, text } from "./dom.js";
+import { Driver } from "./driver.js";
+import { show } from "./hud.js";
+import { Input } from "./input.js";
+import { Picture } from "./picture.js";
+import { Session, randomSeat } from "./session.js";
 
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
-// An unanswered call is made again after this long.
-const ANSWER_MS = 8000;
-// A link that is interrupted for this long is given up.
-const PATIENCE_MS = 4000;
+// Commands go out this often.
+const TICK_MS = 10;
+const SHOW_MS = 50;
+const get = (id) => document.getElementById(id);
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-function randomName() {
-  return `web-${[...crypto.getRandomValues(new Uint8Array(6))].map((b) => b.toString(16).padStart(2, "0")).join("")}`;
+/** This tab's seat: as the address says, else a name that the tab keeps. */
+function seatName(parameters) {
+  const asked = parameters.get("seat") ?? sessionStorage.getItem("seat");
+  const seat = asked && NAME.test(asked) ? asked : randomSeat();
+  sessionStorage.setItem("seat", seat);
+  return seat;
 }
 
-export class Seat {
-  #socket = null;
-  #peer = null;
-  #requests = null;
-  #session = null;
-  #waiting = [];
-  #calls = 0;
-  #tries = 0;
-  #timer = 0;
-  #closed = false;
-  #nextRequest = 1;
+async function list(container) {
+  const answer = await fetch("/api/v1/vehicles", { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) {
+    container.replaceChildren(el("p", { class: "empty" }, "The control plane does not answer. Trying again…"));
+    return;
+  }
+  const live = (await answer.json()).filter((v) => v.kind === "live");
+  const card = (v) => el("li", {},
+    el("b", {}, v.vehicle), mark(v.online ? "online" : "offline", v.online ? "online" : "offline"),
+    el("span", { class: "quiet" }, [v.mode && `mode ${v.mode}`, v.author && `driven by ${v.author}`, v.map].filter(Boolean).join(" · ")),
+    v.online ? el("a", { class: "button primary", href: `/seat.html?id=${v.vehicle}` }, "Take a seat") : "",
+    v.online ? el("a", { class: "button", href: `/vehicle.html?id=${v.vehicle}` }, "Watch") : "");
+  if (live.length === 0) container.replaceChildren(el("p", { class: "empty" }, "No live vehicle has signed up yet. It appears here as soon as its bridge connects."));
+  else container.replaceChildren(el("ul", { class: "vehicles" }, ...live.map(card)));
+}
 
-  /** `on`: { status(text), stream(MediaStream), state(message), event(message) }. */
-  constructor(vehicle, on) {
-    this.vehicle = vehicle;
-    this.id = randomName();
-    this.on = on;
-    this.#open();
+/** The cameras of one session: the main one large, the others as tiles; a click on a tile makes it the main one. */
+class Cameras {
+  pictures = [];
+  main = 0;
+  #names = [];
+
+  constructor(clock) {
+    this.clock = clock;
+    this.at(0);
   }
 
-  get connected() {
-    return this.#peer?.connectionState === "connected";
-  }
-
-  get peer() {
-    return this.#peer;
-  }
-
-  /** Sends an emergency stop. False when there is no way to send it now. */
-  estop() {
-    if (this.#requests?.readyState !== "open") return false;
-    this.#requests.send(encodeEstop(this.#nextRequest++, this.id));
-    return true;
-  }
-
-  close() {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#send({ type: "bye", session: this.#session, reason: "the viewer left" });
-    this.#hangUp();
-    this.#socket?.close();
-  }
-
-  #open() {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/signal?seat=${this.id}`);
-    this.#socket = socket;
-    socket.onopen = () => {
-      if (!this.connected) this.#call();
-    };
-    socket.onmessage = (message) => {
-      this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}`));
-    };
-    socket.onclose = () => {
-      if (this.#closed || socket !== this.#socket) return;
-      if (!this.connected) this.on.status("The control plane does not answer. Trying again…");
-      setTimeout(() => !this.#closed && this.#open(), this.#delay());
-    };
-  }
-
-  #delay() {
-    return RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)];
-  }
-
-  #send(signal) {
-    if (signal.session && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(signal));
-  }
-
-  #call() {
-    this.#hangUp();
-    this.#session = `${this.id}-${++this.#calls}`;
-    this.on.status(`Calling ${this.vehicle}…`);
-    this.#send({ type: "call", session: this.#session, seat: this.id, vehicle: this.vehicle, watch_only: true });
-    this.#timer = setTimeout(() => this.#again(`${this.vehicle} does not answer. Calling again…`), ANSWER_MS);
-  }
-
-  #again(reason) {
-    if (this.#closed) return;
-    clearTimeout(this.#timer);
-    this.on.status(reason);
-    this.#timer = setTimeout(() => {
-      if (this.#socket?.readyState === WebSocket.OPEN) this.#call();
-    }, this.#delay());
-  }
-
-  #hangUp() {
-    clearTimeout(this.#timer);
-    this.#waiting = [];
-    this.#requests = null;
-    const peer = this.#peer;
-    this.#peer = null;
-    if (peer) {
-      peer.onconnectionstatechange = null;
-      peer.close();
+  at(index) {
+    while (this.pictures.length <= index) {
+      const place = this.pictures.length;
+      const picture = new Picture(this.#name(place), this.clock);
+      picture.root.addEventListener("click", () => this.choose(place));
+      this.pictures.push(picture);
     }
+    this.#arrange();
+    return this.pictures[index];
   }
 
-  async #heard(signal) {
-    if (signal.type === "error" && !this.connected) return this.#again(signal.message);
-    if (signal.session !== this.#session) return;
-    if (signal.type === "offer") await this.#answer(signal.sdp);
-    else if (signal.type === "candidate") await this.#candidate(signal);
-    else if (signal.type === "bye") {
-      this.#hangUp();
-      this.#again(`The vehicle ended the session: ${signal.reason}`);
-    }
+  choose(index) {
+    if (index === this.main) return;
+    this.main = index;
+    this.#arrange();
   }
 
-  async #answer(sdp) {
-    const peer = this.#peer ?? this.#newPeer();
-    await peer.setRemoteDescription({ type: "offer", sdp });
-    this.#requests ??= peer.createDataChannel("requests", { ordered: true });
-    for (const candidate of this.#waiting.splice(0)) await peer.addIceCandidate(candidate);
-    await peer.setLocalDescription(await peer.createAnswer());
-    this.#send({ type: "answer", session: this.#session, sdp: peer.localDescription.sdp });
+  #name(index) {
+    return this.#names[index] || (this.pictures.length > 1 || index > 0 ? `camera ${index + 1}` : "front");
   }
 
-  async #candidate({ candidate, sdp_mid, sdp_mline_index }) {
-    if (!candidate) return;
-    const init = { candidate, sdpMid: sdp_mid ?? null, sdpMLineIndex: sdp_mline_index ?? (sdp_mid ? null : 0) };
-    if (this.#peer?.remoteDescription) await this.#peer.addIceCandidate(init);
-    else this.#waiting.push(init);
+  name(names) {
+    this.#names = names;
+    this.pictures.forEach((picture, i) => (picture.name = this.#name(i)));
   }
 
-  #newPeer() {
-    const peer = new RTCPeerConnection();
-    const session = this.#session;
-    this.#peer = peer;
-    peer.onicecandidate = ({ candidate }) => this.#send({
-      type: "candidate", session, candidate: candidate?.candidate ?? "",
-      sdp_mid: candidate?.sdpMid ?? null, sdp_mline_index: candidate?.sdpMLineIndex ?? null,
-    });
-    peer.ontrack = ({ receiver, track }) => {
-      // Latency before smoothness: show each picture when it comes.
-      receiver.jitterBufferTarget = 0;
-      receiver.playoutDelayHint = 0;
-      if (track.kind === "video") this.on.stream(new MediaStream([track]));
-    };
-    peer.ondatachannel = ({ channel }) => this.#listen(channel);
-    peer.onconnectionstatechange = () => this.#changed(peer);
-    return peer;
-  }
-
-  #changed(peer) {
-    if (peer.connectionState === "connected") {
-      clearTimeout(this.#timer);
-      this.#tries = 0;
-      this.on.status("");
-    } else if (peer.connectionState === "disconnected") {
-      this.on.status("The link is interrupted…");
-      this.#timer = setTimeout(() => this.#again("The link was lost. Calling again…"), PATIENCE_MS);
-    } else if (peer.connectionState === "failed") {
-      this.#send({ type: "bye", session: this.#session, reason: "the link failed" });
-      this.#hangUp();
-      this.#again("The link was lost. Calling again…");
-    }
-  }
-
-  #listen(channel) {
-    channel.binaryType = "arraybuffer";
-    const [schema, deliver] = { state: [STATE, this.on.state], events: [EVENT, this.on.event] }[channel.label] ?? [];
-    if (!schema) return;
-    channel.onmessage = ({ data }) => {
-      try {
-        deliver(decode(schema, new Uint8Array(data)));
-      } catch (e) {
-        console.warn(`${channel.label}: ${e.message}`);
+  #arrange() {
+    this.pictures.forEach((picture, i) => {
+      const wanted = i === this.main ? get("main-camera") : get("tiles");
+      // Moving a playing video in the document pauses it.
+      if (picture.root.parentNode !== wanted) {
+        wanted.append(picture.root);
+        if (picture.video.srcObject) picture.video.play().catch(() => {});
       }
-    };
+    });
+    get("tiles").hidden = this.pictures.length < 2;
   }
+}
+
+function drive(vehicle, seat, relayOnly) {
+  const driver = new Driver(seat);
+  const input = new Input();
+  let status = "asking the control plane";
+  const cameras = new Cameras(() => session.clock());
+  const picture = () => cameras.pictures[cameras.main];
+  const session = new Session(vehicle, seat, { relayOnly }, {
+    status: (words) => (status = words),
+    connected: () => driver.onConnected(nowUs()),
+    lost: (why) => {
+      driver.onLost(nowUs(), why);
+      cameras.pictures.forEach((p) => p.lost());
+    },
+    track: (track, receiver, index) => {
+      if (track.kind === "video") cameras.at(index).play(track);
+    },
+    state: (state, at) => driver.onState(at, state),
+    event: (event) => {
+      driver.onEvent(nowUs(), event);
+      if (event.hello) cameras.name(event.hello.cameras.map((c) => c.name));
+    },
+    report: () => picture().report(),
+  });
+  let last = nowUs();
+  const ticking = setInterval(() => {
+    const now = nowUs();
+    const { command, requests } = driver.tick(now, (now - last) / 1e6, input.sample(), picture(), session.clock());
+    last = now;
+    for (const request of requests) session.request(request);
+    if (command) session.command(command);
+  }, TICK_MS);
+  const rate = new Rate(() => picture().counts.shown);
+  const showing = setInterval(() => {
+    cameras.pictures.forEach((p) => p.judge());
+    show(driver, picture(), session.clock(), status, rate.read());
+  }, SHOW_MS);
+  for (const button of document.querySelectorAll("[data-action]")) {
+    button.addEventListener("click", () => input.press(button.dataset.action));
+  }
+  for (const [event, held] of [["pointerdown", true], ["pointerup", false], ["pointerleave", false]]) {
+    get("reset").addEventListener(event, () => input.holdReset(held));
+  }
+  addEventListener("pagehide", () => {
+    clearInterval(ticking);
+    clearInterval(showing);
+    session.close();
+  });
+  return { driver, session, cameras };
+}
+
+/** How many a second, once a second. */
+class Rate {
+  #at = nowUs();
+  #before = 0;
+  #value = null;
+
+  constructor(count) {
+    this.count = count;
+  }
+
+  read() {
+    const now = nowUs();
+    if (now - this.#at >= 1e6) {
+      const count = this.count();
+      this.#value = Math.round(((count - this.#before) * 1e6) / (now - this.#at));
+      [this.#at, this.#before] = [now, count];
+    }
+    return this.#value;
+  }
+}
+
+const parameters = new URLSearchParams(location.search);
+const vehicle = parameters.get("id") ?? "";
+if (NAME.test(vehicle)) {
+  const seat = seatName(parameters);
+  document.title = `${vehicle}: seat`;
+  document.body.classList.add("driving");
+  text(get("vehicle"), vehicle);
+  text(get("seat-name"), seat);
+  // For tests and for a person at the browser's console.
+  window.takeover = drive(vehicle, seat, parameters.get("path") === "relay");
+} else {
+  get("choose").hidden = false;
+  const refresh = () => list(get("vehicles"));
+  refresh();
+  setInterval(refresh, 2000);
 }

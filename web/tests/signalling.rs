@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use web::{IceConfig, TurnAccess};
 
 struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -25,8 +26,18 @@ impl Peer {
         self.0.send(Message::text(serde_json::to_string(signal).unwrap())).await.unwrap();
     }
 
-    /// The next signal, or `None` when the connection ended. The limit is only there so that a failure ends.
+    /// The next signal but the welcome, or `None` when the connection ended.
     async fn next(&mut self) -> Option<Signal> {
+        loop {
+            match self.any().await {
+                Some(Signal::Welcome { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next signal. The limit is only there so that a failure ends.
+    async fn any(&mut self) -> Option<Signal> {
         loop {
             match tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("nothing came") {
                 Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
@@ -38,7 +49,10 @@ impl Peer {
 
     async fn refused(&mut self) -> (Option<String>, String) {
         match self.next().await {
-            Some(Signal::Error { session, message }) => (session, message),
+            Some(Signal::Error { session, message, code }) => {
+                assert!(code.is_some(), "{message} has no code");
+                (session, message)
+            }
             other => panic!("expected an error, got {other:?}"),
         }
     }
@@ -46,15 +60,15 @@ impl Peer {
 
 fn call(session: &str, seat: &str) -> Signal {
     let (seat, vehicle) = (SeatId::new(seat).unwrap(), VehicleId::new("car").unwrap());
-    Signal::Call { session: session.into(), seat, vehicle, watch_only: true }
+    Signal::Call { session: session.into(), seat, vehicle, watch_only: true, features: Vec::new(), vouched: None }
 }
 
 fn offer(session: &str) -> Signal {
-    Signal::Offer { session: session.into(), sdp: "v=0".into() }
+    Signal::Offer { session: session.into(), sdp: "v=0".into(), features: Vec::new(), vouched: None }
 }
 
 fn answer(session: &str) -> Signal {
-    Signal::Answer { session: session.into(), sdp: "v=0".into() }
+    Signal::Answer { session: session.into(), sdp: "v=0".into(), vouched: None }
 }
 
 fn candidate(session: &str, text: &str) -> Signal {
@@ -67,7 +81,7 @@ fn candidate(session: &str, text: &str) -> Signal {
 }
 
 fn bye(session: &str) -> Signal {
-    Signal::Bye { session: session.into(), reason: "done".into() }
+    Signal::Bye { session: session.into(), reason: "done".into(), code: None }
 }
 
 #[test]
@@ -202,4 +216,64 @@ fn nonsense_is_answered_and_strangers_are_turned_away() {
         let _ = seat.0.send(Message::text(serde_json::to_string(&big).unwrap())).await;
         assert_eq!(seat.next().await, None, "too large a message ends the connection");
     });
+}
+
+#[test]
+fn a_peer_is_welcomed_with_the_servers_and_credentials_of_its_own() {
+    let access = Some(TurnAccess::Secret("hush".into()));
+    let urls = ["stun:relay.example:3478", "turn:relay.example:3478?transport=udp"].map(str::to_owned);
+    let plane = Plane::start_with(|config| config.ice = IceConfig::new(&urls, access).unwrap());
+    let addr = plane.addr();
+    plane.runtime.block_on(async {
+        let mut seat = Peer::connect(addr, "seat=s1").await;
+        let Some(Signal::Welcome { ice_servers }) = seat.any().await else { panic!("no welcome") };
+        assert_eq!(ice_servers.iter().map(|s| &s.urls[0]).collect::<Vec<_>>(), urls.iter().collect::<Vec<_>>());
+        let name = ice_servers[1].username.as_deref().unwrap();
+        assert!(name.ends_with(":s1") && ice_servers[1].credential.is_some(), "{name}");
+    });
+}
+
+#[test]
+fn the_control_plane_vouches_for_the_certificate_that_a_peer_registered_with() {
+    let plane = Plane::start();
+    let addr = plane.addr();
+    let of = |byte: &str| [byte; 32].join(":");
+    plane.runtime.block_on(async {
+        let mut car = Peer::connect(addr, &format!("vehicle=car&fingerprint={}&pin=true", of("0A"))).await;
+        let mut seat = Peer::connect(addr, &format!("seat=s1&fingerprint={}", of("0b"))).await;
+        seat.send(&call("x", "s1")).await;
+        let Some(Signal::Call { vouched, .. }) = car.next().await else { panic!("no call") };
+        assert_eq!(vouched, Some(of("0B")));
+        let forged = Signal::Offer { session: "x".into(), sdp: "v=0".into(), vouched: Some(of("0C")) };
+        car.send(&forged).await;
+        let Some(Signal::Offer { vouched, .. }) = seat.next().await else { panic!("no offer") };
+        assert_eq!(vouched, Some(of("0A")));
+    });
+}
+
+#[test]
+fn a_pinned_name_is_refused_to_any_other_certificate_until_it_is_forgotten() {
+    let mut plane = Plane::start();
+    let of = |byte: &str| [byte; 32].join(":");
+    let connects = |plane: &Plane, who: String| {
+        let addr = plane.addr();
+        plane.runtime.block_on(async { connect_async(format!("ws://{addr}/api/v1/signal?{who}")).await.map(drop) })
+    };
+    let mine = |byte: &str, pin: bool| format!("vehicle=car&fingerprint={}&pin={pin}", of(byte));
+    connects(&plane, mine("0A", true)).unwrap();
+    for wrong in [mine("0B", true), mine("0B", false), "vehicle=car".to_owned()] {
+        let Err(tungstenite::Error::Http(answer)) = connects(&plane, wrong.clone()) else { panic!("{wrong} came in") };
+        let text = String::from_utf8(answer.body().clone().unwrap()).unwrap();
+        assert!(
+            answer.status() == 403 && text.contains("identity_changed") && text.contains("--forget-identity"),
+            "{text}"
+        );
+    }
+    connects(&plane, format!("seat=car&fingerprint={}", of("0B"))).expect("a seat of that name is somebody else");
+    plane.restart();
+    assert!(connects(&plane, mine("0B", true)).is_err(), "it is remembered");
+    plane.restart_with(|config| config.forget_identities = vec!["car".into()]);
+    connects(&plane, mine("0B", true)).unwrap();
+    let nonsense = connects(&plane, "vehicle=car&fingerprint=AB".into());
+    assert!(matches!(nonsense, Err(tungstenite::Error::Http(r)) if r.status() == 422));
 }

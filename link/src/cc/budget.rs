@@ -1,6 +1,7 @@
 //! One rate over all cameras.
 
 use super::ladder::{CameraPlan, Ladder};
+use crate::video::VideoSpec;
 
 /// What a camera is and what it may take.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +26,23 @@ pub(crate) struct Overhead {
     pub(crate) audio_bps: f64,
     /// Commands, state, bulk.
     pub(crate) data_bps: f64,
+}
+
+/// Least bits per second of a camera: something to see at the lowest rung.
+const MIN_BPS: f64 = 60_000.0;
+
+impl CameraNeed {
+    /// Of a camera, the one to drive by or another.
+    pub(crate) fn new(spec: &VideoSpec, is_front: bool) -> Self {
+        Self {
+            width: spec.width,
+            height: spec.height,
+            fps: spec.fps,
+            weight: if is_front { FRONT_WEIGHT } else { 1.0 },
+            min_bps: MIN_BPS,
+            max_bps: f64::from(spec.default_bitrate_bps()),
+        }
+    }
 }
 
 /// Weight of the camera to drive by, where others have 1.

@@ -1,7 +1,7 @@
 //! What a camera makes of its bitrate: frame rate and size at which the picture still holds together.
 
 /// What a camera should send.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CameraPlan {
     /// Bits per second.
     pub bitrate_bps: u32,

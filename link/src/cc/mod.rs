@@ -23,7 +23,9 @@ mod tests;
 mod train;
 
 pub(crate) use budget::{Budget, CameraNeed, Overhead};
-pub(crate) use estimate::{Estimate, EstimateHandle, Limit, Probe, State};
+pub(crate) use estimate::{Estimate, EstimateHandle};
+#[cfg(test)]
+pub(crate) use estimate::{Limit, State};
 pub(crate) use estimator::{Estimator, RateLimits};
 pub use ladder::CameraPlan;
 pub(crate) use pacer::{Class, Pacer};

@@ -60,6 +60,11 @@ impl ChannelEnd {
         matches!(self.life.recv().await, Some(ChannelEvent::Open))
     }
 
+    /// Whether it can send already; to be asked until it says so.
+    pub(crate) fn try_opened(&mut self) -> bool {
+        matches!(self.life.try_recv(), Ok(ChannelEvent::Open))
+    }
+
     /// Sends on an unreliable channel; what does not fit is dropped.
     pub(crate) async fn send_datagram(&self, data: &[u8]) -> bool {
         self.channel.try_send(BytesMut::from(data)).await.is_ok()

@@ -1,21 +1,27 @@
 //! One WebRTC peer connection as both ends of the link want it.
 
 mod channel;
-mod rtcp;
+mod config;
+pub(crate) mod datagram;
+mod tap;
 
 pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
-pub(crate) use rtcp::is_keyframe_request;
+pub(crate) use config::{PeerConfig, check_vouched};
+pub(crate) use tap::is_keyframe_request;
 
 use crate::LinkError;
+use crate::cc::{EstimateHandle, Estimator, RateLimits};
+use crate::rtp::FRAME_INFO_URI;
 use protocol::signalling::Signal;
 use rtc::interceptor::{
-    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot,
+    CongestionControlBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, TwccReceiverBuilder,
+    TwccSenderBuilder,
 };
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    RTCRtpHeaderExtensionCapability, RTCRtpHeaderExtensionParameters, RtpCodecKind,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +41,12 @@ const CLOCK_RATE: u32 = 90_000;
 const FMTP: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 /// Header extension that tells a browser how long it may hold a picture back; ours says not at all.
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+/// Transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// How often a receiver reports arrivals: a controller knows of a queue this much later than it could.
+const ARRIVALS_EVERY: Duration = Duration::from_millis(25);
+/// Packets that a late repair may lie behind the newest: half a second at 20 Mbit/s.
+const REPLAY_WINDOW: usize = 1_024;
 /// Outstanding bytes a data channel may hold; more means a dead path, and old messages serve nobody.
 const CHANNEL_BUFFER: usize = 256 * 1024;
 
@@ -88,16 +100,29 @@ fn codec() -> RTCRtpCodec {
         clock_rate: CLOCK_RATE,
         channels: 0,
         sdp_fmtp_line: FMTP.to_owned(),
-        rtcp_feedback: vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")],
+        rtcp_feedback: vec![
+            feedback("ccm", "fir"),
+            feedback("nack", ""),
+            feedback("nack", "pli"),
+            feedback("transport-cc", ""),
+        ],
     }
 }
 
+/// The prefix of a video track's name; the camera's index follows.
+const TRACK_PREFIX: &str = "camera-";
+
+/// Which camera a track of this name shows; a foreign vehicle's only track is the front one.
+pub(crate) fn camera_of(track_id: &str) -> usize {
+    track_id.strip_prefix(TRACK_PREFIX).and_then(|index| index.parse().ok()).unwrap_or(0)
+}
+
 /// A track that sends ready-made RTP packets of stream `ssrc`.
-pub(crate) fn video_track(ssrc: u32) -> Arc<TrackLocalStaticRTP> {
+pub(crate) fn video_track(camera: usize, ssrc: u32) -> Arc<TrackLocalStaticRTP> {
     Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
         "vehicle".to_owned(),
-        "front".to_owned(),
-        "front camera".to_owned(),
+        format!("{TRACK_PREFIX}{camera}"),
+        format!("camera {camera}"),
         RtpCodecKind::Video,
         vec![RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
@@ -111,53 +136,94 @@ fn web_rtc(what: &'static str) -> impl FnOnce(webrtc::error::Error) -> LinkError
     move |source| LinkError::WebRtc { what, source }
 }
 
-/// Lost packets are asked for every 15 ms and at most three times: later they would come too late to be shown.
-fn interceptors() -> Registry {
-    let nack = NackGeneratorBuilder::new().with_interval(Duration::from_millis(15)).with_max_nacks_per_packet(3);
+/// What a connection is made with.
+pub(crate) struct PeerSetup<'a> {
+    pub(crate) config: &'a PeerConfig,
+    pub(crate) events: mpsc::Sender<PeerEvent>,
+    /// Datagrams of the peer, as if they had come over the channel of this label.
+    pub(crate) datagrams: (&'static str, mpsc::Sender<Incoming>),
+}
+
+/// Lost packets are neither asked for nor sent again here: `media` knows deadlines and round trips, these do not.
+fn interceptors(setup: &PeerSetup<'_>, estimator: Estimator) -> Registry {
+    let (label, datagrams) = &setup.datagrams;
     Registry::new()
-        .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::NackGenerator, nack.build())
+        // Next to the wire, so that it sees everything before anyone takes it out.
+        .with(Slot::from(500), tap::Tap::new(label, datagrams.clone()))
+        .with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build())
+        .with(Slot::TwccSender, TwccSenderBuilder::new().build())
+        .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(ARRIVALS_EVERY).build())
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(Duration::from_millis(250)).build())
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
-        // Behind all others, so that they have seen everything before it picks.
-        .with(Slot::from(14_000), rtcp::Tap::default())
 }
 
 /// Makes a peer connection on every local address, loopback included (both ends may sit on one machine).
-pub(crate) async fn build(events: mpsc::Sender<PeerEvent>) -> Result<Arc<dyn PeerConnection>, LinkError> {
+pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
     let mut media = MediaEngine::default();
     media
         .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
         .map_err(web_rtc("video codec"))?;
-    let extension = RTCRtpHeaderExtensionCapability { uri: PLAYOUT_DELAY.to_owned() };
-    media
-        .register_header_extension(extension, RtpCodecKind::Video, None)
-        .map_err(web_rtc("playout delay extension"))?;
+    for uri in [PLAYOUT_DELAY, TRANSPORT_CC, FRAME_INFO_URI] {
+        let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
+        media.register_header_extension(extension, RtpCodecKind::Video, None).map_err(web_rtc("header extension"))?;
+    }
     let settings = SettingEngineBuilder::new()
-        // A path that is dead for 4 s is given up: control authority has ended long before, a new call is quicker.
-        .with_ice_timeouts(Some(Duration::from_secs(2)), Some(Duration::from_secs(2)), Some(Duration::from_millis(500)))
+        // A path may be dead for half a minute and come back: control authority has ended long before, and going on is
+        // quicker than any new call.
+        .with_ice_timeouts(
+            Some(Duration::from_secs(2)),
+            Some(Duration::from_secs(30)),
+            Some(Duration::from_millis(400)),
+        )
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
         .with_include_loopback_candidate(true)
+        .with_srtp_replay_protection_window(REPLAY_WINDOW)
+        .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .build();
+    let (estimator, estimate) = Estimator::new(RateLimits::default());
     let connection = PeerConnectionBuilder::new()
+        .with_configuration(setup.config.configuration())
         .with_media_engine(media)
         .with_setting_engine(settings)
-        .with_interceptor_registry(interceptors())
-        .with_handler(Arc::new(Events(events)))
+        .with_interceptor_registry(interceptors(&setup, estimator))
+        .with_handler(Arc::new(Events(setup.events)))
         .with_udp_addrs(vec!["127.0.0.1:0", "0.0.0.0:0"])
         .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
         .build()
         .await
         .map_err(web_rtc("peer connection"))?;
-    Ok(Arc::new(connection))
+    Ok((Arc::new(connection), estimate))
 }
 
-/// The id under which the peer agreed to the playout delay extension. One that was not agreed on would cost every packet.
-pub(crate) async fn playout_delay_id(connection: &dyn PeerConnection) -> Option<u8> {
-    let sender = connection.get_senders().await.into_iter().next()?;
-    let parameters = sender.get_parameters().await.ok()?;
-    let agreed = parameters.rtp_parameters.header_extensions.iter().find(|e| e.uri == PLAYOUT_DELAY)?;
-    u8::try_from(agreed.id).ok()
+/// The ids under which the peer agreed to header extensions, 0 for none. One that was not agreed on would cost every packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ExtensionIds {
+    pub(crate) playout_delay: u8,
+    pub(crate) frame_info: u8,
+}
+
+impl ExtensionIds {
+    pub(crate) fn of(extensions: &[RTCRtpHeaderExtensionParameters]) -> Self {
+        let id = |uri: &str| {
+            let agreed = extensions.iter().find(|e| e.uri == uri);
+            agreed.and_then(|e| u8::try_from(e.id).ok()).unwrap_or(0)
+        };
+        Self { playout_delay: id(PLAYOUT_DELAY), frame_info: id(FRAME_INFO_URI) }
+    }
+}
+
+/// What the peer agreed to for the video we send.
+pub(crate) async fn sending_extensions(connection: &dyn PeerConnection) -> ExtensionIds {
+    let Some(sender) = connection.get_senders().await.into_iter().next() else { return ExtensionIds::default() };
+    let parameters = sender.get_parameters().await;
+    parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default()
+}
+
+/// What was agreed for the video we receive.
+pub(crate) async fn receiving_extensions(connection: &dyn PeerConnection) -> ExtensionIds {
+    let Some(receiver) = connection.get_receivers().await.into_iter().next() else { return ExtensionIds::default() };
+    let parameters = receiver.get_parameters().await;
+    parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default()
 }
 
 /// A local candidate as signalling message; `None` for one that no peer can use.

@@ -1,6 +1,6 @@
 //! RTP payloads to access units, in order, with bounded memory.
 
-use super::nal;
+use super::access_unit::{AccessUnit, MAX_BYTES, starts_keyframe};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -54,8 +54,6 @@ pub struct DepacketizerStats {
 
 /// Most packets waiting behind a gap.
 const MAX_HELD: usize = 1024;
-/// Most bytes waiting behind a gap, and most bytes of one access unit.
-const MAX_BYTES: usize = 4 << 20;
 /// A jump in sequence numbers that no reordering explains: the sender started anew.
 const MAX_JUMP: u64 = 3000;
 /// Between two requests for a keyframe, microseconds: longer than most round trips, shorter than patience.
@@ -84,11 +82,8 @@ pub struct Depacketizer {
 #[derive(Debug, Default)]
 struct Frame {
     timestamp: Option<u32>,
-    data: Vec<u8>,
+    unit: AccessUnit,
     broken: bool,
-    in_fragment: bool,
-    idr: bool,
-    sps: bool,
 }
 
 impl Depacketizer {
@@ -235,7 +230,7 @@ impl Depacketizer {
             self.frame.broken = self.after_gap && !starts_keyframe(&packet.payload);
         }
         self.after_gap = false;
-        if !self.frame.broken && self.frame.append(&packet.payload).is_none() {
+        if !self.frame.broken && self.frame.unit.append(&packet.payload).is_none() {
             self.frame.broken = true;
             self.stats.malformed += 1;
         }
@@ -246,8 +241,8 @@ impl Depacketizer {
 
     fn finish(&mut self) {
         let frame = std::mem::take(&mut self.frame);
-        let whole = !frame.broken && !frame.in_fragment && !frame.data.is_empty();
-        if whole && frame.idr && frame.sps {
+        let whole = !frame.broken && frame.unit.whole();
+        if whole && frame.unit.starts_decoding() {
             self.waiting_for_keyframe = false;
             self.asked_us = None;
         } else if !whole {
@@ -258,8 +253,8 @@ impl Depacketizer {
             return;
         };
         self.stats.frames += 1;
-        let data = Bytes::from(frame.data);
-        self.out.push_back(Output::Frame(AssembledFrame { data, timestamp, keyframe: frame.idr }));
+        let data = Bytes::from(frame.unit.data);
+        self.out.push_back(Output::Frame(AssembledFrame { data, timestamp, keyframe: frame.unit.idr }));
     }
 
     fn ask(&mut self, now_us: u64) {
@@ -268,74 +263,6 @@ impl Depacketizer {
             self.asked_us = Some(now_us);
             self.out.push_back(Output::KeyframeWanted);
         }
-    }
-}
-
-/// Whether the payload begins with a sequence parameter set, which opens every keyframe.
-fn starts_keyframe(payload: &[u8]) -> bool {
-    match payload.first().map(|header| nal::kind(*header)) {
-        Some(nal::SPS) => true,
-        Some(nal::STAP_A) => payload.get(3).is_some_and(|header| nal::kind(*header) == nal::SPS),
-        _ => false,
-    }
-}
-
-impl Frame {
-    /// Appends a payload's units; `None` when it is malformed or the picture grows too large.
-    fn append(&mut self, payload: &[u8]) -> Option<()> {
-        if self.data.len() + payload.len() > MAX_BYTES {
-            return None;
-        }
-        let (header, body) = payload.split_first()?;
-        match nal::kind(*header) {
-            _ if header & 0x80 != 0 => None,
-            nal::FU_A => self.append_fragment(*header, body),
-            _ if self.in_fragment => None,
-            nal::STAP_A => self.append_aggregate(body),
-            1..=23 => {
-                self.append_unit(payload);
-                Some(())
-            }
-            _ => None,
-        }
-    }
-
-    fn append_aggregate(&mut self, mut body: &[u8]) -> Option<()> {
-        if body.is_empty() {
-            return None;
-        }
-        while !body.is_empty() {
-            let (size, rest) = body.split_first_chunk::<2>()?;
-            let (unit, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
-            if !(1..=23).contains(&nal::kind(*unit.first()?)) {
-                return None;
-            }
-            self.append_unit(unit);
-            body = rest;
-        }
-        Some(())
-    }
-
-    fn append_fragment(&mut self, indicator: u8, body: &[u8]) -> Option<()> {
-        let (header, part) = body.split_first()?;
-        let (first, last) = (header & 0x80 != 0, header & 0x40 != 0);
-        if first == self.in_fragment || (first && last) || part.is_empty() || !(1..=23).contains(&nal::kind(*header)) {
-            return None;
-        }
-        if first {
-            self.append_unit(&[indicator & 0xE0 | nal::kind(*header)]);
-        }
-        self.data.extend_from_slice(part);
-        self.in_fragment = !last;
-        Some(())
-    }
-
-    fn append_unit(&mut self, unit: &[u8]) {
-        self.data.extend_from_slice(&[0, 0, 0, 1]);
-        self.data.extend_from_slice(unit);
-        let kind = nal::kind(unit[0]);
-        self.idr |= kind == nal::IDR;
-        self.sps |= kind == nal::SPS;
     }
 }
 

@@ -19,17 +19,23 @@ pub fn rtp_timestamp(capture_us: u64) -> u32 {
 /// units share `access_unit`'s memory.
 #[must_use]
 pub fn packetize(access_unit: &Bytes) -> Vec<Bytes> {
+    packetize_within(access_unit, MAX_PAYLOAD)
+}
+
+/// The same with another limit on a payload's bytes, 3 at least.
+#[must_use]
+pub fn packetize_within(access_unit: &Bytes, max_payload: usize) -> Vec<Bytes> {
     let mut payloads = Vec::new();
     let mut small: Vec<Bytes> = Vec::new();
     let mut small_bytes = 1;
     for unit in units(access_unit) {
         let room = small_bytes + 2 + unit.len();
-        if room > MAX_PAYLOAD && !small.is_empty() {
+        if room > max_payload && !small.is_empty() {
             payloads.push(aggregate(&mut small));
             small_bytes = 1;
         }
-        if unit.len() > MAX_PAYLOAD {
-            fragment(&unit, &mut payloads);
+        if unit.len() > max_payload {
+            fragment(&unit, max_payload, &mut payloads);
         } else {
             small_bytes += 2 + unit.len();
             small.push(unit);
@@ -86,11 +92,11 @@ fn aggregate(small: &mut Vec<Bytes>) -> Bytes {
     payload.freeze()
 }
 
-fn fragment(unit: &Bytes, payloads: &mut Vec<Bytes>) {
+fn fragment(unit: &Bytes, max_payload: usize, payloads: &mut Vec<Bytes>) {
     let header = unit[0];
     let body = unit.slice(1..);
     // Even sizes: the last packet is no runt and a burst's packets take equal time.
-    let count = body.len().div_ceil(MAX_PAYLOAD - 2);
+    let count = body.len().div_ceil(max_payload.max(3) - 2);
     let size = body.len().div_ceil(count);
     for (i, part) in body.chunks(size).enumerate() {
         let first = if i == 0 { 0x80 } else { 0 };

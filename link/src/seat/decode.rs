@@ -1,66 +1,95 @@
-//! Decoding on its own thread: a slow decoder delays pictures, never states or commands.
+//! Decoding on its own thread, one a camera: a slow decoder delays pictures, never states or commands.
 
-use super::Shared;
 use super::mailbox::FromVehicle;
+use super::{FrameTimes, Shared};
 use crate::LinkError;
 use crate::video::{EncodedFrame, H264Decoder};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A frame and what is known of its way so far.
+pub(super) struct Job {
+    pub(super) frame: EncodedFrame,
+    pub(super) times: Option<FrameTimes>,
+}
 
 /// The way to the decoder's thread; it ends when this is dropped.
 pub(super) struct DecodeThread {
-    frames: crossbeam_channel::Sender<EncodedFrame>,
-    stumbled: Arc<AtomicBool>,
+    jobs: crossbeam_channel::Sender<Job>,
+    stumbled: Arc<AtomicU8>,
 }
 
-/// Frames waiting. More means the machine cannot keep up: then everything up to the next keyframe goes.
+/// Why a decoder cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stumble {
+    /// It lacks a picture that was referred to.
+    Reference,
+    /// It has lost its parameter sets, as OpenH264 does after any damage: only a keyframe helps.
+    Damage,
+}
+
+const REFERENCE: u8 = 1;
+const DAMAGE: u8 = 2;
+
+/// Frames waiting. More means the machine cannot keep up: then everything up to the next recovery goes.
 const QUEUE: usize = 16;
 
 impl DecodeThread {
-    /// Hands a frame over; false when the decoder is too far behind and needs a keyframe to go on.
-    pub(super) fn push(&self, frame: EncodedFrame) -> bool {
-        self.frames.try_send(frame).is_ok()
+    /// Hands a frame over; false when the decoder is too far behind and has to begin anew.
+    pub(super) fn push(&self, job: Job) -> bool {
+        self.jobs.try_send(job).is_ok()
     }
 
     /// Whether the decoder refused something since the last question.
-    pub(super) fn stumbled(&self) -> bool {
-        self.stumbled.swap(false, Ordering::Relaxed)
+    pub(super) fn stumbled(&self) -> Option<Stumble> {
+        match self.stumbled.swap(0, Ordering::Relaxed) {
+            0 => None,
+            REFERENCE => Some(Stumble::Reference),
+            _ => Some(Stumble::Damage),
+        }
     }
 }
 
-pub(super) fn start(shared: &Arc<Shared>) -> Result<DecodeThread, LinkError> {
+pub(super) fn start(shared: &Arc<Shared>, camera: usize) -> Result<DecodeThread, LinkError> {
     const NAME: &str = "link-decode";
-    let (frames, queue) = crossbeam_channel::bounded(QUEUE);
-    let stumbled = Arc::new(AtomicBool::new(false));
+    let (jobs, queue) = crossbeam_channel::bounded(QUEUE);
+    let stumbled = Arc::new(AtomicU8::new(0));
     let decoder = H264Decoder::new()?;
     let (shared, flag) = (shared.clone(), stumbled.clone());
     std::thread::Builder::new()
         .name(NAME.to_owned())
-        .spawn(move || run(decoder, &queue, &shared, &flag))
+        .spawn(move || run(camera, decoder, &queue, &shared, &flag))
         .map_err(|source| LinkError::Thread { name: NAME, source })?;
-    Ok(DecodeThread { frames, stumbled })
+    Ok(DecodeThread { jobs, stumbled })
 }
 
 fn run(
+    camera: usize,
     mut decoder: H264Decoder,
-    queue: &crossbeam_channel::Receiver<EncodedFrame>,
+    queue: &crossbeam_channel::Receiver<Job>,
     shared: &Shared,
-    stumbled: &AtomicBool,
+    stumbled: &AtomicU8,
 ) {
-    for frame in queue {
+    for Job { frame, times } in queue {
+        let started_us = shared.now_us();
         match decoder.decode(&frame.data) {
             Ok(Some(mut picture)) => {
+                picture.camera = frame.camera;
                 picture.decoded_us = shared.now_us();
-                shared.on_picture(picture.capture_us, picture.decoded_us);
-                // Every frame has to be decoded, but only the newest is worth showing.
-                if queue.is_empty() {
-                    shared.mailbox.put(FromVehicle::Picture(picture));
-                }
+                shared.feedback.decoded(camera, frame.capture_us);
+                picture.times = times.map(|times| FrameTimes {
+                    decode_started_us: shared.on_vehicle_clock(started_us),
+                    decoded_us: shared.on_vehicle_clock(picture.decoded_us),
+                    ..times
+                });
+                shared.on_picture(picture.times.as_ref());
+                shared.mailbox.put(FromVehicle::Picture(picture));
             }
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "picture not decodable");
-                stumbled.store(true, Ordering::Relaxed);
+                let why = if matches!(error, LinkError::MissingReference { .. }) { REFERENCE } else { DAMAGE };
+                stumbled.fetch_max(why, Ordering::Relaxed);
             }
         }
     }

@@ -1,14 +1,20 @@
 //! The seat's end: calls a vehicle, shows what it sends, and calls again whenever the session is lost.
 
+mod account;
 mod decode;
+mod feedback;
 mod mailbox;
 mod session;
 mod video;
 
+pub use account::FrameTimes;
 pub use mailbox::FromVehicle;
 
+use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
+use account::Account;
+use feedback::Feedback;
 use mailbox::Mailbox;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimate, ClockEstimator, SeatId, VehicleId, v1};
@@ -40,8 +46,12 @@ pub struct SeatStats {
     pub pictures: u64,
     /// Pictures older than 150 ms when decoded.
     pub pictures_late: u64,
-    /// Keyframes asked for.
-    pub keyframes_wanted: u64,
+    /// Packets rebuilt from forward error correction.
+    pub packets_repaired_by_fec: u64,
+    /// Packets that came again because they were asked for.
+    pub packets_repaired_by_nack: u64,
+    /// How often a picture was asked for that refers to nothing lost.
+    pub recoveries_wanted: u64,
     /// Messages of the vehicle that could not be read.
     pub malformed: u64,
     /// Sessions that reached the vehicle.
@@ -62,8 +72,8 @@ struct Shared {
     mailbox: Mailbox,
     clock: Mutex<ClockEstimator>,
     stats: Mutex<SeatStats>,
-    /// Sum and number of picture ages since the last report.
-    ages: Mutex<(f64, u32)>,
+    account: Mutex<Account>,
+    feedback: Feedback,
     calls: AtomicU64,
 }
 
@@ -84,25 +94,32 @@ impl Shared {
         change(&mut lock(&self.stats));
     }
 
-    fn on_picture(&self, capture_us: u64, decoded_us: u64) {
-        let age_ms = self
-            .clock()
-            .filter(|_| capture_us > 0)
-            .map(|clock| (clock.remote_from_local(decoded_us) as f64 - capture_us as f64) / 1000.0);
+    /// A reading of the seat's clock on the vehicle's; the seat's own while that is not known.
+    fn on_vehicle_clock(&self, local_us: u64) -> u64 {
+        self.clock().map_or(local_us, |clock| clock.remote_from_local(local_us))
+    }
+
+    /// Round trip and how much it varies, microseconds.
+    fn round_trip_us(&self) -> Option<(u64, u64)> {
+        let clock = lock(&self.clock);
+        let (mean, deviation) = clock.smoothed_round_trip_us()?;
+        Some((mean as u64, deviation as u64))
+    }
+
+    fn on_picture(&self, times: Option<&FrameTimes>) {
+        let age_ms = times.map(|t| (t.decoded_us as f64 - t.capture_us as f64) / 1000.0);
         self.count(|stats| {
             stats.pictures += 1;
             stats.pictures_late += u64::from(age_ms.is_some_and(|ms| ms > LATE_MS));
         });
-        if let Some(age_ms) = age_ms {
-            let mut ages = lock(&self.ages);
-            *ages = (ages.0 + age_ms, ages.1 + 1);
+        if let Some(times) = times {
+            lock(&self.account).add(times);
         }
     }
 
     /// The report of the last second, for the vehicle.
     fn report(&self) -> v1::SeatReport {
-        let (sum, number) = std::mem::take(&mut *lock(&self.ages));
-        let picture_age_ms = if number > 0 { sum / f64::from(number) } else { 0.0 };
+        let (picture_age_ms, stages) = lock(&self.account).take();
         self.count(|stats| stats.picture_age_ms = picture_age_ms);
         let stats = *lock(&self.stats);
         let clock = self.clock();
@@ -114,7 +131,7 @@ impl Shared {
             frames_shown: stats.pictures,
             frames_late: stats.pictures_late,
             keyframe_wanted: false,
-            stages: Vec::new(),
+            stages,
         }
     }
 
@@ -144,7 +161,7 @@ impl SeatLink {
     /// Calls `vehicle` through `control_plane` (`http://host:port`) now and whenever the session is lost, until dropped.
     ///
     /// # Errors
-    /// When the address cannot be used or the decoder's thread cannot be started.
+    /// When the address cannot be used.
     pub fn connect(
         runtime: &Handle,
         control_plane: &str,
@@ -152,7 +169,23 @@ impl SeatLink {
         vehicle: VehicleId,
         options: SeatOptions,
     ) -> Result<Self, LinkError> {
-        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()))?;
+        Self::connect_as(runtime, control_plane, seat, vehicle, options, None)
+    }
+
+    /// As [`Self::connect`], as the owner of `identity`: nobody else can register under this seat's name, and the
+    /// vehicle accepts no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_as(
+        runtime: &Handle,
+        control_plane: &str,
+        seat: SeatId,
+        vehicle: VehicleId,
+        options: SeatOptions,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
+        let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()), identity)?;
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             seat,
@@ -161,13 +194,13 @@ impl SeatLink {
             mailbox: Mailbox::new(),
             clock: Mutex::new(ClockEstimator::new()),
             stats: Mutex::default(),
-            ages: Mutex::default(),
+            account: Mutex::default(),
+            feedback: Feedback::default(),
             calls: AtomicU64::new(0),
         });
         let (commands, commands_rx) = mpsc::channel(32);
         let (requests, requests_rx) = mpsc::channel(64);
-        let decoder = options.decode.then(|| decode::start(&shared)).transpose()?;
-        let queues = session::Queues { commands: commands_rx, requests: requests_rx, decoder };
+        let queues = session::Queues { commands: commands_rx, requests: requests_rx };
         runtime.spawn(run(shared.clone(), signalling, queues));
         Ok(Self { shared, commands, requests })
     }
@@ -223,13 +256,13 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
         }
         let session = shared.session_id();
         let ended = match call(&shared, &session, &mut signalling, &mut queues, &mut up).await {
-            Call::Offer(sdp) => session::run(&shared, &session, sdp, &mut signalling, &mut queues, &mut up).await,
+            Call::Offer(offer) => session::run(&shared, &session, offer, &mut signalling, &mut queues, &mut up).await,
             Call::Failed(reason) => session::Ended { reason: Some(reason), connected: false },
             Call::Unwanted => session::Ended { reason: None, connected: false },
         };
         let gone = ended.reason.is_none();
         let reason = ended.reason.unwrap_or_else(|| "the seat left".to_owned());
-        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone() });
+        let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone(), code: None });
         if gone {
             return;
         }
@@ -243,7 +276,7 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
 }
 
 enum Call {
-    Offer(String),
+    Offer(session::Offer),
     Failed(String),
     /// The link was dropped meanwhile.
     Unwanted,
@@ -299,6 +332,8 @@ async fn call(
         seat: shared.seat.clone(),
         vehicle: shared.vehicle.clone(),
         watch_only: shared.options.watch_only,
+        features: crate::features(),
+        vouched: None,
     };
     if signalling.outgoing.send(call).await.is_err() {
         return Call::Unwanted;
@@ -312,7 +347,12 @@ async fn call(
             alive = queues.discard() => if !alive { return Call::Unwanted },
             event = signalling.incoming.recv() => match event {
                 Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
-                    Signal::Offer { sdp, .. } => return Call::Offer(sdp),
+                    Signal::Offer { sdp, features, vouched, .. } => {
+                        return match check_vouched(&sdp, vouched.as_deref()) {
+                            Ok(()) => Call::Offer(session::Offer { sdp, features }),
+                            Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
+                        };
+                    }
                     Signal::Bye { reason, .. } => return Call::Failed(reason),
                     Signal::Error { message, .. } => return Call::Failed(message),
                     _ => {}

@@ -1,36 +1,43 @@
 //! One session of the seat with its vehicle.
 
-use super::decode::DecodeThread;
 use super::mailbox::FromVehicle;
-use super::{Shared, lock, note, video};
+use super::video::{self, Stream};
+use super::{Shared, decode, lock, note};
 use crate::peer::{
-    self, ChannelEnd, Early, Incoming, PeerEvent, RemoteCandidates, candidate_signal, open_channel, watch_channel,
+    self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
+    check_vouched, datagram, open_channel, watch_channel,
 };
 use crate::signalling::{SignalEvent, Signalling};
-use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
+use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimator, v1};
+use rtc::rtcp::raw_packet::RawPacket;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
 
 /// From the offer to open channels.
 const SETUP: Duration = Duration::from_secs(10);
 /// A vehicle sends its state many times a second; silence this long means a dead path or a dead vehicle.
 const SILENCE: Duration = Duration::from_secs(2);
-const PING_EVERY: Duration = Duration::from_millis(200);
-/// Pings from one report to the next.
-const REPORT_EVERY: u32 = 5;
+/// How often a silent vehicle is asked for another path, over signalling.
+const RESTART_EVERY: Duration = Duration::from_secs(2);
+/// Pings and feedback; quicker while the picture stands still.
+const PING_EVERY: Duration = Duration::from_millis(25);
+/// Calm pings between which nothing else has to be said: ten a second.
+const PINGS_CALM: u32 = 4;
+/// Pings from one report to the next: a second.
+const REPORT_EVERY: u32 = 40;
 
-/// What the person sends, and where pictures go.
+/// What the person sends.
 pub(super) struct Queues {
     pub(super) commands: mpsc::Receiver<v1::CommandDatagram>,
     pub(super) requests: mpsc::Receiver<v1::SeatRequest>,
-    pub(super) decoder: Option<DecodeThread>,
 }
 
 impl Queues {
@@ -43,6 +50,13 @@ impl Queues {
     }
 }
 
+/// The vehicle's offer.
+pub(super) struct Offer {
+    pub(super) sdp: String,
+    /// Names of what the vehicle understands beyond plain WebRTC.
+    pub(super) features: Vec<String>,
+}
+
 /// How a session ended.
 pub(super) struct Ended {
     /// `None` when the link was dropped.
@@ -53,32 +67,31 @@ pub(super) struct Ended {
 pub(super) async fn run(
     shared: &Arc<Shared>,
     session: &str,
-    offer: String,
+    offer: Offer,
     signalling: &mut Signalling,
     queues: &mut Queues,
     up: &mut bool,
 ) -> Ended {
     // A vehicle that was restarted has another clock.
     *lock(&shared.clock) = ClockEstimator::new();
-    let mut connected = false;
-    let decoder = queues.decoder.take().map(Arc::new);
+    shared.feedback.clear();
     let mut tasks = JoinSet::new();
-    let reason = match answer(session, offer, signalling, &mut tasks).await {
+    let ended = match Peer::answer(shared, session, offer, signalling, &mut tasks).await {
         Ok(mut peer) => {
-            let ends = Ends { signalling, queues, up, decoder: decoder.clone() };
-            let reason = serve(shared, session, &mut peer, ends, &mut tasks, &mut connected).await;
+            let reason = peer.serve(signalling, queues, up, &mut tasks).await;
             let _ = peer.connection.close().await;
-            reason
+            Ended { reason, connected: peer.connected }
         }
-        Err(error) => Some(error.to_string()),
+        Err(error) => Ended { reason: Some(error.to_string()), connected: false },
     };
-    // The decoder outlives the session: nobody else holds it once the tasks are gone.
     tasks.shutdown().await;
-    queues.decoder = decoder.and_then(Arc::into_inner);
-    Ended { reason, connected }
+    ended
 }
 
 struct Peer {
+    shared: Arc<Shared>,
+    session: String,
+    features: Vec<String>,
     connection: Arc<dyn PeerConnection>,
     events: mpsc::Receiver<PeerEvent>,
     command: ChannelEnd,
@@ -86,165 +99,301 @@ struct Peer {
     incoming_tx: mpsc::Sender<Incoming>,
     incoming: mpsc::Receiver<Incoming>,
     candidates: RemoteCandidates,
+    ids: ExtensionIds,
+    /// The first video track and the stream that it carries, for datagrams beside it.
+    track: Option<(Arc<dyn TrackRemote>, watch::Receiver<u32>)>,
+    command_open: bool,
+    requests_open: bool,
+    connected: bool,
+    /// Connected, but nothing is heard: the person has been told that the link is lost.
+    silent: bool,
+    heard: Instant,
+    restart_asked: Instant,
+    pings: u32,
 }
 
-struct Ends<'a> {
-    signalling: &'a mut Signalling,
-    queues: &'a mut Queues,
-    up: &'a mut bool,
-    decoder: Option<Arc<DecodeThread>>,
+/// What one turn of the loop says: go on, or end with a reason (`None`: the link was dropped).
+type Turn = Result<(), Option<String>>;
+
+fn over(reason: impl Into<String>) -> Turn {
+    Err(Some(reason.into()))
 }
 
-async fn answer(
-    session: &str,
-    offer: String,
-    signalling: &Signalling,
-    tasks: &mut JoinSet<()>,
-) -> Result<Peer, LinkError> {
-    let failed = |what| move |source| LinkError::WebRtc { what, source };
-    let (events_tx, events) = mpsc::channel(256);
-    let connection = peer::build(events_tx).await?;
-    let (incoming_tx, incoming) = mpsc::channel(64);
-    let offer = RTCSessionDescription::offer(offer).map_err(failed("offer"))?;
-    connection.set_remote_description(offer).await.map_err(failed("offer"))?;
-    let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
-    let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
-    let answer = connection.create_answer(None).await.map_err(failed("answer"))?;
-    let sdp = answer.sdp.clone();
-    connection.set_local_description(answer).await.map_err(failed("answer"))?;
-    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp }).await;
-    let mut candidates = RemoteCandidates::default();
-    candidates.remote_description_is_set(&*connection).await;
-    Ok(Peer { connection, events, command, requests, incoming_tx, incoming, candidates })
-}
+impl Peer {
+    async fn answer(
+        shared: &Arc<Shared>,
+        session: &str,
+        offer: Offer,
+        signalling: &Signalling,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Self, LinkError> {
+        let (events_tx, events) = mpsc::channel(256);
+        let (incoming_tx, incoming) = mpsc::channel(64);
+        let setup = PeerSetup {
+            config: &signalling.peer_config(),
+            events: events_tx,
+            datagrams: (STATE_CHANNEL, incoming_tx.clone()),
+        };
+        let (connection, _) = peer::build(setup).await?;
+        set_offer(&*connection, offer.sdp).await?;
+        let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
+        let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
+        send_answer(&*connection, session, signalling).await?;
+        let mut candidates = RemoteCandidates::default();
+        candidates.remote_description_is_set(&*connection).await;
+        let ids = peer::receiving_extensions(&*connection).await;
+        let now = Instant::now();
+        Ok(Self {
+            shared: shared.clone(),
+            session: session.to_owned(),
+            features: offer.features,
+            connection,
+            events,
+            command,
+            requests,
+            incoming_tx,
+            incoming,
+            candidates,
+            ids,
+            track: None,
+            command_open: false,
+            requests_open: false,
+            connected: false,
+            silent: false,
+            heard: now,
+            restart_asked: now,
+            pings: 0,
+        })
+    }
 
-/// Runs until something ends it; returns why, `None` when the link was dropped.
-async fn serve(
-    shared: &Arc<Shared>,
-    session: &str,
-    peer: &mut Peer,
-    ends: Ends<'_>,
-    tasks: &mut JoinSet<()>,
-    connected: &mut bool,
-) -> Option<String> {
-    let Ends { signalling, queues, up, decoder } = ends;
-    let started = Instant::now();
-    let mut heard = started;
-    let (mut command_open, mut requests_open) = (false, false);
-    let mut ping = interval(PING_EVERY);
-    let mut pings = 0u32;
-    let mut early = Early::default();
-    loop {
-        tokio::select! {
-            event = peer.events.recv() => match event {
-                Some(PeerEvent::Candidate(candidate)) => {
-                    if let Some(signal) = candidate_signal(session, candidate) {
-                        let _ = signalling.outgoing.try_send(signal);
+    fn has_feature(&self, name: &str) -> bool {
+        self.features.iter().any(|f| f == name)
+    }
+
+    /// Runs until something ends it; returns why, `None` when the link was dropped.
+    async fn serve(
+        &mut self,
+        signalling: &mut Signalling,
+        queues: &mut Queues,
+        up: &mut bool,
+        tasks: &mut JoinSet<()>,
+    ) -> Option<String> {
+        let shared = self.shared.clone();
+        let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut early = Early::default();
+        loop {
+            let turn = tokio::select! {
+                event = self.events.recv() => self.on_event(event, signalling, tasks),
+                event = signalling.incoming.recv() => match event {
+                    Some(SignalEvent::Signal(signal)) if signal.session() == Some(&self.session) => {
+                        self.on_signal(signal, signalling).await
                     }
-                }
-                Some(PeerEvent::Track(track)) => {
-                    tasks.spawn(video::receive(shared.clone(), track, decoder.clone()));
-                }
-                Some(PeerEvent::Channel(channel)) => watch_channel(channel, peer.incoming_tx.clone(), tasks),
-                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => return Some("the path to the vehicle is dead".to_owned()),
-                Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => return Some("the vehicle closed the connection".to_owned()),
-                Some(PeerEvent::State(_)) => {}
-                None => return Some("the connection is gone".to_owned()),
-            },
-            event = signalling.incoming.recv() => match event {
-                Some(SignalEvent::Signal(signal)) if signal.session() == Some(session) => match signal {
-                    Signal::Candidate { candidate, sdp_mline_index, .. } => {
-                        peer.candidates.add(&*peer.connection, candidate, sdp_mline_index).await;
-                    }
-                    Signal::Bye { reason, .. } => return Some(reason),
-                    Signal::Error { message, .. } if !*connected => return Some(message),
-                    _ => {}
+                    Some(event) => { note(&event, up); Ok(()) }
+                    None => Err(None),
                 },
-                Some(event) => note(&event, up),
-                None => return None,
-            },
-            Some(message) = peer.incoming.recv() => match *connected {
-                true if on_message(shared, &message) => heard = Instant::now(),
-                true => {}
-                false => early.keep(message),
-            },
-            open = peer.command.opened(), if !command_open => match open {
-                true => command_open = true,
-                false => return Some("the command channel could not be opened".to_owned()),
-            },
-            open = peer.requests.opened(), if !requests_open => match open {
-                true => requests_open = true,
-                false => return Some("the request channel could not be opened".to_owned()),
-            },
-            command = queues.commands.recv() => {
-                let mut command = command?;
-                if command_open {
-                    command.seat_id = shared.seat.to_string();
-                    peer.command.send_datagram(&command.encode_to_vec()).await;
+                Some(message) = self.incoming.recv() => {
+                    match self.connected {
+                        true => self.on_message(&message),
+                        false => early.keep(message),
+                    }
+                    Ok(())
+                },
+                open = self.command.opened(), if !self.command_open => match open {
+                    true => { self.command_open = true; Ok(()) }
+                    false => over("the command channel could not be opened"),
+                },
+                open = self.requests.opened(), if !self.requests_open => match open {
+                    true => { self.requests_open = true; Ok(()) }
+                    false => over("the request channel could not be opened"),
+                },
+                command = queues.commands.recv() => match command {
+                    Some(command) => { self.send_datagram(command).await; Ok(()) }
+                    None => Err(None),
+                },
+                request = queues.requests.recv() => match request {
+                    Some(request) => { self.send_request(request).await; Ok(()) }
+                    None => Err(None),
+                },
+                () = shared.feedback.urgent.notified() => {
+                    self.send_datagram(v1::CommandDatagram::default()).await;
+                    Ok(())
                 }
+                _ = ping.tick() => self.on_tick(signalling, *up).await,
+            };
+            if let Err(reason) = turn {
+                return reason;
             }
-            request = queues.requests.recv() => {
-                let mut request = request?;
-                if requests_open {
-                    request.seat_id = shared.seat.to_string();
-                    // Not blocking: a stuck channel is full of requests nobody answers, and the session ends soon.
-                    peer.requests.send_datagram(&request.encode_to_vec()).await;
-                }
-            }
-            _ = ping.tick() => {
-                if command_open {
-                    pings += 1;
-                    let report = pings.is_multiple_of(REPORT_EVERY).then(|| shared.report());
-                    send_ping(shared, &peer.command, report).await;
-                }
-                if !*connected && started.elapsed() > SETUP {
-                    return Some(format!("no connection within {SETUP:?}"));
-                }
-                if *connected && heard.elapsed() > SILENCE {
-                    return Some(format!("nothing heard of the vehicle for {SILENCE:?}"));
-                }
-            }
-        }
-        if !*connected && command_open && requests_open {
-            *connected = true;
-            heard = Instant::now();
-            shared.count(|stats| stats.sessions += 1);
-            shared.mailbox.put(FromVehicle::Connected);
-            for message in early.take() {
-                on_message(shared, &message);
+            if !self.connected && self.command_open && self.requests_open {
+                self.connected = true;
+                self.heard = Instant::now();
+                shared.count(|stats| stats.sessions += 1);
+                shared.mailbox.put(FromVehicle::Connected);
+                early.take().iter().for_each(|message| self.on_message(message));
             }
         }
     }
-}
 
-async fn send_ping(shared: &Shared, channel: &ChannelEnd, report: Option<v1::SeatReport>) {
-    let ping = v1::ClockPing { t1_us: shared.now_us() };
-    let command =
-        v1::CommandDatagram { seat_id: shared.seat.to_string(), inputs: Vec::new(), ping: Some(ping), report };
-    channel.send_datagram(&command.encode_to_vec()).await;
-}
-
-/// Hands a message on; true for a state.
-fn on_message(shared: &Shared, message: &Incoming) -> bool {
-    let received_us = shared.now_us();
-    match (&*message.label, &message.data) {
-        (STATE_CHANNEL, Some(data)) => {
-            if let Ok(state) = v1::StateDatagram::decode(data.clone()) {
-                if let Some(pong) = &state.pong {
-                    lock(&shared.clock).add(pong.t1_us, pong.t2_us, pong.t3_us, received_us);
+    fn on_event(&mut self, event: Option<PeerEvent>, signalling: &Signalling, tasks: &mut JoinSet<()>) -> Turn {
+        match event {
+            Some(PeerEvent::Candidate(candidate)) => {
+                if let Some(signal) = candidate_signal(&self.session, candidate) {
+                    let _ = signalling.outgoing.try_send(signal);
                 }
-                shared.mailbox.put(FromVehicle::State(Box::new(state)));
-                return true;
+                Ok(())
             }
-        }
-        (EVENTS_CHANNEL, Some(data)) => {
-            if let Ok(event) = v1::VehicleEvent::decode(data.clone()) {
-                shared.mailbox.put(FromVehicle::Event(event));
-                return false;
+            Some(PeerEvent::Track(track)) => self.on_track(track, tasks),
+            Some(PeerEvent::Channel(channel)) => {
+                watch_channel(channel, self.incoming_tx.clone(), tasks);
+                Ok(())
             }
+            Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => over("the path to the vehicle is dead"),
+            Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => over("the vehicle closed the connection"),
+            Some(PeerEvent::State(_)) => Ok(()),
+            None => over("the connection is gone"),
         }
-        _ => {}
     }
-    shared.count(|stats| stats.malformed += 1);
-    false
+
+    fn on_track(&mut self, track: Arc<dyn TrackRemote>, tasks: &mut JoinSet<()>) -> Turn {
+        let (ssrc, ssrc_rx) = watch::channel(0);
+        if self.track.is_none() {
+            self.track = Some((track.clone(), ssrc_rx));
+        }
+        let (shared, ids, feedback) = (self.shared.clone(), self.ids, self.has_feature(FEEDBACK_FEATURE));
+        tasks.spawn(async move {
+            let camera = peer::camera_of(&track.track_id().await).min(crate::MAX_CAMERAS - 1);
+            let decoder = match shared.options.decode.then(|| decode::start(&shared, camera)).transpose() {
+                Ok(decoder) => decoder,
+                Err(error) => return tracing::error!(%error, camera, "pictures of a camera cannot be decoded"),
+            };
+            video::receive(Stream { shared, camera, track, decoder, ids, feedback, ssrc }).await;
+        });
+        Ok(())
+    }
+
+    async fn on_signal(&mut self, signal: Signal, signalling: &Signalling) -> Turn {
+        match signal {
+            Signal::Candidate { candidate, sdp_mline_index, .. } => {
+                self.candidates.add(&*self.connection, candidate, sdp_mline_index).await;
+                Ok(())
+            }
+            // Another path for the same session.
+            Signal::Offer { sdp, vouched, .. } => {
+                if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                    return over(format!("{failure}: {}", failure.advice()));
+                }
+                self.candidates = RemoteCandidates::default();
+                let answered = async {
+                    set_offer(&*self.connection, sdp).await?;
+                    send_answer(&*self.connection, &self.session, signalling).await
+                };
+                answered.await.map_err(|error| Some(error.to_string()))?;
+                self.candidates.remote_description_is_set(&*self.connection).await;
+                Ok(())
+            }
+            Signal::Bye { reason, .. } => over(reason),
+            Signal::Error { message, .. } if !self.connected || self.silent => over(message),
+            _ => Ok(()),
+        }
+    }
+
+    async fn on_tick(&mut self, signalling: &Signalling, up: bool) -> Turn {
+        self.pings = self.pings.wrapping_add(1);
+        let report = self.pings.is_multiple_of(REPORT_EVERY).then(|| self.shared.report());
+        if report.is_some() || self.pings.is_multiple_of(PINGS_CALM) || self.shared.feedback.any_lost() {
+            let ping = Some(v1::ClockPing { t1_us: self.shared.now_us() });
+            self.send_datagram(v1::CommandDatagram { ping, report, ..Default::default() }).await;
+        }
+        if !self.connected {
+            return match self.heard.elapsed() > SETUP {
+                true => over(format!("no connection within {SETUP:?}")),
+                false => Ok(()),
+            };
+        }
+        if self.heard.elapsed() <= SILENCE {
+            return Ok(());
+        }
+        if !self.silent {
+            self.silent = true;
+            let reason = format!("nothing heard of the vehicle for {SILENCE:?}");
+            tracing::info!(vehicle = %self.shared.vehicle, %reason, "link lost, waiting for the path to come back");
+            self.shared.mailbox.put(FromVehicle::Lost { reason });
+        }
+        if up && self.restart_asked.elapsed() >= RESTART_EVERY {
+            self.restart_asked = Instant::now();
+            let _ = signalling.outgoing.try_send(Signal::Restart { session: self.session.clone() });
+        }
+        Ok(())
+    }
+
+    /// Sends a datagram with what the vehicle should know anyway.
+    async fn send_datagram(&mut self, mut command: v1::CommandDatagram) {
+        command.seat_id = self.shared.seat.to_string();
+        command.sent_us = self.shared.now_us();
+        command.pictures = self.shared.feedback.message();
+        let bytes = command.encode_to_vec();
+        if self.has_feature(datagram::FEATURE)
+            && let Some((track, ssrc)) = &self.track
+            && let Some(packet) = wrap(ssrc, &bytes)
+        {
+            let _ = track.write_rtcp(vec![Box::new(packet)]).await;
+        } else if self.command_open {
+            self.command.send_datagram(&bytes).await;
+        }
+    }
+
+    async fn send_request(&self, mut request: v1::SeatRequest) {
+        if self.requests_open {
+            request.seat_id = self.shared.seat.to_string();
+            // Not blocking: a stuck channel is full of requests nobody answers, and the session ends soon.
+            self.requests.send_datagram(&request.encode_to_vec()).await;
+        }
+    }
+
+    fn on_message(&mut self, message: &Incoming) {
+        let shared = &self.shared;
+        let received_us = shared.now_us();
+        match (&*message.label, &message.data) {
+            (STATE_CHANNEL, Some(data)) => {
+                if let Ok(state) = v1::StateDatagram::decode(data.clone()) {
+                    if let Some(pong) = &state.pong {
+                        lock(&shared.clock).add(pong.t1_us, pong.t2_us, pong.t3_us, received_us);
+                    }
+                    self.heard = Instant::now();
+                    // The vehicle is announced before what it says.
+                    if std::mem::take(&mut self.silent) {
+                        shared.mailbox.put(FromVehicle::Connected);
+                    }
+                    return shared.mailbox.put(FromVehicle::State(Box::new(state)));
+                }
+            }
+            (EVENTS_CHANNEL, Some(data)) => {
+                if let Ok(event) = v1::VehicleEvent::decode(data.clone()) {
+                    return shared.mailbox.put(FromVehicle::Event(event));
+                }
+            }
+            _ => {}
+        }
+        shared.count(|stats| stats.malformed += 1);
+    }
+}
+
+/// Apart, since what borrows the stream's number must not live while something is awaited.
+fn wrap(ssrc: &watch::Receiver<u32>, bytes: &[u8]) -> Option<RawPacket> {
+    datagram::wrap(*ssrc.borrow(), bytes)
+}
+
+async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
+    let failed = |source| LinkError::WebRtc { what: "offer", source };
+    let offer = RTCSessionDescription::offer(sdp).map_err(failed)?;
+    connection.set_remote_description(offer).await.map_err(failed)
+}
+
+async fn send_answer(connection: &dyn PeerConnection, session: &str, signalling: &Signalling) -> Result<(), LinkError> {
+    let failed = |source| LinkError::WebRtc { what: "answer", source };
+    let answer = connection.create_answer(None).await.map_err(failed)?;
+    let sdp = answer.sdp.clone();
+    connection.set_local_description(answer).await.map_err(failed)?;
+    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
+    Ok(())
 }

@@ -1,94 +1,207 @@
-//! From RTP packets to frames, asking for keyframes when nothing else helps.
+//! From RTP packets to frames: asks for what is missing while that can still help, and for a recovery when it cannot.
 
-use super::decode::DecodeThread;
+use super::account::{FrameTimes, SendLog};
+use super::decode::{DecodeThread, Job, Stumble};
 use super::mailbox::FromVehicle;
 use super::{Shared, lock};
-use crate::rtp::{Depacketizer, DepacketizerStats, Output, Packet};
+use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, Receiver, ReceiverOutput, ReceiverStats, RtpIn};
+use crate::peer::ExtensionIds;
+use crate::rtp::FrameInfo;
 use crate::video::EncodedFrame;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// How often gaps are looked after; well below a frame interval.
-const TICK: Duration = Duration::from_millis(10);
-/// Between the three requests for a lost packet and some slack.
-const REPAIR_BASE_US: f64 = 55_000.0;
-const REPAIR_MAX_US: f64 = 250_000.0;
+/// Longest sleep when nothing is due.
+const IDLE_US: u64 = 20_000;
+/// Without a clock estimate a round trip of this is assumed, microseconds.
+const UNKNOWN_ROUND_TRIP_US: u64 = 50_000;
 
-pub(super) async fn receive(shared: Arc<Shared>, track: Arc<dyn TrackRemote>, decoder: Option<Arc<DecodeThread>>) {
-    let mut depacketizer = Depacketizer::new(REPAIR_BASE_US as u64);
-    let mut counted = DepacketizerStats::default();
-    let mut tick = tokio::time::interval(TICK);
-    let mut media_ssrc = 0;
+/// One camera's stream at the seat.
+pub(super) struct Stream {
+    pub(super) shared: Arc<Shared>,
+    pub(super) camera: usize,
+    pub(super) track: Arc<dyn TrackRemote>,
+    pub(super) decoder: Option<DecodeThread>,
+    pub(super) ids: ExtensionIds,
+    /// The vehicle understands feedback in datagrams; others get a picture loss indication.
+    pub(super) feedback: bool,
+    pub(super) ssrc: tokio::sync::watch::Sender<u32>,
+}
+
+struct State {
+    receiver: Receiver,
+    log: SendLog,
+    counted: ReceiverStats,
+    media_ssrc: u32,
+    newest_sequence: Option<u16>,
+    reviewed_us: u64,
+}
+
+pub(super) async fn receive(stream: Stream) {
+    let mut state = State {
+        receiver: Receiver::default(),
+        log: SendLog::default(),
+        counted: ReceiverStats::default(),
+        media_ssrc: 0,
+        newest_sequence: None,
+        reviewed_us: 0,
+    };
     loop {
+        let now_us = stream.shared.now_us();
+        let due = state.receiver.next_us().unwrap_or(u64::MAX).min(now_us + IDLE_US);
+        let wake = Instant::now() + Duration::from_micros(due.saturating_sub(now_us));
         tokio::select! {
-            event = track.poll() => match event {
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
-                    media_ssrc = packet.header.ssrc;
-                    depacketizer.push(shared.now_us(), Packet {
-                        sequence: packet.header.sequence_number,
-                        timestamp: packet.header.timestamp,
-                        marker: packet.header.marker,
-                        payload: packet.payload,
-                    });
-                }
+            event = stream.track.poll() => match event {
+                Some(TrackRemoteEvent::OnRtpPacket(packet)) => stream.on_packet(&mut state, packet),
                 Some(TrackRemoteEvent::OnEnded) | None => return,
                 Some(_) => {}
             },
-            _ = tick.tick() => {
-                let round_trip_us = shared.clock().map_or(0.0, |clock| clock.round_trip_us);
-                depacketizer.set_repair_us((REPAIR_BASE_US + 1.5 * round_trip_us).min(REPAIR_MAX_US) as u64);
-                if decoder.as_ref().is_some_and(|d| d.stumbled()) {
-                    depacketizer.restart(shared.now_us());
-                }
-                depacketizer.poll(shared.now_us());
-                counted = count(&shared, depacketizer.stats(), counted);
-            }
+            () = sleep_until(wake) => {}
         }
-        while let Some(output) = depacketizer.pop() {
+        stream.after(&mut state).await;
+    }
+}
+
+impl Stream {
+    fn on_packet(&self, state: &mut State, packet: rtc::rtp::packet::Packet) {
+        let header = &packet.header;
+        if state.media_ssrc != header.ssrc {
+            state.media_ssrc = header.ssrc;
+            self.ssrc.send_replace(header.ssrc);
+        }
+        let sequence = header.sequence_number;
+        let mut extension = None;
+        if self.ids.frame_info != 0 {
+            extension = header.get_extension(self.ids.frame_info).and_then(|bytes| FrameInfo::decode(&bytes));
+        }
+        // A packet that is newer than all before it was not sent because one was missing.
+        let newest = state.newest_sequence.is_none_or(|newest| sequence.wrapping_sub(newest) < 0x8000);
+        if newest {
+            state.newest_sequence = Some(sequence);
+        }
+        if let Some(info) = extension {
+            let first = newest && header.payload_type != FEC_PAYLOAD_TYPE;
+            state.log.note(header.timestamp, info, first);
+        }
+        let now_us = self.shared.now_us();
+        state.receiver.push(
+            now_us,
+            RtpIn {
+                sequence,
+                timestamp: header.timestamp,
+                marker: header.marker,
+                payload_type: header.payload_type,
+                mark: extension.map(|info| info.mark),
+                recovers_from: extension.and_then(|info| info.recovers_from),
+                payload: packet.payload,
+            },
+        );
+    }
+
+    async fn after(&self, state: &mut State) {
+        let now_us = self.shared.now_us();
+        if now_us >= state.reviewed_us + IDLE_US {
+            state.reviewed_us = now_us;
+            let round_trip = self.shared.round_trip_us().unwrap_or((UNKNOWN_ROUND_TRIP_US, UNKNOWN_ROUND_TRIP_US / 4));
+            state.receiver.set_round_trip(round_trip.0, round_trip.1);
+            if let Some(stumble) = self.decoder.as_ref().and_then(DecodeThread::stumbled) {
+                state.receiver.note_decode_failed(now_us, None);
+                if stumble == Stumble::Damage {
+                    self.ask_for_keyframe(state.media_ssrc).await;
+                }
+            }
+            let stats = state.receiver.stats();
+            self.count(stats, state.counted);
+            state.counted = stats;
+        }
+        state.receiver.poll(now_us);
+        while let Some(output) = state.receiver.pop() {
             match output {
-                Output::KeyframeWanted => ask_for_keyframe(&shared, &*track, media_ssrc).await,
-                Output::Frame(frame) => {
-                    let capture_us = capture_time(&shared, frame.timestamp);
-                    let frame = EncodedFrame { data: frame.data, capture_us, keyframe: frame.keyframe };
-                    if !deliver(&shared, decoder.as_deref(), frame) {
-                        depacketizer.restart(shared.now_us());
-                    }
-                }
+                ReceiverOutput::Frame(frame) => self.on_frame(state, frame),
+                ReceiverOutput::Nack(sequences) => self.ask_for(&sequences, state.media_ssrc).await,
+                ReceiverOutput::RecoveryWanted => self.ask_for_recovery(state.media_ssrc).await,
             }
         }
     }
-}
 
-fn deliver(shared: &Shared, decoder: Option<&DecodeThread>, frame: EncodedFrame) -> bool {
-    match decoder {
-        Some(decoder) => decoder.push(frame),
-        None => {
-            shared.mailbox.put(FromVehicle::Frame(frame));
-            true
+    fn on_frame(&self, state: &mut State, frame: AssembledFrame) {
+        let capture_us = self.capture_time(frame.timestamp);
+        self.shared.feedback.found(self.camera);
+        let times = self.times(state, &frame, capture_us);
+        let frame = EncodedFrame {
+            data: frame.data,
+            capture_us,
+            keyframe: frame.keyframe,
+            camera: self.camera as u8,
+            ..Default::default()
+        };
+        match &self.decoder {
+            Some(decoder) => {
+                if !decoder.push(Job { frame, times }) {
+                    state.receiver.note_decode_failed(self.shared.now_us(), None);
+                }
+            }
+            None => self.shared.mailbox.put(FromVehicle::Frame(frame)),
         }
     }
-}
 
-async fn ask_for_keyframe(shared: &Shared, track: &dyn TrackRemote, media_ssrc: u32) {
-    shared.count(|stats| stats.keyframes_wanted += 1);
-    let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-    let _ = track.write_rtcp(vec![Box::new(request)]).await;
-}
+    fn times(&self, state: &State, frame: &AssembledFrame, capture_us: u64) -> Option<FrameTimes> {
+        // Without an estimate of the vehicle's clock nobody can say how old a picture is.
+        self.shared.clock()?;
+        let mut times = FrameTimes {
+            capture_us,
+            complete_us: self.shared.on_vehicle_clock(frame.complete_us),
+            repaired: frame.repaired_by_fec + frame.repaired_by_nack,
+            ..Default::default()
+        };
+        if let Some(sending) = state.log.get(frame.timestamp) {
+            times.encode_started_us = capture_us + sending.info.encode_started_us;
+            times.encoded_us = capture_us + sending.info.encoded_us;
+            times.first_sent_us = capture_us + sending.first_sent_us;
+            times.last_sent_us = capture_us + sending.last_sent_us.max(sending.first_sent_us);
+            times.completing_sent_us =
+                if times.repaired > 0 { capture_us + sending.newest_sent_us } else { times.last_sent_us };
+        }
+        Some(times)
+    }
 
-fn count(shared: &Shared, now: DepacketizerStats, before: DepacketizerStats) -> DepacketizerStats {
-    let mut stats = lock(&shared.stats);
-    stats.frames += now.frames - before.frames;
-    stats.frames_lost += now.frames_lost - before.frames_lost;
-    stats.packets_lost += now.packets_lost - before.packets_lost;
-    now
-}
+    async fn ask_for(&self, sequences: &[u16], media_ssrc: u32) {
+        let nacks = nack_pairs_from_sequence_numbers(sequences);
+        let request = TransportLayerNack { sender_ssrc: 0, media_ssrc, nacks };
+        let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
+    }
 
-/// The capture time that an RTP timestamp stands for: of all times 13 hours apart the one nearest to the vehicle's now.
-fn capture_time(shared: &Shared, timestamp: u32) -> u64 {
-    let vehicle_now_us = shared.clock().map(|clock| clock.remote_from_local(shared.now_us()));
-    unwrap_timestamp(timestamp, vehicle_now_us.unwrap_or(0))
+    async fn ask_for_recovery(&self, media_ssrc: u32) {
+        self.shared.count(|stats| stats.recoveries_wanted += 1);
+        self.shared.feedback.lost(self.camera);
+        if !self.feedback {
+            self.ask_for_keyframe(media_ssrc).await;
+        }
+    }
+
+    async fn ask_for_keyframe(&self, media_ssrc: u32) {
+        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+        let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
+    }
+
+    fn count(&self, now: ReceiverStats, before: ReceiverStats) {
+        let mut stats = lock(&self.shared.stats);
+        stats.frames += now.frames - before.frames;
+        stats.frames_lost += now.frames_lost - before.frames_lost;
+        stats.packets_lost += now.packets_lost - before.packets_lost;
+        stats.packets_repaired_by_fec += now.repaired_by_fec - before.repaired_by_fec;
+        stats.packets_repaired_by_nack += now.repaired_by_nack - before.repaired_by_nack;
+    }
+
+    /// The capture time that an RTP timestamp stands for: of all times 13 hours apart the one nearest to the vehicle's now.
+    fn capture_time(&self, timestamp: u32) -> u64 {
+        let vehicle_now_us = self.shared.clock().map(|clock| clock.remote_from_local(self.shared.now_us()));
+        unwrap_timestamp(timestamp, vehicle_now_us.unwrap_or(0))
+    }
 }
 
 fn unwrap_timestamp(timestamp: u32, near_us: u64) -> u64 {

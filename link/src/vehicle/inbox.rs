@@ -20,7 +20,7 @@ pub struct FromSeat {
 /// What a seat sent or what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromSeatBody {
-    /// The session can be used in both directions; comes before everything the seat sends, a wanted keyframe excepted.
+    /// The session can be used in both directions; comes before everything the seat sends, and again when a seat that was silent is back.
     Connected,
     /// The session is over.
     Disconnected {
@@ -31,8 +31,6 @@ pub enum FromSeatBody {
     Command(v1::CommandDatagram),
     /// A request; the vehicle core answers it with a `SeatResponse`.
     Request(v1::SeatRequest),
-    /// The seat cannot decode without a keyframe.
-    KeyframeWanted,
     /// Something that is none of the above.
     Malformed(String),
 }

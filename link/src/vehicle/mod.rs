@@ -1,36 +1,51 @@
 //! The vehicle's end: answers calls of any number of seats, sends them picture and state, hands on what they ask.
 
+mod cameras;
 mod inbox;
 mod session;
 mod stats;
+mod streamer;
 
+pub use cameras::CameraOrder;
 pub use inbox::{FromSeat, FromSeatBody};
+pub use streamer::{CameraStreamer, MakeEncoder};
 
+use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
-use crate::{LinkError, now_us};
+use crate::{Identity, LinkError, now_us};
+use cameras::Cameras;
 use inbox::Inbox;
 use prost::Message;
 use protocol::signalling::Signal;
-use protocol::v1;
-use session::{Session, SessionInputs};
+use protocol::{Failure, v1};
+use session::{Note, Session, SessionInputs};
 use stats::Stats;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// Seats served at once; a call beyond that is refused.
 pub const MAX_SESSIONS: usize = 8;
+/// Cameras of one vehicle.
+pub const MAX_CAMERAS: usize = 4;
 const OUTGOING: usize = 512;
+/// Commands, state and their headers, bits per second.
+const DATA_BPS: f64 = 60_000.0;
+/// How often the budget is shared out anew, microseconds.
+const PLAN_EVERY_US: u64 = 50_000;
 
 /// What all tasks of a vehicle's link share.
 pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(crate) hello: v1::Hello,
-    pub(crate) max_bps: u32,
+    pub(crate) cameras: Cameras,
+    /// What all cameras want together, bits per second.
+    pub(crate) most_bps: f64,
+    budget: Mutex<(u64, Budget)>,
     pub(crate) inbox: Inbox,
     pub(crate) stats: Stats,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
@@ -65,12 +80,18 @@ impl std::fmt::Debug for VehicleLink {
 }
 
 impl VehicleLink {
-    /// Registers at `control_plane` (`http://host:port`), which need not be reachable yet, and serves calls.
+    /// Registers at `control_plane` (`http://host:port`), which need not be reachable yet, and serves calls. `cameras`
+    /// are one to [`MAX_CAMERAS`], the one to drive by first.
     ///
     /// # Errors
-    /// When the address or `hello.vehicle_id` cannot be used.
-    pub fn start(runtime: &Handle, control_plane: &str, hello: v1::Hello, video: VideoSpec) -> Result<Self, LinkError> {
-        Self::start_with_clock(runtime, control_plane, hello, video, Instant::now())
+    /// When the address, `hello.vehicle_id` or the number of cameras cannot be used.
+    pub fn start(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        cameras: &[VideoSpec],
+    ) -> Result<Self, LinkError> {
+        Self::start_with_clock(runtime, control_plane, hello, cameras, Instant::now())
     }
 
     /// As [`Self::start`], with the instant that is zero on the vehicle's clock: seats then estimate the very clock
@@ -82,19 +103,47 @@ impl VehicleLink {
         runtime: &Handle,
         control_plane: &str,
         hello: v1::Hello,
-        video: VideoSpec,
+        cameras: &[VideoSpec],
         origin: Instant,
     ) -> Result<Self, LinkError> {
+        Self::start_as(runtime, control_plane, hello, cameras, origin, None)
+    }
+
+    /// As [`Self::start_with_clock`], as the owner of `identity`: nobody else can register under this vehicle's name,
+    /// and seats accept no other certificate.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        cameras: &[VideoSpec],
+        origin: Instant,
+        identity: Option<Identity>,
+    ) -> Result<Self, LinkError> {
+        if cameras.is_empty() || cameras.len() > MAX_CAMERAS {
+            return Err(LinkError::Cameras { got: cameras.len(), max: MAX_CAMERAS });
+        }
         let vehicle = protocol::VehicleId::new(hello.vehicle_id.clone())?;
-        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()))?;
-        let max_bps = video.default_bitrate_bps();
+        let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()), identity)?;
         let (inbox, received) = Inbox::new();
-        let stats = Stats::new(f64::from(max_bps));
-        let shared = Arc::new(Shared { origin, hello, max_bps, inbox, stats, frame_gap: AtomicBool::new(false) });
+        let needs: Vec<_> = cameras.iter().enumerate().map(|(i, spec)| CameraNeed::new(spec, i == 0)).collect();
+        let budget = Budget::new(&needs);
+        let shared = Arc::new(Shared {
+            origin,
+            hello,
+            most_bps: budget.most_bps(),
+            budget: Mutex::new((0, budget)),
+            cameras: Cameras::new(cameras.to_vec()),
+            inbox,
+            stats: Stats::default(),
+            frame_gap: AtomicBool::new(false),
+        });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
-        let (ended_tx, ended_rx) = mpsc::channel(64);
-        let switchboard = Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), ended_tx, signalling };
-        runtime.spawn(switchboard.run(outgoing_rx, ended_rx));
+        let (notes_tx, notes) = mpsc::channel(64);
+        let switchboard = Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling };
+        runtime.spawn(switchboard.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
 
@@ -122,6 +171,27 @@ impl VehicleLink {
             self.shared.stats.frame_dropped();
             self.shared.frame_gap.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// What `camera` should do with the picture it is about to encode. To be asked once a picture: it carries out what
+    /// seats have asked for.
+    #[must_use]
+    pub fn order(&self, camera: usize) -> CameraOrder {
+        self.shared.cameras.order(camera, self.now_us(), self.shared.stats.room().round_trip_us)
+    }
+
+    /// Rate, frame rate and size that the paths to the seats leave for `camera` now.
+    #[must_use]
+    pub fn plan(&self, camera: usize) -> CameraPlan {
+        let now_us = self.now_us();
+        let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
+            let room = self.shared.stats.room();
+            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps: DATA_BPS, ..Overhead::default() };
+            budget.1.update(now_us, room.target_bps, overhead);
+            budget.0 = now_us;
+        }
+        budget.1.plan(camera).or_else(|| budget.1.plan(0)).unwrap_or_default()
     }
 
     /// The next thing a seat sent, if any.
@@ -154,22 +224,19 @@ impl VehicleLink {
 struct Switchboard {
     shared: Arc<Shared>,
     sessions: BTreeMap<String, Session>,
-    ended_tx: mpsc::Sender<String>,
+    notes_tx: mpsc::Sender<Note>,
     signalling: Signalling,
 }
 
 impl Switchboard {
-    async fn run(mut self, mut outgoing: mpsc::Receiver<Outgoing>, mut ended: mpsc::Receiver<String>) {
+    async fn run(mut self, mut outgoing: mpsc::Receiver<Outgoing>, mut notes: mpsc::Receiver<Note>) {
         loop {
             tokio::select! {
                 out = outgoing.recv() => match out {
                     Some(out) => self.send(out),
                     None => break,
                 },
-                Some(session) = ended.recv() => {
-                    self.sessions.remove(&session);
-                    self.shared.stats.forget(&session);
-                }
+                Some(note) = notes.recv() => self.on_note(&note),
                 event = self.signalling.incoming.recv() => match event {
                     Some(SignalEvent::Signal(signal)) => self.on_signal(signal),
                     Some(SignalEvent::Up) => tracing::info!("registered at the control plane"),
@@ -182,14 +249,35 @@ impl Switchboard {
         // Sessions say goodbye when their inputs end; signalling sends that and closes when nobody holds its queue.
     }
 
-    fn on_signal(&mut self, signal: Signal) {
-        match signal {
-            Signal::Call { session, seat, vehicle, watch_only } => {
-                if vehicle.as_str() == self.shared.hello.vehicle_id {
-                    self.on_call(session, seat.as_str(), watch_only);
+    fn on_note(&mut self, note: &Note) {
+        match note {
+            // A seat that calls anew has lost its session; only now is it certain that it will not come back to it.
+            Note::Connected(id) => {
+                let seat = self.sessions.get(id).map(|s| s.seat.clone());
+                for (other, session) in &self.sessions {
+                    if other != id && Some(&session.seat) == seat.as_ref() {
+                        session.end("the seat called anew");
+                    }
                 }
             }
-            Signal::Error { session: None, message } => tracing::warn!(%message, "control plane refused"),
+            Note::Ended(id) => {
+                self.sessions.remove(id);
+                self.shared.stats.forget(id);
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Call { session, seat, vehicle, watch_only, features, .. } => {
+                if vehicle.as_str() == self.shared.hello.vehicle_id {
+                    self.on_call(session, seat.as_str(), watch_only, features);
+                }
+            }
+            Signal::Restart { session } if !self.sessions.contains_key(&session) => {
+                self.refuse(session, "the vehicle knows no such session; it was restarted", Failure::SessionUnknown);
+            }
+            Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 if let Some(session) = other.session().and_then(|id| self.sessions.get(id)) {
                     session.on_signal(other);
@@ -198,30 +286,29 @@ impl Switchboard {
         }
     }
 
-    fn on_call(&mut self, id: String, seat: &str, watch_only: bool) {
+    fn on_call(&mut self, id: String, seat: &str, watch_only: bool, features: Vec<String>) {
         if self.sessions.contains_key(&id) || id.is_empty() || id.len() > 128 {
-            return self.refuse(id, "the session's name is taken or not usable");
-        }
-        // A seat that calls again has lost its session; the vehicle would notice only seconds later.
-        for session in self.sessions.values().filter(|s| s.seat == seat) {
-            session.end("the seat called anew");
+            return self.refuse(id, "the session's name is taken or not usable", Failure::Refused);
         }
         if self.sessions.len() >= MAX_SESSIONS {
-            return self.refuse(id, "the vehicle serves as many seats as it can; try again when one has left");
+            let reason = "the vehicle serves as many seats as it can; try again when one has left";
+            return self.refuse(id, reason, Failure::VehicleFull);
         }
         let inputs = SessionInputs {
             id: id.clone(),
             seat: seat.to_owned(),
             watch_only,
+            features,
             shared: self.shared.clone(),
             signals: self.signalling.outgoing.clone(),
-            ended: self.ended_tx.clone(),
+            peer: self.signalling.peer_config(),
+            notes: self.notes_tx.clone(),
         };
         self.sessions.insert(id, Session::start(inputs));
     }
 
-    fn refuse(&self, session: String, reason: &str) {
-        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned() });
+    fn refuse(&self, session: String, reason: &str, code: Failure) {
+        let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned(), code: Some(code) });
     }
 
     fn send(&mut self, out: Outgoing) {

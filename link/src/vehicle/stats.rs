@@ -1,6 +1,7 @@
 //! Counting what the link does.
 
-use crate::rate::RateEstimator;
+use crate::cc::Estimate;
+use crate::media::Kind;
 use protocol::v1;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,55 +16,83 @@ struct Counters {
     malformed: AtomicU64,
 }
 
+#[derive(Default)]
 struct PerSession {
     watch_only: bool,
-    rate: RateEstimator,
-    loss: f64,
+    /// Of the controller; `None` while it knows nothing.
+    estimate: Option<Estimate>,
+    /// Of receiver reports, for peers that send no arrivals.
+    reported_loss: f64,
     report: v1::SeatReport,
+    sent: Sent,
 }
 
+/// What was sent in the last second.
 #[derive(Default)]
-struct Inner {
-    sessions: BTreeMap<String, PerSession>,
-    /// Time and bytes of what was sent in the last second.
-    sent: VecDeque<(u64, usize)>,
+struct Sent {
+    packets: VecDeque<(u64, usize, Kind)>,
+}
+
+impl Sent {
+    fn trim(&mut self, now_us: u64) {
+        while self.packets.front().is_some_and(|(at, ..)| at + WINDOW_US < now_us) {
+            self.packets.pop_front();
+        }
+    }
+
+    fn bps(&self, of: impl Fn(&Kind) -> bool) -> f64 {
+        self.packets.iter().filter(|(.., kind)| of(kind)).map(|(_, bytes, _)| bytes * 8).sum::<usize>() as f64
+    }
 }
 
 /// Shared by all tasks; locked for moments only.
+#[derive(Default)]
 pub(crate) struct Stats {
     counters: Counters,
-    inner: Mutex<Inner>,
-    idle_target_bps: f64,
+    sessions: Mutex<BTreeMap<String, PerSession>>,
 }
 
 const WINDOW_US: u64 = 1_000_000;
 
+/// What the seats that count leave for video.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Room {
+    /// Bits per second for everything; `None` while nobody is connected.
+    pub(crate) target_bps: Option<f64>,
+    /// Bits per second of it that repairs take.
+    pub(crate) overhead_bps: f64,
+    pub(crate) round_trip_us: u64,
+}
+
 impl Stats {
-    /// `idle_target_bps`: the target while nobody watches.
-    pub(crate) fn new(idle_target_bps: f64) -> Self {
-        Self { counters: Counters::default(), inner: Mutex::default(), idle_target_bps }
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, PerSession>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn with(&self, session: &str, change: impl FnOnce(&mut PerSession)) {
+        if let Some(entry) = self.lock().get_mut(session) {
+            change(entry);
+        }
     }
 
-    pub(crate) fn add(&self, session: &str, watch_only: bool, max_bps: u32) {
-        let rate = RateEstimator::new(max_bps);
-        let entry = PerSession { watch_only, rate, loss: 0.0, report: v1::SeatReport::default() };
-        self.lock().sessions.insert(session.to_owned(), entry);
+    pub(crate) fn add(&self, session: &str, watch_only: bool) {
+        self.lock().insert(session.to_owned(), PerSession { watch_only, ..Default::default() });
     }
 
     pub(crate) fn forget(&self, session: &str) {
-        self.lock().sessions.remove(session);
+        self.lock().remove(session);
     }
 
-    pub(crate) fn frame_sent(&self, now_us: u64, bytes: usize, keyframe: bool) {
+    pub(crate) fn frame_sent(&self, keyframe: bool) {
         self.counters.frames_sent.fetch_add(1, Ordering::Relaxed);
         self.counters.keyframes.fetch_add(u64::from(keyframe), Ordering::Relaxed);
-        let mut inner = self.lock();
-        inner.sent.push_back((now_us, bytes));
-        trim(&mut inner.sent, now_us);
+    }
+
+    pub(crate) fn packet_sent(&self, session: &str, now_us: u64, bytes: usize, kind: Kind) {
+        self.with(session, |entry| {
+            entry.sent.packets.push_back((now_us, bytes, kind));
+            entry.sent.trim(now_us);
+        });
     }
 
     pub(crate) fn frame_dropped(&self) {
@@ -87,50 +116,61 @@ impl Stats {
     }
 
     pub(crate) fn on_seat_report(&self, session: &str, report: &v1::SeatReport) {
-        if let Some(entry) = self.lock().sessions.get_mut(session) {
-            entry.report = report.clone();
-        }
+        self.with(session, |entry| entry.report = report.clone());
     }
 
     /// A receiver report: share of packets lost since the one before.
-    pub(crate) fn on_receiver_report(&self, session: &str, now_us: u64, loss: f64) {
-        if let Some(entry) = self.lock().sessions.get_mut(session) {
-            entry.loss = loss;
-            entry.rate.on_report(now_us, loss, Some(entry.report.round_trip_ms));
+    pub(crate) fn on_receiver_report(&self, session: &str, loss: f64) {
+        self.with(session, |entry| entry.reported_loss = loss);
+    }
+
+    pub(crate) fn on_estimate(&self, session: &str, estimate: Estimate) {
+        self.with(session, |entry| entry.estimate = Some(estimate));
+    }
+
+    /// The picture is encoded once: whoever may drive sets its rate, watchers only when alone.
+    pub(crate) fn room(&self) -> Room {
+        let sessions = self.lock();
+        let drives = sessions.values().any(|s| !s.watch_only && s.estimate.is_some());
+        let chosen = || sessions.values().filter(|s| !drives || !s.watch_only);
+        let estimates = || chosen().filter_map(|s| s.estimate);
+        let repairs = |s: &PerSession| s.sent.bps(|kind| !matches!(kind, Kind::Media { .. }));
+        Room {
+            target_bps: estimates().map(|e| e.target_bps).reduce(f64::min),
+            overhead_bps: chosen().map(repairs).fold(0.0, f64::max),
+            round_trip_us: estimates().map(|e| e.round_trip_us).max().unwrap_or(0),
         }
     }
 
     pub(crate) fn link_stats(&self, now_us: u64) -> v1::LinkStats {
-        let mut inner = self.lock();
-        trim(&mut inner.sent, now_us);
-        let bytes: usize = inner.sent.iter().map(|(_, bytes)| bytes).sum();
-        // The picture is encoded once: whoever may drive sets its rate, watchers only when alone.
-        let drives = inner.sessions.values().any(|s| !s.watch_only);
-        let chosen = || inner.sessions.values().filter(|s| !drives || !s.watch_only);
-        let worst = |value: fn(&PerSession) -> f64| chosen().map(value).filter(|v| v.is_finite()).fold(0.0, f64::max);
-        let target = chosen().map(|s| s.rate.target_bps()).reduce(f64::min).unwrap_or(self.idle_target_bps);
+        let mut sessions = self.lock();
+        sessions.values_mut().for_each(|s| s.sent.trim(now_us));
+        let drives = sessions.values().any(|s| !s.watch_only);
+        let chosen = || sessions.values().filter(|s| !drives || !s.watch_only);
+        let worst =
+            |value: &dyn Fn(&PerSession) -> f64| chosen().map(value).filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let of_estimate = |value: fn(&Estimate) -> f64| worst(&|s| s.estimate.as_ref().map_or(0.0, value));
+        let target = chosen().filter_map(|s| s.estimate).map(|e| e.target_bps).reduce(f64::min);
         let oldest_picture = chosen().max_by(|a, b| a.report.picture_age_ms.total_cmp(&b.report.picture_age_ms));
-        let clock = oldest_picture.map(|s| s.report.clone()).unwrap_or_default();
+        let report = oldest_picture.map(|s| s.report.clone()).unwrap_or_default();
         v1::LinkStats {
             monotonic_us: now_us,
-            round_trip_ms: worst(|s| s.report.round_trip_ms),
-            loss: worst(|s| s.loss),
-            bitrate_bps: bytes as f64 * 8.0,
-            target_bitrate_bps: target,
+            round_trip_ms: worst(&|s| s.report.round_trip_ms),
+            loss: of_estimate(|e| e.loss).max(worst(&|s| s.reported_loss)),
+            bitrate_bps: worst(&|s| s.sent.bps(|_| true)),
+            target_bitrate_bps: target.unwrap_or(0.0),
             command_age_ms: 0.0,
-            picture_age_ms: clock.picture_age_ms,
-            clock_offset_us: clock.clock_offset_us,
-            clock_uncertainty_us: clock.clock_uncertainty_us,
+            picture_age_ms: report.picture_age_ms,
+            clock_offset_us: report.clock_offset_us,
+            clock_uncertainty_us: report.clock_uncertainty_us,
             frames_sent: self.counters.frames_sent.load(Ordering::Relaxed),
             frames_dropped: self.counters.frames_dropped.load(Ordering::Relaxed),
-            stages: clock.stages,
+            stages: report.stages,
             keyframes: self.counters.keyframes.load(Ordering::Relaxed),
+            fec_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, Kind::Fec))),
+            retransmitted_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, Kind::Retransmission))),
+            loss_burst: of_estimate(|e| e.mean_burst),
+            queue_ms: of_estimate(|e| e.queue_ms),
         }
-    }
-}
-
-fn trim(sent: &mut VecDeque<(u64, usize)>, now_us: u64) {
-    while sent.front().is_some_and(|(at, _)| at + WINDOW_US < now_us) {
-        sent.pop_front();
     }
 }

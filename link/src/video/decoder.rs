@@ -1,14 +1,17 @@
 //! H.264 decoding on the CPU with OpenH264.
 
 use super::DecodedPicture;
+use super::continuity::Continuity;
 use crate::{LinkError, timecode};
 use openh264::OpenH264API;
 use openh264::decoder::{Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
+use std::time::Instant;
 
 /// Decodes access units in order, without delay.
 pub struct H264Decoder {
     decoder: Decoder,
+    continuity: Continuity,
 }
 
 impl std::fmt::Debug for H264Decoder {
@@ -27,21 +30,38 @@ impl H264Decoder {
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(|source| LinkError::Codec { what: "decoder", source })?;
-        Ok(Self { decoder })
+        Ok(Self { decoder, continuity: Continuity::default() })
     }
 
     /// Decodes one access unit and reads the timecode; `None` when it held no picture. `decoded_us` is left 0.
     ///
+    /// A picture comes out only when all that it refers to has been decoded without an error: nothing is concealed.
+    ///
     /// # Errors
-    /// When the data is damaged or refers to a picture that is missing; go on with the next keyframe.
+    /// - [`LinkError::MissingReference`] when the picture refers to one that was not decoded: any picture that does not
+    ///   can be next.
+    /// - [`LinkError::Codec`] when the data is damaged: the next can only be a keyframe.
     pub fn decode(&mut self, access_unit: &[u8]) -> Result<Option<DecodedPicture>, LinkError> {
         // The codec takes the length as an i32.
         if access_unit.is_empty() || i32::try_from(access_unit.len()).is_err() {
             return Ok(None);
         }
-        let decoded =
-            self.decoder.decode(access_unit).map_err(|source| LinkError::Codec { what: "decoding", source })?;
-        Ok(decoded.map(|yuv| copy(&yuv)))
+        let start = Instant::now();
+        let header = self.continuity.check(access_unit)?;
+        match self.decoder.decode(access_unit) {
+            Ok(Some(yuv)) => {
+                if let Some(header) = header {
+                    self.continuity.decoded(&header);
+                }
+                let picture = copy(&yuv);
+                Ok(Some(DecodedPicture { decode_took_us: start.elapsed().as_micros() as u64, ..picture }))
+            }
+            Ok(None) => Ok(None),
+            Err(source) => {
+                self.continuity.lost();
+                Err(LinkError::Codec { what: "decoding", source })
+            }
+        }
     }
 }
 
@@ -57,8 +77,8 @@ fn copy(yuv: &impl YUVSource) -> DecodedPicture {
         v: pack(yuv.v(), width / 2, height / 2, v_stride),
         y,
         capture_us: code.map_or(0, |c| c.capture_us),
-        decoded_us: 0,
         sequence: code.map_or(0, |c| c.sequence),
+        ..Default::default()
     }
 }
 

@@ -1,14 +1,16 @@
 //! H.264 encoding on the CPU with OpenH264.
 
-use super::{EncodedFrame, I420, VideoEncoder, raw};
+use super::budget::{Budget, KEYFRAME_LIMIT};
+use super::long_term::{LongTerms, Plan};
+use super::raw::RawEncoder;
+use super::slice_header::{self, Sequence, SliceHeader};
+use super::{EncodedFrame, I420, Reference, VideoEncoder};
 use crate::LinkError;
 use bytes::Bytes;
-use openh264::encoder::{
-    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, RateControlMode,
-    SpsPpsStrategy, UsageType,
+use openh264_sys2::{
+    CAMERA_VIDEO_REAL_TIME, CONSTANT_ID, LOW_COMPLEXITY, PRO_BASELINE, RC_TIMESTAMP_MODE, SEncParamExt, SM_SINGLE_SLICE,
 };
-use openh264::formats::YUVSlices;
-use openh264::{OpenH264API, Timestamp};
+use std::ffi::c_int;
 
 /// How to encode.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,8 +23,9 @@ pub struct H264Config {
     pub fps: f64,
     /// Target, bits per second.
     pub bitrate_bps: u32,
-    /// Longest time between keyframes, seconds. Recorded files are seekable and cuttable at keyframes only.
-    pub keyframe_interval_s: f64,
+    /// Longest time between keyframes, seconds; `None` for keyframes only when asked for. Recorded files are seekable and
+    /// cuttable at keyframes only.
+    pub keyframe_interval_s: Option<f64>,
 }
 
 impl H264Config {
@@ -35,10 +38,27 @@ impl H264Config {
             height: u32::try_from(height).unwrap_or(u32::MAX),
             fps,
         };
-        Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: 1.0 }
+        Self { width, height, fps, bitrate_bps: spec.default_bitrate_bps(), keyframe_interval_s: Some(1.0) }
     }
 
-    fn check(&self) -> Result<(), LinkError> {
+    /// Whether the keyframe interval ends with this picture: within half a picture, since cameras are not punctual.
+    pub(super) fn keyframe_due(&self, keyframe_us: Option<u64>, capture_us: u64) -> bool {
+        let Some(keyframe_us) = keyframe_us else { return true };
+        let passed_s = capture_us.saturating_sub(keyframe_us) as f64 * 1e-6;
+        self.keyframe_interval_s.is_some_and(|interval_s| passed_s + 0.5 / self.fps >= interval_s)
+    }
+
+    /// Whether `picture` can be encoded with it.
+    pub(super) fn check_picture(&self, picture: &I420<'_>) -> Result<(), LinkError> {
+        if (picture.width, picture.height) != (self.width, self.height) {
+            let (width, height, fps) = (picture.width, picture.height, self.fps);
+            return Err(LinkError::VideoSpec { width, height, fps, reason: "the encoder was made for another size" });
+        }
+        picture.check()
+    }
+
+    pub(super) fn check(&self) -> Result<(), LinkError> {
+        check_bitrate(self.bitrate_bps)?;
         let Self { width, height, fps, .. } = *self;
         let reason = if width % 2 == 1 || height % 2 == 1 {
             "width and height must be even"
@@ -46,7 +66,7 @@ impl H264Config {
             "16x16 to 3840x2160 are possible"
         } else if !(1.0..=240.0).contains(&fps) {
             "1 to 240 frames/s are possible"
-        } else if !(0.03..=60.0).contains(&self.keyframe_interval_s) {
+        } else if !self.keyframe_interval_s.is_none_or(|s| (0.03..=60.0).contains(&s)) {
             "the keyframe interval must be 0.03 to 60 s"
         } else {
             return Ok(());
@@ -57,8 +77,10 @@ impl H264Config {
 
 const MIN_BPS: u32 = 50_000;
 const MAX_BPS: u32 = 50_000_000;
+/// The codec's own limit is lower still.
+const LEAST_TOLD_BPS: u32 = 10_000;
 
-fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
+pub(super) fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
     if (MIN_BPS..=MAX_BPS).contains(&bps) {
         Ok(bps)
     } else {
@@ -71,8 +93,14 @@ fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
 /// Never leaves a picture out to hold its bitrate: the operator would see the vehicle stand still.
 pub struct H264Encoder {
     config: H264Config,
-    encoder: Encoder,
-    running: bool,
+    encoder: RawEncoder,
+    /// Bits per second last told to the codec.
+    rate_bps: u32,
+    budget: Budget,
+    /// Capture time of the last keyframe.
+    keyframe_us: Option<u64>,
+    sequence: Option<Sequence>,
+    references: LongTerms,
 }
 
 impl std::fmt::Debug for H264Encoder {
@@ -88,35 +116,109 @@ impl H264Encoder {
     /// When the size, rate or bitrate cannot be encoded.
     pub fn new(config: H264Config) -> Result<Self, LinkError> {
         config.check()?;
-        check_bitrate(config.bitrate_bps)?;
-        Ok(Self { encoder: make(&config)?, config, running: false })
+        let encoder = RawEncoder::new(|parameters| fill(parameters, &config))?;
+        Ok(Self {
+            config,
+            encoder,
+            rate_bps: config.bitrate_bps,
+            budget: Budget::default(),
+            keyframe_us: None,
+            sequence: None,
+            references: LongTerms::default(),
+        })
     }
 
-    /// Bits per second it aims at.
-    #[must_use]
-    pub fn bitrate_bps(&self) -> u32 {
-        self.config.bitrate_bps
+    fn follow(&mut self, plan: &Plan) -> Result<(), LinkError> {
+        let idr_pic_id = self.references.idr_pic_id;
+        if plan.keyframe {
+            self.encoder.force_keyframe()?;
+        }
+        if let Some((frame_num, arrived)) = plan.settle {
+            self.encoder.confirm_long_term(idr_pic_id, frame_num, arrived)?;
+        }
+        if let Some(reference) = plan.recover {
+            self.encoder.recover_from(idr_pic_id, reference.frame_num)?;
+        }
+        Ok(())
+    }
+
+    fn tell_rate(&mut self, bps: u32) -> Result<(), LinkError> {
+        let bps = bps.max(LEAST_TOLD_BPS);
+        if bps != self.rate_bps {
+            self.encoder.set_bitrate(bps > self.rate_bps, bps, bps + bps / 4)?;
+            self.rate_bps = bps;
+        }
+        Ok(())
+    }
+
+    fn encode_by(
+        &mut self,
+        plan: &Plan,
+        picture: &I420<'_>,
+        capture_us: u64,
+    ) -> Result<Option<(Vec<u8>, SliceHeader)>, LinkError> {
+        self.follow(plan)?;
+        let (bps, fps) = (self.config.bitrate_bps, self.config.fps);
+        let rate = self.budget.rate(capture_us, bps, fps, plan.keyframe);
+        self.tell_rate(rate)?;
+        let coded = self.encode_once(picture, capture_us)?;
+        let pictures = |data: &Vec<u8>| data.len() as f64 * 8.0 * fps / f64::from(bps);
+        match coded {
+            // Nobody has seen it yet. The codec's model of its size is better now, and a lower rate lets it go coarser.
+            Some((data, _)) if plan.keyframe && pictures(&data) > KEYFRAME_LIMIT => {
+                self.tell_rate((f64::from(rate) * 0.75 * KEYFRAME_LIMIT / pictures(&data)) as u32)?;
+                self.follow(plan)?;
+                self.encode_once(picture, capture_us)
+            }
+            coded => Ok(coded),
+        }
+    }
+
+    fn encode_once(
+        &mut self,
+        picture: &I420<'_>,
+        capture_us: u64,
+    ) -> Result<Option<(Vec<u8>, SliceHeader)>, LinkError> {
+        let data = self.encoder.encode(picture, capture_us)?;
+        if data.is_empty() {
+            return Ok(None);
+        }
+        let header = slice_header::read(&data, &mut self.sequence);
+        let header = header.ok_or(LinkError::CodecCode { what: "a readable slice header", code: 0 })?;
+        Ok(Some((data, header)))
     }
 }
 
-fn make(config: &H264Config) -> Result<Encoder, LinkError> {
-    let period = (config.fps * config.keyframe_interval_s).floor().max(1.0) as u32;
-    let settings = EncoderConfig::new()
-        .bitrate(BitRate::from_bps(config.bitrate_bps))
-        .max_frame_rate(FrameRate::from_hz(config.fps as f32))
-        .rate_control_mode(RateControlMode::Bitrate)
-        .usage_type(UsageType::CameraVideoRealTime)
-        .profile(Profile::Baseline)
-        .complexity(Complexity::Low)
-        .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-        .intra_frame_period(IntraFramePeriod::from_num_frames(period))
-        .num_threads(1)
-        .skip_frames(false)
-        .scene_change_detect(false);
-    let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), settings)
-        .map_err(|source| LinkError::Codec { what: "encoder", source })?;
-    raw::silence(&mut encoder)?;
-    Ok(encoder)
+fn fill(parameters: &mut SEncParamExt, config: &H264Config) {
+    let side = |pixels: usize| c_int::try_from(pixels).unwrap_or(0);
+    let bitrate = c_int::try_from(config.bitrate_bps).unwrap_or(c_int::MAX);
+    parameters.iUsageType = CAMERA_VIDEO_REAL_TIME;
+    parameters.iPicWidth = side(config.width);
+    parameters.iPicHeight = side(config.height);
+    parameters.iTargetBitrate = bitrate;
+    parameters.fMaxFrameRate = config.fps as f32;
+    // Of the codec's rate controls the one that knows when pictures were captured, and the one with the steadiest sizes.
+    parameters.iRCMode = RC_TIMESTAMP_MODE;
+    parameters.bEnableFrameSkip = false;
+    parameters.iComplexityMode = LOW_COMPLEXITY;
+    parameters.uiIntraPeriod = 0;
+    parameters.eSpsPpsIdStrategy = CONSTANT_ID;
+    parameters.iMultipleThreadIdc = 1;
+    parameters.bEnableSceneChangeDetect = false;
+    parameters.iSpatialLayerNum = 1;
+    parameters.iTemporalLayerNum = 1;
+    parameters.bEnableLongTermReference = true;
+    // As soon as the one before is confirmed: the nearer a reference, the smaller the picture that goes back to it.
+    parameters.iLtrMarkPeriod = 1;
+    let layer = &mut parameters.sSpatialLayers[0];
+    layer.uiProfileIdc = PRO_BASELINE;
+    layer.iVideoWidth = side(config.width);
+    layer.iVideoHeight = side(config.height);
+    layer.fFrameRate = config.fps as f32;
+    layer.iSpatialBitrate = bitrate;
+    layer.iMaxSpatialBitrate = bitrate;
+    layer.sSliceArgument.uiSliceMode = SM_SINGLE_SLICE;
+    layer.sSliceArgument.uiSliceNum = 1;
 }
 
 impl VideoEncoder for H264Encoder {
@@ -124,41 +226,59 @@ impl VideoEncoder for H264Encoder {
         &mut self,
         picture: I420<'_>,
         capture_us: u64,
-        force_keyframe: bool,
+        reference: Reference,
     ) -> Result<Option<EncodedFrame>, LinkError> {
-        if (picture.width, picture.height) != (self.config.width, self.config.height) {
-            let (width, height, fps) = (picture.width, picture.height, self.config.fps);
-            return Err(LinkError::VideoSpec { width, height, fps, reason: "the encoder was made for another size" });
+        self.config.check_picture(&picture)?;
+        let reference =
+            if self.config.keyframe_due(self.keyframe_us, capture_us) { Reference::Keyframe } else { reference };
+        let mut plan = self.references.plan(reference);
+        let Some((mut data, mut header)) = self.encode_by(&plan, &picture, capture_us)? else { return Ok(None) };
+        if !self.references.fulfils(&plan, &header) {
+            // Nobody has seen that picture, so that a keyframe may take its place.
+            plan = self.references.plan(Reference::Keyframe);
+            match self.encode_by(&plan, &picture, capture_us)? {
+                Some(second) => (data, header) = second,
+                None => return Ok(None),
+            }
         }
-        picture.check()?;
-        // Before the first picture there is nothing to force: it is a keyframe anyway.
-        if force_keyframe && self.running {
-            self.encoder.force_intra_frame();
+        let recovers_from_us = self.references.coded(&plan, capture_us, &header);
+        let (data, keyframe) = (Bytes::from(data), header.idr_pic_id.is_some());
+        self.budget.spend(data.len());
+        if keyframe {
+            self.keyframe_us = Some(capture_us);
         }
-        let half = picture.width / 2;
-        let source = YUVSlices::new(
-            (picture.y, picture.u, picture.v),
-            (picture.width, picture.height),
-            (picture.width, half, half),
-        );
-        let stream = self
-            .encoder
-            .encode_at(&source, Timestamp::from_millis(capture_us / 1000))
-            .map_err(|source| LinkError::Codec { what: "encoding", source })?;
-        self.running = true;
-        let keyframe = stream.frame_type() == FrameType::IDR;
-        let data = stream.to_vec();
-        Ok((!data.is_empty()).then(|| EncodedFrame { data: Bytes::from(data), capture_us, keyframe }))
+        Ok(Some(EncodedFrame { data, capture_us, keyframe, recovers_from_us, ..Default::default() }))
+    }
+
+    fn acknowledge(&mut self, capture_us: u64) {
+        self.references.acknowledge(capture_us);
     }
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), LinkError> {
-        let old = self.config.bitrate_bps;
         self.config.bitrate_bps = check_bitrate(bps)?;
-        if self.running {
-            raw::change_bitrate(&mut self.encoder, old, bps)
-        } else {
-            self.encoder = make(&self.config)?;
-            Ok(())
-        }
+        Ok(())
+    }
+
+    fn set_frame_rate(&mut self, fps: f64) -> Result<(), LinkError> {
+        let config = H264Config { fps, ..self.config };
+        config.check()?;
+        self.encoder.set_frame_rate(fps as f32)?;
+        self.config = config;
+        Ok(())
+    }
+
+    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), LinkError> {
+        let config = H264Config { keyframe_interval_s: seconds, ..self.config };
+        config.check()?;
+        self.config = config;
+        Ok(())
+    }
+
+    fn bitrate_bps(&self) -> u32 {
+        self.config.bitrate_bps
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.config.width, self.config.height)
     }
 }

@@ -1,11 +1,24 @@
 //! Pictures and their coding: H.264 without B-frames, one access unit a picture, Annex B.
 
+mod bits;
+mod budget;
+mod continuity;
 mod decoder;
 mod encoder;
+#[cfg(feature = "gstreamer")]
+mod gst;
+#[cfg(feature = "gstreamer")]
+mod gst_elements;
+mod long_term;
 mod raw;
+mod scale;
+mod slice_header;
 
 pub use decoder::H264Decoder;
 pub use encoder::{H264Config, H264Encoder};
+#[cfg(feature = "gstreamer")]
+pub use gst::GstEncoder;
+pub use scale::Planes;
 
 use crate::LinkError;
 use bytes::Bytes;
@@ -41,7 +54,7 @@ impl I420<'_> {
 }
 
 /// One coded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodedFrame {
     /// Annex B access unit; a keyframe starts with its parameter sets.
     pub data: Bytes,
@@ -49,6 +62,16 @@ pub struct EncodedFrame {
     pub capture_us: u64,
     /// Whether decoding can start here.
     pub keyframe: bool,
+    /// Which camera; 0 is the front.
+    pub camera: u8,
+    /// Capture time of the long-term reference when this picture refers to nothing but that one; a decoder that has it
+    /// can go on here whatever it missed in between.
+    pub recovers_from_us: Option<u64>,
+    /// When encoding began, on the clock of `capture_us`, microseconds; 0 when unknown. Filled by who calls the encoder.
+    pub encode_started_us: u64,
+    /// When encoding had ended, on the clock of `capture_us`, microseconds; 0 when unknown. Filled by who calls the
+    /// encoder.
+    pub encoded_us: u64,
 }
 
 /// One decoded picture, I420, tightly packed.
@@ -70,9 +93,39 @@ pub struct DecodedPicture {
     pub decoded_us: u64,
     /// The in-picture timecode's counter; 0 when it could not be read.
     pub sequence: u32,
+    /// Which camera; 0 is the front. The decoder does not know and leaves 0.
+    pub camera: u8,
+    /// How long decoding and unpacking took, microseconds.
+    pub decode_took_us: u64,
+    /// When it passed each stage; only from a [`SeatLink`](crate::SeatLink) that knows the vehicle's clock.
+    pub times: Option<crate::FrameTimes>,
+}
+
+impl DecodedPicture {
+    /// Borrowed, as encoders want it.
+    #[must_use]
+    pub fn as_i420(&self) -> I420<'_> {
+        I420 { width: self.width, height: self.height, y: &self.y, u: &self.u, v: &self.v }
+    }
+}
+
+/// What a picture may refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reference {
+    /// The picture before it: the cheapest, for receivers that have decoded everything.
+    #[default]
+    Previous,
+    /// Nothing but the newest long-term reference that every receiver is known to have decoded
+    /// ([`VideoEncoder::acknowledge`]): repairs a loss at the price of a somewhat larger picture. A keyframe when there is
+    /// no such reference.
+    Acknowledged,
+    /// Nothing: a keyframe, where anyone can start.
+    Keyframe,
 }
 
 /// Turns pictures into access units. One instance serves one camera; hardware encoders implement it too.
+///
+/// Another picture size is another encoder, which starts with a keyframe.
 pub trait VideoEncoder: Send {
     /// Encodes one picture; `None` when the encoder left it out to hold the bitrate.
     ///
@@ -82,14 +135,36 @@ pub trait VideoEncoder: Send {
         &mut self,
         picture: I420<'_>,
         capture_us: u64,
-        force_keyframe: bool,
+        reference: Reference,
     ) -> Result<Option<EncodedFrame>, LinkError>;
+
+    /// Every receiver has decoded the picture captured at `capture_us` and all it depends on. Times that are unknown or
+    /// older than one already acknowledged change nothing.
+    fn acknowledge(&mut self, capture_us: u64);
 
     /// Changes the target from the next picture on, without a keyframe.
     ///
     /// # Errors
     /// When `bps` is outside the encoder's range.
     fn set_bitrate(&mut self, bps: u32) -> Result<(), LinkError>;
+
+    /// Tells how many pictures a second will come from now on, without a keyframe: the bitrate is shared out among them.
+    ///
+    /// # Errors
+    /// When `fps` is outside the encoder's range.
+    fn set_frame_rate(&mut self, fps: f64) -> Result<(), LinkError>;
+
+    /// Changes the longest time between keyframes, seconds; `None` for keyframes only when asked for.
+    ///
+    /// # Errors
+    /// When the interval is outside the encoder's range.
+    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), LinkError>;
+
+    /// Target, bits per second.
+    fn bitrate_bps(&self) -> u32;
+
+    /// Width and height, pixels.
+    fn size(&self) -> (usize, usize);
 }
 
 /// What a vehicle's camera stream looks like.

@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use futures_util::{SinkExt, StreamExt};
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
-use link::{FromSeat, FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec, timecode};
+use link::video::Planes;
+use link::{CameraStreamer, FromSeat, FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ fn forward(peers: &Mutex<Peers>, from: &str, signal: Signal) {
         None => {
             if let Some(tx) = peers.connected.get(from) {
                 let message = format!("{to} is not connected");
-                let _ = tx.send(Signal::Error { session: Some(session), message });
+                let _ = tx.send(Signal::Error { session: Some(session), message, code: None });
             }
         }
     }
@@ -131,17 +131,16 @@ impl Vehicle {
         let hello =
             v1::Hello { vehicle_id: "car".into(), width: spec.width, height: spec.height, ..Default::default() };
         let origin = Instant::now();
-        let link = VehicleLink::start_with_clock(runtime.handle(), control_plane, hello, spec, origin).unwrap();
+        let link = VehicleLink::start_with_clock(runtime.handle(), control_plane, hello, &[spec], origin).unwrap();
         let link = Arc::new(link);
-        let (heard, stop, keyframe) =
-            (Heard::default(), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (heard, stop) = (Heard::default(), Arc::new(AtomicBool::new(false)));
         let core = {
-            let (link, heard, stop, keyframe) = (link.clone(), heard.clone(), stop.clone(), keyframe.clone());
-            std::thread::spawn(move || core(&link, &heard, &stop, &keyframe))
+            let (link, heard, stop) = (link.clone(), heard.clone(), stop.clone());
+            std::thread::spawn(move || core(&link, &heard, &stop))
         };
         let camera = {
             let (link, stop) = (link.clone(), stop.clone());
-            std::thread::spawn(move || camera(&link, spec, &stop, &keyframe))
+            std::thread::spawn(move || camera(link, spec, &stop))
         };
         Vehicle { heard, link, stop, threads: vec![core, camera] }
     }
@@ -164,7 +163,7 @@ impl Drop for Vehicle {
     }
 }
 
-fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool, keyframe: &AtomicBool) {
+fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool) {
     let mut sequence = 0;
     while !stop.load(Ordering::Relaxed) {
         sequence += 1;
@@ -182,7 +181,6 @@ fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool, keyframe: &AtomicB
         });
         while let Some(message) = link.try_recv() {
             match &message.body {
-                FromSeatBody::KeyframeWanted => keyframe.store(true, Ordering::Relaxed),
                 FromSeatBody::Request(request) => {
                     let response = v1::SeatResponse { id: request.id, accepted: true, ..Default::default() };
                     let event = v1::vehicle_event::Event::Response(response);
@@ -204,24 +202,19 @@ pub fn draw(y: &mut [u8], width: usize, frame: u32) {
     }
 }
 
-fn camera(link: &VehicleLink, spec: VideoSpec, stop: &AtomicBool, keyframe: &AtomicBool) {
+fn camera(link: Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) {
     let (width, height) = (spec.width as usize, spec.height as usize);
-    let mut encoder = H264Encoder::new(H264Config::new(width, height, spec.fps)).unwrap();
-    let mut y = vec![0; width * height];
+    let mut streamer = CameraStreamer::new(link.clone(), 0).unwrap();
     let (u, v) = (vec![120; width * height / 4], vec![135; width * height / 4]);
+    let mut picture = Planes { width, height, y: vec![0; width * height], u, v };
     let interval = (SECOND_US as f64 / spec.fps) as u64;
     for sequence in 0.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let capture_us = link.now_us();
-        draw(&mut y, width, sequence);
-        assert!(timecode::stamp(&mut y, width, height, sequence, capture_us));
-        let picture = I420 { width, height, y: &y, u: &u, v: &v };
-        let force = keyframe.swap(false, Ordering::Relaxed);
-        if let Some(frame) = encoder.encode(picture, capture_us, force).unwrap() {
-            link.send_frame(frame);
-        }
+        draw(&mut picture.y, width, sequence);
+        streamer.stream(&mut picture, capture_us).unwrap();
         let left = (capture_us + interval).saturating_sub(link.now_us());
         std::thread::sleep(Duration::from_micros(left));
     }

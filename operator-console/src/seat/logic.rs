@@ -352,8 +352,7 @@ impl SeatLogic {
         Some(v1::CommandDatagram {
             seat_id: self.seat_id.clone(),
             inputs: self.sent.iter().cloned().collect(),
-            ping: None,
-            report: None,
+            ..Default::default()
         })
     }
 

@@ -86,7 +86,8 @@ impl View {
     pub fn new(spec: &CameraSpec, ego: &Pose2) -> Self {
         let (width, height) = (spec.width as f64, spec.height as f64);
         let half = 0.5 * within(spec.horizontal_fov_rad, 0.05, 3.0, 1.2);
-        let heading_rad = coordinate(ego.heading_rad);
+        let (along_y, along_x) = coordinate(ego.heading_rad).sin_cos();
+        let heading_rad = coordinate(ego.heading_rad) + within(spec.yaw_rad, -7.0, 7.0, 0.0);
         let (sin, cos) = heading_rad.sin_cos();
         let (pitch_sin, pitch_cos) = within(spec.pitch_rad, -1.2, 1.2, 0.0).sin_cos();
         let forward = within(spec.forward_m, -50.0, 50.0, 0.0);
@@ -100,7 +101,7 @@ impl View {
             heading_rad,
             lens_m: within(spec.height_m, 0.05, 500.0, 1.4),
             centre: [0.5 * width, 0.5 * height],
-            position: [coordinate(ego.x_m) + forward * cos, coordinate(ego.y_m) + forward * sin],
+            position: [coordinate(ego.x_m) + forward * along_x, coordinate(ego.y_m) + forward * along_y],
             heading: [cos, sin],
             pitch: [pitch_cos, pitch_sin],
             spread: half.tan() / steepest.min(1.0),

@@ -258,8 +258,7 @@ impl ScriptedOperator {
         out.command = Some(CommandDatagram {
             seat_id: self.config.seat_id.clone(),
             inputs: self.inputs.iter().cloned().collect(),
-            ping: None,
-            report: None,
+            ..Default::default()
         });
     }
 }

@@ -1,15 +1,14 @@
-//! The camera's thread: draws the newest scene, stamps the timecode, encodes, sends and records. A scene that was not
-//! drawn in time is replaced, never queued.
+//! A camera's thread: draws the newest scene, streams it to the seats and records it. A scene that was not drawn in time is
+//! replaced, never queued.
 
 use crate::scribe;
-use link::timecode;
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
-use link::{LinkError, VehicleLink};
+use link::video::Planes;
+use link::{CameraStreamer, LinkError};
 use recorder::RecorderHandle;
 use sim::camera::{Camera, CameraSpec, Picture};
 use sim::scene::SceneSnapshot;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Frames a second.
@@ -20,7 +19,6 @@ pub const FPS: f64 = 30.0;
 pub struct Shutter {
     scene: Mutex<Option<(u64, SceneSnapshot)>>,
     ready: Condvar,
-    keyframe: AtomicBool,
     stop: AtomicBool,
     /// Scenes replaced before they were drawn.
     pub missed: AtomicU64,
@@ -34,11 +32,6 @@ impl Shutter {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
         self.ready.notify_one();
-    }
-
-    /// The next picture is coded as a keyframe.
-    pub fn want_keyframe(&self) {
-        self.keyframe.store(true, Ordering::Relaxed);
     }
 
     /// Ends the thread.
@@ -62,7 +55,7 @@ impl Shutter {
     }
 }
 
-/// The camera's thread until the shutter closes. `epoch_ns` is the wall time of the vehicle's clock's zero.
+/// A camera's thread until the shutter closes. `epoch_ns` is the wall time of the vehicle's clock's zero.
 ///
 /// # Errors
 /// [`LinkError`] when the encoder refuses its settings or a picture.
@@ -70,28 +63,26 @@ pub fn run(
     shutter: &Shutter,
     mut camera: Camera,
     spec: &CameraSpec,
-    link: &Arc<VehicleLink>,
+    mut streamer: CameraStreamer,
     recorder: &RecorderHandle,
     epoch_ns: u64,
 ) -> Result<(), LinkError> {
-    let mut picture = Picture::new(spec.width, spec.height);
-    let mut encoder = H264Encoder::new(H264Config::new(spec.width, spec.height, FPS))?;
-    let mut bitrate = encoder.bitrate_bps();
+    let mut drawn = Picture::new(spec.width, spec.height);
+    let mut picture = Planes { width: spec.width, height: spec.height, ..Default::default() };
     let mut sequence = 0u32;
     while let Some((capture_us, scene)) = shutter.next() {
-        camera.draw(&scene, &mut picture);
-        timecode::stamp(&mut picture.y, spec.width, spec.height, sequence, capture_us);
-        let wanted = link.stats().target_bitrate_bps as u32;
-        if wanted > 0 && wanted.abs_diff(bitrate) > bitrate / 20 && encoder.set_bitrate(wanted).is_ok() {
-            bitrate = wanted;
-        }
-        let force = shutter.keyframe.swap(false, Ordering::Relaxed);
-        let source = I420 { width: spec.width, height: spec.height, y: &picture.y, u: &picture.u, v: &picture.v };
-        if let Some(frame) = encoder.encode(source, capture_us, force)? {
+        camera.draw(&scene, &mut drawn);
+        // The streamer takes planes by name, the camera draws into its own: swapping costs nothing.
+        std::mem::swap(&mut picture.y, &mut drawn.y);
+        std::mem::swap(&mut picture.u, &mut drawn.u);
+        std::mem::swap(&mut picture.v, &mut drawn.v);
+        if let Some(frame) = streamer.stream(&mut picture, capture_us)? {
             recorder.push(scribe::picture(sequence, epoch_ns + capture_us * 1_000, &frame));
-            link.send_frame(frame);
+            sequence = sequence.wrapping_add(1);
         }
-        sequence = sequence.wrapping_add(1);
+        std::mem::swap(&mut picture.y, &mut drawn.y);
+        std::mem::swap(&mut picture.u, &mut drawn.u);
+        std::mem::swap(&mut picture.v, &mut drawn.v);
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(super) struct Control {
     pub config: BridgeConfig,
     pub link: Arc<VehicleLink>,
     pub recorder: RecorderThread,
-    pub shutter: Arc<Shutter>,
+    pub shutters: Vec<Arc<Shutter>>,
     pub desk: Arc<Desk>,
     pub journal: Journal,
     pub disengagements: Sender<Disengagement>,
@@ -103,7 +103,6 @@ impl Control {
                     if !message.watch_only && !message.seat_id.starts_with(crate::core::authority::STANDBY_PREFIX) {
                         self.people.push((message.session.clone(), message.seat_id.clone()));
                     }
-                    self.shutter.want_keyframe();
                     None
                 }
                 FromSeatBody::Disconnected { reason } => {
@@ -115,10 +114,6 @@ impl Control {
                 }
                 FromSeatBody::Command(datagram) => Some(SeatBody::Command(datagram)),
                 FromSeatBody::Request(request) => Some(SeatBody::Request(request)),
-                FromSeatBody::KeyframeWanted => {
-                    self.shutter.want_keyframe();
-                    None
-                }
                 FromSeatBody::Malformed(what) => {
                     tracing::warn!(seat = %message.seat_id, %what, "unreadable message of a seat");
                     None
@@ -225,7 +220,9 @@ impl Control {
     fn show(&mut self, now_us: u64, count: u64, sensors: &Sensors, tick: &Tick) {
         // 30 pictures a second out of 50 ticks: ticks 0, 2, 4 (rounded) of every five.
         if matches!(count % 5, 0 | 2 | 4) {
-            self.shutter.release(now_us, self.robot.snapshot());
+            for shutter in &self.shutters {
+                shutter.release(now_us, self.robot.snapshot());
+            }
         }
         if !count.is_multiple_of(STATE_EVERY) {
             return;

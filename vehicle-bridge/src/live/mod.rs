@@ -14,7 +14,7 @@ use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use link::video::VideoSpec;
-use link::{LinkError, VehicleLink};
+use link::{CameraStreamer, Identity, LinkError, VehicleLink};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::v1::Hello;
@@ -43,6 +43,8 @@ pub struct BridgeConfig {
     pub data_dir: PathBuf,
     /// Where finished episodes go.
     pub episodes_dir: PathBuf,
+    /// How many cameras: front, left, right, rear.
+    pub cameras: usize,
 }
 
 /// Why a bridge does not start or had to end.
@@ -100,19 +102,24 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let policy = newest_policy(&correspondence)?;
     let origin = Instant::now();
     let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
-    let spec = CameraSpec::front_720p();
-    let link = Arc::new(start_link(config, runtime, &car, &spec, origin)?);
+    let cameras = CameraSpec::around_720p(config.cameras);
+    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin)?);
     let recorder = RecorderThread::start(ThreadConfig {
         dir: correspondence.spool_dir.clone(),
         recorder: RecorderConfig::default(),
         queue_bytes: QUEUE_BYTES,
     })?;
-    let shutter = Arc::new(Shutter::default());
-    let camera = Camera::new(&config.network, spec.clone());
-    let camera_thread = {
-        let (shutter, link, handle) = (Arc::clone(&shutter), Arc::clone(&link), recorder.handle().clone());
-        spawn("camera", move || camera::run(&shutter, camera, &spec, &link, &handle, epoch_ns))
-    };
+    let mut shutters = Vec::new();
+    let mut camera_threads = Vec::new();
+    for (index, (_, spec)) in cameras.into_iter().enumerate() {
+        let shutter = Arc::new(Shutter::default());
+        shutters.push(Arc::clone(&shutter));
+        let camera = Camera::new(&config.network, spec.clone());
+        let streamer = CameraStreamer::new(Arc::clone(&link), index)?;
+        let handle = recorder.handle().clone();
+        let work = move || camera::run(&shutter, camera, &spec, streamer, &handle, epoch_ns);
+        camera_threads.push(spawn("camera", work));
+    }
     let desk = Arc::new(Desk::default());
     let (disengagements, disengagements_out) = unbounded();
     let (episodes, episodes_out) = unbounded();
@@ -144,7 +151,7 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         config: config.clone(),
         link: Arc::clone(&link),
         recorder,
-        shutter: Arc::clone(&shutter),
+        shutters: shutters.clone(),
         desk: Arc::clone(&desk),
         journal,
         disengagements,
@@ -158,12 +165,16 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         tick_us: 0.0,
     };
     let result = control.run(stop);
-    shutter.close();
+    shutters.iter().for_each(|shutter| shutter.close());
     desk.stop.store(true, Ordering::Relaxed);
-    let camera_result = camera_thread.join().map_err(|_| BridgeError::Thread("camera"));
+    let camera_results: Vec<_> =
+        camera_threads.into_iter().map(|thread| thread.join().map_err(|_| BridgeError::Thread("camera"))).collect();
     office_thread.join().map_err(|_| BridgeError::Thread("office"))?;
     result?;
-    Ok(camera_result??)
+    for camera in camera_results {
+        camera??;
+    }
+    Ok(())
 }
 
 fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
@@ -176,24 +187,42 @@ fn start_link(
     config: &BridgeConfig,
     runtime: &tokio::runtime::Handle,
     car: &Embodiment,
-    spec: &CameraSpec,
+    cameras: &[(&str, CameraSpec)],
     origin: Instant,
 ) -> Result<VehicleLink, LinkError> {
+    let description = |(name, spec): &(&str, CameraSpec)| protocol::v1::Camera {
+        name: (*name).to_owned(),
+        width: spec.width as u32,
+        height: spec.height as u32,
+        horizontal_fov_rad: spec.horizontal_fov_rad,
+        height_m: spec.height_m,
+        pitch_rad: spec.pitch_rad,
+        yaw_rad: spec.yaw_rad,
+    };
+    let descriptions: Vec<_> = cameras.iter().map(description).collect();
+    let front = descriptions.first().cloned().unwrap_or_default();
     let hello = Hello {
         vehicle_id: config.vehicle.to_string(),
         embodiment: car.name.to_owned(),
         software: concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned(),
-        width: spec.width as u32,
-        height: spec.height as u32,
-        horizontal_fov_rad: spec.horizontal_fov_rad,
-        camera_height_m: spec.height_m,
-        camera_pitch_rad: spec.pitch_rad,
+        width: front.width,
+        height: front.height,
+        horizontal_fov_rad: front.horizontal_fov_rad,
+        camera_height_m: front.height_m,
+        camera_pitch_rad: front.pitch_rad,
         action_min: car.action.iter().map(|c| c.min).collect(),
         action_max: car.action.iter().map(|c| c.max).collect(),
         map: config.network.name().to_owned(),
+        cameras: descriptions,
     };
-    let video = VideoSpec { width: spec.width as u32, height: spec.height as u32, fps: camera::FPS };
-    VehicleLink::start_with_clock(runtime, &config.control_plane, hello, video, origin)
+    let video = |(_, spec): &(&str, CameraSpec)| VideoSpec {
+        width: spec.width as u32,
+        height: spec.height as u32,
+        fps: camera::FPS,
+    };
+    let video: Vec<_> = cameras.iter().map(video).collect();
+    let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
+    VehicleLink::start_as(runtime, &config.control_plane, hello, &video, origin, Some(identity))
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.

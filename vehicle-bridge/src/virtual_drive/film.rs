@@ -5,7 +5,7 @@ use super::DriveError;
 use crate::scribe::{self, Scribe};
 use crate::sim_robot::SimRobot;
 use link::timecode;
-use link::video::{H264Config, H264Encoder, I420, VideoEncoder};
+use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 use recorder::{Message, topics};
 use sim::camera::{Camera, CameraSpec, Picture};
 use sim::road::RoadNetwork;
@@ -60,7 +60,8 @@ impl Film {
             timecode::stamp(&mut picture.y, spec.width, spec.height, index as u32, *at_us);
             let Picture { width, height, y, u, v } = &picture;
             let source = I420 { width: *width, height: *height, y, u, v };
-            let frame = encoder.encode(source, *at_us, index == 0)?;
+            // The first is a keyframe anyway.
+            let frame = encoder.encode(source, *at_us, Reference::Previous)?;
             let Some(frame) = frame else { continue };
             let sequence = scribe.next(&topics::CAMERA_FRONT);
             messages.push(scribe::picture(sequence, scribe.wall_ns(*at_us), &frame));

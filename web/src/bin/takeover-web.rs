@@ -38,7 +38,7 @@ async fn run() -> anyhow::Result<()> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let server = web::Server::start(web::WebConfig { addr: options.addr, data_dir: options.data }).await?;
+    let server = web::Server::start(web::WebConfig { addr: options.addr, ..web::WebConfig::new(options.data) }).await?;
     println!("http://{}", server.addr());
     stop_asked().await.context("cannot listen for Ctrl-C")?;
     server.shutdown().await;

@@ -4,8 +4,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use protocol::Embodiment;
 use protocol::v1::{Author, Mode, Reason, TakeoverCause};
+use protocol::{Channel, Embodiment, Failure};
 use std::sync::LazyLock;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -26,19 +26,35 @@ pub async fn vehicle() -> Response {
     page(HTML, include_str!("../../static/vehicle.html"))
 }
 
+/// A seat that drives.
+pub async fn seat() -> Response {
+    // Isolated from other sites' pages, the browser gives this one a clock of microseconds instead of tenths of
+    // milliseconds.
+    let isolated = [("cross-origin-opener-policy", "same-origin"), ("cross-origin-embedder-policy", "require-corp")];
+    (isolated, page(HTML, include_str!("../../static/seat.html"))).into_response()
+}
+
+macro_rules! scripts {
+    ($($name:literal)*) => { [$(($name, include_str!(concat!("../../static/", $name)))),*] };
+}
+
+/// Every script but the one that is made from [`protocol`].
+const SCRIPTS: [(&str, &str); 22] = scripts!(
+    "account.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js" "dashboard.js" "dom.js"
+    "driver.js" "estop.js" "hud.js" "input.js" "mapping.js" "messages.js" "picture.js" "protobuf.js" "requests.js"
+    "seat.js" "session.js" "timecode.js" "vehicle.js"
+);
+
 /// What the pages load.
 pub async fn file(Path(file): Path<String>) -> Response {
     match file.as_str() {
         "style.css" => page(CSS, include_str!("../../static/style.css")),
-        "dashboard.js" => page(JAVASCRIPT, include_str!("../../static/dashboard.js")),
-        "dom.js" => page(JAVASCRIPT, include_str!("../../static/dom.js")),
-        "chart.js" => page(JAVASCRIPT, include_str!("../../static/chart.js")),
-        "protobuf.js" => page(JAVASCRIPT, include_str!("../../static/protobuf.js")),
-        "seat.js" => page(JAVASCRIPT, include_str!("../../static/seat.js")),
-        "camera.js" => page(JAVASCRIPT, include_str!("../../static/camera.js")),
+        "seat.css" => page(CSS, include_str!("../../static/seat.css")),
         "labels.js" => page(JAVASCRIPT, labels()),
-        "vehicle.js" => page(JAVASCRIPT, include_str!("../../static/vehicle.js")),
-        _ => (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
+        name => match SCRIPTS.iter().find(|(script, _)| *script == name) {
+            Some((_, text)) => page(JAVASCRIPT, text),
+            None => (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
+        },
     }
 }
 
@@ -48,12 +64,18 @@ fn labels() -> &'static str {
     static MODULE: LazyLock<String> = LazyLock::new(|| {
         let car = Embodiment::ackermann_car();
         let channels: Vec<_> = car.observation.iter().map(|channel| channel.name).collect();
+        let failures: serde_json::Map<_, _> =
+            Failure::ALL.iter().map(|f| (f.code().to_owned(), f.advice().into())).collect();
+        let action = |c: &Channel| serde_json::json!({ "name": c.name, "min": c.min, "max": c.max });
+        let actions: Vec<_> = car.action.iter().map(action).collect();
         [
             constant("MODES", &words(|code| Mode::try_from(code).ok().map(Mode::label))),
             constant("AUTHORS", &words(|code| Author::try_from(code).ok().map(Author::label))),
             constant("REASONS", &words(|code| Reason::try_from(code).ok().map(Reason::label))),
             constant("CAUSES", &words(|code| TakeoverCause::try_from(code).ok().map(TakeoverCause::label))),
+            constant("FAILURES", &failures.into()),
             constant("OBSERVATIONS", &serde_json::json!({ car.name: channels })),
+            constant("EMBODIMENTS", &serde_json::json!({ car.name: { "action": actions } })),
         ]
         .concat()
     });

@@ -1,20 +1,25 @@
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::reply::{ApiError, ApiResult, Params};
-use crate::signal::{MAX_CONNECTIONS, MAX_MESSAGE, Party, serve_peer};
+use crate::signal::{Identity, MAX_CONNECTIONS, MAX_MESSAGE, Party, serve_peer};
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use protocol::{SeatId, VehicleId};
+use protocol::signalling::normal_fingerprint;
+use protocol::{Failure, SeatId, VehicleId};
 use serde::Deserialize;
 
-/// Who connects: exactly one of the two.
+/// Who connects: a vehicle or a seat, and the certificate it will use.
 #[derive(Debug, Deserialize)]
 pub struct Who {
     vehicle: Option<VehicleId>,
     seat: Option<SeatId>,
+    fingerprint: Option<String>,
+    /// The certificate stays the same for good: the name is bound to it.
+    #[serde(default)]
+    pin: bool,
 }
 
 /// The signalling WebSocket.
@@ -30,6 +35,7 @@ pub async fn connect(
         _ => return Err(ApiError::invalid("connect with either ?vehicle=ID or ?seat=ID")),
     };
     same_origin(&headers)?;
+    let peer = identify(&app, party, who.fingerprint, who.pin).await?;
     let upgrade = upgrade.map_err(|e| ApiError::Client(e.status(), e.body_text()))?;
     let counts = app.hub.counts();
     if counts.vehicles + counts.seats >= MAX_CONNECTIONS {
@@ -39,7 +45,31 @@ pub async fn connect(
         ));
     }
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
-    Ok(upgrade.on_upgrade(async move |socket| serve_peer(socket, &app.hub, party, app.stop.clone()).await))
+    Ok(upgrade.on_upgrade(async move |socket| serve_peer(socket, &app.hub, &app.ice, peer, app.stop.clone()).await))
+}
+
+/// Checks the certificate that a peer tells against the one that is pinned for its name, or pins it.
+async fn identify(app: &App, party: Party, told: Option<String>, pin: bool) -> ApiResult<Identity> {
+    let fingerprint = match told {
+        None => None,
+        Some(text) => Some(normal_fingerprint(&text).ok_or_else(|| {
+            ApiError::invalid(format!("fingerprint {text:?} is not valid: 32 bytes in hexadecimal with colons"))
+        })?),
+    };
+    let pinned = match &fingerprint {
+        Some(fingerprint) if pin => Some(app.store.pin(&party, fingerprint).await?),
+        _ => app.store.pinned(&party).await?,
+    };
+    if pinned.is_some() && pinned != fingerprint {
+        tracing::warn!("{party} came with another certificate than the pinned one and was turned away");
+        let text = format!(
+            "{}: {party} is bound to another certificate. {}",
+            Failure::IdentityChanged,
+            Failure::IdentityChanged.advice()
+        );
+        return Err(ApiError::Client(StatusCode::FORBIDDEN, text));
+    }
+    Ok(Identity { party, fingerprint })
 }
 
 /// A page of another site, open in the browser of somebody who can reach this server, must not call vehicles. Programs

@@ -1,6 +1,6 @@
 use axum::extract::ws::Utf8Bytes;
 use protocol::signalling::Signal;
-use protocol::{SeatId, VehicleId};
+use protocol::{Failure, SeatId, VehicleId};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,25 @@ pub enum Party {
     Vehicle(VehicleId),
     /// An operator's seat.
     Seat(SeatId),
+}
+
+impl Party {
+    /// Its name, without its role.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Vehicle(id) => id.as_str(),
+            Self::Seat(id) => id.as_str(),
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its role and name.
+    pub party: Party,
+    /// SHA-256 fingerprint of its certificate, as it told and, if pinned, as it was pinned.
+    pub fingerprint: Option<String>,
 }
 
 impl fmt::Display for Party {
@@ -120,16 +139,23 @@ impl Hub {
     }
 
     /// Takes one message of `from` and hands it, unchanged, to the other side; else answers with what is wrong.
-    pub fn handle(&self, from: &Party, text: &Utf8Bytes) -> Option<Signal> {
+    pub fn handle(&self, from: &Identity, text: &Utf8Bytes) -> Option<Signal> {
         let mut state = self.state();
         let refusal = match serde_json::from_str::<Signal>(text) {
-            Ok(signal) => match state.deliver(from, &signal, text) {
-                Ok(()) => None,
-                // Ending what has ended already is no mistake.
-                Err(_) if matches!(signal, Signal::Bye { .. }) => None,
-                Err(message) => Some(Signal::Error { session: signal.session().map(str::to_owned), message }),
-            },
-            Err(e) => Some(Signal::Error { session: None, message: format!("this is no signalling message: {e}") }),
+            Ok(mut signal) => {
+                match vouch(from, &mut signal, text).and_then(|text| state.deliver(&from.party, &signal, &text)) {
+                    Ok(()) => None,
+                    // Ending what has ended already is no mistake.
+                    Err(_) if matches!(signal, Signal::Bye { .. }) => None,
+                    Err((code, message)) => {
+                        Some(Signal::Error { session: signal.session().map(str::to_owned), message, code: Some(code) })
+                    }
+                }
+            }
+            Err(e) => {
+                let message = format!("this is no signalling message: {e}");
+                Some(Signal::Error { session: None, message, code: Some(Failure::Malformed) })
+            }
         };
         match &refusal {
             None => state.counts.forwarded += 1,
@@ -139,15 +165,28 @@ impl Hub {
     }
 }
 
+/// Why a message was not delivered.
+type Refusal = (Failure, String);
+
+/// Writes what is known of the sender's certificate into a message that names it, whatever the sender wrote there.
+fn vouch(from: &Identity, signal: &mut Signal, text: &Utf8Bytes) -> Result<Utf8Bytes, Refusal> {
+    let Some(vouched) = signal.vouched_mut() else { return Ok(text.clone()) };
+    if *vouched == from.fingerprint {
+        return Ok(text.clone());
+    }
+    vouched.clone_from(&from.fingerprint);
+    serde_json::to_string(signal).map(Utf8Bytes::from).map_err(|e| (Failure::Malformed, e.to_string()))
+}
+
 impl State {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
     }
 
-    fn deliver(&mut self, from: &Party, signal: &Signal, text: &Utf8Bytes) -> Result<(), String> {
+    fn deliver(&mut self, from: &Party, signal: &Signal, text: &Utf8Bytes) -> Result<(), Refusal> {
         let Some(name) = signal.session() else {
-            return Err("an error without a session has no addressee".into());
+            return Err((Failure::Refused, "a message without a session has no addressee".into()));
         };
         if let Signal::Call { seat, vehicle, .. } = signal {
             self.call(from, name, seat, vehicle)?;
@@ -160,20 +199,22 @@ impl State {
         sent
     }
 
-    fn call(&mut self, from: &Party, name: &str, seat: &SeatId, vehicle: &VehicleId) -> Result<(), String> {
+    fn call(&mut self, from: &Party, name: &str, seat: &SeatId, vehicle: &VehicleId) -> Result<(), Refusal> {
+        let refused = |message: String| Err((Failure::Refused, message));
         if *from != Party::Seat(seat.clone()) {
-            return Err(format!("{from} cannot call as seat {seat}: connect as that seat"));
+            return refused(format!("{from} cannot call as seat {seat}: connect as that seat"));
         }
         if name.is_empty() || name.len() > MAX_SESSION || name.chars().any(char::is_control) {
-            return Err(format!(
+            return refused(format!(
                 "session {name:?} is not valid: use 1 to {MAX_SESSION} bytes without control characters"
             ));
         }
         if self.sessions.get(name).is_some_and(|s| s.seat != *seat || s.vehicle != *vehicle) {
-            return Err(format!("session {name:?} belongs to others: choose another name"));
+            return refused(format!("session {name:?} belongs to others: choose another name"));
         }
         if !self.peers.contains_key(&Party::Vehicle(vehicle.clone())) {
-            return Err(format!("vehicle {vehicle} is offline: start it, or call again when it is connected"));
+            let message = format!("vehicle {vehicle} is offline: start it, or call again when it is connected");
+            return Err((Failure::VehicleNotRegistered, message));
         }
         let last_used = self.tick();
         self.sessions.insert(name.to_owned(), Session { seat: seat.clone(), vehicle: vehicle.clone(), last_used });
@@ -195,9 +236,10 @@ impl State {
         gone.map(|name| self.sessions.remove(&name));
     }
 
-    fn other_side(&mut self, from: &Party, name: &str, signal: &Signal) -> Result<Party, String> {
+    fn other_side(&mut self, from: &Party, name: &str, signal: &Signal) -> Result<Party, Refusal> {
         let now = self.tick();
-        let unknown = || format!("session {name:?} is unknown here: call the vehicle again");
+        let unknown = || (Failure::SessionUnknown, format!("session {name:?} is unknown here: call the vehicle again"));
+        let wrong_way = || Err((Failure::Refused, "the vehicle makes the offer, the seat answers".to_owned()));
         let session = self.sessions.get_mut(name).ok_or_else(unknown)?;
         let (seat, vehicle) = (Party::Seat(session.seat.clone()), Party::Vehicle(session.vehicle.clone()));
         if *from != seat && *from != vehicle {
@@ -205,8 +247,7 @@ impl State {
             return Err(unknown());
         }
         match (signal, from) {
-            (Signal::Offer { .. }, Party::Seat(_)) => Err("the vehicle makes the offer, the seat answers".into()),
-            (Signal::Answer { .. }, Party::Vehicle(_)) => Err("the vehicle makes the offer, the seat answers".into()),
+            (Signal::Offer { .. }, Party::Seat(_)) | (Signal::Answer { .. }, Party::Vehicle(_)) => wrong_way(),
             _ => {
                 session.last_used = now;
                 Ok(if *from == seat { vehicle } else { seat })
@@ -214,14 +255,15 @@ impl State {
         }
     }
 
-    fn send(&mut self, to: &Party, text: &Utf8Bytes) -> Result<(), String> {
+    fn send(&mut self, to: &Party, text: &Utf8Bytes) -> Result<(), Refusal> {
         let Some(peer) = self.peers.get(to) else {
-            return Err(format!("{to} is not connected to signalling right now; a picture that runs goes on"));
+            let message = format!("{to} is not connected to signalling right now; a picture that runs goes on");
+            return Err((Failure::PeerOffline, message));
         };
         peer.queue.try_send(text.clone()).map_err(|_| {
             // Dropping its queue ends the connection; the peer starts afresh instead of missing one message silently.
             self.peers.remove(to);
-            format!("{to} does not keep up and was disconnected: call again")
+            (Failure::PeerTooSlow, format!("{to} does not keep up and was disconnected: call again"))
         })
     }
 }
@@ -230,8 +272,8 @@ impl State {
 mod tests {
     use super::*;
 
-    fn seat(name: &str) -> Party {
-        Party::Seat(SeatId::new(name).unwrap())
+    fn seat(name: &str) -> Identity {
+        Identity { party: Party::Seat(SeatId::new(name).unwrap()), fingerprint: None }
     }
 
     fn car() -> Party {
@@ -275,6 +317,21 @@ mod tests {
         }
         assert_eq!(delivered, QUEUE);
         assert!(matches!(vehicle.queue.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));
+    }
+
+    #[test]
+    fn what_a_peer_claims_about_its_certificate_gives_way_to_what_is_known() {
+        let hub = Hub::default();
+        let mut vehicle = hub.register(&car());
+        let known = Identity { fingerprint: Some("AA".into()), ..seat("s") };
+        let claim = text(r#"{"type":"call","session":"x","seat":"s","vehicle":"car","vouched":"BB"}"#);
+        for (who, expected) in [(&known, Some("AA")), (&seat("s"), None)] {
+            assert_eq!(hub.handle(who, &claim), None);
+            let Signal::Call { vouched, .. } = serde_json::from_str(&vehicle.queue.try_recv().unwrap()).unwrap() else {
+                panic!("no call came");
+            };
+            assert_eq!(vouched.as_deref(), expected);
+        }
     }
 
     #[test]

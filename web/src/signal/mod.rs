@@ -2,7 +2,9 @@
 //! dies or a peer's WebSocket breaks, picture and control go on between the peers; only a peer's own `Bye` ends it.
 
 mod hub;
+mod ice;
 mod socket;
 
-pub use hub::{Hub, Party};
+pub use hub::{Hub, Identity, Party};
+pub use ice::{IceConfig, TurnAccess};
 pub use socket::{MAX_CONNECTIONS, MAX_MESSAGE, serve_peer};

@@ -1,5 +1,7 @@
-use super::hub::{Hub, Party};
+use super::hub::{Hub, Identity};
+use super::ice::IceConfig;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use protocol::Failure;
 use protocol::signalling::Signal;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -27,17 +29,28 @@ enum Next {
 }
 
 /// Serves one peer until it leaves, is replaced, falls silent or the server stops.
-pub async fn serve_peer(mut socket: WebSocket, hub: &Hub, party: Party, mut stop: watch::Receiver<bool>) {
-    let mut registered = hub.register(&party);
+pub async fn serve_peer(
+    mut socket: WebSocket,
+    hub: &Hub,
+    ice: &IceConfig,
+    peer: Identity,
+    mut stop: watch::Receiver<bool>,
+) {
+    let party = &peer.party;
+    let mut registered = hub.register(party);
     tracing::info!("{party} connected");
     let mut last_heard = Instant::now();
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Its first tick is at once: the welcome.
+    let mut welcome = interval(IceConfig::renew_after());
     let reason = loop {
         let next = tokio::select! {
+            biased;
+            _ = welcome.tick() => answer(&ice.welcome(party)),
             message = socket.recv() => {
                 last_heard = Instant::now();
-                heard(message, hub, &party)
+                heard(message, hub, &peer)
             }
             message = registered.queue.recv() => match message {
                 Some(text) => Next::Send(Message::Text(text)),
@@ -61,7 +74,7 @@ pub async fn serve_peer(mut socket: WebSocket, hub: &Hub, party: Party, mut stop
             }
         }
     };
-    hub.leave(&party, registered.connection);
+    hub.leave(party, registered.connection);
     if let Some(frame) = reason {
         // The peer may be gone already; that is what closing is about.
         let _ = timeout(SEND, socket.send(Message::Close(Some(frame)))).await;
@@ -69,11 +82,12 @@ pub async fn serve_peer(mut socket: WebSocket, hub: &Hub, party: Party, mut stop
     tracing::info!("{party} disconnected");
 }
 
-fn heard(message: Option<Result<Message, axum::Error>>, hub: &Hub, party: &Party) -> Next {
+fn heard(message: Option<Result<Message, axum::Error>>, hub: &Hub, peer: &Identity) -> Next {
     match message {
-        Some(Ok(Message::Text(text))) => hub.handle(party, &text).map_or(Next::Wait, |refusal| answer(&refusal)),
+        Some(Ok(Message::Text(text))) => hub.handle(peer, &text).map_or(Next::Wait, |refusal| answer(&refusal)),
         Some(Ok(Message::Binary(_))) => {
-            answer(&Signal::Error { session: None, message: "send signalling as text, not as binary".into() })
+            let message = "send signalling as text, not as binary".into();
+            answer(&Signal::Error { session: None, message, code: Some(Failure::Malformed) })
         }
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Wait,
         Some(Ok(Message::Close(_)) | Err(_)) | None => Next::End(None),

@@ -3,6 +3,7 @@
 
 mod episodes;
 mod fleet;
+mod identities;
 mod policies;
 mod trips;
 mod vehicles;
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Each step brings the schema from its index to the next version. Never edit one that was released: append.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("identities.sql")];
 /// How long to wait for somebody who holds the database from outside.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;

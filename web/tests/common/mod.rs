@@ -15,9 +15,13 @@ pub struct Plane {
 
 impl Plane {
     pub fn start() -> Self {
+        Self::start_with(|_| ())
+    }
+
+    pub fn start_with(change: impl FnOnce(&mut WebConfig)) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let server = start(&runtime, folder.path(), "127.0.0.1:0");
+        let server = start(&runtime, folder.path(), "127.0.0.1:0", change);
         let client = Client::new(server.addr());
         Self { runtime, folder, client, server: Some(server) }
     }
@@ -33,15 +37,20 @@ impl Plane {
 
     /// Stops and starts on the same port and folder.
     pub fn restart(&mut self) {
+        self.restart_with(|_| ());
+    }
+
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut WebConfig)) {
         let addr = self.addr().to_string();
         self.stop();
-        self.server = Some(start(&self.runtime, self.folder.path(), &addr));
+        self.server = Some(start(&self.runtime, self.folder.path(), &addr, change));
         self.client = Client::new(self.addr());
     }
 }
 
-fn start(runtime: &tokio::runtime::Runtime, folder: &Path, addr: &str) -> Server {
-    let config = WebConfig { addr: addr.parse().unwrap(), data_dir: folder.to_owned() };
+fn start(runtime: &tokio::runtime::Runtime, folder: &Path, addr: &str, change: impl FnOnce(&mut WebConfig)) -> Server {
+    let mut config = WebConfig { addr: addr.parse().unwrap(), ..WebConfig::new(folder) };
+    change(&mut config);
     runtime.block_on(Server::start(config)).unwrap()
 }
 

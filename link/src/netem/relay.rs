@@ -1,0 +1,110 @@
+//! The path as a UDP relay: one peer sends to the relay, the relay sends on to the other, and back.
+
+use super::shell::{PATIENCE, Port, Shell, ShellStats};
+use super::{NetemError, PathSpec};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Relays datagrams between whoever sent to it last and one fixed address; it ends when this is dropped.
+#[derive(Debug)]
+pub struct UdpRelay {
+    shell: Shell,
+    address: SocketAddr,
+}
+
+/// IPv4 and UDP headers, bytes.
+const HEADERS: usize = 28;
+
+/// Answers to whoever sent last.
+struct Front {
+    socket: UdpSocket,
+    peer: Mutex<Option<SocketAddr>>,
+}
+
+/// Connected to the far peer.
+struct Back(UdpSocket);
+
+impl UdpRelay {
+    /// Listens on `listen` (port 0: any) and sends on to `to`. Forward is from the sender to `to`.
+    ///
+    /// # Errors
+    /// When an address cannot be used or a thread cannot be started.
+    pub fn start(
+        listen: SocketAddr,
+        to: SocketAddr,
+        spec: &PathSpec,
+        seed: u64,
+        each_thread: fn(),
+    ) -> Result<Self, NetemError> {
+        let failed = |what, address| move |source| NetemError::Socket { what, address, source };
+        let front = UdpSocket::bind(listen).map_err(failed("cannot listen on", listen))?;
+        let address = front.local_addr().map_err(failed("cannot listen on", listen))?;
+        let any: SocketAddr =
+            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let back = UdpSocket::bind(any).map_err(failed("cannot send from", any))?;
+        back.connect(to).map_err(failed("cannot send to", to))?;
+        for socket in [&front, &back] {
+            socket.set_read_timeout(Some(PATIENCE)).map_err(failed("cannot wait on", address))?;
+        }
+        let front = Arc::new(Front { socket: front, peer: Mutex::new(None) });
+        let shell = Shell::start(spec, seed, front, Arc::new(Back(back)), each_thread)?;
+        Ok(Self { shell, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> ShellStats {
+        self.shell.stats()
+    }
+}
+
+impl Port for Front {
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        Ok(unless_late(self.socket.recv_from(buffer))?.map(|(length, from)| {
+            *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
+            length
+        }))
+    }
+
+    fn send(&self, packet: &[u8]) -> io::Result<()> {
+        let peer = *self.peer.lock().unwrap_or_else(PoisonError::into_inner);
+        match peer {
+            Some(peer) => self.socket.send_to(packet, peer).map(|_| ()),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn overhead_bytes(&self) -> usize {
+        HEADERS
+    }
+}
+
+impl Port for Back {
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        unless_late(self.0.recv(buffer))
+    }
+
+    fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.0.send(packet).map(|_| ())
+    }
+
+    fn overhead_bytes(&self) -> usize {
+        HEADERS
+    }
+}
+
+/// A read that ran into its timeout is no error.
+fn unless_late<V>(result: io::Result<V>) -> io::Result<Option<V>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(None),
+        Err(e) => Err(e),
+    }
+}

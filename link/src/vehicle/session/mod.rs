@@ -1,0 +1,255 @@
+//! One session of the vehicle with one seat.
+
+mod context;
+mod media;
+mod offer;
+
+use super::Shared;
+use super::inbox::FromSeatBody;
+use crate::LinkError;
+use crate::peer::{
+    Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
+};
+use crate::video::EncodedFrame;
+use bytes::Bytes;
+use context::Context;
+use offer::{Made, Outputs};
+use protocol::signalling::Signal;
+use protocol::v1;
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
+
+/// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.
+const FRAMES: usize = 3;
+const EVENTS: usize = 256;
+/// From the call to an open data channel.
+const SETUP: Duration = Duration::from_secs(15);
+/// A seat is heard many times a second; silence this long means a dead path or a dead seat.
+const SILENCE_US: u64 = 2_000_000;
+/// A path that stays dead longer is given up; until then the session goes on where it was as soon as the path does.
+const GIVE_UP_US: u64 = 30_000_000;
+
+/// What a session starts with.
+pub(super) struct SessionInputs {
+    pub(super) id: String,
+    pub(super) seat: String,
+    pub(super) watch_only: bool,
+    pub(super) features: Vec<String>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) peer: PeerConfig,
+    pub(super) notes: mpsc::Sender<Note>,
+}
+
+/// What a session tells the switchboard.
+pub(super) enum Note {
+    /// The session can be used; another one of the same seat is over.
+    Connected(String),
+    Ended(String),
+}
+
+/// The switchboard's handle of a session. Nothing here blocks.
+pub(super) struct Session {
+    pub(super) seat: String,
+    context: Arc<Context>,
+    signals: mpsc::Sender<Signal>,
+    states: watch::Sender<Bytes>,
+    events: mpsc::Sender<v1::VehicleEvent>,
+    frames: mpsc::Sender<EncodedFrame>,
+    /// Cameras whose frames are held back until one that can be decoded without those before.
+    waiting: Vec<bool>,
+}
+
+impl Session {
+    pub(super) fn start(inputs: SessionInputs) -> Self {
+        let cameras = inputs.shared.cameras.specs().len();
+        let (signals, signals_rx) = mpsc::channel(128);
+        let (states, states_rx) = watch::channel(Bytes::new());
+        let (events, events_rx) = mpsc::channel(EVENTS);
+        let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
+        let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
+        let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone()));
+        context.shared.stats.add(&context.id, context.watch_only);
+        let outputs = Outputs { states: states_rx, events: events_rx, frames: frames_rx };
+        tokio::spawn(run(context.clone(), signals_rx, outputs, peer, Ways { out, notes }));
+        Self { seat, context, signals, states, events, frames, waiting: vec![true; cameras] }
+    }
+
+    pub(super) fn on_signal(&self, signal: Signal) {
+        let _ = self.signals.try_send(signal);
+    }
+
+    pub(super) fn end(&self, reason: &str) {
+        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned(), code: None });
+    }
+
+    pub(super) fn send_state(&self, state: &Bytes) {
+        self.states.send_replace(state.clone());
+    }
+
+    pub(super) fn send_event(&self, event: &v1::VehicleEvent) {
+        if self.events.try_send(event.clone()).is_err() {
+            tracing::warn!(session = %self.context.id, "event for the seat dropped: its channel is stuck");
+        }
+    }
+
+    pub(super) fn send_frame(&mut self, frame: &EncodedFrame, gap: bool) {
+        let camera = usize::from(frame.camera);
+        let Some(waiting) = self.waiting.get_mut(camera) else { return };
+        *waiting |= gap;
+        // Before the transport is up a frame would be lost, and with it the keyframe that the rest needs.
+        if !self.context.media_up.load(Ordering::Relaxed) || (*waiting && !frame.keyframe) {
+            return;
+        }
+        *waiting = self.frames.try_send(frame.clone()).is_err();
+        if *waiting {
+            self.context.shared.stats.frame_dropped();
+            self.context.shared.cameras.want_keyframe(&self.context.id, camera);
+        }
+    }
+}
+
+/// Whom a session talks to besides its seat.
+struct Ways {
+    /// The other side, by signalling.
+    out: mpsc::Sender<Signal>,
+    /// The switchboard.
+    notes: mpsc::Sender<Note>,
+}
+
+async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, outputs: Outputs, peer: PeerConfig, ways: Ways) {
+    let mut life = Life { connected: false, silent: false };
+    let reason = match serve(&context, signals, outputs, &peer, &ways, &mut life).await {
+        Ok(reason) => reason,
+        Err(error) => error.to_string(),
+    };
+    tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
+    let _ = ways.out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: None });
+    if life.connected && !life.silent {
+        context.tell(FromSeatBody::Disconnected { reason });
+    }
+    context.shared.cameras.forget(&context.id);
+    let _ = ways.notes.send(Note::Ended(context.id.clone())).await;
+}
+
+/// How the session stands.
+struct Life {
+    connected: bool,
+    /// Connected, but nothing is heard of the seat; the vehicle core has been told that it is gone.
+    silent: bool,
+}
+
+/// Runs the session from offer to end; returns why it ended.
+async fn serve(
+    context: &Arc<Context>,
+    mut signals: mpsc::Receiver<Signal>,
+    outputs: Outputs,
+    peer: &PeerConfig,
+    Ways { out, notes }: &Ways,
+    life: &mut Life,
+) -> Result<String, LinkError> {
+    let mut tasks = JoinSet::new();
+    let (incoming_tx, mut incoming) = mpsc::channel(64);
+    let Made { connection, mut events, mut opened, sdp } =
+        offer::make(context, peer, incoming_tx.clone(), outputs, &mut tasks).await?;
+    let _ = out.send(offer::signal(context, sdp)).await;
+
+    let deadline = Instant::now() + SETUP;
+    let mut candidates = RemoteCandidates::default();
+    let mut early = Early::default();
+    let mut tick = interval(Duration::from_millis(200));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reason = loop {
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Some(Signal::Answer { sdp, vouched, .. }) => {
+                    if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
+                        break format!("{failure}: the seat's certificate is not the one vouched for");
+                    }
+                    on_answer(&*connection, sdp).await?;
+                    candidates.remote_description_is_set(&*connection).await;
+                }
+                Some(Signal::Candidate { candidate, sdp_mline_index, .. }) => {
+                    candidates.add(&*connection, candidate, sdp_mline_index).await;
+                }
+                // A path that works needs no other one: the seat's question came late.
+                Some(Signal::Restart { .. }) if context.silent_us() > SILENCE_US / 2 => {
+                    let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+                    candidates = RemoteCandidates::default();
+                    let sdp = offer::describe(&*connection, Some(options)).await?;
+                    let _ = out.send(offer::signal(context, sdp)).await;
+                }
+                Some(Signal::Bye { reason, .. }) => break reason,
+                Some(Signal::Error { message, .. }) if !life.connected => break message,
+                Some(_) => {}
+                None => break "the vehicle is shutting down".to_owned(),
+            },
+            event = events.recv() => match event {
+                Some(PeerEvent::Candidate(candidate)) => {
+                    if let Some(signal) = candidate_signal(&context.id, candidate) {
+                        let _ = out.try_send(signal);
+                    }
+                }
+                Some(PeerEvent::Channel(channel)) => watch_channel(channel, incoming_tx.clone(), &mut tasks),
+                // Pictures need not wait for the data channels, which open up to half a second later.
+                Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => {
+                    if !context.media_up.swap(true, Ordering::Relaxed) {
+                        let acknowledges = context.has_feature(crate::FEEDBACK_FEATURE);
+                        context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
+                    }
+                }
+                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => break "the path to the seat is dead".to_owned(),
+                Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
+                Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
+                None => break "the connection is gone".to_owned(),
+            },
+            Some(message) = incoming.recv() => match life.connected {
+                true => hear(context, life, &message),
+                false => early.keep(message),
+            },
+            Some(open) = opened.recv() => {
+                if !open {
+                    break "the seat closed its channel".to_owned();
+                }
+                life.connected = true;
+                let _ = notes.send(Note::Connected(context.id.clone())).await;
+                context.tell(FromSeatBody::Connected);
+                early.take().iter().for_each(|message| context.on_message(message));
+            }
+            _ = tick.tick() => {
+                if life.connected && !life.silent && context.silent_us() > SILENCE_US {
+                    life.silent = true;
+                    let reason = format!("nothing heard of the seat for {} s", SILENCE_US / 1_000_000);
+                    context.tell(FromSeatBody::Disconnected { reason });
+                }
+                if life.silent && context.silent_us() > GIVE_UP_US {
+                    break format!("nothing heard of the seat for {} s", GIVE_UP_US / 1_000_000);
+                }
+            }
+            () = sleep_until(deadline), if !life.connected => break format!("no connection within {SETUP:?}"),
+        }
+    };
+    tasks.abort_all();
+    let _ = connection.close().await;
+    Ok(reason)
+}
+
+fn hear(context: &Context, life: &mut Life, message: &Incoming) {
+    // A seat that comes back is announced before what it says.
+    if std::mem::take(&mut life.silent) {
+        context.tell(FromSeatBody::Connected);
+    }
+    context.on_message(message);
+}
+
+async fn on_answer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
+    let failed = |source| LinkError::WebRtc { what: "answer", source };
+    let answer = RTCSessionDescription::answer(sdp).map_err(failed)?;
+    connection.set_remote_description(answer).await.map_err(failed)
+}

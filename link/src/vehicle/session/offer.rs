@@ -1,0 +1,177 @@
+//! The vehicle's offer: one track a camera, its own channels, and the tasks that serve them.
+
+use super::context::Context;
+use super::media::{self, Input, Track};
+use crate::peer::{
+    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel,
+};
+use crate::video::EncodedFrame;
+use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use protocol::signalling::Signal;
+use protocol::v1;
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
+use webrtc::peer_connection::PeerConnection;
+
+/// What goes out to the seat.
+pub(super) struct Outputs {
+    pub(super) states: watch::Receiver<Bytes>,
+    pub(super) events: mpsc::Receiver<v1::VehicleEvent>,
+    pub(super) frames: mpsc::Receiver<EncodedFrame>,
+}
+
+/// A connection with its offer.
+pub(super) struct Made {
+    pub(super) connection: Arc<dyn PeerConnection>,
+    pub(super) events: mpsc::Receiver<PeerEvent>,
+    /// Whether the reliable channel could be opened.
+    pub(super) opened: mpsc::Receiver<bool>,
+    pub(super) sdp: String,
+}
+
+/// Sets up tracks and channels and starts what serves them.
+pub(super) async fn make(
+    context: &Arc<Context>,
+    config: &PeerConfig,
+    incoming: mpsc::Sender<Incoming>,
+    outputs: Outputs,
+    tasks: &mut JoinSet<()>,
+) -> Result<Made, LinkError> {
+    let (events_tx, events) = mpsc::channel(256);
+    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()) };
+    let (connection, estimate) = peer::build(setup).await?;
+    let mut tracks = Vec::new();
+    for camera in 0..context.shared.cameras.specs().len() {
+        tracks.push(add_track(&*connection, camera).await?);
+    }
+    let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
+    let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
+    let sdp = describe(&*connection, None).await?;
+    let Outputs { states, events: queue, frames } = outputs;
+    let (opened_tx, opened) = mpsc::channel(1);
+    let (inputs_tx, inputs) = mpsc::channel(256);
+    tasks.spawn(send_states(context.clone(), state, tracks[0].clone(), states));
+    tasks.spawn(send_events(context.clone(), reliable, queue, opened_tx));
+    for (camera, track) in tracks.iter().enumerate() {
+        tasks.spawn(read_rtcp(context.clone(), camera, track.clone(), inputs_tx.clone()));
+    }
+    tasks.spawn(media::run(context.clone(), connection.clone(), tracks, estimate, frames, inputs));
+    Ok(Made { connection, events, opened, sdp })
+}
+
+async fn add_track(connection: &dyn PeerConnection, camera: usize) -> Result<Track, LinkError> {
+    // Any number will do that differs between streams; the standard hasher's keys are the system's randomness.
+    let ssrc = (std::hash::RandomState::new().build_hasher().finish() as u32).max(1);
+    let track = peer::video_track(camera, ssrc);
+    let direction = RTCRtpTransceiverDirection::Sendonly;
+    let init = RTCRtpTransceiverInit { direction, ..Default::default() };
+    connection
+        .add_transceiver_from_track(track.clone(), Some(init))
+        .await
+        .map_err(|source| LinkError::WebRtc { what: "video track", source })?;
+    Ok(Track { track, ssrc })
+}
+
+/// Makes an offer and sets it as the local description.
+pub(super) async fn describe(
+    connection: &dyn PeerConnection,
+    options: Option<RTCOfferOptions>,
+) -> Result<String, LinkError> {
+    let failed = |source| LinkError::WebRtc { what: "offer", source };
+    let offer = connection.create_offer(options).await.map_err(failed)?;
+    let sdp = offer.sdp.clone();
+    connection.set_local_description(offer).await.map_err(failed)?;
+    Ok(sdp)
+}
+
+/// The offer as signalling message.
+pub(super) fn signal(context: &Context, sdp: String) -> Signal {
+    Signal::Offer { session: context.id.clone(), sdp, features: crate::features(), vouched: None }
+}
+
+async fn send_states(context: Arc<Context>, mut channel: ChannelEnd, track: Track, mut states: watch::Receiver<Bytes>) {
+    let direct = context.has_feature(datagram::FEATURE);
+    if !direct && !channel.opened().await {
+        return;
+    }
+    let mut open = !direct;
+    // Only the newest is worth sending; what came in between is skipped.
+    while states.changed().await.is_ok() {
+        let mut datagram = BytesMut::from(&states.borrow_and_update()[..]);
+        if let Some(pong) = context.pong() {
+            datagram.extend(v1::StateDatagram { pong: Some(pong), ..Default::default() }.encode_to_vec());
+        }
+        if !context.media_up.load(Ordering::Relaxed) {
+            continue;
+        }
+        match datagram::wrap(track.ssrc, &datagram).filter(|_| direct) {
+            Some(packet) => drop(track.track.write_rtcp(vec![Box::new(packet)]).await),
+            None => {
+                open = open || channel.try_opened();
+                if open {
+                    channel.send_datagram(&datagram).await;
+                }
+            }
+        }
+    }
+}
+
+async fn send_events(
+    context: Arc<Context>,
+    mut channel: ChannelEnd,
+    mut events: mpsc::Receiver<v1::VehicleEvent>,
+    opened: mpsc::Sender<bool>,
+) {
+    if channel.opened().await {
+        let hello = v1::vehicle_event::Event::Hello(context.shared.hello.clone());
+        channel.send_reliably(&v1::VehicleEvent { event: Some(hello) }.encode_to_vec()).await;
+        let _ = opened.send(true).await;
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => {
+                        channel.send_reliably(&event.encode_to_vec()).await;
+                    }
+                    None => return,
+                },
+                _ = channel.life.recv() => break,
+            }
+        }
+    }
+    let _ = opened.send(false).await;
+}
+
+async fn read_rtcp(context: Arc<Context>, camera: usize, track: Track, inputs: mpsc::Sender<Input>) {
+    while let Some(event) = track.track.poll().await {
+        let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
+        context.heard();
+        for packet in &packets {
+            if is_keyframe_request(packet.as_ref()) {
+                context.shared.cameras.want_keyframe(&context.id, camera);
+            }
+            if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>()
+                && nack.media_ssrc == track.ssrc
+            {
+                // A full queue is a flood of requests; what is lost of them is asked for again.
+                let sequences = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
+                let _ = inputs.try_send(Input::Nack { camera, sequences });
+            }
+            if let Some(report) = packet.as_any().downcast_ref::<ReceiverReport>() {
+                let lost = report.reports.iter().filter(|r| r.ssrc == track.ssrc).map(|r| r.fraction_lost).max();
+                if let Some(lost) = lost {
+                    context.shared.stats.on_receiver_report(&context.id, f64::from(lost) / 256.0);
+                }
+            }
+        }
+    }
+}

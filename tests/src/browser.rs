@@ -1,0 +1,191 @@
+//! A headless Chromium, steered over its DevTools protocol: the keys are real key events.
+
+use crate::wait_for;
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Value, json};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
+
+/// Chromium's program.
+///
+/// # Errors
+/// When there is none.
+pub fn chromium() -> anyhow::Result<PathBuf> {
+    let names = ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"];
+    names.map(PathBuf::from).into_iter().find(|p| p.exists()).context("no Chromium; `make test` installs it")
+}
+
+/// Chromium without a window and without calls home, on a profile of its own.
+///
+/// # Errors
+/// When there is none.
+pub fn headless(profile: &TempDir) -> anyhow::Result<Command> {
+    let mut command = Command::new(chromium()?);
+    command
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
+        .args(["--disable-component-update", "--disable-sync", "--disable-quic"])
+        .arg(format!("--user-data-dir={}", profile.path().display()));
+    Ok(command)
+}
+
+/// A page in a browser that ends with the test.
+pub struct Page {
+    browser: Child,
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    calls: u64,
+    /// What the page wrote to the console, exceptions included.
+    pub console: Vec<String>,
+    _profile: TempDir,
+}
+
+/// How long an answer of the browser may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+impl Page {
+    /// Opens `url`.
+    ///
+    /// # Errors
+    /// When there is no browser or it does not answer.
+    pub fn open(url: &str) -> anyhow::Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let mut command = headless(&profile)?;
+        command.args(["--remote-debugging-port=0", "--window-size=1600,900", "about:blank"]);
+        let browser = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut browser = Some(browser);
+        let opened = Self::attach(&mut browser, profile, url);
+        // A browser that could not be attached to must not outlive the test.
+        if let Some(mut left) = browser {
+            let _ = left.kill();
+            let _ = left.wait();
+        }
+        opened
+    }
+
+    fn attach(browser: &mut Option<Child>, profile: TempDir, url: &str) -> anyhow::Result<Self> {
+        let port_file = profile.path().join("DevToolsActivePort");
+        let socket = wait_for("the browser", Duration::from_secs(30), || {
+            let text = std::fs::read_to_string(&port_file).ok()?;
+            let list = format!("http://127.0.0.1:{}/json", text.lines().next()?);
+            let pages: Value = ureq::get(list).call().ok()?.body_mut().read_json().ok()?;
+            let page = pages.as_array()?.iter().find(|p| p["type"] == "page")?;
+            connect(page["webSocketDebuggerUrl"].as_str()?).ok()
+        })?
+        .0;
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(ANSWER))?;
+        }
+        let browser = browser.take().context("no browser")?;
+        let mut page = Self { browser, socket, calls: 0, console: Vec::new(), _profile: profile };
+        for domain in ["Runtime.enable", "Log.enable", "Page.enable"] {
+            page.call(domain, &json!({}))?;
+        }
+        // As if a person had clicked into the page.
+        page.call("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }))?;
+        page.call("Page.navigate", &json!({ "url": url }))?;
+        Ok(page)
+    }
+
+    /// Calls a method of the DevTools protocol.
+    ///
+    /// # Errors
+    /// When the browser refuses or does not answer.
+    pub fn call(&mut self, method: &str, parameters: &Value) -> anyhow::Result<Value> {
+        self.calls += 1;
+        let id = self.calls;
+        let text = json!({ "id": id, "method": method, "params": parameters }).to_string();
+        self.socket.send(Message::text(text))?;
+        loop {
+            let Message::Text(text) = self.socket.read().with_context(|| format!("{method}: no answer"))? else {
+                continue;
+            };
+            let mut message: Value = serde_json::from_str(&text)?;
+            if message["id"] == id {
+                return match message.get("error") {
+                    Some(error) => Err(anyhow!("{method}: {error}")),
+                    None => Ok(message["result"].take()),
+                };
+            }
+            let method = message["method"].as_str().unwrap_or_default();
+            if ["Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"].contains(&method) {
+                self.console.push(message["params"].to_string());
+            }
+        }
+    }
+
+    /// The value of an expression in the page; a promise is waited for.
+    ///
+    /// # Errors
+    /// When it throws.
+    pub fn evaluate(&mut self, expression: &str) -> anyhow::Result<Value> {
+        let parameters = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let mut answer = self.call("Runtime.evaluate", &parameters)?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            bail!("{expression}: {thrown}");
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Waits until an expression is true in the page.
+    ///
+    /// # Errors
+    /// When it never is.
+    pub fn wait_until(&mut self, expression: &str) -> anyhow::Result<()> {
+        let until = Instant::now() + Duration::from_secs(30);
+        let guarded = format!("(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()");
+        while Instant::now() < until {
+            if self.evaluate(&guarded)? == true {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let shown = self.evaluate("document.body.innerText")?;
+        bail!("{expression} never held; the page shows: {shown}\nconsole: {:?}", self.console)
+    }
+
+    /// Presses a key and keeps it down; `code` is the DOM's, such as `KeyW`.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn press(&mut self, code: &str) -> anyhow::Result<()> {
+        self.key("keyDown", code)
+    }
+
+    /// Releases a key.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn release(&mut self, code: &str) -> anyhow::Result<()> {
+        self.key("keyUp", code)
+    }
+
+    /// Presses and releases a key.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn tap(&mut self, code: &str) -> anyhow::Result<()> {
+        self.press(code)?;
+        self.release(code)
+    }
+
+    fn key(&mut self, kind: &str, code: &str) -> anyhow::Result<()> {
+        let key = match code {
+            "Space" => " ".to_owned(),
+            "ShiftLeft" => "Shift".to_owned(),
+            _ => code.trim_start_matches("Key").to_lowercase(),
+        };
+        self.call("Input.dispatchKeyEvent", &json!({ "type": kind, "code": code, "key": key }))?;
+        Ok(())
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.browser.kill();
+        let _ = self.browser.wait();
+    }
+}

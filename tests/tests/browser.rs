@@ -1,0 +1,128 @@
+//! The browser's seat: a real Chromium opens the real page, sees the vehicle's camera and drives the vehicle with keys.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
+
+use serde_json::Value;
+use tests::{CAR, Page, Process, Site};
+
+struct Desk {
+    // In this order: the browser leaves first.
+    page: Page,
+    bridge: Process,
+    _plane: Process,
+    site: Site,
+    _folder: tempfile::TempDir,
+}
+
+fn sit_down(path: &str) -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let plane = site.control_plane(&[]).unwrap();
+    let bridge = site.bridge().unwrap();
+    site.wait_until("the car online", |c| c["online"] == true).unwrap();
+    let page = Page::open(&format!("{}{path}", site.address)).unwrap();
+    Desk { page, bridge, _plane: plane, site, _folder: folder }
+}
+
+/// Draws thirty pictures whole into a canvas of its own, reads their timecodes, and says by how many ticks each is off
+/// the RTP timestamp that the picture came with.
+const READ_THIRTY: &str = r"(async () => {
+    const timecode = await import('/static/timecode.js');
+    const video = document.querySelector('video');
+    const canvas = document.createElement('canvas');
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    const pictures = [];
+    while (pictures.length < 30) {
+        const frame = await new Promise((resolve) => video.requestVideoFrameCallback((now, frame) => resolve(frame)));
+        Object.assign(canvas, { width: frame.width, height: frame.height });
+        context.drawImage(video, 0, 0);
+        const pixels = context.getImageData(0, 0, frame.width, frame.height).data;
+        const code = timecode.read(pixels, frame.width, timecode.layout(frame.width, frame.height));
+        const off = code && (Math.floor(code.captureUs * 9 / 100) % 2 ** 32) - frame.rtpTimestamp;
+        pictures.push({ ...code, off, width: frame.width, height: frame.height });
+    }
+    return pictures;
+})()";
+
+#[test]
+fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
+    let mut desk = sit_down(&format!("/seat.html?id={CAR}&seat=marta"));
+    let page = &mut desk.page;
+    page.wait_until("takeover.driver.connected && takeover.cameras.pictures[0].counts.shown > 30").unwrap();
+
+    // What the pixels say is what the packets say, picture by picture.
+    let pictures = page.evaluate(READ_THIRTY).unwrap();
+    let pictures = pictures.as_array().unwrap();
+    for picture in pictures {
+        assert_eq!((&picture["off"], &picture["width"]), (&Value::from(0), &Value::from(1280)), "{pictures:?}");
+    }
+    let sequences: Vec<_> = pictures.iter().map(|p| p["sequence"].as_u64().unwrap()).collect();
+    assert!(sequences.is_sorted() && sequences.first() < sequences.last(), "{sequences:?}");
+    // By the clock estimate no picture comes from the future, and a live one is younger than two seconds.
+    let age = "[takeover.cameras.pictures[0].age(), takeover.session.clock().uncertaintyUs]";
+    let age: Vec<f64> = serde_json::from_value(page.evaluate(age).unwrap()).unwrap();
+    assert!(age[0] > -age[1] && age[0] < 2e6, "{age:?}");
+    let stages = "takeover.cameras.pictures[0].account().stages.reduce((sum, s) => sum + s.mean_ms, 0) \
+                  / takeover.cameras.pictures[0].account().mean";
+    let told = page.evaluate(stages).unwrap().as_f64().unwrap();
+    assert!((0.95..1.05).contains(&told), "the stages are {told} of the whole");
+
+    // Without the deadman nothing is asked; with it the takeover is granted as soon as the vehicle's self-check is over.
+    page.tap("KeyT").unwrap();
+    page.wait_until("document.body.innerText.includes('cannot take over')").unwrap();
+    page.press("ShiftLeft").unwrap();
+    while page.evaluate("takeover.driver.authority.holder").unwrap() != "me" {
+        page.tap("KeyT").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    page.press("KeyW").unwrap();
+    let drives = |c: &Value| c["author"] == "operator" && c["speed_mps"].as_f64().is_some_and(|v| v > 2.0);
+    desk.site.wait_until("the browser at the wheel", drives).unwrap();
+    page.wait_until("takeover.driver.vehicle.link.command_age_ms > 0").unwrap();
+    page.wait_until("document.getElementById('banner-title').innerText === 'YOU DRIVE'").unwrap();
+
+    // A page that loses the focus lets go of everything, and the vehicle stops.
+    page.evaluate("window.dispatchEvent(new Event('blur'))").unwrap();
+    desk.site.wait_until("a stopped car", |c| c["mode"] == "stopped" && c["speed_mps"] == 0.0).unwrap();
+    page.wait_until("takeover.driver.authority.latest.author === 3").unwrap();
+    let reason = page.evaluate("document.getElementById('banner-detail').innerText").unwrap();
+    assert!(reason.as_str().unwrap().contains("the deadman was released"), "{reason}");
+
+    // The emergency stop latches until somebody holds its release.
+    page.release("ShiftLeft").unwrap();
+    page.tap("Space").unwrap();
+    page.wait_until("takeover.driver.authority.latest.estop && takeover.driver.estop.phase === 'latched'").unwrap();
+    page.press("KeyR").unwrap();
+    page.wait_until("!takeover.driver.authority.latest.estop && takeover.driver.estop.phase === 'clear'").unwrap();
+    assert!(page.console.is_empty(), "{:?}", page.console);
+}
+
+#[test]
+fn real_time_an_old_picture_is_never_shown_as_live() {
+    let mut desk = sit_down(&format!("/vehicle.html?id={CAR}"));
+    let page = &mut desk.page;
+    let live = "document.querySelector('.picture') && !document.querySelector('.picture.stale, .picture.blank')";
+    page.wait_until(live).unwrap();
+    desk.bridge.signal("STOP").unwrap();
+    page.wait_until("document.querySelector('.picture.stale')?.innerText.includes('STALE')").unwrap();
+    assert_eq!(page.evaluate("getComputedStyle(document.querySelector('.veil')).opacity").unwrap(), "1");
+    desk.bridge.signal("CONT").unwrap();
+    page.wait_until(live).unwrap();
+    // The veil falls by itself: a script that hangs does not keep an old picture looking live.
+    let hung = "(() => { const veil = document.querySelector('.veil').getAnimations()[0]; \
+                const effect = veil.effect.getComputedTiming(); return effect.delay <= 300 && effect.fill === 'both'; })()";
+    assert_eq!(page.evaluate(hung).unwrap(), true);
+    assert!(page.console.is_empty(), "{:?}", page.console);
+}
+
+#[test]
+fn real_time_the_page_lists_vehicles_and_says_what_is_wrong() {
+    let mut desk = sit_down("/seat.html");
+    let page = &mut desk.page;
+    page.wait_until(&format!("document.body.innerText.includes('{CAR}') && document.querySelector('a.primary')"))
+        .unwrap();
+    page.evaluate("document.querySelector('a.primary').click()").unwrap();
+    page.wait_until("takeover.driver.connected").unwrap();
+    let nobody = format!("{}/seat.html?id=nobody", desk.site.address);
+    page.call("Page.navigate", &serde_json::json!({ "url": nobody })).unwrap();
+    page.wait_until("document.getElementById('banner-detail').innerText.includes('offline')").unwrap();
+}

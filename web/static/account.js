@@ -1,0 +1,59 @@
+// The latency account and the link's figures as rows for people: where each millisecond went, and what it is worth.
+
+import { AUTHORS } from "./labels.js";
+
+const ms = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+const known = (value, form) => (value === null || value === undefined || !Number.isFinite(value) ? "–" : form(value));
+const tone = (value, attention, alarm) => (value > alarm ? "alarm" : value > attention ? "attention" : "");
+const mega = (bps) => `${(bps / 1e6).toFixed(bps < 1e6 ? 2 : 1)} Mbit/s`;
+
+/** { label, value, tone } for each line: the ages that decide whether one may drive on this picture. */
+export function ages(driver, picture, clock, now) {
+  const age = picture?.age() ?? null;
+  const account = picture?.account() ?? null;
+  const state = driver.stateAge(now);
+  const command = driver.vehicle.link?.command_age_ms || null;
+  const within = clock ? clock.uncertaintyUs / 1000 : null;
+  return [
+    { label: "picture age", value: known(age, (us) => `${ms(us / 1000)}${within === null ? "" : ` ± ${within.toFixed(1)}`}`), tone: tone((age ?? 0) / 1000, 200, 300) },
+    { label: "capture to screen", value: known(account?.mean, (mean) => `${ms(mean)}, p95 ${account.p95.toFixed(0)}`), tone: tone(account?.p95 ?? 0, 150, 300) },
+    { label: "command age", value: known(command, ms), tone: tone(command ?? 0, 100, 200) },
+    { label: "state age", value: known(state, (us) => ms(us / 1000)), tone: tone((state ?? 0) / 1000, 150, 300) },
+  ];
+}
+
+/** The network and the policy. `decoded` is pictures a second. */
+export function figures(driver, clock, decoded) {
+  const { link, policy, proposal, command } = driver.vehicle;
+  const lines = [
+    { label: "round trip", value: known(clock && clock.roundTripUs / 1000, ms) },
+    { label: "loss", value: known(link?.loss, (l) => `${(l * 100).toFixed(1)} %`), tone: tone(link?.loss ?? 0, 0.02, 0.1) },
+    { label: "bitrate", value: known(link?.bitrate_bps, mega) },
+    { label: "target", value: known(link?.target_bitrate_bps, mega) },
+    { label: "pictures", value: known(decoded, (fps) => `${fps} a second`), tone: decoded === 0 ? "alarm" : "" },
+    { label: "policy", value: policy?.version || proposal?.policy || "–", tone: policy && !policy.healthy ? "alarm" : "" },
+    { label: "confidence", value: known(proposal?.confidence, (c) => `${(c * 100).toFixed(0)} %`), tone: tone(1 - (proposal?.confidence ?? 1), 0.5, 0.8) },
+    { label: "command by", value: command ? AUTHORS[command.author] ?? "–" : "–" },
+  ];
+  const faults = driver.vehicle.state?.faults ?? [];
+  if (faults.length > 0) lines.push({ label: "faults", value: faults.join(", "), tone: "alarm" });
+  return lines;
+}
+
+/**
+ * The stages of one picture's way in order, milliseconds: those that the vehicle reports for its side, then the seat's own.
+ * What lies between them is the network, so that the sum is the whole.
+ */
+export function stages(driver, picture) {
+  const account = picture?.account();
+  if (!account) return [];
+  const own = new Set(account.stages.map((s) => s.stage));
+  const theirs = (driver.vehicle.link?.stages ?? []).filter((s) => s.mean_ms > 0 && !own.has(s.stage));
+  const [arrive, ...rest] = account.stages;
+  const before = theirs.reduce((sum, s) => sum + s.mean_ms, 0);
+  // A vehicle that tells more than the way took tells of another picture: then the way stays one piece.
+  const way = before > 0 && before <= arrive.mean_ms
+    ? [...theirs, { stage: "network", mean_ms: arrive.mean_ms - before }]
+    : [{ stage: "vehicle and network", mean_ms: arrive.mean_ms }];
+  return [...way, ...rest].map((s) => ({ stage: s.stage, ms: s.mean_ms }));
+}

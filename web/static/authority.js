@@ -1,0 +1,47 @@
+// Who drives, as a seat may believe it: the newest statement of the vehicle, since datagrams overtake each other.
+
+import { AUTHORS, MODES } from "./labels.js";
+
+const newerThan = (a, b) => a.epoch > b.epoch || (a.epoch === b.epoch && a.monotonic_us >= b.monotonic_us);
+export const modeOf = (state) => MODES[state.mode] ?? "unknown";
+export const authorOf = (state) => AUTHORS[state.author] ?? "unknown";
+
+export class Authority {
+  latest = null;
+
+  constructor(me) {
+    this.me = me;
+  }
+
+  /** Takes `state` unless a newer one is known; true when it was taken. */
+  take(state) {
+    const newer = !this.latest || newerThan(state, this.latest);
+    if (newer) this.latest = state;
+    return newer;
+  }
+
+  forget() {
+    this.latest = null;
+  }
+
+  /** Fencing token to send commands with; 0 before the vehicle said any. */
+  get epoch() {
+    return this.latest?.epoch ?? 0;
+  }
+
+  /** Whether the vehicle considers commands of this seat: from the grant on, before the first has arrived. */
+  get granted() {
+    const s = this.latest;
+    return Boolean(s && s.seat === this.me && (s.lease_left_ms > 0 || authorOf(s) === "operator") && !s.estop);
+  }
+
+  /** "me", "other", "policy", "fallback", "stopped" or "unknown". */
+  get holder() {
+    const s = this.latest;
+    if (!s) return "unknown";
+    const author = authorOf(s);
+    if (author === "operator") return s.seat === this.me ? "me" : "other";
+    if (modeOf(s) === "stopped") return "stopped";
+    return author === "policy" || author === "fallback" ? author : "unknown";
+  }
+}

@@ -1,0 +1,27 @@
+// The banner: who drives, in words, colour and shape; the order is by urgency.
+
+import { REASONS } from "./labels.js";
+
+/** { title, detail, kind } for a driver; `status` says what the connection does while there is no session. */
+export function banner(driver, status) {
+  const { estop, authority, connected } = driver;
+  const is = (kind, title, detail) => ({ kind, title, detail });
+  if (estop.phase === "sent") {
+    const detail = estop.sends === 0 ? "there is no link to send it on: it goes out first thing" : "not yet acknowledged by the vehicle";
+    return is("estop", estop.sends === 0 ? "EMERGENCY STOP PRESSED" : "EMERGENCY STOP SENT", detail);
+  }
+  if (!connected) return is("nobody", "NOT CONNECTED", status);
+  if (estop.phase === "latched") return is("estop", "EMERGENCY STOP", "acknowledged by the vehicle; hold R for 3 s to release");
+  const reason = REASONS[authority.latest?.reason] ?? "";
+  switch (authority.holder) {
+    case "me":
+      return driver.sample.deadman
+        ? is("me", "YOU DRIVE", "H hands back")
+        : is("alarm", "YOU DRIVE: DEADMAN RELEASED", "hold Shift or a shoulder button");
+    case "other": return is("other", "ANOTHER SEAT DRIVES", authority.latest.seat);
+    case "policy": return is("policy", "POLICY DRIVES", "T takes over");
+    case "fallback": return is("fallback", "VEHICLE STOPS ITSELF", `${reason}; T takes over`);
+    case "stopped": return is("stopped", "STOPPED", `${reason}; G lets the policy drive, T takes over`);
+    default: return is("nobody", "CONNECTED", "the vehicle has not said who drives");
+  }
+}

@@ -1,0 +1,63 @@
+// The emergency stop as the seat sees it: pressed, sent until the vehicle acknowledges, released by a long hold. The same
+// rules as the native console's. Times are microseconds.
+
+const RESET_HOLD_US = 3_000_000;
+const RESEND_US = 200_000;
+// Statements of the vehicle that are still under way when it answers say nothing about the answer.
+const SETTLE_US = 500_000;
+
+export class Estop {
+  /** "clear", "sent" (pressed here, the vehicle has not answered) or "latched". */
+  phase = "clear";
+  sends = 0;
+  #sentAt = null;
+  #acknowledgedAt = null;
+  #holdSince = null;
+  #resetSent = false;
+
+  /** One press; a second one while the first is under way or latched changes nothing. */
+  press() {
+    if (this.phase !== "clear") return;
+    Object.assign(this, { phase: "sent", sends: 0 });
+    this.#sentAt = null;
+  }
+
+  acknowledged(now) {
+    this.phase = "latched";
+    this.#acknowledgedAt = now;
+  }
+
+  /** The vehicle's statement about its latch. */
+  onLatch(now, latched) {
+    if (latched) this.phase = "latched";
+    else if (this.phase === "latched" && (this.#acknowledgedAt === null || now - this.#acknowledgedAt > SETTLE_US)) {
+      this.phase = "clear";
+      this.#acknowledgedAt = null;
+    }
+  }
+
+  /** Share of the reset hold that is done, 0 to 1. */
+  progress(now) {
+    return this.#holdSince === null ? 0 : Math.min(1, (now - this.#holdSince) / RESET_HOLD_US);
+  }
+
+  /** What to send now: { estop: {} }, { estop_reset: { held_ms } } or null. */
+  tick(now, resetHeld, connected) {
+    if (resetHeld && this.phase === "latched") this.#holdSince ??= now;
+    else {
+      this.#holdSince = null;
+      this.#resetSent = false;
+    }
+    if (!connected) return null;
+    if (this.phase === "sent" && (this.#sentAt === null || now - this.#sentAt >= RESEND_US)) {
+      this.#sentAt = now;
+      this.sends += 1;
+      return { estop: {} };
+    }
+    if (this.phase === "latched" && this.#holdSince !== null && !this.#resetSent && now - this.#holdSince >= RESET_HOLD_US) {
+      this.#resetSent = true;
+      return { estop_reset: { held_ms: Math.floor((now - this.#holdSince) / 1000) } };
+    }
+    return null;
+  }
+}

@@ -1,0 +1,68 @@
+// From a person's controls to a robot's action channels: the same rules as the native console's. A drive is
+// { accelerate, brake, steer }: shares 0 to 1, steering -1 (right) to 1 (left).
+
+import { EMBODIMENTS } from "./labels.js";
+
+// Speed at which a full turn of the stick means half of the wheels' travel.
+const HALF_STEERING_SPEED_MPS = 5;
+export const NEUTRAL = { accelerate: 0, brake: 0, steer: 0 };
+// Greatest changes, in shares of full travel a second: a key builds up, a pad's own travel is nearly followed.
+const RATES = {
+  keyboard: { accelerate: 1.2, brake: 2.5, release: 5, steer: 1.4, centre: 2.2 },
+  gamepad: { accelerate: 6, brake: 10, release: 10, steer: 4, centre: 4 },
+};
+
+const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+const toward = (now, target, step) => now + clamp(target - now, -step, step);
+const steeringShare = (speed) => 1 / (1 + (Number.isFinite(speed) ? speed / HALF_STEERING_SPEED_MPS : 0) ** 2);
+
+/** Moves `drive` toward `target` for `seconds` as fast as `device` may; the brake beats the accelerator. */
+export function ramp(drive, target, device, seconds) {
+  const rates = RATES[device];
+  const pedal = (now, wanted, press) => toward(now, clamp(wanted, 0, 1), (wanted > now ? press : rates.release) * seconds);
+  const steer = clamp(target.steer, -1, 1);
+  const outward = Math.abs(steer) > Math.abs(drive.steer) && steer * drive.steer >= 0;
+  return {
+    accelerate: pedal(drive.accelerate, target.brake > 0 ? 0 : target.accelerate, rates.accelerate),
+    brake: pedal(drive.brake, target.brake, rates.brake),
+    steer: toward(drive.steer, steer, (outward ? rates.steer : rates.centre) * seconds),
+  };
+}
+
+export class Mapping {
+  /** For the robot that says `hello`; null when it has no pedals and wheel to map to. */
+  static of(hello) {
+    const channels = EMBODIMENTS[hello.embodiment]?.action ?? [];
+    const [acceleration, steering] = ["acceleration_mps2", "steering_rad"].map((name) => channels.findIndex((c) => c.name === name));
+    return acceleration < 0 || steering < 0 ? null : new Mapping(hello, channels, acceleration, steering);
+  }
+
+  constructor(hello, channels, acceleration, steering) {
+    const told = (values, i, otherwise) => (Number.isFinite(values[i]) ? values[i] : otherwise);
+    Object.assign(this, { acceleration, steering });
+    // The narrower of the robot's own limits and the embodiment's.
+    this.limits = channels.map((c, i) => [
+      Math.min(Math.max(told(hello.action_min, i, c.min), c.min), 0),
+      Math.max(Math.min(told(hello.action_max, i, c.max), c.max), 0),
+    ]);
+  }
+
+  /** The action channels for `drive` at `speed` metres a second. */
+  action(drive, speed) {
+    const action = this.limits.map(() => 0);
+    const [hardest, strongest] = this.limits[this.acceleration];
+    action[this.acceleration] = drive.accelerate * strongest + drive.brake * hardest;
+    const [right, left] = this.limits[this.steering];
+    const share = drive.steer * steeringShare(speed);
+    action[this.steering] = share >= 0 ? share * left : -share * right;
+    return action;
+  }
+
+  /** The stick's travel that would ask for the steering of `action` at `speed`. */
+  steerOf(action, speed) {
+    const angle = action?.[this.steering];
+    if (!Number.isFinite(angle)) return 0;
+    const limit = angle >= 0 ? this.limits[this.steering][1] : -this.limits[this.steering][0];
+    return limit <= 0 ? 0 : clamp(angle / limit / steeringShare(speed), -1, 1);
+  }
+}

@@ -1,0 +1,82 @@
+// The messages that a browser's seat reads and writes. Field numbers are those of
+// protocol/proto/takeover/v1/takeover.proto; fields not listed are skipped.
+
+import { decode, encode } from "./protobuf.js";
+
+const HELP = { 1: ["id", "number"], 2: ["reason", "number"], 3: ["urgency", "number"], 4: ["text", "string"] };
+
+const AUTHORITY = {
+  1: ["monotonic_us", "number"], 2: ["mode", "number"], 3: ["author", "number"], 4: ["epoch", "number"],
+  5: ["seat", "string"], 6: ["lease_left_ms", "number"], 7: ["reason", "number"], 8: ["estop", "bool"],
+  9: ["hazards", "bool"], 10: ["help", HELP],
+};
+
+const STAGE = { 1: ["stage", "string"], 2: ["mean_ms", "double"], 3: ["p95_ms", "double"] };
+
+const LINK = {
+  2: ["round_trip_ms", "double"], 3: ["loss", "double"], 4: ["bitrate_bps", "double"], 5: ["target_bitrate_bps", "double"],
+  6: ["command_age_ms", "double"], 7: ["picture_age_ms", "double"], 12: ["stages", [STAGE]],
+};
+
+const VEHICLE = {
+  1: ["monotonic_us", "number"], 4: ["observation", "doubles"], 5: ["odometer_m", "double"], 6: ["faults", "strings"],
+};
+
+const CORRIDOR_POINT = { 12: ["speed_limit_mps", "float"] };
+
+const STATE = {
+  1: ["vehicle", "string"],
+  2: ["state", VEHICLE],
+  3: ["authority", AUTHORITY],
+  4: ["command", { 3: ["author", "number"], 5: ["action", "doubles"], 7: ["gate", "number"] }],
+  5: ["proposal", { 4: ["confidence", "double"], 5: ["policy", "string"] }],
+  6: ["surroundings", { 3: ["corridor", [CORRIDOR_POINT]] }],
+  7: ["link", LINK],
+  8: ["policy", { 2: ["version", "string"], 4: ["healthy", "bool"] }],
+  9: ["pong", { 1: ["t1_us", "number"], 2: ["t2_us", "number"], 3: ["t3_us", "number"] }],
+};
+
+const TAKEOVER = {
+  1: ["id", "string"], 2: ["start_us", "number"], 3: ["end_us", "number"], 4: ["cause", "number"], 5: ["seat", "string"],
+};
+
+const EVENT = {
+  1: ["response", { 1: ["id", "number"], 2: ["accepted", "bool"], 3: ["reason", "number"], 4: ["authority", AUTHORITY] }],
+  2: ["help", HELP],
+  3: ["takeover", TAKEOVER],
+  4: ["hello", {
+    1: ["vehicle", "string"], 2: ["embodiment", "string"], 3: ["software", "string"], 9: ["action_min", "doubles"],
+    10: ["action_max", "doubles"], 11: ["map", "string"], 12: ["cameras", [{ 1: ["name", "string"] }]],
+  }],
+};
+
+const INPUT = {
+  1: ["sequence", "number"], 2: ["epoch", "number"], 3: ["seat_us", "number"], 4: ["deadman", "bool"],
+  5: ["action", "doubles"], 6: ["shown_frame_us", "number"],
+};
+
+const REPORT = {
+  1: ["picture_age_ms", "double"], 2: ["clock_offset_us", "double"], 3: ["clock_uncertainty_us", "double"],
+  4: ["round_trip_ms", "double"], 5: ["frames_shown", "number"], 6: ["frames_late", "number"],
+  7: ["keyframe_wanted", "bool"], 8: ["stages", [STAGE]],
+};
+
+const COMMAND = { 1: ["seat", "string"], 2: ["inputs", [INPUT]], 3: ["ping", { 1: ["t1_us", "number"] }], 4: ["report", REPORT] };
+
+const REQUEST = {
+  1: ["id", "number"], 2: ["seat", "string"],
+  3: ["takeover", { 1: ["cause", "number"], 2: ["note", "string"] }],
+  4: ["hand_back", { 1: ["mode", "number"] }],
+  5: ["engage", {}], 6: ["estop", {}],
+  7: ["estop_reset", { 1: ["held_ms", "number"] }],
+  8: ["bookmark", { 1: ["note", "string"] }],
+};
+
+/** `StateDatagram`. */
+export const readState = (bytes) => decode(STATE, bytes);
+/** `VehicleEvent`. */
+export const readEvent = (bytes) => decode(EVENT, bytes);
+/** `CommandDatagram`. */
+export const writeCommand = (command) => encode(COMMAND, command);
+/** `SeatRequest`; exactly one of its requests is set. */
+export const writeRequest = (request) => encode(REQUEST, request);

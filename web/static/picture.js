@@ -1,0 +1,154 @@
+// One camera's picture: plays it with the least delay, reads the timecode in it, and says when it is not live.
+
+import { nowUs } from "./clock.js";
+import { el } from "./dom.js";
+import * as timecode from "./timecode.js";
+
+// A picture that has not changed for this long is stale.
+export const STALE_US = 300_000;
+// A picture older than this is not live however often it changes.
+const OLD_US = 600_000;
+// A picture shown later than this after its capture counts as late.
+const LATE_US = 150_000;
+// Pictures in the running figures: four seconds at 30 Hz.
+const WINDOW = 120;
+
+export class Picture {
+  #strip = Object.assign(document.createElement("canvas"), { width: 0, height: 0 });
+  #context = this.#strip.getContext("2d", { willReadFrequently: true, alpha: false });
+  #veil = null;
+  #clock;
+  #timecode = null;
+  #shown = [];
+  #shownAt = 0;
+  #from = 0;
+  counts = { shown: 0, late: 0, unread: 0 };
+
+  /** `clock()` gives the vehicle's clock estimate or null. */
+  constructor(name, clock) {
+    this.#clock = clock;
+    this.video = el("video", { autoplay: true, playsinline: true, disablepictureinpicture: true, "aria-label": `Camera ${name}` });
+    // The attribute alone does not mute a video made by script.
+    this.video.muted = true;
+    this.label = el("span", { class: "name" }, name);
+    this.veil = el("div", { class: "veil" });
+    this.words = el("p", { class: "stale-words", role: "alert" });
+    this.root = el("div", { class: "picture blank" }, this.video, this.veil, this.words, this.label);
+    // The veil falls by itself unless each new picture lifts it: also when this page's script hangs.
+    this.#veil = this.veil.animate([{ opacity: 0 }, { opacity: 1 }], { delay: STALE_US / 1000, duration: 1, fill: "both" });
+    this.#veil.finish();
+  }
+
+  set name(name) {
+    this.label.textContent = name;
+    this.video.setAttribute("aria-label", `Camera ${name}`);
+  }
+
+  play(track) {
+    this.video.srcObject = new MediaStream([track]);
+    this.video.play().catch(() => {});
+    const round = ++this.#from;
+    const onFrame = (now, frame) => {
+      if (round !== this.#from) return;
+      this.#onPicture(frame);
+      this.video.requestVideoFrameCallback(onFrame);
+    };
+    this.video.requestVideoFrameCallback(onFrame);
+  }
+
+  #onPicture(frame) {
+    this.root.classList.remove("blank");
+    const code = this.#read(frame.width, frame.height);
+    this.counts.shown += 1;
+    if (!code) this.counts.unread += 1;
+    this.#timecode = code;
+    this.#shownAt = nowUs();
+    this.#veil.currentTime = 0;
+    this.#veil.play();
+    const clock = this.#clock();
+    if (!code || !clock) return;
+    // The moment at which the picture is on the screen, as the browser expects it.
+    const us = (ms) => ms * 1000 + clock.offsetUs - code.captureUs;
+    const age = us(frame.expectedDisplayTime);
+    if (age > LATE_US) this.counts.late += 1;
+    const entry = {
+      age, composed: us(frame.presentationTime), received: frame.receiveTime && us(frame.receiveTime),
+      decode: (frame.processingDuration ?? 0) * 1e6,
+    };
+    this.#shown.push(entry);
+    if (this.#shown.length > WINDOW) this.#shown.shift();
+  }
+
+  #read(width, height) {
+    const place = timecode.layout(width, height);
+    if (!place) return null;
+    if (this.#strip.width !== place.width || this.#strip.height !== place.height) {
+      Object.assign(this.#strip, { width: place.width, height: place.height });
+    }
+    this.#context.drawImage(this.video, 0, 0, place.width, place.height, 0, 0, place.width, place.height);
+    return timecode.read(this.#context.getImageData(0, 0, place.width, place.height).data, place.width, place);
+  }
+
+  /** The timecode of the picture on the screen: { sequence, captureUs } or null. */
+  get timecode() {
+    return this.#timecode;
+  }
+
+  /** Age now of what the person sees, microseconds; null without a picture, a timecode or a synchronised clock. */
+  age() {
+    const clock = this.#clock();
+    return this.#timecode && clock ? nowUs() + clock.offsetUs - this.#timecode.captureUs : null;
+  }
+
+  /** For how long the picture has not been live, microseconds; null when it is live, or there is none yet. */
+  stale() {
+    if (this.counts.shown === 0) return null;
+    const unchanged = nowUs() - this.#shownAt;
+    const age = this.age() ?? unchanged;
+    return unchanged > STALE_US || age > OLD_US ? Math.max(age, unchanged) : null;
+  }
+
+  /** Marks the picture as what it is: live or stale. To be called a few times a second. */
+  judge() {
+    const stale = this.stale();
+    this.root.classList.toggle("stale", stale !== null);
+    const words = stale === null ? "" : `STALE ${stale < 1e6 ? `${Math.round(stale / 1000)} ms` : `${(stale / 1e6).toFixed(0)} s`}`;
+    if (this.words.textContent !== words) this.words.textContent = words;
+    return stale;
+  }
+
+  /** Mean and 95th percentile of capture to screen with its stages, milliseconds; null before the first. */
+  account() {
+    const shown = this.#shown;
+    if (shown.length === 0) return null;
+    const mean = (of) => shown.reduce((sum, s) => sum + of(s), 0) / shown.length / 1000;
+    const p95 = (of) => shown.map(of).sort((a, b) => a - b)[Math.ceil(shown.length * 0.95) - 1] / 1000;
+    const stage = (name, of) => ({ stage: name, mean_ms: Math.max(0, mean(of)), p95_ms: Math.max(0, p95(of)) });
+    const arrived = shown.every((s) => s.received);
+    const stages = arrived
+      ? [
+          stage("arrive", (s) => s.received),
+          stage("assemble", (s) => s.composed - s.received - s.decode),
+          stage("decode", (s) => s.decode),
+        ]
+      : [stage("arrive", (s) => s.composed - s.decode), stage("decode", (s) => s.decode)];
+    stages.push(stage("present", (s) => s.age - s.composed));
+    return { mean: mean((s) => s.age), p95: p95((s) => s.age), stages };
+  }
+
+  /** What the vehicle is told about this picture. */
+  report() {
+    const account = this.account(), clock = this.#clock();
+    return {
+      picture_age_ms: account?.mean ?? 0, clock_offset_us: clock?.offsetUs ?? 0,
+      clock_uncertainty_us: clock?.uncertaintyUs ?? 0, round_trip_ms: (clock?.roundTripUs ?? 0) / 1000,
+      frames_shown: this.counts.shown, frames_late: this.counts.late, stages: account?.stages ?? [],
+    };
+  }
+
+  /** The session is gone: what stands on the screen stays and grows old, the figures start anew. */
+  lost() {
+    this.#from += 1;
+    this.#shown = [];
+  }
+}

@@ -1,0 +1,305 @@
+// One seat's session with one vehicle: calls it over signalling, receives pictures, state and events over WebRTC, sends
+// commands and requests. Once connected it needs no signalling: a lost WebSocket is renewed and the session goes on.
+
+import { ClockEstimator, nowUs } from "./clock.js";
+import { FAILURES } from "./labels.js";
+import { readEvent, readState, writeCommand, writeRequest } from "./messages.js";
+
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+// An unanswered call is made again after this long.
+const ANSWER_MS = 8000;
+// A link that is interrupted for this long is given up.
+const PATIENCE_MS = 4000;
+const PING_MS = 200;
+const PINGS_PER_REPORT = 5;
+// More than this waiting on the command channel means a dead path; old commands serve nobody.
+const STUCK_BYTES = 16 * 1024;
+// The control plane's close code for a connection that a newer one of the same name replaced.
+const REPLACED = 4001;
+const sentence = (words) => (/[.…!?]$/.test(words) ? words : `${words}.`);
+
+/** What went wrong with what to do about it, for the person. */
+export const explain = (words, code) => (FAILURES[code] ? `${words} ${FAILURES[code]}` : words);
+
+/** Whether a description announces the vouched certificate and no other. */
+function announces(sdp, vouched) {
+  const told = [...sdp.matchAll(/^a=fingerprint:(\S+) (\S+)/gm)];
+  return told.length > 0 && told.every(([, kind, value]) => kind.toLowerCase() === "sha-256" && value.toUpperCase() === vouched.toUpperCase());
+}
+
+/** A name for a seat that has none: unique for all practical purposes. */
+export function randomSeat() {
+  return `web-${[...crypto.getRandomValues(new Uint8Array(6))].map((b) => b.toString(16).padStart(2, "0")).join("")}`;
+}
+
+export class Session {
+  #socket = null;
+  #peer = null;
+  #channels = {};
+  #session = null;
+  #waiting = [];
+  #calls = 0;
+  #tries = 0;
+  #timer = 0;
+  #pings = 0;
+  #pinging = 0;
+  #closed = false;
+  #up = false;
+  #clock = new ClockEstimator();
+  #certificate = null;
+  #servers = [];
+
+  /**
+   * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `on`, all optional: status(words, code),
+   * connected(), lost(words), track(track, receiver, index), state(message), event(message), report() for what the
+   * vehicle is told about the picture once a second. `relayOnly` leaves every path but TURN alone.
+   */
+  constructor(vehicle, seat, { watchOnly = false, relayOnly = false }, on) {
+    Object.assign(this, { vehicle, seat, watchOnly, relayOnly, on });
+    this.started = Date.now().toString(36);
+    this.#pinging = setInterval(() => this.#ping(), PING_MS);
+    this.#open();
+  }
+
+  /** Whether both directions can be used. */
+  get connected() {
+    return this.#up;
+  }
+
+  get peer() {
+    return this.#peer;
+  }
+
+  /** How the vehicle's clock stands to this page's, or null. */
+  clock() {
+    return this.#clock.estimate(nowUs());
+  }
+
+  /** Sends a CommandDatagram; false when it was dropped because there is no session or the path is stuck. */
+  command(command) {
+    const channel = this.#channels.command;
+    if (channel?.readyState !== "open" || channel.bufferedAmount > STUCK_BYTES) return false;
+    channel.send(writeCommand({ seat: this.seat, ...command }));
+    return true;
+  }
+
+  /** Sends a SeatRequest reliably within this session; false when there is none. */
+  request(request) {
+    const channel = this.#channels.requests;
+    if (channel?.readyState !== "open") return false;
+    channel.send(writeRequest({ seat: this.seat, ...request }));
+    return true;
+  }
+
+  close() {
+    this.#closed = true;
+    clearInterval(this.#pinging);
+    this.#bye("the seat left", "peer_left");
+    this.#hangUp();
+    this.#socket?.close();
+  }
+
+  #ping() {
+    if (!this.#up) return;
+    const report = ++this.#pings % PINGS_PER_REPORT === 0 ? this.on.report?.() : undefined;
+    this.command({ ping: { t1_us: nowUs() }, report });
+  }
+
+  async #open() {
+    // The control plane vouches for this certificate; it lives as long as this page.
+    this.#certificate ??= await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
+    if (this.#closed) return;
+    const print = this.#certificate.getFingerprints?.().find((f) => f.algorithm === "sha-256")?.value.toUpperCase();
+    const place = `${location.host}/api/v1/signal?seat=${encodeURIComponent(this.seat)}${print ? `&fingerprint=${print}` : ""}`;
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${place}`);
+    this.#socket = socket;
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      if (!this.#up) this.#call();
+    };
+    socket.onmessage = (message) => {
+      this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}.`, "negotiation_failed"));
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (this.#closed || socket !== this.#socket) return;
+      if (!this.#up && code === REPLACED) this.#say(`${reason}.`, "replaced");
+      else if (!this.#up && !opened) this.#why(`${location.protocol}//${place}`);
+      setTimeout(() => !this.#closed && this.#open(), this.#delay());
+    };
+  }
+
+  /** Says why the control plane turned this seat away: a WebSocket is not told, a plain request is. */
+  async #why(address) {
+    const answer = await fetch(address).catch(() => null);
+    const { error } = (await answer?.json().catch(() => null)) ?? {};
+    const code = Object.keys(FAILURES).find((known) => error?.startsWith(`${known}: `));
+    if (code) this.#say(error.slice(code.length + 2));
+    else this.#say("The control plane does not answer. Trying again…", "control_plane_unreachable");
+  }
+
+  #say(words, code) {
+    this.on.status?.(explain(words, code), code);
+  }
+
+  #delay() {
+    return RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)];
+  }
+
+  #send(signal) {
+    if (signal.session && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(signal));
+  }
+
+  #call() {
+    this.#hangUp();
+    this.#session = `${this.seat}-${this.started}-${++this.#calls}`;
+    this.#say(`Calling ${this.vehicle}…`);
+    this.#send({ type: "call", session: this.#session, seat: this.seat, vehicle: this.vehicle, watch_only: this.watchOnly });
+    this.#timer = setTimeout(() => this.#unanswered(), ANSWER_MS);
+  }
+
+  /** The call led to nothing in time: no offer, or no path. */
+  #unanswered() {
+    if (!this.#peer) return this.#again(`${this.vehicle} does not answer. Calling again…`, "vehicle_silent");
+    this.#bye("no path was found", "ice_failed_no_path");
+    this.#again("No path to the vehicle was found.", "ice_failed_no_path");
+  }
+
+  #bye(reason, code) {
+    this.#send({ type: "bye", session: this.#session, reason, code });
+  }
+
+  #again(reason, code) {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#lost(reason);
+    this.#say(reason, code);
+    this.#timer = setTimeout(() => {
+      if (this.#socket?.readyState === WebSocket.OPEN) this.#call();
+    }, this.#delay());
+  }
+
+  #lost(reason) {
+    if (!this.#up) return;
+    this.#up = false;
+    this.on.lost?.(reason);
+  }
+
+  #hangUp() {
+    clearTimeout(this.#timer);
+    this.#lost("the session ended");
+    this.#waiting = [];
+    this.#channels = {};
+    // A vehicle that was restarted has another clock.
+    this.#clock = new ClockEstimator();
+    const peer = this.#peer;
+    this.#peer = null;
+    if (peer) {
+      peer.onconnectionstatechange = null;
+      peer.close();
+    }
+  }
+
+  async #heard(signal) {
+    if (signal.type === "welcome") this.#servers = signal.ice_servers ?? [];
+    if (signal.type === "error" && !this.#up) return this.#again(`${sentence(signal.message)}`, signal.code);
+    if (signal.session !== this.#session) return;
+    if (signal.type === "offer") await this.#answer(signal);
+    else if (signal.type === "candidate") await this.#candidate(signal);
+    else if (signal.type === "bye") this.#again(`The vehicle ended the session: ${sentence(signal.reason)}`, signal.code);
+  }
+
+  async #answer({ sdp, vouched }) {
+    if (vouched && !announces(sdp, vouched)) {
+      this.#bye("the vehicle's certificate is not the one vouched for", "dtls_fingerprint_mismatch");
+      return this.#again("The vehicle's certificate is not the one that the control plane vouches for.", "dtls_fingerprint_mismatch");
+    }
+    const peer = this.#peer ?? this.#newPeer();
+    await peer.setRemoteDescription({ type: "offer", sdp });
+    // Each direction has its own channels, opened by its sender: the side that accepts one would send on it reliably.
+    this.#channels.command ??= this.#openChannel(peer, "command", { ordered: false, maxPacketLifeTime: 100 });
+    this.#channels.requests ??= this.#openChannel(peer, "requests", { ordered: true });
+    for (const candidate of this.#waiting.splice(0)) await peer.addIceCandidate(candidate);
+    await peer.setLocalDescription(await peer.createAnswer());
+    this.#send({ type: "answer", session: this.#session, sdp: peer.localDescription.sdp });
+  }
+
+  #openChannel(peer, label, options) {
+    const channel = peer.createDataChannel(label, options);
+    channel.onopen = () => {
+      const { command, requests } = this.#channels;
+      if (this.#up || [command, requests].some((c) => c?.readyState !== "open")) return;
+      clearTimeout(this.#timer);
+      this.#tries = 0;
+      this.#up = true;
+      this.#say("");
+      this.on.connected?.();
+    };
+    return channel;
+  }
+
+  async #candidate({ candidate, sdp_mid, sdp_mline_index }) {
+    if (!candidate) return;
+    const init = { candidate, sdpMid: sdp_mid ?? null, sdpMLineIndex: sdp_mline_index ?? (sdp_mid ? null : 0) };
+    if (this.#peer?.remoteDescription) await this.#peer.addIceCandidate(init);
+    else this.#waiting.push(init);
+  }
+
+  #newPeer() {
+    const peer = new RTCPeerConnection({
+      iceServers: this.#servers, iceTransportPolicy: this.relayOnly ? "relay" : "all", certificates: [this.#certificate],
+    });
+    const session = this.#session;
+    this.#peer = peer;
+    peer.onicecandidate = ({ candidate }) => this.#send({
+      type: "candidate", session, candidate: candidate?.candidate ?? "",
+      sdp_mid: candidate?.sdpMid ?? null, sdp_mline_index: candidate?.sdpMLineIndex ?? null,
+    });
+    peer.ontrack = ({ receiver, track, transceiver }) => {
+      // Latency before smoothness: show each picture when it comes.
+      receiver.jitterBufferTarget = 0;
+      receiver.playoutDelayHint = 0;
+      const videos = peer.getTransceivers().filter((t) => t.receiver.track.kind === track.kind);
+      this.on.track?.(track, receiver, videos.indexOf(transceiver));
+    };
+    peer.ondatachannel = ({ channel }) => this.#listen(channel);
+    peer.onconnectionstatechange = () => this.#changed(peer);
+    return peer;
+  }
+
+  #changed(peer) {
+    if (peer.connectionState === "connected") {
+      if (this.#up) {
+        clearTimeout(this.#timer);
+        this.#say("");
+      }
+    } else if (peer.connectionState === "disconnected") {
+      this.#say("The link is interrupted…");
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#again("The link was lost. Calling again…", "path_lost"), PATIENCE_MS);
+    } else if (peer.connectionState === "failed") {
+      const code = this.#up ? "path_lost" : "ice_failed_no_path";
+      this.#bye("the link failed", code);
+      this.#again(this.#up ? "The link was lost. Calling again…" : "No path to the vehicle was found.", code);
+    }
+  }
+
+  #listen(channel) {
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => {
+      const at = nowUs();
+      try {
+        if (channel.label === "state") this.#state(readState(new Uint8Array(data)), at);
+        else if (channel.label === "events") this.on.event?.(readEvent(new Uint8Array(data)));
+      } catch (e) {
+        console.warn(`${channel.label}: ${e.message}`);
+      }
+    };
+  }
+
+  #state(state, at) {
+    const { pong } = state;
+    if (pong) this.#clock.add(pong.t1_us, pong.t2_us, pong.t3_us, at);
+    this.on.state?.(state, at);
+  }
+}
