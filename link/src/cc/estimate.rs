@@ -1,4 +1,4 @@
-//! What is known of a path.
+//! What is known of a path, and the handle to read it by.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,31 @@ pub(crate) enum Limit {
     Application,
 }
 
+/// Which way the rate goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Up, or at its maximum.
+    #[default]
+    Increase,
+    /// Waiting for what the last change brings, for more to send, or for any news at all.
+    Hold,
+    /// Down, with the latest report.
+    Decrease,
+}
+
+/// A burst of packets that would show whether the path carries more.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Probe {
+    /// Counts up with each wish; 0: none yet.
+    pub(crate) id: u32,
+    /// Rate at which it should leave, bits per second.
+    pub(crate) bps: f64,
+    /// Bytes in all.
+    pub(crate) bytes: usize,
+    /// In at least this many packets.
+    pub(crate) packets: usize,
+}
+
 /// The estimator's view of a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
@@ -25,29 +50,55 @@ pub(crate) struct Estimate {
     pub(crate) loss: f64,
     /// Mean number of packets lost in a row; 1 for independent losses.
     pub(crate) mean_burst: f64,
+    /// From sending a packet to hearing that it arrived, the least of the last seconds, microseconds.
     pub(crate) round_trip_us: u64,
     /// Standing queue on the path, milliseconds.
     pub(crate) queue_ms: f64,
     /// Bits per second that arrived.
     pub(crate) acknowledged_bps: f64,
     pub(crate) limit: Limit,
+    pub(crate) state: State,
     /// Whether the path has shown a limit lately, so that bursts would stand in its queue or be cut.
     pub(crate) narrow: bool,
     /// How long to send no new pictures so that a queue drains, microseconds, and a count that tells one such wish from
     /// the next.
     pub(crate) pause: (u64, u32),
+    /// The latest wish for a probe.
+    pub(crate) probe: Probe,
 }
 
-/// A rate at which bursts of a frame leave as one on a path that has shown no limit, bits per second.
+/// A rate at which a frame leaves as one burst on a path that has shown no limit, bits per second.
 const OPEN_BPS: f64 = 60e6;
+/// Pace over target where the queue is deep enough for bursts: each frame then probes the path for more than the target,
+/// and is late by two fifths of a frame interval at most.
+const NARROW_PACE: f64 = 2.5;
+/// The same where bursts are cut off rather than queued.
+const POLICED_PACE: f64 = 1.5;
 
 impl Estimate {
-    /// The rate at which the pacer lets packets out.
+    pub(super) fn starting_at(target_bps: f64) -> Self {
+        Self {
+            target_bps,
+            loss: 0.0,
+            mean_burst: 1.0,
+            round_trip_us: 0,
+            queue_ms: 0.0,
+            acknowledged_bps: 0.0,
+            limit: Limit::None,
+            state: State::Increase,
+            narrow: false,
+            pause: (0, 0),
+            probe: Probe::default(),
+        }
+    }
+
+    /// The rate at which the pacer lets packets out, bits per second.
     pub(crate) fn pacing_bps(&self) -> f64 {
         match (self.narrow, self.limit) {
-            (true, Limit::Loss) => 1.5 * self.target_bps,
-            (true, _) => 2.5 * self.target_bps,
-            (false, _) => OPEN_BPS.max(2.5 * self.target_bps),
+            // While it is being found out whether losses come with the rate, bursts must not be what they come with.
+            (_, Limit::Loss) => POLICED_PACE * self.target_bps,
+            (true, _) => NARROW_PACE * self.target_bps,
+            (false, _) => OPEN_BPS.max(NARROW_PACE * self.target_bps),
         }
     }
 }
@@ -65,6 +116,7 @@ impl EstimateHandle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The newest estimate.
     pub(crate) fn read(&self) -> Estimate {
         self.lock().0
     }
@@ -77,8 +129,10 @@ impl EstimateHandle {
         self.lock().1
     }
 
-    /// The most there will ever be to send, bits per second.
+    /// The most there will ever be to send, bits per second; what is not a positive number is ignored.
     pub(crate) fn set_max(&self, bps: f64) {
-        self.lock().1 = bps;
+        if bps.is_finite() && bps > 0.0 {
+            self.lock().1 = bps;
+        }
     }
 }

@@ -1,55 +1,92 @@
-//! How much is lost, in what bursts, and whether it comes with our own rate.
+//! How much is lost and in what bursts.
 
 use std::collections::VecDeque;
 
 /// Packets over which a share is taken, and the time that they may cover.
 const PACKETS: usize = 400;
 const WINDOW_US: u64 = 1_500_000;
+/// With fewer packets known, a loss more or less is no share.
+const LEAST_PACKETS: usize = 30;
+
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    sent_us: u64,
+    lost: bool,
+    /// First of a run of losses.
+    starts_run: bool,
+}
+
+/// Losses counted over some stretch.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct LossCount {
+    /// Packets whose fate is known.
+    pub(super) packets: usize,
+    pub(super) lost: usize,
+    /// Runs of consecutive losses: what is independent of each other.
+    pub(super) runs: usize,
+}
+
+impl LossCount {
+    /// Share lost, 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        self.lost as f64 / self.packets.max(1) as f64
+    }
+}
 
 /// Losses of the last second or so, in send order.
 #[derive(Debug, Default)]
 pub(super) struct LossMeter {
-    packets: VecDeque<(u64, bool)>,
+    fates: VecDeque<Fate>,
     lost: usize,
     /// Long-term: packets lost, and how many runs they formed.
     lost_long: f64,
     runs_long: f64,
     last_lost: bool,
+    seen: u64,
 }
 
 impl LossMeter {
     pub(super) fn add(&mut self, sent_us: u64, lost: bool) {
-        self.packets.push_back((sent_us, lost));
+        let starts_run = lost && !self.last_lost;
+        self.fates.push_back(Fate { sent_us, lost, starts_run });
         self.lost += usize::from(lost);
-        while let Some((at, was_lost)) = self.packets.front().copied()
-            && (self.packets.len() > PACKETS || at + WINDOW_US < sent_us)
+        while let Some(old) = self.fates.front().copied()
+            && (self.fates.len() > PACKETS || old.sent_us + WINDOW_US < sent_us)
         {
-            self.lost -= usize::from(was_lost);
-            self.packets.pop_front();
+            self.lost -= usize::from(old.lost);
+            self.fates.pop_front();
         }
         // Bursts are rare events: they are remembered for longer, some hundred of them.
         if lost {
             self.lost_long += 1.0;
-            self.runs_long += f64::from(u8::from(!self.last_lost));
+            self.runs_long += f64::from(u8::from(starts_run));
             if self.runs_long > 200.0 {
                 (self.lost_long, self.runs_long) = (self.lost_long / 2.0, self.runs_long / 2.0);
             }
         }
         self.last_lost = lost;
+        self.seen += 1;
     }
 
     /// Share lost, 0 to 1.
     pub(super) fn share(&self) -> f64 {
-        if self.packets.is_empty() { 0.0 } else { self.lost as f64 / self.packets.len().max(30) as f64 }
+        if self.fates.is_empty() { 0.0 } else { self.lost as f64 / self.fates.len().max(LEAST_PACKETS) as f64 }
     }
 
-    /// Share lost among what was sent since `since_us`, with the number of packets.
-    pub(super) fn share_since(&self, since_us: u64) -> (f64, usize) {
-        let mut count = (0, 0);
-        for (_, lost) in self.packets.iter().rev().take_while(|(at, _)| *at >= since_us) {
-            count = (count.0 + usize::from(*lost), count.1 + 1);
+    /// What became of the packets sent since `since_us`.
+    pub(super) fn since(&self, since_us: u64) -> LossCount {
+        let mut count = LossCount::default();
+        for fate in self.fates.iter().rev().take_while(|fate| fate.sent_us >= since_us) {
+            count.packets += 1;
+            count.lost += usize::from(fate.lost);
+            count.runs += usize::from(fate.starts_run);
         }
-        (count.0 as f64 / count.1.max(1) as f64, count.1)
+        count
+    }
+
+    /// Packets in all.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Mean length of a run of losses; 1 while little is known.
@@ -57,33 +94,13 @@ impl LossMeter {
         // With few runs seen the prior, single losses, weighs in.
         (self.lost_long + 5.0) / (self.runs_long + 5.0)
     }
-}
 
-/// Whether losses come with the rate, found out by trying a lower one for a moment: random losses stay, those of a
-/// policer go.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) enum Verdict {
-    /// Nothing lost that would matter.
-    #[default]
-    Calm,
-    /// A lower rate is tried since then; loss and rate before.
-    Trying { since_us: u64, loss: f64, bps: f64 },
-    /// The losses come anyway, about this share.
-    Random { loss: f64, since_us: u64 },
-    /// The losses come with the rate.
-    Policed { since_us: u64 },
-}
-
-/// Loss from which it is worth finding out.
-pub(super) const NOTABLE: f64 = 0.04;
-/// The rate tried, as a share.
-pub(super) const TRIED: f64 = 0.65;
-
-/// What the losses during a trial say: those of a policer at `1 - loss` of the rate before would have fallen to
-/// `expected`, random ones stayed where they were; the nearer one is believed.
-pub(super) fn judge(before: f64, during: f64) -> bool {
-    let expected = (1.0 - (1.0 - before) / TRIED).max(0.0);
-    (during - expected).abs() < (during - before).abs()
+    /// The packets of the last second say nothing any more; how losses cluster stays known.
+    pub(super) fn clear(&mut self) {
+        self.fates.clear();
+        self.lost = 0;
+        self.last_lost = false;
+    }
 }
 
 #[cfg(test)]
@@ -100,13 +117,7 @@ mod tests {
         assert!((bursts.mean_burst() - 5.0).abs() < 0.3, "{}", bursts.mean_burst());
         assert!((singles.mean_burst() - 1.0).abs() < 0.05);
         assert!((singles.share() - 0.1).abs() < 0.02);
-    }
-
-    #[test]
-    fn a_trial_tells_a_policer_from_bad_luck() {
-        assert!(judge(0.5, 0.25));
-        assert!(!judge(0.3, 0.27));
-        assert!(judge(0.1, 0.01));
-        assert!(!judge(0.1, 0.12));
+        let recent = bursts.since(4_500 * 3_000);
+        assert_eq!((recent.packets, recent.lost, recent.runs), (400, 40, 8));
     }
 }

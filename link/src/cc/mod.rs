@@ -8,20 +8,24 @@
 //!
 //! All of it is sans-IO: time is handed in.
 
-mod acknowledged;
 mod budget;
+mod control;
 mod delay;
 mod estimate;
 mod estimator;
+mod ladder;
 mod loss;
+mod meter;
 mod pacer;
+mod policer;
 #[cfg(test)]
-mod path_tests;
+mod tests;
+mod train;
 
-pub(crate) use budget::Budget;
-pub use budget::CameraPlan;
-#[cfg(test)]
-pub(crate) use estimate::Limit;
+pub(crate) use budget::{Budget, CameraNeed, Overhead};
 pub(crate) use estimate::{Estimate, EstimateHandle};
-pub(crate) use estimator::Estimator;
+#[cfg(test)]
+pub(crate) use estimate::{Limit, State};
+pub(crate) use estimator::{Estimator, RateLimits};
+pub use ladder::CameraPlan;
 pub(crate) use pacer::{Class, Pacer};

@@ -10,7 +10,7 @@ pub(crate) use config::{PeerConfig, check_vouched};
 pub(crate) use tap::is_keyframe_request;
 
 use crate::LinkError;
-use crate::cc::{EstimateHandle, Estimator};
+use crate::cc::{EstimateHandle, Estimator, RateLimits};
 use crate::rtp::FRAME_INFO_URI;
 use protocol::signalling::Signal;
 use rtc::ice::mdns::MulticastDnsMode;
@@ -183,7 +183,7 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .build();
-    let (estimator, estimate) = Estimator::new();
+    let (estimator, estimate) = Estimator::new(RateLimits::default());
     let connection = PeerConnectionBuilder::new()
         .with_configuration(setup.config.configuration())
         .with_media_engine(media)

@@ -10,7 +10,7 @@ pub use cameras::CameraOrder;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
-use crate::cc::{Budget, CameraPlan};
+use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
 use crate::{Identity, LinkError, now_us};
@@ -33,6 +33,8 @@ pub const MAX_SESSIONS: usize = 8;
 /// Cameras of one vehicle.
 pub const MAX_CAMERAS: usize = 4;
 const OUTGOING: usize = 512;
+/// Commands, state and their headers, bits per second.
+const DATA_BPS: f64 = 60_000.0;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
 
@@ -126,7 +128,8 @@ impl VehicleLink {
         let vehicle = protocol::VehicleId::new(hello.vehicle_id.clone())?;
         let signalling = signalling::start(runtime, control_plane, Peer::Vehicle(vehicle.as_str()), identity)?;
         let (inbox, received) = Inbox::new();
-        let budget = Budget::new(cameras);
+        let needs: Vec<_> = cameras.iter().enumerate().map(|(i, spec)| CameraNeed::new(spec, i == 0)).collect();
+        let budget = Budget::new(&needs);
         let shared = Arc::new(Shared {
             origin,
             hello,
@@ -184,10 +187,11 @@ impl VehicleLink {
         let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
             let room = self.shared.stats.room();
-            budget.1.update(now_us, room.target_bps, room.overhead_bps);
+            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps: DATA_BPS, ..Overhead::default() };
+            budget.1.update(now_us, room.target_bps, overhead);
             budget.0 = now_us;
         }
-        budget.1.plan(camera)
+        budget.1.plan(camera).or_else(|| budget.1.plan(0)).unwrap_or_default()
     }
 
     /// The next thing a seat sent, if any.

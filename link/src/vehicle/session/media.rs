@@ -204,7 +204,7 @@ impl Media {
                     Kind::Retransmission => Class::Retransmission,
                     Kind::Media { .. } | Kind::Fec => Class::Video(camera),
                 };
-                self.pacer.enqueue(class, packet.payload.len(), (camera, packet));
+                self.pacer.enqueue(now_us, class, packet.payload.len(), (camera, packet));
             }
         }
         let Some(ids) = self.ids else { return true };
