@@ -46,7 +46,7 @@ const EVENT = {
   3: ["takeover", TAKEOVER],
   4: ["hello", {
     1: ["vehicle", "string"], 2: ["embodiment", "string"], 3: ["software", "string"], 9: ["action_min", "doubles"],
-    10: ["action_max", "doubles"], 11: ["map", "string"], 12: ["cameras", [{ 1: ["name", "string"] }]],
+    10: ["action_max", "doubles"], 11: ["map", "string"], 40: ["cameras", [{ 1: ["name", "string"] }]],
   }],
 };
 

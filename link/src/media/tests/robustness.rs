@@ -21,7 +21,11 @@ fn stream(count: u32, len: usize, first_sequence: u16, loss: f64, marks: bool) -
         let keyframe = index % 15 == 0;
         let data = access_unit(index, keyframe, len + index as usize % 700);
         let capture_us = u64::from(index) * 33_400;
-        sender.frame(capture_us, &EncodedFrame { data: data.clone(), capture_us, keyframe }, None);
+        sender.frame(
+            capture_us,
+            &EncodedFrame { data: data.clone(), capture_us, keyframe, ..Default::default() },
+            None,
+        );
         while let Some(packet) = sender.poll(capture_us) {
             packets.push(RtpIn {
                 sequence: packet.sequence,

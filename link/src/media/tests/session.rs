@@ -184,7 +184,7 @@ impl Session {
         let packets = if keyframe { 60 } else { self.rng.random_range(self.case.packets.0..=self.case.packets.1) };
         let data = access_unit(self.frames, keyframe, packets * 1100);
         self.sent.insert(rtp_timestamp(capture_us), (capture_us, data.clone()));
-        let frame = EncodedFrame { data, capture_us, keyframe };
+        let frame = EncodedFrame { data, capture_us, keyframe, ..Default::default() };
         self.sender.frame(self.now_us, &frame, recovery.flatten().filter(|_| !keyframe));
         self.frames += 1;
     }

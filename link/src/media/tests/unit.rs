@@ -18,6 +18,7 @@ fn encoded(index: u32, packets: usize) -> EncodedFrame {
         data: access_unit(index, keyframe, packets * 1100),
         capture_us: u64::from(index) * FRAME_US,
         keyframe,
+        ..Default::default()
     }
 }
 
@@ -270,6 +271,6 @@ fn marks_survive_the_wire_and_nonsense_is_refused() {
 #[test]
 fn an_empty_access_unit_sends_nothing() {
     let mut sender = Sender::new(96, 0);
-    sender.frame(0, &EncodedFrame { data: Bytes::new(), capture_us: 0, keyframe: false }, None);
+    sender.frame(0, &EncodedFrame::default(), None);
     assert_eq!((sender.poll(0), sender.next_us()), (None, None));
 }
