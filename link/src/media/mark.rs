@@ -39,6 +39,12 @@ impl FrameMark {
         mark.valid().then_some(mark)
     }
 
+    /// Whether the packet is forward error correction behind the frame's media packets.
+    #[must_use]
+    pub fn is_redundancy(self) -> bool {
+        self.index >= self.packets
+    }
+
     pub(super) fn valid(self) -> bool {
         let (packets, fec) = (u32::from(self.packets), u32::from(self.fec));
         (1..=super::fec::MAX_FRAME_PACKETS as u32).contains(&packets)

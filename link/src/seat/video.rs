@@ -84,8 +84,7 @@ impl Stream {
             state.newest_sequence = Some(sequence);
         }
         if let Some(info) = extension {
-            let first = newest && header.payload_type != FEC_PAYLOAD_TYPE;
-            state.log.note(header.timestamp, info, first);
+            state.log.note(header.timestamp, info, newest && !info.mark.is_redundancy());
         }
         let now_us = self.shared.now_us();
         state.receiver.push(
@@ -94,7 +93,10 @@ impl Stream {
                 sequence,
                 timestamp: header.timestamp,
                 marker: header.marker,
-                payload_type: header.payload_type,
+                payload_type: match extension {
+                    Some(info) if info.mark.is_redundancy() => FEC_PAYLOAD_TYPE,
+                    _ => crate::peer::PAYLOAD_TYPE,
+                },
                 mark: extension.map(|info| info.mark),
                 recovers_from: extension.and_then(|info| info.recovers_from),
                 payload: packet.payload,

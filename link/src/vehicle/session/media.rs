@@ -84,7 +84,8 @@ impl Lane {
         let mut header = rtc::rtp::header::Header {
             version: 2,
             marker: packet.marker,
-            payload_type: packet.payload_type,
+            // The stack sends no other type than the negotiated; the mark says which packets are redundancy.
+            payload_type: peer::PAYLOAD_TYPE,
             sequence_number: packet.sequence,
             timestamp: packet.timestamp,
             ssrc: self.track.ssrc,
@@ -226,8 +227,9 @@ impl Media {
             loss: estimate.loss,
             mean_burst: estimate.mean_burst,
             round_trip_us: estimate.round_trip_us,
-            fec_allowed: self.fec_allowed,
-            spacing_us: 0,
+            // Without the extension nobody could tell redundancy from pictures.
+            fec_allowed: self.fec_allowed && self.ids.is_some_and(|ids| ids.frame_info != 0),
+            spacing_us: (1_250.0 * 8e6 / estimate.pacing_bps()) as u64,
         };
         if estimate.pause.1 != self.pauses {
             self.pauses = estimate.pause.1;
