@@ -103,7 +103,17 @@ fn ages(shown: &[Shown], all: &mut BTreeMap<String, f64>) {
 }
 
 fn losses(trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String, f64>) {
-    let Some((from, to)) = window(trial) else { return };
+    let Some((from, to)) = window(trial) else {
+        // A seat that never saw anything missed everything.
+        if !trial.bridge.captured_us.is_empty() {
+            for (name, value) in
+                [("missing", 100.0), ("late_or_missing", 100.0), ("frame_rate", 0.0), ("frozen_per_50s", 50.0)]
+            {
+                put(all, name, value);
+            }
+        }
+        return;
+    };
     let there: BTreeSet<u64> = shown.iter().map(|p| p.capture_us).collect();
     let sent: Vec<u64> = trial.bridge.captured_us.iter().copied().filter(|us| (from..=to).contains(us)).collect();
     let missing = sent.iter().filter(|us| !there.contains(us)).count() as f64;
@@ -240,7 +250,7 @@ fn steps(case: &Case, trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String,
 fn blackouts(case: &Case, trial: &Trial, all: &mut BTreeMap<String, f64>) {
     let Some(seat) = trial.seats.first() else { return };
     let (offset_us, end_us) = (true_offset_us(trial), (trial.bridge.seconds * 1e6) as i64);
-    let begun_us = seat.pictures.first().map_or(i64::MAX, |p| p.capture_us as i64);
+    let Some(begun_us) = seat.pictures.first().map(|p| p.capture_us as i64) else { return };
     let ended = changes(case, trial, |i| !i.blackhole).into_iter().filter(|(_, better)| *better);
     let mut times: Vec<f64> = ended
         .filter(|(at, _)| *at > begun_us + 6_000_000 && *at + 5_000_000 < end_us)

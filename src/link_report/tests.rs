@@ -118,6 +118,14 @@ fn seats_that_saw_nothing_count_as_slow() {
 }
 
 #[test]
+fn a_seat_that_never_saw_anything_missed_everything() {
+    for case in ["clean", "blackout", "step"] {
+        assert_eq!(of(case, &trial(|_| None), "late_or_missing"), 100.0);
+        assert_eq!(of(case, &trial(|_| None), "frame_rate"), 0.0);
+    }
+}
+
+#[test]
 fn an_empty_run_gives_no_figures_and_no_panic() {
     for case in super::cases::CASES {
         assert!(metrics(case, &Trial::default()).values().all(|value| value.is_finite()));
