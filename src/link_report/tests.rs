@@ -64,6 +64,8 @@ fn ages_are_true_whatever_the_seat_believes_of_the_clocks() {
     assert!((of("clean", &trial, "frame_rate") - 30.0).abs() < 0.1);
     assert_eq!(of("clean", &trial, "command_added_p99"), 1.0);
     assert_eq!(of("clean", &trial, "stage encode mean"), 4.0);
+    // 5 of 20 ms have a name.
+    assert_eq!(of("clean", &trial, "stages_accounted"), 25.0);
 }
 
 #[test]
