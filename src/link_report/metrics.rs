@@ -103,7 +103,17 @@ fn ages(shown: &[Shown], all: &mut BTreeMap<String, f64>) {
 }
 
 fn losses(trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String, f64>) {
-    let Some((from, to)) = window(trial) else { return };
+    let Some((from, to)) = window(trial) else {
+        // A seat that never saw anything missed everything.
+        if !trial.bridge.captured_us.is_empty() {
+            for (name, value) in
+                [("missing", 100.0), ("late_or_missing", 100.0), ("frame_rate", 0.0), ("frozen_per_50s", 50.0)]
+            {
+                put(all, name, value);
+            }
+        }
+        return;
+    };
     let there: BTreeSet<u64> = shown.iter().map(|p| p.capture_us).collect();
     let sent: Vec<u64> = trial.bridge.captured_us.iter().copied().filter(|us| (from..=to).contains(us)).collect();
     let missing = sent.iter().filter(|us| !there.contains(us)).count() as f64;
@@ -124,7 +134,7 @@ fn frozen_s(shown: &[Shown]) -> f64 {
     let gaps: Vec<f64> = shown.windows(2).map(|pair| (pair[1].shown_us - pair[0].shown_us) as f64 / 1e3).collect();
     let mean_ms = gaps.iter().sum::<f64>() / gaps.len().max(1) as f64;
     let freeze_ms = (3.0 * mean_ms).max(mean_ms + 150.0);
-    gaps.iter().filter(|gap| **gap > freeze_ms).sum::<f64>() / 1e3
+    gaps.iter().filter(|gap| **gap > freeze_ms).fold(0.0, |sum, gap| sum + gap) / 1e3
 }
 
 fn clocks(trial: &Trial, all: &mut BTreeMap<String, f64>) {
@@ -173,9 +183,13 @@ fn resources(trial: &Trial, all: &mut BTreeMap<String, f64>) {
     put(all, "reconnects", seat.reconnects as f64);
     let mut first = seat.first_picture_ms.map(|ms| ms / 1e3).into_iter().collect::<Vec<_>>();
     put(all, "first_picture_p95", percentile(&mut first, 0.95));
+    let shown = shown(trial);
+    let staged = shown.iter().filter(|p| !p.stages_ms.is_empty());
+    let sums = staged.map(|p| (p.stages_ms.iter().map(|ms| f64::from(*ms)).sum::<f64>(), p.age_ms()));
+    let (accounted, ages) = sums.fold((0.0, 0.0), |(a, b), (sum, age)| (a + sum, b + age));
+    put(all, "stages_accounted", accounted / ages * 100.0);
     for (n, stage) in seat.stages.iter().enumerate() {
-        let mut values: Vec<f64> =
-            shown(trial).iter().filter_map(|p| p.stages_ms.get(n).map(|ms| f64::from(*ms))).collect();
+        let mut values: Vec<f64> = shown.iter().filter_map(|p| p.stages_ms.get(n).map(|ms| f64::from(*ms))).collect();
         put(all, format!("stage {stage} mean"), values.iter().sum::<f64>() / values.len() as f64);
         put(all, format!("stage {stage} p95"), percentile(&mut values, 0.95));
     }
@@ -240,7 +254,7 @@ fn steps(case: &Case, trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String,
 fn blackouts(case: &Case, trial: &Trial, all: &mut BTreeMap<String, f64>) {
     let Some(seat) = trial.seats.first() else { return };
     let (offset_us, end_us) = (true_offset_us(trial), (trial.bridge.seconds * 1e6) as i64);
-    let begun_us = seat.pictures.first().map_or(i64::MAX, |p| p.capture_us as i64);
+    let Some(begun_us) = seat.pictures.first().map(|p| p.capture_us as i64) else { return };
     let ended = changes(case, trial, |i| !i.blackhole).into_iter().filter(|(_, better)| *better);
     let mut times: Vec<f64> = ended
         .filter(|(at, _)| *at > begun_us + 6_000_000 && *at + 5_000_000 < end_us)

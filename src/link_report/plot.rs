@@ -58,7 +58,8 @@ fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
 
 /// A frame with its scales; `body` is drawn inside.
 fn frame(title: &str, x: (f64, f64, &str), y: (f64, f64, &str), body: &str) -> String {
-    let (w, h) = (WIDTH + LEFT + 10.0, HEIGHT + BOTTOM + 20.0);
+    // To the right is room for the stages' names.
+    let (w, h) = (WIDTH + LEFT + 80.0, HEIGHT + BOTTOM + 20.0);
     format!(
         "<svg width=\"{w}\" height=\"{h}\" font-size=\"10\"><text x=\"{LEFT}\" y=\"12\">{title}</text>\
          <g transform=\"translate({LEFT},18)\"><rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\
@@ -149,11 +150,8 @@ fn stacked(run: &Run) -> String {
         }
     }
     for (stage, name) in run.stages.iter().enumerate() {
-        let (y, color) = (12.0 + stage as f64 * 11.0, COLORS[stage % COLORS.len()]);
-        let _ = write!(
-            body,
-            "<text x=\"4\" y=\"{y}\" fill=\"{color}\" stroke=\"white\" stroke-width=\"2\" paint-order=\"stroke\">{name}</text>"
-        );
+        let (x, y, color) = (WIDTH + 6.0, HEIGHT - stage as f64 * 12.0, COLORS[stage % COLORS.len()]);
+        let _ = write!(body, "<text x=\"{x}\" y=\"{y}\" fill=\"{color}\">{name}</text>");
     }
     frame("stages, means", (0.0, length, "s"), (0.0, top, "ms"), &body)
 }

@@ -64,6 +64,8 @@ fn ages_are_true_whatever_the_seat_believes_of_the_clocks() {
     assert!((of("clean", &trial, "frame_rate") - 30.0).abs() < 0.1);
     assert_eq!(of("clean", &trial, "command_added_p99"), 1.0);
     assert_eq!(of("clean", &trial, "stage encode mean"), 4.0);
+    // 5 of 20 ms have a name.
+    assert_eq!(of("clean", &trial, "stages_accounted"), 25.0);
 }
 
 #[test]
@@ -115,6 +117,14 @@ fn seats_that_saw_nothing_count_as_slow() {
     let trial = Trial { seats, ..Default::default() };
     assert_eq!(of("connect", &trial, "first_picture_p50"), 0.4);
     assert_eq!(of("connect", &trial, "first_picture_p95"), 2.5);
+}
+
+#[test]
+fn a_seat_that_never_saw_anything_missed_everything() {
+    for case in ["clean", "blackout", "step"] {
+        assert_eq!(of(case, &trial(|_| None), "late_or_missing"), 100.0);
+        assert_eq!(of(case, &trial(|_| None), "frame_rate"), 0.0);
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Change {
     pub fn apply(&self, before: &Impairment, place: &str) -> Result<Impairment, NetemError> {
         let checked = |key: &'static str, value: Option<f64>, min: f64, max: f64, unit: &str| match value {
             Some(v) if v.is_finite() && v >= min && v <= max => Ok(Some(v)),
-            Some(v) => Err(wrong(place, key, v, format!("{min} to {max} {unit} are possible"))),
+            Some(v) => Err(wrong(place, key, &v, format!("{min} to {max} {unit} are possible"))),
             None => Ok(None),
         };
         let percent = |key, value| Ok::<_, NetemError>(checked(key, value, 0.0, 100.0, "percent")?.map(|v| v / 100.0));
@@ -128,13 +128,13 @@ impl Change {
     fn queue(&self, place: &str) -> Result<Option<QueueLimit>, NetemError> {
         match (self.queue_ms, self.queue_bytes) {
             (Some(ms), Some(_)) => {
-                Err(wrong(place, "queue_ms", ms, "queue_bytes stands beside it; name one of the two".to_owned()))
+                Err(wrong(place, "queue_ms", &ms, "queue_bytes stands beside it; name one of the two".to_owned()))
             }
             (Some(ms), None) if !(1..=60_000).contains(&ms) => {
-                Err(wrong(place, "queue_ms", ms, "1 to 60000 ms are possible".to_owned()))
+                Err(wrong(place, "queue_ms", &ms, "1 to 60000 ms are possible".to_owned()))
             }
             (None, Some(bytes)) if !(ONE_PACKET..=1_000_000_000).contains(&bytes) => {
-                Err(wrong(place, "queue_bytes", bytes, format!("{ONE_PACKET} to 1000000000 bytes are possible")))
+                Err(wrong(place, "queue_bytes", &bytes, format!("{ONE_PACKET} to 1000000000 bytes are possible")))
             }
             (Some(ms), None) => Ok(Some(QueueLimit::Ms(ms))),
             (None, Some(bytes)) => Ok(Some(QueueLimit::Bytes(bytes))),
@@ -151,7 +151,7 @@ fn check_bursts(impairment: &Impairment, place: &str) -> Result<(), NetemError> 
         return Ok(());
     }
     let expected = format!("with bursts of {burst_packets} packets at most {:.2} percent can be lost", most * 100.0);
-    Err(wrong(place, "loss_percent", loss * 100.0, expected))
+    Err(wrong(place, "loss_percent", &(loss * 100.0), expected))
 }
 
 fn set<V>(target: &mut V, value: Option<V>) {
@@ -160,6 +160,6 @@ fn set<V>(target: &mut V, value: Option<V>) {
     }
 }
 
-pub(super) fn wrong(place: &str, key: &'static str, value: impl ToString, expected: String) -> NetemError {
+pub(super) fn wrong(place: &str, key: &'static str, value: &dyn ToString, expected: String) -> NetemError {
     NetemError::Value { place: place.to_owned(), key, value: value.to_string(), expected }
 }

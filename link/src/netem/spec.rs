@@ -121,7 +121,7 @@ impl File {
         let first = change(&Impairment::default(), &self.both, own, place)?;
         if self.steps.len() > MOST_STEPS {
             let expected = format!("at most {MOST_STEPS} steps are possible");
-            return Err(wrong(place, "steps", format!("[{} steps]", self.steps.len()), expected));
+            return Err(wrong(place, "steps", &format!("[{} steps]", self.steps.len()), expected));
         }
         let (mut steps, mut last_us, mut now) = (Vec::new(), 0, first.clone());
         for (n, step) in self.steps.iter().enumerate() {
@@ -129,7 +129,7 @@ impl File {
             let at_us = seconds(&place, "at_s", step.at_s)?;
             if at_us < last_us + CLOSEST_US {
                 let expected = format!("steps must ascend, from {} s on", (last_us + CLOSEST_US) as f64 / 1e6);
-                return Err(wrong(&place, "at_s", step.at_s, expected));
+                return Err(wrong(&place, "at_s", &step.at_s, expected));
             }
             now = change(&now, &step.both, of(step), &place)?;
             steps.push((at_us, now.clone()));
@@ -137,7 +137,7 @@ impl File {
         }
         if let Some(repeat_s) = self.repeat_s.filter(|_| period_us < Some(last_us + CLOSEST_US)) {
             let expected = format!("must come after the last step, {} s", last_us as f64 / 1e6);
-            return Err(wrong(place, "repeat_s", repeat_s, expected));
+            return Err(wrong(place, "repeat_s", &repeat_s, expected));
         }
         Ok(Script::new(first, steps, period_us))
     }
@@ -147,5 +147,5 @@ fn seconds(place: &str, key: &'static str, value: f64) -> Result<u64, NetemError
     if (0.0..=LONGEST_S).contains(&value) {
         return Ok((value * 1e6).round() as u64);
     }
-    Err(wrong(place, key, value, format!("0 to {LONGEST_S} s are possible")))
+    Err(wrong(place, key, &value, format!("0 to {LONGEST_S} s are possible")))
 }

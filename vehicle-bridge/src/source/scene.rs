@@ -43,8 +43,8 @@ impl Scene {
         into.u.fill(124);
         into.v.fill(132);
         for car in 0..6usize {
-            let x = (car * 211 + number as usize * (car + 2)) % (width - 120) & !1;
-            let y = height / 3 + car * height / 11 & !1;
+            let x = ((car * 211 + number as usize * (car + 2)) % (width - 120)) & !1;
+            let y = (height / 3 + car * height / 11) & !1;
             self.rectangle(into, (x, y), (60 + car * 10, 36 + car * 4), car as u8);
         }
     }
