@@ -119,7 +119,7 @@ mod tests {
         for frame in 0..6u64 {
             let at = frame * 33_333;
             (0..6).for_each(|i| {
-                trains.add(at + i * sent_gap_us, at + 20_000 + i * arrived_gap_us, 1_250 - OVERHEAD_BYTES)
+                trains.add(at + i * sent_gap_us, at + 20_000 + i * arrived_gap_us, 1_250 - OVERHEAD_BYTES);
             });
         }
         trains

@@ -114,7 +114,7 @@ impl Driver {
         if now_us % FRAME_US < STEP_US {
             self.encode(now_us);
         }
-        if now_us % 20_000 == 0 {
+        if now_us.is_multiple_of(20_000) {
             self.review(now_us);
         }
         self.send(now_us);
@@ -124,7 +124,7 @@ impl Driver {
             let ((at_us, id), _) = entry.remove_entry();
             self.unreported.push((id, at_us));
         }
-        if now_us % REPORT_US == 0 && !self.unreported.is_empty() {
+        if now_us.is_multiple_of(REPORT_US) && !self.unreported.is_empty() {
             let report = std::mem::take(&mut self.unreported);
             if let Some(at_us) = self.path.send_back(now_us) {
                 self.reports.insert(at_us, report);
