@@ -123,7 +123,7 @@ struct Drive<'a> {
 
 enum ToSeat {
     State(Box<StateDatagram>),
-    Event(VehicleEvent),
+    Event(Box<VehicleEvent>),
 }
 
 /// Drives `plan` with `policy`.
@@ -220,7 +220,7 @@ impl<'a> Drive<'a> {
         let now_us = self.now_us;
         for (_, response) in self.tick.responses.drain(..) {
             let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response)) };
-            self.to_seat.send_reliably(now_us, ToSeat::Event(event));
+            self.to_seat.send_reliably(now_us, ToSeat::Event(Box::new(event)));
         }
         if !self.ticks.is_multiple_of(STATE_EVERY) {
             return;

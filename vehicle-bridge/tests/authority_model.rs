@@ -102,6 +102,7 @@ impl State {
     fn successors(&self) -> Vec<Self> {
         let mut next = Vec::new();
         self.network_moves(&mut next);
+        #[allow(clippy::needless_range_loop)] // the number is what the model's state keeps
         for seat in 0..SEATS.len() {
             self.seat_moves(seat, &mut next);
         }
@@ -166,6 +167,7 @@ impl State {
     }
 
     fn crashes(&self, next: &mut Vec<Self>) {
+        #[allow(clippy::needless_range_loop)] // the number is what the model's state keeps
         for seat in 0..SEATS.len() {
             if self.seats[seat].up {
                 next.push(self.with(|s| s.seats[seat] = Seat::default()));

@@ -244,7 +244,8 @@ fn the_control_plane_vouches_for_the_certificate_that_a_peer_registered_with() {
         seat.send(&call("x", "s1")).await;
         let Some(Signal::Call { vouched, .. }) = car.next().await else { panic!("no call") };
         assert_eq!(vouched, Some(of("0B")));
-        let forged = Signal::Offer { session: "x".into(), sdp: "v=0".into(), vouched: Some(of("0C")) };
+        let forged =
+            Signal::Offer { session: "x".into(), sdp: "v=0".into(), features: Vec::new(), vouched: Some(of("0C")) };
         car.send(&forged).await;
         let Some(Signal::Offer { vouched, .. }) = seat.next().await else { panic!("no offer") };
         assert_eq!(vouched, Some(of("0A")));

@@ -140,7 +140,7 @@ impl Vehicle {
         };
         let camera = {
             let (link, stop) = (link.clone(), stop.clone());
-            std::thread::spawn(move || camera(link, spec, &stop))
+            std::thread::spawn(move || camera(&link, spec, &stop))
         };
         Vehicle { heard, link, stop, threads: vec![core, camera] }
     }
@@ -180,13 +180,10 @@ fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool) {
             ..Default::default()
         });
         while let Some(message) = link.try_recv() {
-            match &message.body {
-                FromSeatBody::Request(request) => {
-                    let response = v1::SeatResponse { id: request.id, accepted: true, ..Default::default() };
-                    let event = v1::vehicle_event::Event::Response(response);
-                    link.send_event(Some(&message.session), v1::VehicleEvent { event: Some(event) });
-                }
-                _ => {}
+            if let FromSeatBody::Request(request) = &message.body {
+                let response = v1::SeatResponse { id: request.id, accepted: true, ..Default::default() };
+                let event = v1::vehicle_event::Event::Response(response);
+                link.send_event(Some(&message.session), v1::VehicleEvent { event: Some(event) });
             }
             heard.lock().unwrap().push(message);
         }
@@ -202,7 +199,7 @@ pub fn draw(y: &mut [u8], width: usize, frame: u32) {
     }
 }
 
-fn camera(link: Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) {
+fn camera(link: &Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) {
     let (width, height) = (spec.width as usize, spec.height as usize);
     let mut streamer = CameraStreamer::new(link.clone(), 0).unwrap();
     let (u, v) = (vec![120; width * height / 4], vec![135; width * height / 4]);

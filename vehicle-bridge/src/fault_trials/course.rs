@@ -215,7 +215,7 @@ impl Course {
             self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
         }
         self.note(&truth, &sensors);
-        if self.now_us / TICK_US % 2 == 0 {
+        if (self.now_us / TICK_US).is_multiple_of(2) {
             self.tell(&sensors);
         }
         if !(self.fault == Fault::SeatFrozen && self.since_us().is_some_and(|us| us < 1_500_000)) {

@@ -4,7 +4,6 @@ use super::super::*;
 use super::access_unit;
 use crate::rtp::rtp_timestamp;
 use crate::video::EncodedFrame;
-use bytes::Bytes;
 
 const FRAME_US: u64 = 33_333;
 

@@ -186,7 +186,7 @@ async fn serve(
                 }
                 // A path that works needs no other one: the seat's question came late.
                 Some(Signal::Restart { .. }) if context.silent_us() > SILENCE_US / 2 => {
-                    let options = RTCOfferOptions { ice_restart: true, ..Default::default() };
+                    let options = RTCOfferOptions { ice_restart: true };
                     candidates = RemoteCandidates::default();
                     let sdp = offer::describe(&*connection, Some(options)).await?;
                     let _ = out.send(offer::signal(context, sdp)).await;
