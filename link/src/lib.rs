@@ -3,7 +3,10 @@
 //! - [`VehicleLink`] sits on the robot. It registers at the control plane, answers every [call](protocol::signalling::Signal::Call)
 //!   with an offer, and serves any number of seats at once.
 //! - [`SeatLink`] sits at the operator's. It calls a vehicle, receives, decodes, measures, and calls again when it must.
-//! - [`video`] encodes and decodes; [`timecode`] puts the capture time into the picture itself; [`rtp`] carries pictures.
+//! - [`CameraStreamer`] is what a camera's thread calls with each picture: it fits size and rate to the path.
+//! - [`video`] encodes and decodes; [`timecode`] puts the capture time into the picture itself; [`rtp`] carries pictures,
+//!   [`media`] gets them through losses.
+//! - [`netem`] is a weak network, reproducibly.
 //!
 //! ```no_run
 //! use link::{SeatLink, SeatOptions, VehicleLink, video::VideoSpec};
@@ -31,7 +34,7 @@
 //!
 //! | what | opened by | kind | message |
 //! | --- | --- | --- | --- |
-//! | H.264 video, `sendonly` | vehicle | RTP, packetization mode 1 | one access unit a timestamp, `capture_us * 9 / 100` |
+//! | H.264 video, `sendonly`, one track a camera, named `camera-0` and so on | vehicle | RTP, packetization mode 1 | one access unit a timestamp, `capture_us * 9 / 100` |
 //! | [`STATE_CHANNEL`] | vehicle | unordered, 100 ms | `StateDatagram` |
 //! | [`EVENTS_CHANNEL`] | vehicle | reliable, ordered | `VehicleEvent`, the first a `Hello` |
 //! | [`COMMAND_CHANNEL`] | seat | unordered, 100 ms or no retransmission | `CommandDatagram` |
@@ -39,9 +42,21 @@
 //!
 //! A `ClockPing` in a `CommandDatagram` comes back as `ClockPong` in the session's next `StateDatagram`.
 //!
+//! Two ends of this crate do more, as each says in signalling (`features` of call and offer); a browser gets the above.
+//!
+//! - `rtcp-datagrams`: states and commands travel as RTCP application-defined packets (name `TKOV`) instead of on their
+//!   channels, unless they are larger than a packet: SCTP would hold them up for a second after a loss.
+//! - `rs-fec`: redundancy (Reed-Solomon over each frame's packets) follows the frame in the same stream under the same
+//!   payload type; [`rtp::FrameInfo`], a header extension on each packet, says which packets those are.
+//! - `picture-feedback`: the seat tells which pictures it has decoded, so that after a loss the encoder refers to one of
+//!   those instead of sending a keyframe.
+//!
+//! A path that goes silent is waited for: the session goes on where it was when the path comes back within half a minute,
+//! and the seat asks for another path by signalling meanwhile ([`Signal::Restart`](protocol::signalling::Signal::Restart)).
+//!
 //! # What it does not do
 //!
-//! It authenticates nobody (the control plane does) and decides nothing: whatever a seat sends goes to the vehicle core,
+//! It knows its peer by the certificate that the control plane vouches for ([`Identity`]) and decides nothing else: whatever a seat sends goes to the vehicle core,
 //! which may refuse it. Only a watch-only session is held to watching here already: its inputs and requests end here, an
 //! emergency stop excepted.
 

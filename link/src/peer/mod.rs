@@ -20,6 +20,7 @@ use rtc::interceptor::{
 };
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
+use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpHeaderExtensionCapability, RTCRtpHeaderExtensionParameters, RtpCodecKind,
@@ -178,6 +179,9 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
         )
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
         .with_include_loopback_candidate(true)
+        // The offering side chooses the path and is ready last: when it begins the handshake, nobody misses the first flight,
+        // whose repetition would cost a second.
+        .with_answering_dtls_role(RTCDtlsRole::Server)
         // Hidden addresses need no resolving (see `RemoteCandidates`), and its socket fails where there is no default route.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
