@@ -186,7 +186,9 @@ impl Seat {
                 FromVehicle::Lost { reason } => self.logic.on_lost(now_us, &reason),
                 FromVehicle::State(state) => self.logic.on_state(now_us, *state),
                 FromVehicle::Event(event) => self.logic.on_event(now_us, event),
-                FromVehicle::Picture(picture) => self.shared.put_picture(picture),
+                // The window shows the camera to drive by.
+                FromVehicle::Picture(picture) if picture.camera == 0 => self.shared.put_picture(picture),
+                FromVehicle::Picture(_) => {}
                 FromVehicle::Frame(_) => {}
             }
         }
