@@ -5,7 +5,7 @@ mod common;
 
 use common::Plane;
 use futures_util::{SinkExt, StreamExt};
-use protocol::signalling::Signal;
+use protocol::signalling::{IceServer, Signal};
 use protocol::{SeatId, VehicleId};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,8 +18,17 @@ use web::{IceConfig, TurnAccess};
 struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Peer {
+    /// Connects and waits for the welcome: before it, the control plane may not know the peer yet.
     async fn connect(addr: SocketAddr, who: &str) -> Self {
-        Self(connect_async(format!("ws://{addr}/api/v1/signal?{who}")).await.unwrap().0)
+        Self::welcomed(addr, who).await.0
+    }
+
+    async fn welcomed(addr: SocketAddr, who: &str) -> (Self, Vec<IceServer>) {
+        let mut peer = Self(connect_async(format!("ws://{addr}/api/v1/signal?{who}")).await.unwrap().0);
+        match peer.any().await {
+            Some(Signal::Welcome { ice_servers }) => (peer, ice_servers),
+            other => panic!("expected a welcome, got {other:?}"),
+        }
     }
 
     async fn send(&mut self, signal: &Signal) {
@@ -38,13 +47,16 @@ impl Peer {
 
     /// The next signal. The limit is only there so that a failure ends.
     async fn any(&mut self) -> Option<Signal> {
-        loop {
-            match tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("nothing came") {
-                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => {}
+        let signal = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(20), signal).await.expect("nothing came")
     }
 
     async fn refused(&mut self) -> (Option<String>, String) {
@@ -225,8 +237,7 @@ fn a_peer_is_welcomed_with_the_servers_and_credentials_of_its_own() {
     let plane = Plane::start_with(|config| config.ice = IceConfig::new(&urls, access).unwrap());
     let addr = plane.addr();
     plane.runtime.block_on(async {
-        let mut seat = Peer::connect(addr, "seat=s1").await;
-        let Some(Signal::Welcome { ice_servers }) = seat.any().await else { panic!("no welcome") };
+        let (_seat, ice_servers) = Peer::welcomed(addr, "seat=s1").await;
         assert_eq!(ice_servers.iter().map(|s| &s.urls[0]).collect::<Vec<_>>(), urls.iter().collect::<Vec<_>>());
         let name = ice_servers[1].username.as_deref().unwrap();
         assert!(name.ends_with(":s1") && ice_servers[1].credential.is_some(), "{name}");
