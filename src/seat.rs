@@ -28,6 +28,9 @@ pub struct SeatArgs {
     /// Name of the seat.
     #[arg(long, default_value = "headless-1")]
     pub seat: SeatId,
+    /// Network interface (or local address) to reach the vehicle over; given more than once, all are used at once.
+    #[arg(long = "interface", value_name = "NAME")]
+    pub interfaces: Vec<String>,
     /// Writes one record a picture and the seat's figures to this file at the end.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -118,8 +121,15 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
     let options = SeatOptions { watch_only: false, decode: true };
-    let seat =
-        SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
+    let seat = SeatLink::connect_over(
+        runtime.handle(),
+        &args.control_plane,
+        args.seat.clone(),
+        args.vehicle.clone(),
+        options,
+        None,
+        link::Paths::new(&args.interfaces)?,
+    )?;
     let mut desk = Desk::new(&seat, &args.seat);
     let start = Instant::now();
     while !stop.load(Ordering::Relaxed) && args.seconds.is_none_or(|s| start.elapsed().as_secs_f64() < s) {

@@ -21,6 +21,12 @@ pub enum LinkError {
         /// What is wrong.
         reason: String,
     },
+    /// Network interfaces that cannot be used as paths.
+    #[error("paths: {reason}")]
+    Paths {
+        /// What is wrong, with the interface.
+        reason: String,
+    },
     /// An identifier in a message is not valid.
     #[error(transparent)]
     Id(#[from] protocol::IdError),

@@ -51,6 +51,10 @@
 //! - `picture-feedback`: the seat tells which pictures it has decoded, so that after a loss the encoder refers to one of
 //!   those instead of sending a keyframe.
 //!
+//! Two ends of this crate also use several paths at once where interfaces are given ([`Paths`]): for each further path
+//! the seat makes a call of its own (`path-of:SESSION`, `path:INDEX`), and that connection carries the very same RTP
+//! packets, datagrams and reliable messages; what came already is dropped on arrival (`link_sequence`).
+//!
 //! A path that goes silent is waited for: the session goes on where it was when the path comes back within half a minute,
 //! and the seat asks for another path by signalling meanwhile ([`Signal::Restart`](protocol::signalling::Signal::Restart)).
 //!
@@ -66,6 +70,7 @@ mod error;
 mod identity;
 pub mod media;
 pub mod netem;
+mod paths;
 mod peer;
 pub mod rtp;
 mod seat;
@@ -77,6 +82,7 @@ pub mod video;
 pub use cc::CameraPlan;
 pub use error::LinkError;
 pub use identity::Identity;
+pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
 pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{
@@ -101,6 +107,18 @@ pub const MAX_INPUTS: usize = 32;
 const FEC_FEATURE: &str = "rs-fec";
 /// Seat tells which pictures it has decoded, in its datagrams.
 const FEEDBACK_FEATURE: &str = "picture-feedback";
+
+/// A call for a further path of the session that follows.
+const PATH_OF: &str = "path-of:";
+/// Which of its paths it is.
+const PATH_INDEX: &str = "path:";
+/// An offer says how many paths the vehicle wants.
+const PATHS: &str = "paths:";
+
+/// The value of a feature that has one.
+fn feature_value<'a>(features: &'a [String], prefix: &str) -> Option<&'a str> {
+    features.iter().find_map(|feature| feature.strip_prefix(prefix))
+}
 
 /// What this build understands beyond plain WebRTC, as it stands in calls and offers.
 fn features() -> Vec<String> {

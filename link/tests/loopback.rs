@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 const ANY_PORT: &str = "127.0.0.1:0";
 
 fn request(id: u64, request: v1::seat_request::Request) -> v1::SeatRequest {
-    v1::SeatRequest { id, seat_id: "somebody else".into(), request: Some(request) }
+    v1::SeatRequest { id, seat_id: "somebody else".into(), request: Some(request), ..v1::SeatRequest::default() }
 }
 
 fn input(sequence: u64) -> v1::CommandDatagram {
@@ -22,7 +22,9 @@ fn input(sequence: u64) -> v1::CommandDatagram {
 
 fn response(message: FromVehicle, id: u64) -> Option<v1::SeatResponse> {
     match message {
-        FromVehicle::Event(v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Response(r)) }) if r.id == id => {
+        FromVehicle::Event(v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Response(r)), .. })
+            if r.id == id =>
+        {
             Some(r)
         }
         _ => None,
@@ -37,7 +39,7 @@ fn pictures_states_commands_and_requests_flow_both_ways() {
     let seat = seat(&runtime, &relay.url(), "desk", false);
     connected(&seat);
     let hello = receive(&seat, "hello", |m| match m {
-        FromVehicle::Event(v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Hello(h)) }) => Some(h),
+        FromVehicle::Event(v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Hello(h)), .. }) => Some(h),
         _ => None,
     });
     assert_eq!((hello.vehicle_id.as_str(), hello.width, hello.height), ("car", 320, 180));

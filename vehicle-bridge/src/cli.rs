@@ -34,6 +34,10 @@ pub struct BridgeArgs {
     /// Cameras to stream and record: 1 is the front one, then left, right and rear.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cameras: u8,
+    /// Network interface (or local address) to reach the seats over. Given two or three times, every session uses all of
+    /// them at once, each carrying everything: when one goes dead, nothing is missing. Each needs a route of its own.
+    #[arg(long = "interface", value_name = "NAME")]
+    pub interfaces: Vec<String>,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -122,6 +126,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
             source: source.clone(),
             json: args.json.clone(),
             seconds: args.seconds,
+            paths: link::Paths::new(&args.interfaces)?,
         };
         source::run(&config, runtime.handle(), &stop)?;
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
@@ -135,6 +140,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         data_dir: args.data.clone(),
         episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
         cameras: usize::from(args.cameras),
+        paths: link::Paths::new(&args.interfaces)?,
     };
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -219,7 +219,7 @@ impl<'a> Drive<'a> {
     fn tell(&mut self, sensors: &crate::core::Sensors) {
         let now_us = self.now_us;
         for (_, response) in self.tick.responses.drain(..) {
-            let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response)) };
+            let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response)), ..Default::default() };
             self.to_seat.send_reliably(now_us, ToSeat::Event(Box::new(event)));
         }
         if !self.ticks.is_multiple_of(STATE_EVERY) {

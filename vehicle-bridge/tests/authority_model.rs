@@ -222,7 +222,8 @@ impl State {
             Ask::Estop => Request::Estop(EstopRequest {}),
             Ask::Reset => Request::EstopReset(EstopResetRequest { held_ms: 3_000 }),
         };
-        let request = SeatRequest { id: 1, seat_id: SEATS[seat].into(), request: Some(request) };
+        let request =
+            SeatRequest { id: 1, seat_id: SEATS[seat].into(), request: Some(request), ..SeatRequest::default() };
         self.authority.request(0, &request, &STANDING, &mut Vec::new());
     }
 

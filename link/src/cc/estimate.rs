@@ -76,7 +76,7 @@ const NARROW_PACE: f64 = 2.5;
 const POLICED_PACE: f64 = 1.5;
 
 impl Estimate {
-    pub(super) fn starting_at(target_bps: f64) -> Self {
+    pub(crate) fn starting_at(target_bps: f64) -> Self {
         Self {
             target_bps,
             loss: 0.0,

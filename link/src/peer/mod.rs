@@ -144,6 +144,8 @@ pub(crate) struct PeerSetup<'a> {
     pub(crate) events: mpsc::Sender<PeerEvent>,
     /// Datagrams of the peer, as if they had come over the channel of this label.
     pub(crate) datagrams: (&'static str, mpsc::Sender<Incoming>),
+    /// Local addresses to bind to.
+    pub(crate) sockets: Vec<String>,
 }
 
 /// Lost packets are neither asked for nor sent again here: `media` knows deadlines and round trips, these do not.
@@ -159,7 +161,7 @@ fn interceptors(setup: &PeerSetup<'_>, estimator: Estimator) -> Registry {
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
 }
 
-/// Makes a peer connection on every local address, loopback included (both ends may sit on one machine).
+/// Makes a peer connection on the given local addresses.
 pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
     let mut media = MediaEngine::default();
     media
@@ -188,13 +190,14 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .build();
     let (estimator, estimate) = Estimator::new(RateLimits::default());
+    let registry = interceptors(&setup, estimator);
     let connection = PeerConnectionBuilder::new()
         .with_configuration(setup.config.configuration())
         .with_media_engine(media)
         .with_setting_engine(settings)
-        .with_interceptor_registry(interceptors(&setup, estimator))
+        .with_interceptor_registry(registry)
         .with_handler(Arc::new(Events(setup.events)))
-        .with_udp_addrs(vec!["127.0.0.1:0", "0.0.0.0:0"])
+        .with_udp_addrs(setup.sockets)
         .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
         .build()
         .await

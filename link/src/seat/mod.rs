@@ -3,6 +3,8 @@
 mod account;
 mod decode;
 mod feedback;
+mod lane;
+mod leg;
 mod mailbox;
 mod session;
 mod video;
@@ -12,7 +14,7 @@ pub use mailbox::FromVehicle;
 
 use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
-use crate::{Identity, LinkError, now_us};
+use crate::{Identity, LinkError, Paths, now_us};
 use account::Account;
 use feedback::Feedback;
 use mailbox::Mailbox;
@@ -56,6 +58,8 @@ pub struct SeatStats {
     pub malformed: u64,
     /// Sessions that reached the vehicle.
     pub sessions: u64,
+    /// Paths that carry the session now; 0 while there is none.
+    pub paths: u64,
     /// Capture to decoded by the clock estimate, of the last second: mean, milliseconds; 0 when unknown.
     pub picture_age_ms: f64,
 }
@@ -69,6 +73,7 @@ struct Shared {
     seat: SeatId,
     vehicle: VehicleId,
     options: SeatOptions,
+    paths: Paths,
     mailbox: Mailbox,
     clock: Mutex<ClockEstimator>,
     stats: Mutex<SeatStats>,
@@ -185,12 +190,30 @@ impl SeatLink {
         options: SeatOptions,
         identity: Option<Identity>,
     ) -> Result<Self, LinkError> {
+        Self::connect_over(runtime, control_plane, seat, vehicle, options, identity, Paths::default())
+    }
+
+    /// As [`Self::connect_as`], over several network interfaces at once. Where the vehicle has more of them than the
+    /// seat, the seat's are shared.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_over(
+        runtime: &Handle,
+        control_plane: &str,
+        seat: SeatId,
+        vehicle: VehicleId,
+        options: SeatOptions,
+        identity: Option<Identity>,
+        paths: Paths,
+    ) -> Result<Self, LinkError> {
         let signalling = signalling::start(runtime, control_plane, Peer::Seat(seat.as_str()), identity)?;
         let shared = Arc::new(Shared {
             origin: Instant::now(),
             seat,
             vehicle,
             options,
+            paths,
             mailbox: Mailbox::new(),
             clock: Mutex::new(ClockEstimator::new()),
             stats: Mutex::default(),

@@ -1,14 +1,21 @@
 //! One session of the seat with its vehicle.
 
+use super::lane::Lane;
+use super::leg::{Lanes, LegHandle, LegInputs};
 use super::mailbox::FromVehicle;
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
+use crate::paths::Seen;
 use crate::peer::{
     self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
     check_vouched, datagram, open_channel, watch_channel,
 };
 use crate::signalling::{SignalEvent, Signalling};
-use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
+use crate::{
+    COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, MAX_PATHS, PATHS, REQUESTS_CHANNEL, STATE_CHANNEL,
+    feature_value,
+};
+use bytes::Bytes;
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimator, v1};
@@ -27,6 +34,8 @@ const SETUP: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
 /// How often a silent vehicle is asked for another path, over signalling.
 const RESTART_EVERY: Duration = Duration::from_secs(2);
+/// How often a path that is missing is tried again.
+const PATH_EVERY: Duration = Duration::from_secs(3);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
 /// Calm pings between which nothing else has to be said: ten a second.
@@ -84,6 +93,7 @@ pub(super) async fn run(
         }
         Err(error) => Ended { reason: Some(error.to_string()), connected: false },
     };
+    shared.count(|stats| stats.paths = 0);
     tasks.shutdown().await;
     ended
 }
@@ -100,8 +110,21 @@ struct Peer {
     incoming: mpsc::Receiver<Incoming>,
     candidates: RemoteCandidates,
     ids: ExtensionIds,
-    /// The first video track and the stream that it carries, for datagrams beside it.
-    track: Option<(Arc<dyn TrackRemote>, watch::Receiver<u32>)>,
+    /// The first video track's lane and the stream that it carries, for datagrams beside it.
+    track: Option<(Arc<Lane>, watch::Receiver<u32>)>,
+    lanes: Arc<Lanes>,
+    /// Further paths, and what comes over them.
+    legs: Vec<LegHandle>,
+    legs_called: usize,
+    leg_tried: Instant,
+    from_legs_tx: mpsc::Sender<Incoming>,
+    from_legs: mpsc::Receiver<Incoming>,
+    /// The first path is gone while others carry the session on.
+    first_gone: bool,
+    /// What came already over another path: states and events.
+    seen: (Seen, Seen),
+    /// Datagrams and requests sent.
+    sent: (u64, u64),
     command_open: bool,
     requests_open: bool,
     connected: bool,
@@ -129,16 +152,18 @@ impl Peer {
     ) -> Result<Self, LinkError> {
         let (events_tx, events) = mpsc::channel(256);
         let (incoming_tx, incoming) = mpsc::channel(64);
+        let (from_legs_tx, from_legs) = mpsc::channel(64);
         let setup = PeerSetup {
             config: &signalling.peer_config(),
             events: events_tx,
             datagrams: (STATE_CHANNEL, incoming_tx.clone()),
+            sockets: shared.paths.sockets(0)?,
         };
         let (connection, _) = peer::build(setup).await?;
         set_offer(&*connection, offer.sdp).await?;
         let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
         let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
-        let ids = send_answer(&*connection, session, signalling).await?;
+        let ids = send_answer(&*connection, session, &signalling.outgoing).await?;
         let mut candidates = RemoteCandidates::default();
         candidates.remote_description_is_set(&*connection).await;
         tracing::debug!(?ids, features = ?offer.features, "answered");
@@ -156,6 +181,15 @@ impl Peer {
             candidates,
             ids,
             track: None,
+            lanes: Arc::default(),
+            legs: Vec::new(),
+            legs_called: 0,
+            leg_tried: now,
+            from_legs_tx,
+            from_legs,
+            first_gone: false,
+            seen: Default::default(),
+            sent: (0, 0),
             command_open: false,
             requests_open: false,
             connected: false,
@@ -183,15 +217,18 @@ impl Peer {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut early = Early::default();
         loop {
+            let legs = self.legs.iter().filter(|leg| leg.is_up()).count() as u64;
+            shared.count(|stats| stats.paths = u64::from(self.connected && !self.first_gone) + legs);
             let turn = tokio::select! {
-                event = self.events.recv() => self.on_event(event, signalling, tasks),
+                event = self.events.recv(), if !self.first_gone => self.on_event(event, signalling, tasks),
                 event = signalling.incoming.recv() => match event {
                     Some(SignalEvent::Signal(signal)) if signal.session() == Some(&self.session) => {
                         self.on_signal(signal, signalling).await
                     }
-                    Some(event) => { note(&event, up); Ok(()) }
+                    Some(event) => { self.on_leg_signal(&event); note(&event, up); Ok(()) }
                     None => Err(None),
                 },
+                Some(message) = self.from_legs.recv(), if self.connected => { self.on_leg_message(&message); Ok(()) }
                 Some(message) = self.incoming.recv() => {
                     match self.connected {
                         true => self.on_message(&message),
@@ -247,6 +284,14 @@ impl Peer {
                 watch_channel(channel, self.incoming_tx.clone(), tasks);
                 Ok(())
             }
+            Some(PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)) | None
+                if self.legs.iter().any(LegHandle::is_up) =>
+            {
+                tracing::info!(session = %self.session, "the first path is gone, the session goes on over another");
+                self.first_gone = true;
+                self.lanes.remove(&self.session);
+                Ok(())
+            }
             Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => over("the path to the vehicle is dead"),
             Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => over("the vehicle closed the connection"),
             Some(PeerEvent::State(_)) => Ok(()),
@@ -256,17 +301,21 @@ impl Peer {
 
     fn on_track(&mut self, track: Arc<dyn TrackRemote>, tasks: &mut JoinSet<()>) -> Turn {
         let (ssrc, ssrc_rx) = watch::channel(0);
+        let (lane, others) = Lane::new();
+        lane.add(&self.session, track.clone());
         if self.track.is_none() {
-            self.track = Some((track.clone(), ssrc_rx));
+            self.track = Some((lane.clone(), ssrc_rx));
         }
+        let lanes = self.lanes.clone();
         let (shared, ids, feedback) = (self.shared.clone(), self.ids, self.has_feature(FEEDBACK_FEATURE));
         tasks.spawn(async move {
             let camera = peer::camera_of(&track.track_id().await).min(crate::MAX_CAMERAS - 1);
+            lanes.set(camera, lane.clone());
             let decoder = match shared.options.decode.then(|| decode::start(&shared, camera)).transpose() {
                 Ok(decoder) => decoder,
                 Err(error) => return tracing::error!(%error, camera, "pictures of a camera cannot be decoded"),
             };
-            video::receive(Stream { shared, camera, track, decoder, ids, feedback, ssrc }).await;
+            video::receive(Stream { shared, camera, track, lane, decoder, ids, feedback, ssrc }, others).await;
         });
         Ok(())
     }
@@ -285,7 +334,7 @@ impl Peer {
                 self.candidates = RemoteCandidates::default();
                 let answered = async {
                     set_offer(&*self.connection, sdp).await?;
-                    send_answer(&*self.connection, &self.session, signalling).await.map(|_| ())
+                    send_answer(&*self.connection, &self.session, &signalling.outgoing).await.map(|_| ())
                 };
                 answered.await.map_err(|error| Some(error.to_string()))?;
                 self.candidates.remote_description_is_set(&*self.connection).await;
@@ -310,6 +359,12 @@ impl Peer {
                 false => Ok(()),
             };
         }
+        if up {
+            self.keep_paths(signalling);
+        }
+        if self.first_gone && !self.legs.iter().any(LegHandle::is_up) {
+            return over("every path to the vehicle is dead");
+        }
         if self.heard.elapsed() <= SILENCE {
             return Ok(());
         }
@@ -326,27 +381,76 @@ impl Peer {
         Ok(())
     }
 
+    /// Calls for each path that is wanted and missing.
+    fn keep_paths(&mut self, signalling: &Signalling) {
+        self.legs.retain(|leg| !leg.is_over());
+        // A vehicle that does not say how many paths it wants knows nothing of paths.
+        let Some(wanted) = feature_value(&self.features, PATHS).and_then(|n| n.parse::<usize>().ok()) else { return };
+        let wanted = wanted.max(self.shared.paths.count()).min(MAX_PATHS);
+        let there = |index: usize| (index == 0 && !self.first_gone) || self.legs.iter().any(|leg| leg.index == index);
+        let Some(index) = (0..wanted).find(|index| !there(*index)) else { return };
+        if self.legs_called > 0 && self.leg_tried.elapsed() < PATH_EVERY {
+            return;
+        }
+        self.leg_tried = Instant::now();
+        self.legs_called += 1;
+        self.legs.push(LegHandle::start(LegInputs {
+            shared: self.shared.clone(),
+            session: self.session.clone(),
+            id: format!("{}~{}", self.session, self.legs_called),
+            index,
+            peer: signalling.peer_config(),
+            out: signalling.outgoing.clone(),
+            to_session: self.from_legs_tx.clone(),
+            lanes: self.lanes.clone(),
+        }));
+    }
+
+    fn on_leg_signal(&self, event: &SignalEvent) {
+        let SignalEvent::Signal(signal) = event else { return };
+        if let Some(leg) = self.legs.iter().find(|leg| signal.session() == Some(&leg.id)) {
+            let _ = leg.signals.try_send(signal.clone());
+        }
+    }
+
+    fn on_leg_message(&mut self, message: &Incoming) {
+        // Greetings and answers to one path's own questions came over the first path.
+        let unnumbered = |data| v1::VehicleEvent::decode(data).is_ok_and(|event| event.link_sequence == 0);
+        let repeated = &*message.label == EVENTS_CHANNEL && message.data.clone().is_some_and(unnumbered);
+        if !repeated {
+            self.on_message(message);
+        }
+    }
+
     /// Sends a datagram with what the vehicle should know anyway.
     async fn send_datagram(&mut self, mut command: v1::CommandDatagram) {
         command.seat_id = self.shared.seat.to_string();
         command.sent_us = self.shared.now_us();
         command.pictures = self.shared.feedback.message();
+        self.sent.0 += 1;
+        command.link_sequence = self.sent.0;
         let bytes = command.encode_to_vec();
         if self.has_feature(datagram::FEATURE)
-            && let Some((track, ssrc)) = &self.track
+            && let Some((lane, ssrc)) = &self.track
             && let Some(packet) = wrap(ssrc, &bytes)
         {
-            let _ = track.write_rtcp(vec![Box::new(packet)]).await;
+            lane.write(packet).await;
         } else if self.command_open {
             self.command.send_datagram(&bytes).await;
         }
     }
 
-    async fn send_request(&self, mut request: v1::SeatRequest) {
+    async fn send_request(&mut self, mut request: v1::SeatRequest) {
         if self.requests_open {
             request.seat_id = self.shared.seat.to_string();
+            self.sent.1 += 1;
+            request.link_sequence = self.sent.1;
+            let bytes: Bytes = request.encode_to_vec().into();
+            for leg in self.legs.iter().filter(|leg| leg.is_up()) {
+                let _ = leg.requests.try_send(bytes.clone());
+            }
             // Not blocking: a stuck channel is full of requests nobody answers, and the session ends soon.
-            self.requests.send_datagram(&request.encode_to_vec()).await;
+            self.requests.send_datagram(&bytes).await;
         }
     }
 
@@ -364,12 +468,18 @@ impl Peer {
                     if std::mem::take(&mut self.silent) {
                         shared.mailbox.put(FromVehicle::Connected);
                     }
-                    return shared.mailbox.put(FromVehicle::State(Box::new(state)));
+                    if self.seen.0.is_new(state.link_sequence) {
+                        shared.mailbox.put(FromVehicle::State(Box::new(state)));
+                    }
+                    return;
                 }
             }
             (EVENTS_CHANNEL, Some(data)) => {
                 if let Ok(event) = v1::VehicleEvent::decode(data.clone()) {
-                    return shared.mailbox.put(FromVehicle::Event(event));
+                    if self.seen.1.is_new(event.link_sequence) {
+                        shared.mailbox.put(FromVehicle::Event(event));
+                    }
+                    return;
                 }
             }
             _ => {}
@@ -383,22 +493,22 @@ fn wrap(ssrc: &watch::Receiver<u32>, bytes: &[u8]) -> Option<RawPacket> {
     datagram::wrap(*ssrc.borrow(), bytes)
 }
 
-async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
+pub(super) async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
     let failed = |source| LinkError::WebRtc { what: "offer", source };
     let offer = RTCSessionDescription::offer(sdp).map_err(failed)?;
     connection.set_remote_description(offer).await.map_err(failed)
 }
 
-async fn send_answer(
+pub(super) async fn send_answer(
     connection: &dyn PeerConnection,
     session: &str,
-    signalling: &Signalling,
+    out: &mpsc::Sender<Signal>,
 ) -> Result<ExtensionIds, LinkError> {
     let failed = |source| LinkError::WebRtc { what: "answer", source };
     let answer = connection.create_answer(None).await.map_err(failed)?;
     let sdp = answer.sdp.clone();
     let ids = peer::answered_extensions(&sdp);
     connection.set_local_description(answer).await.map_err(failed)?;
-    let _ = signalling.outgoing.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
+    let _ = out.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
     Ok(ids)
 }

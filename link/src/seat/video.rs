@@ -2,6 +2,7 @@
 
 use super::account::{FrameTimes, SendLog};
 use super::decode::{DecodeThread, Job, Stumble};
+use super::lane::{Lane, PathPacket, frame_info};
 use super::mailbox::FromVehicle;
 use super::{Shared, lock};
 use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, Receiver, ReceiverOutput, ReceiverStats, RtpIn};
@@ -12,6 +13,7 @@ use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
@@ -24,7 +26,10 @@ const UNKNOWN_ROUND_TRIP_US: u64 = 50_000;
 pub(super) struct Stream {
     pub(super) shared: Arc<Shared>,
     pub(super) camera: usize,
+    /// Of the session's first path.
     pub(super) track: Arc<dyn TrackRemote>,
+    /// All its paths.
+    pub(super) lane: Arc<Lane>,
     pub(super) decoder: Option<DecodeThread>,
     pub(super) ids: ExtensionIds,
     /// The vehicle understands feedback in datagrams; others get a picture loss indication.
@@ -41,7 +46,8 @@ struct State {
     reviewed_us: u64,
 }
 
-pub(super) async fn receive(stream: Stream) {
+pub(super) async fn receive(stream: Stream, mut others: mpsc::Receiver<PathPacket>) {
+    let mut ended = false;
     let mut state = State {
         receiver: Receiver::default(),
         log: SendLog::default(),
@@ -55,10 +61,18 @@ pub(super) async fn receive(stream: Stream) {
         let due = state.receiver.next_us().unwrap_or(u64::MAX).min(now_us + IDLE_US);
         let wake = Instant::now() + Duration::from_micros(due.saturating_sub(now_us));
         tokio::select! {
-            event = stream.track.poll() => match event {
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) => stream.on_packet(&mut state, packet),
-                Some(TrackRemoteEvent::OnEnded) | None => return,
+            event = stream.track.poll(), if !ended => match event {
+                Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
+                    let info = frame_info(&packet, stream.ids);
+                    stream.on_packet(&mut state, packet, info);
+                }
+                // The first path is gone; the others carry the same.
+                Some(TrackRemoteEvent::OnEnded) | None => ended = true,
                 Some(_) => {}
+            },
+            other = others.recv() => match other {
+                Some((packet, info)) => stream.on_packet(&mut state, packet, info),
+                None => return,
             },
             () = sleep_until(wake) => {}
         }
@@ -67,17 +81,13 @@ pub(super) async fn receive(stream: Stream) {
 }
 
 impl Stream {
-    fn on_packet(&self, state: &mut State, packet: rtc::rtp::packet::Packet) {
+    fn on_packet(&self, state: &mut State, packet: rtc::rtp::packet::Packet, extension: Option<FrameInfo>) {
         let header = &packet.header;
         if state.media_ssrc != header.ssrc {
             state.media_ssrc = header.ssrc;
             self.ssrc.send_replace(header.ssrc);
         }
         let sequence = header.sequence_number;
-        let mut extension = None;
-        if self.ids.frame_info != 0 {
-            extension = header.get_extension(self.ids.frame_info).and_then(|bytes| FrameInfo::decode(&bytes));
-        }
         // A packet that is newer than all before it was not sent because one was missing.
         let newest = state.newest_sequence.is_none_or(|newest| sequence.wrapping_sub(newest) < 0x8000);
         if newest {
@@ -174,7 +184,7 @@ impl Stream {
     async fn ask_for(&self, sequences: &[u16], media_ssrc: u32) {
         let nacks = nack_pairs_from_sequence_numbers(sequences);
         let request = TransportLayerNack { sender_ssrc: 0, media_ssrc, nacks };
-        let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
+        self.lane.write(request).await;
     }
 
     async fn ask_for_recovery(&self, media_ssrc: u32) {
@@ -187,7 +197,7 @@ impl Stream {
 
     async fn ask_for_keyframe(&self, media_ssrc: u32) {
         let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-        let _ = self.track.write_rtcp(vec![Box::new(request)]).await;
+        self.lane.write(request).await;
     }
 
     fn count(&self, now: ReceiverStats, before: ReceiverStats) {

@@ -13,13 +13,13 @@ pub use streamer::{CameraStreamer, MakeEncoder};
 use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
-use crate::{Identity, LinkError, now_us};
+use crate::{Identity, LinkError, MAX_PATHS, PATH_INDEX, PATH_OF, Paths, feature_value, now_us};
 use cameras::Cameras;
 use inbox::Inbox;
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::{Failure, v1};
-use session::{Note, Session, SessionInputs};
+use session::{Note, Session, SessionInputs, Ways};
 use stats::Stats;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +42,7 @@ const PLAN_EVERY_US: u64 = 50_000;
 pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(crate) hello: v1::Hello,
+    pub(crate) paths: Paths,
     pub(crate) cameras: Cameras,
     /// What all cameras want together, bits per second.
     pub(crate) most_bps: f64,
@@ -122,6 +123,22 @@ impl VehicleLink {
         origin: Instant,
         identity: Option<Identity>,
     ) -> Result<Self, LinkError> {
+        Self::start_over(runtime, control_plane, hello, cameras, origin, identity, Paths::default())
+    }
+
+    /// As [`Self::start_as`], over several network interfaces at once.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_over(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        cameras: &[VideoSpec],
+        origin: Instant,
+        identity: Option<Identity>,
+        paths: Paths,
+    ) -> Result<Self, LinkError> {
         if cameras.is_empty() || cameras.len() > MAX_CAMERAS {
             return Err(LinkError::Cameras { got: cameras.len(), max: MAX_CAMERAS });
         }
@@ -133,6 +150,7 @@ impl VehicleLink {
         let shared = Arc::new(Shared {
             origin,
             hello,
+            paths,
             most_bps: budget.most_bps(),
             budget: Mutex::new((0, budget)),
             cameras: Cameras::new(cameras.to_vec()),
@@ -142,7 +160,8 @@ impl VehicleLink {
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
         let (notes_tx, notes) = mpsc::channel(64);
-        let switchboard = Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling };
+        let switchboard =
+            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, states: 0 };
         runtime.spawn(switchboard.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
@@ -226,6 +245,8 @@ struct Switchboard {
     sessions: BTreeMap<String, Session>,
     notes_tx: mpsc::Sender<Note>,
     signalling: Signalling,
+    /// States sent.
+    states: u64,
 }
 
 impl Switchboard {
@@ -264,14 +285,23 @@ impl Switchboard {
                 self.sessions.remove(id);
                 self.shared.stats.forget(id);
             }
+            Note::PathEnded { session, path } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.forget_path(path);
+                }
+            }
         }
     }
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Call { session, seat, vehicle, watch_only, features, .. } => {
-                if vehicle.as_str() == self.shared.hello.vehicle_id {
-                    self.on_call(session, seat.as_str(), watch_only, features);
+                if vehicle.as_str() != self.shared.hello.vehicle_id {
+                    return;
+                }
+                match feature_value(&features, PATH_OF) {
+                    Some(of) => self.on_path_call(session, of, seat.as_str(), &features),
+                    None => self.on_call(session, seat.as_str(), watch_only, features),
                 }
             }
             Signal::Restart { session } if !self.sessions.contains_key(&session) => {
@@ -279,8 +309,14 @@ impl Switchboard {
             }
             Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
-                if let Some(session) = other.session().and_then(|id| self.sessions.get(id)) {
-                    session.on_signal(other);
+                let Some(id) = other.session().map(str::to_owned) else { return };
+                match self.sessions.get(&id) {
+                    Some(session) => session.on_signal(other),
+                    None => {
+                        if let Some(session) = self.sessions.values().find(|session| session.has_path(&id)) {
+                            session.on_path_signal(&id, other);
+                        }
+                    }
                 }
             }
         }
@@ -307,6 +343,22 @@ impl Switchboard {
         self.sessions.insert(id, Session::start(inputs));
     }
 
+    /// A seat calls for one more path of a session that it has.
+    fn on_path_call(&mut self, id: String, of: &str, seat: &str, features: &[String]) {
+        let index = feature_value(features, PATH_INDEX).and_then(|i| i.parse().ok()).filter(|i| *i < MAX_PATHS);
+        let taken = self.sessions.contains_key(&id) || self.sessions.values().any(|s| s.has_path(&id));
+        let (peer, out) = (self.signalling.peer_config(), self.signalling.outgoing.clone());
+        let ways = Ways { out, notes: self.notes_tx.clone() };
+        match (self.sessions.get_mut(of).filter(|s| s.seat == seat), index) {
+            (None, _) => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
+            (_, None) => self.refuse(id, "that is no path's number", Failure::Refused),
+            (Some(session), Some(_)) if taken || id.len() > 128 || session.further_paths() >= MAX_PATHS => {
+                self.refuse(id, "the session has as many paths as it can, or the name is taken", Failure::Refused);
+            }
+            (Some(session), Some(index)) => session.add_path(id, index, peer, ways),
+        }
+    }
+
     fn refuse(&self, session: String, reason: &str, code: Failure) {
         let _ = self.signalling.outgoing.try_send(Signal::Bye { session, reason: reason.to_owned(), code: Some(code) });
     }
@@ -315,12 +367,14 @@ impl Switchboard {
         match out {
             Outgoing::State(state) => {
                 // Each session appends its own clock answer: in protobuf, concatenation is merging.
-                let bytes = v1::StateDatagram { pong: None, ..*state }.encode_to_vec().into();
+                self.states += 1;
+                let bytes =
+                    v1::StateDatagram { pong: None, link_sequence: self.states, ..*state }.encode_to_vec().into();
                 self.sessions.values().for_each(|session| session.send_state(&bytes));
             }
-            Outgoing::Event(None, event) => self.sessions.values().for_each(|session| session.send_event(&event)),
+            Outgoing::Event(None, event) => self.sessions.values_mut().for_each(|session| session.send_event(&event)),
             Outgoing::Event(Some(id), event) => {
-                if let Some(session) = self.sessions.get(&id) {
+                if let Some(session) = self.sessions.get_mut(&id) {
                     session.send_event(&event);
                 }
             }

@@ -183,7 +183,7 @@ fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool) {
             if let FromSeatBody::Request(request) = &message.body {
                 let response = v1::SeatResponse { id: request.id, accepted: true, ..Default::default() };
                 let event = v1::vehicle_event::Event::Response(response);
-                link.send_event(Some(&message.session), v1::VehicleEvent { event: Some(event) });
+                link.send_event(Some(&message.session), v1::VehicleEvent { event: Some(event), ..Default::default() });
             }
             heard.lock().unwrap().push(message);
         }

@@ -26,7 +26,7 @@ impl Bench {
         let mut seat = SeatLogic::new("desk", false, 1000);
         seat.on_connected(0);
         let hello = v1::Hello { embodiment: "ackermann_car".into(), ..Default::default() };
-        seat.on_event(0, v1::VehicleEvent { event: Some(Event::Hello(hello)) });
+        seat.on_event(0, v1::VehicleEvent { event: Some(Event::Hello(hello)), ..Default::default() });
         Self {
             seat,
             now_us: 1_000_000,
@@ -217,7 +217,9 @@ fn one_press_stops_in_every_mode_on_two_channels_until_acknowledged() {
         assert_eq!(again, vec![id; 5], "repeated under one id");
         let answer = v1::SeatResponse { id, accepted: true, reason: Reason::Ok.into(), authority: None };
         bench.latched = true;
-        bench.seat.on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)) });
+        bench
+            .seat
+            .on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)), ..Default::default() });
         assert!(bench.tick(&held()).requests.is_empty());
         assert_eq!(bench.seat.view(bench.now_us, "car-1", None).estop, EstopPhase::Latched);
     }
@@ -259,7 +261,7 @@ fn a_refusal_is_shown_with_the_vehicles_reason() {
     let id = bench.tick(&press(Action::Engage)).requests[0].id;
     let reason = Reason::EstopLatched.into();
     let answer = v1::SeatResponse { id, accepted: false, reason, authority: None };
-    bench.seat.on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)) });
+    bench.seat.on_event(bench.now_us, v1::VehicleEvent { event: Some(Event::Response(answer)), ..Default::default() });
     assert!(bench.says("engage: refused by the vehicle, the emergency stop is latched"));
     bench.tick(&press(Action::Bookmark));
     (0..201).for_each(|_| drop(bench.tick(&held())));

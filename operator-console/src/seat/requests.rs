@@ -47,7 +47,7 @@ impl Requests {
         let id = self.next_id;
         self.next_id += 1;
         self.pending.insert(id, (purpose, now_us));
-        v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request) }
+        v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request), ..v1::SeatRequest::default() }
     }
 
     /// Whether an answer to such a request is awaited.

@@ -237,7 +237,12 @@ impl ScriptedOperator {
         let id = self.next_request;
         self.next_request += 1;
         self.pending = Some((id, now_us));
-        out.requests.push(SeatRequest { id, seat_id: self.config.seat_id.clone(), request: Some(request) });
+        out.requests.push(SeatRequest {
+            id,
+            seat_id: self.config.seat_id.clone(),
+            request: Some(request),
+            ..SeatRequest::default()
+        });
     }
 
     fn steer(&mut self, now_us: u64, epoch: u64, view: Option<&View>, out: &mut Outbox) {

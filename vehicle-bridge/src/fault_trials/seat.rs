@@ -66,7 +66,7 @@ impl Seat {
 
     fn ask(&mut self, request: Request) -> SeatRequest {
         self.request += 1;
-        SeatRequest { id: self.request, seat_id: SEAT.into(), request: Some(request) }
+        SeatRequest { id: self.request, seat_id: SEAT.into(), request: Some(request), ..SeatRequest::default() }
     }
 
     /// The next datagram, under the epoch that the seat believes in.

@@ -239,13 +239,19 @@ impl Control {
             }
         };
         self.recorder.handle().push(self.scribe.takeover(now_us, &event));
-        self.link.send_event(None, VehicleEvent { event: Some(vehicle_event::Event::Takeover(event)) });
+        self.link.send_event(
+            None,
+            VehicleEvent { event: Some(vehicle_event::Event::Takeover(event)), ..Default::default() },
+        );
     }
 
     fn answer(&self, sessions: &[(String, String)], tick: &mut Tick) {
         for (seat, response) in tick.responses.drain(..) {
             for (session, _) in sessions.iter().filter(|(_, s)| *s == seat) {
-                let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response.clone())) };
+                let event = VehicleEvent {
+                    event: Some(vehicle_event::Event::Response(response.clone())),
+                    ..Default::default()
+                };
                 self.link.send_event(Some(session), event);
             }
         }
@@ -275,6 +281,7 @@ impl Control {
                 .then(|| self.core.policy_status(now_us, self.tick_us, self.timing.missed())),
             pong: None,
             timing: self.punctuality.take(),
+            ..StateDatagram::default()
         });
     }
 

@@ -46,6 +46,8 @@ pub struct BridgeConfig {
     pub episodes_dir: PathBuf,
     /// How many cameras: front, left, right, rear.
     pub cameras: usize,
+    /// Network interfaces to reach the seats over.
+    pub paths: link::Paths,
 }
 
 /// Why a bridge does not start or had to end.
@@ -225,7 +227,8 @@ fn start_link(
     };
     let video: Vec<_> = cameras.iter().map(video).collect();
     let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
-    VehicleLink::start_as(runtime, &config.control_plane, hello, &video, origin, Some(identity))
+    let paths = config.paths.clone();
+    VehicleLink::start_over(runtime, &config.control_plane, hello, &video, origin, Some(identity), paths)
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.

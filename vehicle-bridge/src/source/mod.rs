@@ -42,6 +42,8 @@ pub struct SourceConfig {
     pub json: Option<PathBuf>,
     /// Ends by itself after this.
     pub seconds: Option<f64>,
+    /// Network interfaces to reach the seats over.
+    pub paths: link::Paths,
 }
 
 /// What the bridge knows at the end.
@@ -115,7 +117,8 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         height: spec.height,
         ..Default::default()
     };
-    let link = VehicleLink::start_with_clock(runtime, &config.control_plane, hello, &[spec], origin)?;
+    let link =
+        VehicleLink::start_over(runtime, &config.control_plane, hello, &[spec], origin, None, config.paths.clone())?;
     let link = Arc::new(link);
     let origin_unix_us = usage::zero_unix_us(|| link.now_us());
     let mut listener = Listener::default();

@@ -1,12 +1,15 @@
 //! What all tasks of a session know, and what becomes of the seat's messages.
 
+use super::media::Input;
+use crate::paths::Seen;
 use crate::peer::Incoming;
 use crate::vehicle::Shared;
 use crate::vehicle::inbox::{FromSeat, FromSeatBody};
 use crate::{COMMAND_CHANNEL, MAX_INPUTS, REQUESTS_CHANNEL};
 use prost::Message;
 use protocol::v1;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -22,10 +25,18 @@ pub(super) struct Context {
     /// Names of what the seat understands beyond plain WebRTC.
     pub(super) features: Vec<String>,
     pub(super) shared: Arc<Shared>,
-    /// Newest clock ping and when it came; answered with the next state.
-    ping: Mutex<Option<(v1::ClockPing, u64)>>,
+    /// Stream numbers of the cameras, the same on all paths.
+    pub(super) ssrcs: Vec<u32>,
+    /// To the task that sends the pictures.
+    pub(super) media: mpsc::Sender<Input>,
+    /// What came already over another path: datagrams and requests.
+    seen: Mutex<(Seen, Seen)>,
+    /// Newest clock ping, when it came, and how many came before; answered with the next state on each path.
+    ping: Mutex<Option<(v1::ClockPing, u64, u64)>>,
     answers: mpsc::Sender<v1::VehicleEvent>,
     malformed: AtomicU64,
+    /// Further paths that are up.
+    pub(super) further_paths: AtomicUsize,
     pub(super) media_up: AtomicBool,
     /// When the seat was last heard, on the vehicle's clock.
     heard_us: AtomicU64,
@@ -38,7 +49,11 @@ impl Context {
         features: Vec<String>,
         shared: Arc<Shared>,
         answers: mpsc::Sender<v1::VehicleEvent>,
+        media: mpsc::Sender<Input>,
     ) -> Self {
+        // Any number will do that differs between streams; the standard hasher's keys are the system's randomness.
+        let ssrc = |_| (std::hash::RandomState::new().build_hasher().finish() as u32).max(1);
+        let ssrcs = (0..shared.cameras.specs().len()).map(ssrc).collect();
         let heard_us = AtomicU64::new(shared.now_us());
         Self {
             id,
@@ -46,9 +61,13 @@ impl Context {
             watch_only,
             features,
             shared,
+            ssrcs,
+            media,
+            seen: Mutex::default(),
             ping: Mutex::new(None),
             answers,
             malformed: AtomicU64::new(0),
+            further_paths: AtomicUsize::new(0),
             media_up: AtomicBool::new(false),
             heard_us,
         }
@@ -120,8 +139,13 @@ impl Context {
     fn on_command(&self, mut command: v1::CommandDatagram) {
         let now_us = self.shared.now_us();
         self.heard_us.store(now_us, Ordering::Relaxed);
+        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).0.is_new(command.link_sequence) {
+            return;
+        }
         if let Some(ping) = command.ping.take() {
-            *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some((ping, now_us));
+            let mut newest = self.ping.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = newest.map_or(0, |(.., count)| count) + 1;
+            *newest = Some((ping, now_us, count));
         }
         for picture in std::mem::take(&mut command.pictures) {
             let camera = usize::try_from(picture.camera).unwrap_or(usize::MAX);
@@ -146,6 +170,9 @@ impl Context {
     }
 
     fn on_request(&self, mut request: v1::SeatRequest) {
+        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.is_new(request.link_sequence) {
+            return;
+        }
         // Whoever sees the picture may stop the vehicle.
         let estop = matches!(request.request, Some(v1::seat_request::Request::Estop(_)));
         if self.watch_only && !estop {
@@ -156,7 +183,8 @@ impl Context {
                 reason: v1::Reason::NotAuthenticated.into(),
                 authority: None,
             };
-            let event = v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Response(response)) };
+            let event =
+                v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Response(response)), ..Default::default() };
             let _ = self.answers.try_send(event);
             return;
         }
@@ -164,8 +192,12 @@ impl Context {
         self.tell(FromSeatBody::Request(request));
     }
 
-    pub(super) fn pong(&self) -> Option<v1::ClockPong> {
-        let (ping, t2_us) = self.ping.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    /// The answer to the newest ping, unless a path has `answered` it already.
+    pub(super) fn pong(&self, answered: &mut u64) -> Option<v1::ClockPong> {
+        let (ping, t2_us, count) = (*self.ping.lock().unwrap_or_else(PoisonError::into_inner))?;
+        if std::mem::replace(answered, count) == count {
+            return None;
+        }
         Some(v1::ClockPong { t1_us: ping.t1_us, t2_us, t3_us: self.shared.now_us() })
     }
 }

@@ -1,6 +1,7 @@
 //! One session of the vehicle with one seat.
 
 mod context;
+mod leg;
 mod media;
 mod offer;
 
@@ -13,7 +14,9 @@ use crate::peer::{
 use crate::video::EncodedFrame;
 use bytes::Bytes;
 use context::Context;
-use offer::{Made, Outputs};
+use leg::LegHandle;
+use media::Input;
+use offer::{Made, Outputs, PathLife};
 use protocol::signalling::Signal;
 use protocol::{Failure, v1};
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -52,6 +55,11 @@ pub(super) enum Note {
     /// The session can be used; another one of the same seat is over.
     Connected(String),
     Ended(String),
+    /// A further path of a session is over: the session's and the path's own name.
+    PathEnded {
+        session: String,
+        path: String,
+    },
 }
 
 /// The switchboard's handle of a session. Nothing here blocks.
@@ -62,6 +70,10 @@ pub(super) struct Session {
     states: watch::Sender<Bytes>,
     events: mpsc::Sender<v1::VehicleEvent>,
     frames: mpsc::Sender<EncodedFrame>,
+    /// Messages of the seat over further paths, to the session's task.
+    from_legs: mpsc::Sender<Incoming>,
+    legs: Vec<LegHandle>,
+    events_sent: u64,
     /// Cameras whose frames are held back until one that can be decoded without those before.
     waiting: Vec<bool>,
 }
@@ -74,11 +86,48 @@ impl Session {
         let (events, events_rx) = mpsc::channel(EVENTS);
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
         let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
-        let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone()));
+        let (media, inputs) = mpsc::channel(256);
+        let (from_legs, from_legs_rx) = mpsc::channel(64);
+        let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone(), media));
         context.shared.stats.add(&context.id, context.watch_only);
-        let outputs = Outputs { states: states_rx, events: events_rx, frames: frames_rx };
-        tokio::spawn(run(context.clone(), signals_rx, outputs, peer, Ways { out, notes }));
-        Self { seat, context, signals, states, events, frames, waiting: vec![true; cameras] }
+        let outputs = Outputs { states: states_rx, events: events_rx };
+        let streams = Streams { outputs, frames: frames_rx, inputs, from_legs: from_legs_rx };
+        tokio::spawn(run(context.clone(), signals_rx, streams, peer, Ways { out, notes }));
+        let waiting = vec![true; cameras];
+        Self { seat, context, signals, states, events, frames, from_legs, legs: Vec::new(), events_sent: 0, waiting }
+    }
+
+    /// Takes a further path into the session.
+    pub(super) fn add_path(&mut self, id: String, index: usize, peer: PeerConfig, ways: Ways) {
+        let inputs = leg::LegInputs {
+            id,
+            index,
+            context: self.context.clone(),
+            peer,
+            ways,
+            states: self.states.subscribe(),
+            to_session: self.from_legs.clone(),
+        };
+        self.legs.push(leg::start(inputs));
+    }
+
+    /// How many further paths there are.
+    pub(super) fn further_paths(&self) -> usize {
+        self.legs.len()
+    }
+
+    pub(super) fn has_path(&self, id: &str) -> bool {
+        self.legs.iter().any(|leg| leg.id == id)
+    }
+
+    pub(super) fn on_path_signal(&self, id: &str, signal: Signal) {
+        if let Some(leg) = self.legs.iter().find(|leg| leg.id == id) {
+            let _ = leg.signals.try_send(signal);
+        }
+    }
+
+    pub(super) fn forget_path(&mut self, id: &str) {
+        self.legs.retain(|leg| leg.id != id);
     }
 
     pub(super) fn on_signal(&self, signal: Signal) {
@@ -93,8 +142,11 @@ impl Session {
         self.states.send_replace(state.clone());
     }
 
-    pub(super) fn send_event(&self, event: &v1::VehicleEvent) {
-        if self.events.try_send(event.clone()).is_err() {
+    pub(super) fn send_event(&mut self, event: &v1::VehicleEvent) {
+        self.events_sent += 1;
+        let event = v1::VehicleEvent { link_sequence: self.events_sent, ..event.clone() };
+        let over_others = self.legs.iter().filter(|leg| leg.events.try_send(event.clone()).is_ok()).count();
+        if self.events.try_send(event).is_err() && over_others == 0 {
             tracing::warn!(session = %self.context.id, "event for the seat dropped: its channel is stuck");
         }
     }
@@ -116,16 +168,24 @@ impl Session {
 }
 
 /// Whom a session talks to besides its seat.
-struct Ways {
+pub(super) struct Ways {
     /// The other side, by signalling.
-    out: mpsc::Sender<Signal>,
+    pub(super) out: mpsc::Sender<Signal>,
     /// The switchboard.
-    notes: mpsc::Sender<Note>,
+    pub(super) notes: mpsc::Sender<Note>,
 }
 
-async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, outputs: Outputs, peer: PeerConfig, ways: Ways) {
+/// What flows through a session.
+struct Streams {
+    outputs: Outputs,
+    frames: mpsc::Receiver<EncodedFrame>,
+    inputs: mpsc::Receiver<Input>,
+    from_legs: mpsc::Receiver<Incoming>,
+}
+
+async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, streams: Streams, peer: PeerConfig, ways: Ways) {
     let mut life = Life { connected: false, silent: false, code: None };
-    let reason = match serve(&context, signals, outputs, &peer, &ways, &mut life).await {
+    let reason = match serve(&context, signals, streams, &peer, &ways, &mut life).await {
         Ok(reason) => reason,
         Err(error) => {
             life.code = Some(Failure::NegotiationFailed);
@@ -154,16 +214,21 @@ struct Life {
 async fn serve(
     context: &Arc<Context>,
     mut signals: mpsc::Receiver<Signal>,
-    outputs: Outputs,
+    streams: Streams,
     peer: &PeerConfig,
     Ways { out, notes }: &Ways,
     life: &mut Life,
 ) -> Result<String, LinkError> {
     let mut tasks = JoinSet::new();
     let (incoming_tx, mut incoming) = mpsc::channel(64);
-    let Made { connection, mut events, mut opened, sdp } =
-        offer::make(context, peer, incoming_tx.clone(), outputs, &mut tasks).await?;
-    let _ = out.send(offer::signal(context, sdp)).await;
+    let Streams { outputs, frames, inputs, mut from_legs } = streams;
+    let first = PathLife::default();
+    // A path that is gone while others carry the session on.
+    let mut first_gone = false;
+    let Made { connection, mut events, mut opened, sdp, leg } =
+        offer::make(context, peer, incoming_tx.clone(), outputs, (0, &first), &mut tasks).await?;
+    tasks.spawn(media::run(context.clone(), leg, frames, inputs));
+    let _ = out.send(offer::signal(context, &context.id, sdp)).await;
 
     let deadline = Instant::now() + SETUP;
     let mut candidates = RemoteCandidates::default();
@@ -189,7 +254,7 @@ async fn serve(
                     let options = RTCOfferOptions { ice_restart: true };
                     candidates = RemoteCandidates::default();
                     let sdp = offer::describe(&*connection, Some(options)).await?;
-                    let _ = out.send(offer::signal(context, sdp)).await;
+                    let _ = out.send(offer::signal(context, &context.id, sdp)).await;
                 }
                 Some(Signal::Bye { reason, .. }) => break reason,
                 Some(Signal::Error { message, .. }) if !life.connected => break message,
@@ -199,7 +264,7 @@ async fn serve(
                     break "the vehicle is shutting down".to_owned();
                 }
             },
-            event = events.recv() => match event {
+            event = events.recv(), if !first_gone => match event {
                 Some(PeerEvent::Candidate(candidate)) => {
                     if let Some(signal) = candidate_signal(&context.id, candidate) {
                         let _ = out.try_send(signal);
@@ -208,23 +273,40 @@ async fn serve(
                 Some(PeerEvent::Channel(channel)) => watch_channel(channel, incoming_tx.clone(), &mut tasks),
                 // Pictures need not wait for the data channels, which open up to half a second later.
                 Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => {
+                    first.up.store(true, Ordering::Relaxed);
+                    first.heard(context);
                     if !context.media_up.swap(true, Ordering::Relaxed) {
                         let acknowledges = context.has_feature(crate::FEEDBACK_FEATURE);
                         context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
                     }
                 }
+                Some(PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)) | None
+                    if context.further_paths.load(Ordering::Relaxed) > 0 =>
+                {
+                    tracing::info!(session = %context.id, "the first path is gone, the session goes on over another");
+                    first.up.store(false, Ordering::Relaxed);
+                    first_gone = true;
+                }
                 Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => {
                     life.code = Some(if life.connected { Failure::PathLost } else { Failure::IceFailedNoPath });
                     break "the path to the seat is dead".to_owned();
-                }Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
+                }
+                Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
                 None => break "the connection is gone".to_owned(),
             },
-            Some(message) = incoming.recv() => match life.connected {
-                true => hear(context, life, &message),
-                false => early.keep(message),
-            },
+            Some(message) = incoming.recv() => {
+                first.heard(context);
+                match life.connected {
+                    true => hear(context, life, &message),
+                    false => early.keep(message),
+                }
+            }
+            Some(message) = from_legs.recv() => hear(context, life, &message),
             Some(open) = opened.recv() => {
+                if !open && context.further_paths.load(Ordering::Relaxed) > 0 {
+                    continue;
+                }
                 if !open {
                     break "the seat closed its channel".to_owned();
                 }
@@ -234,6 +316,10 @@ async fn serve(
                 early.take().iter().for_each(|message| context.on_message(message));
             }
             _ = tick.tick() => {
+                if first_gone && context.further_paths.load(Ordering::Relaxed) == 0 {
+                    life.code = Some(Failure::PathLost);
+                    break "every path to the seat is dead".to_owned();
+                }
                 if life.connected && !life.silent && context.silent_us() > SILENCE_US {
                     life.silent = true;
                     let reason = format!("nothing heard of the seat for {} s", SILENCE_US / 1_000_000);

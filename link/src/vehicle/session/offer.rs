@@ -1,11 +1,10 @@
 //! The vehicle's offer: one track a camera, its own channels, and the tasks that serve them.
 
 use super::context::Context;
-use super::media::{self, Input, Track};
+use super::media::{Input, Leg, Track};
 use crate::peer::{
     self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel,
 };
-use crate::video::EncodedFrame;
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
 use bytes::{Bytes, BytesMut};
 use prost::Message;
@@ -15,9 +14,8 @@ use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
@@ -27,7 +25,26 @@ use webrtc::peer_connection::PeerConnection;
 pub(super) struct Outputs {
     pub(super) states: watch::Receiver<Bytes>,
     pub(super) events: mpsc::Receiver<v1::VehicleEvent>,
-    pub(super) frames: mpsc::Receiver<EncodedFrame>,
+}
+
+/// How one path stands, known to all its tasks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PathLife {
+    /// Connected, and not dead since.
+    pub(super) up: Arc<AtomicBool>,
+    /// When anything came over it last, on the vehicle's clock.
+    pub(super) heard_us: Arc<AtomicU64>,
+}
+
+impl PathLife {
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn heard(&self, context: &Context) {
+        self.heard_us.store(context.shared.now_us(), Ordering::Relaxed);
+        context.heard();
+    }
 }
 
 /// A connection with its offer.
@@ -37,6 +54,8 @@ pub(super) struct Made {
     /// Whether the reliable channel could be opened.
     pub(super) opened: mpsc::Receiver<bool>,
     pub(super) sdp: String,
+    /// For the task that sends the pictures.
+    pub(super) leg: Leg,
 }
 
 /// Sets up tracks and channels and starts what serves them.
@@ -45,33 +64,32 @@ pub(super) async fn make(
     config: &PeerConfig,
     incoming: mpsc::Sender<Incoming>,
     outputs: Outputs,
+    (path, life): (usize, &PathLife),
     tasks: &mut JoinSet<()>,
 ) -> Result<Made, LinkError> {
     let (events_tx, events) = mpsc::channel(256);
-    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()) };
+    let sockets = context.shared.paths.sockets(path)?;
+    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()), sockets };
     let (connection, estimate) = peer::build(setup).await?;
     let mut tracks = Vec::new();
-    for camera in 0..context.shared.cameras.specs().len() {
-        tracks.push(add_track(&*connection, camera).await?);
+    for (camera, ssrc) in context.ssrcs.iter().enumerate() {
+        tracks.push(add_track(&*connection, camera, *ssrc).await?);
     }
     let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
     let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
     let sdp = describe(&*connection, None).await?;
-    let Outputs { states, events: queue, frames } = outputs;
+    let Outputs { states, events: queue } = outputs;
     let (opened_tx, opened) = mpsc::channel(1);
-    let (inputs_tx, inputs) = mpsc::channel(256);
-    tasks.spawn(send_states(context.clone(), state, tracks[0].clone(), states));
+    tasks.spawn(send_states(context.clone(), life.clone(), state, tracks[0].clone(), states));
     tasks.spawn(send_events(context.clone(), reliable, queue, opened_tx));
     for (camera, track) in tracks.iter().enumerate() {
-        tasks.spawn(read_rtcp(context.clone(), camera, track.clone(), inputs_tx.clone()));
+        tasks.spawn(read_rtcp(context.clone(), life.clone(), camera, track.clone()));
     }
-    tasks.spawn(media::run(context.clone(), connection.clone(), tracks, estimate, frames, inputs));
-    Ok(Made { connection, events, opened, sdp })
+    let leg = Leg::new(connection.clone(), tracks, estimate, life.clone());
+    Ok(Made { connection, events, opened, sdp, leg })
 }
 
-async fn add_track(connection: &dyn PeerConnection, camera: usize) -> Result<Track, LinkError> {
-    // Any number will do that differs between streams; the standard hasher's keys are the system's randomness.
-    let ssrc = (std::hash::RandomState::new().build_hasher().finish() as u32).max(1);
+async fn add_track(connection: &dyn PeerConnection, camera: usize, ssrc: u32) -> Result<Track, LinkError> {
     let track = peer::video_track(camera, ssrc);
     let direction = RTCRtpTransceiverDirection::Sendonly;
     let init = RTCRtpTransceiverInit { direction, ..Default::default() };
@@ -94,12 +112,21 @@ pub(super) async fn describe(
     Ok(sdp)
 }
 
-/// The offer as signalling message.
-pub(super) fn signal(context: &Context, sdp: String) -> Signal {
-    Signal::Offer { session: context.id.clone(), sdp, features: crate::features(), vouched: None }
+/// The offer as signalling message; `session` is that of the path.
+pub(super) fn signal(context: &Context, session: &str, sdp: String) -> Signal {
+    let mut features = crate::features();
+    features.push(format!("{}{}", crate::PATHS, context.shared.paths.count()));
+    Signal::Offer { session: session.to_owned(), sdp, features, vouched: None }
 }
 
-async fn send_states(context: Arc<Context>, mut channel: ChannelEnd, track: Track, mut states: watch::Receiver<Bytes>) {
+async fn send_states(
+    context: Arc<Context>,
+    life: PathLife,
+    mut channel: ChannelEnd,
+    track: Track,
+    mut states: watch::Receiver<Bytes>,
+) {
+    let mut answered = 0;
     let direct = context.has_feature(datagram::FEATURE);
     if !direct && !channel.opened().await {
         return;
@@ -108,10 +135,10 @@ async fn send_states(context: Arc<Context>, mut channel: ChannelEnd, track: Trac
     // Only the newest is worth sending; what came in between is skipped.
     while states.changed().await.is_ok() {
         let mut datagram = BytesMut::from(&states.borrow_and_update()[..]);
-        if let Some(pong) = context.pong() {
+        if let Some(pong) = context.pong(&mut answered) {
             datagram.extend(v1::StateDatagram { pong: Some(pong), ..Default::default() }.encode_to_vec());
         }
-        if !context.media_up.load(Ordering::Relaxed) {
+        if !life.is_up() {
             continue;
         }
         match datagram::wrap(track.ssrc, &datagram).filter(|_| direct) {
@@ -134,7 +161,7 @@ async fn send_events(
 ) {
     if channel.opened().await {
         let hello = v1::vehicle_event::Event::Hello(context.shared.hello.clone());
-        channel.send_reliably(&v1::VehicleEvent { event: Some(hello) }.encode_to_vec()).await;
+        channel.send_reliably(&v1::VehicleEvent { event: Some(hello), ..Default::default() }.encode_to_vec()).await;
         let _ = opened.send(true).await;
         loop {
             tokio::select! {
@@ -151,10 +178,10 @@ async fn send_events(
     let _ = opened.send(false).await;
 }
 
-async fn read_rtcp(context: Arc<Context>, camera: usize, track: Track, inputs: mpsc::Sender<Input>) {
+async fn read_rtcp(context: Arc<Context>, life: PathLife, camera: usize, track: Track) {
     while let Some(event) = track.track.poll().await {
         let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
-        context.heard();
+        life.heard(&context);
         for packet in &packets {
             if is_keyframe_request(packet.as_ref()) {
                 context.shared.cameras.want_keyframe(&context.id, camera);
@@ -164,7 +191,7 @@ async fn read_rtcp(context: Arc<Context>, camera: usize, track: Track, inputs: m
             {
                 // A full queue is a flood of requests; what is lost of them is asked for again.
                 let sequences = nack.nacks.iter().flat_map(|pair| pair.packet_list()).collect();
-                let _ = inputs.try_send(Input::Nack { camera, sequences });
+                let _ = context.media.try_send(Input::Nack { camera, sequences });
             }
             if let Some(report) = packet.as_any().downcast_ref::<ReceiverReport>() {
                 let lost = report.reports.iter().filter(|r| r.ssrc == track.ssrc).map(|r| r.fraction_lost).max();

@@ -32,7 +32,7 @@ impl Car {
     }
 
     fn ask_in(&mut self, situation: &Situation, seat: &str, request: Request) -> Reason {
-        let request = SeatRequest { id: 9, seat_id: seat.into(), request: Some(request) };
+        let request = SeatRequest { id: 9, seat_id: seat.into(), request: Some(request), ..SeatRequest::default() };
         let answer = self.0.request(0, &request, situation, &mut self.1);
         assert_eq!((answer.id, answer.accepted), (9, answer.reason() == Reason::Ok));
         assert_eq!(answer.authority, Some(self.0.state(0)));
@@ -360,7 +360,7 @@ fn bookmarks_pass_and_requests_for_nothing_do_not() {
     let mut car = Car::stopped();
     assert_eq!(car.ask("a", Request::Bookmark(BookmarkRequest::default())), Reason::Ok);
     assert_eq!(car.ask("a", Request::PathAnswer(Default::default())), Reason::NoSuchQuestion);
-    let nothing = SeatRequest { id: 1, seat_id: "a".into(), request: None };
+    let nothing = SeatRequest { id: 1, seat_id: "a".into(), request: None, ..SeatRequest::default() };
     assert_eq!(car.0.request(0, &nothing, &ROLLING, &mut car.1).reason(), Reason::Malformed);
 }
 

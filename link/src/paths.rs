@@ -1,0 +1,150 @@
+//! Ways to the other side: local network interfaces that are used at the same time.
+
+use crate::LinkError;
+use nix::net::if_::InterfaceFlags;
+use std::net::IpAddr;
+
+/// Most paths at once.
+pub const MAX_PATHS: usize = 3;
+
+/// Network interfaces that a session uses at once, each by a connection of its own that carries everything: when one
+/// goes dead, nothing is missing. None given: one connection over whatever the system's routes choose.
+///
+/// Packets leave by the interface that the routing table chooses for their source address, so each interface needs a
+/// route of its own (`ip rule add from ADDRESS table N`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths(Vec<String>);
+
+impl Paths {
+    /// Paths over these interfaces, by name (`wwan0`) or local address.
+    ///
+    /// # Errors
+    /// [`LinkError::Paths`]: more than [`MAX_PATHS`], an empty name, or one twice. An interface that is not there yet is
+    /// no error: it is looked for each time that a connection is made.
+    pub fn new(interfaces: &[String]) -> Result<Self, LinkError> {
+        let error = |reason: String| Err(LinkError::Paths { reason });
+        if interfaces.len() > MAX_PATHS {
+            return error(format!("{} interfaces are given, {MAX_PATHS} are possible", interfaces.len()));
+        }
+        for (i, name) in interfaces.iter().enumerate() {
+            if name.is_empty() || name.contains(char::is_whitespace) {
+                return error(format!("{name:?} is neither an interface's name nor an address"));
+            }
+            if interfaces[..i].contains(name) {
+                return error(format!("{name} is given twice; a second path needs an interface of its own"));
+            }
+        }
+        Ok(Self(interfaces.to_vec()))
+    }
+
+    /// How many paths this side wants.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len().max(1)
+    }
+
+    /// Local sockets of a path, as the connection's builder takes them; a side with fewer paths shares its own.
+    pub(crate) fn sockets(&self, path: usize) -> Result<Vec<String>, LinkError> {
+        let Some(name) = self.0.get(path % self.count()) else {
+            // Loopback too: both ends may sit on one machine.
+            return Ok(["127.0.0.1:0", "0.0.0.0:0"].map(str::to_owned).into());
+        };
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return Ok(vec![socket(address)]);
+        }
+        let addresses = nix::ifaddrs::getifaddrs()
+            .map_err(|e| LinkError::Paths { reason: format!("addresses of {name} cannot be read: {e}") })?;
+        let sockets: Vec<_> = addresses
+            .filter(|a| a.interface_name == *name && a.flags.contains(InterfaceFlags::IFF_UP))
+            .filter_map(|a| ip(a.address.as_ref()?))
+            .map(socket)
+            .collect();
+        match sockets.is_empty() {
+            true => Err(LinkError::Paths { reason: format!("interface {name} is not there or has no address now") }),
+            false => Ok(sockets),
+        }
+    }
+}
+
+fn socket(address: IpAddr) -> String {
+    std::net::SocketAddr::new(address, 0).to_string()
+}
+
+fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
+    let v6 = || address.as_sockaddr_in6().map(|a| a.ip()).filter(|ip| !ip.is_unicast_link_local()).map(IpAddr::V6);
+    address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip())).or_else(v6)
+}
+
+/// Which numbered messages have come, so that each counts once whichever path it took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    newest: u64,
+    /// Bit `n`: `newest - n` has come.
+    window: u64,
+}
+
+impl Seen {
+    /// Whether a message of this number is new; 0 is no number and always new. One that is 64 behind has come before.
+    pub(crate) fn is_new(&mut self, number: u64) -> bool {
+        if number == 0 {
+            return true;
+        }
+        if number > self.newest {
+            let ahead = number - self.newest;
+            self.window = if ahead < 64 { self.window << ahead | 1 } else { 1 };
+            self.newest = number;
+            return true;
+        }
+        let bit = self.newest - number;
+        let new = bit < 64 && self.window & 1 << bit == 0;
+        if new {
+            self.window |= 1 << bit;
+        }
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_loopback_interface_has_its_address_and_a_missing_one_is_named() {
+        let lo = Paths::new(&["lo".into()]).unwrap();
+        assert!(lo.sockets(0).unwrap().contains(&"127.0.0.1:0".to_owned()));
+        assert_eq!(lo.sockets(1).unwrap(), lo.sockets(0).unwrap(), "a side with one path shares it");
+        let missing = Paths::new(&["nowhere7".into()]).unwrap();
+        assert!(missing.sockets(0).unwrap_err().to_string().contains("nowhere7"));
+        assert_eq!(Paths::new(&["::1".into()]).unwrap().sockets(0).unwrap(), ["[::1]:0"]);
+        assert_eq!(Paths::default().sockets(1).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn interfaces_that_make_no_paths_are_refused_by_name() {
+        for (bad, named) in [(vec!["a", "a"], "a is given twice"), (vec![""], "\"\""), (vec!["a", "b", "c", "d"], "4")]
+        {
+            let bad: Vec<_> = bad.into_iter().map(str::to_owned).collect();
+            assert!(Paths::new(&bad).unwrap_err().to_string().contains(named));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_number_counts_once(numbers in prop::collection::vec(0u64..40, 0..200)) {
+            let (mut seen, mut all) = (Seen::default(), HashSet::new());
+            for number in numbers {
+                prop_assert_eq!(seen.is_new(number), number == 0 || all.insert(number));
+            }
+        }
+
+        #[test]
+        fn numbers_far_apart_neither_overflow_nor_come_twice(numbers in prop::collection::vec(any::<u64>(), 0..50)) {
+            let mut seen = Seen::default();
+            for number in numbers {
+                let _ = seen.is_new(number);
+                prop_assert!(number == 0 || !seen.is_new(number));
+            }
+        }
+    }
+}
