@@ -260,6 +260,7 @@ impl Desk {
             ("packets_lost", stats.packets_lost),
             ("pictures", stats.pictures),
             ("pictures_late", stats.pictures_late),
+            ("paths", stats.paths),
             ("repaired_by_fec", stats.packets_repaired_by_fec),
             ("repaired_by_nack", stats.packets_repaired_by_nack),
             ("recoveries_wanted", stats.recoveries_wanted),

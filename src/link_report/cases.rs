@@ -11,6 +11,8 @@ pub struct Case {
     pub about: &'static str,
     /// Preset of the impairment.
     pub preset: &'static str,
+    /// Preset of a second path at the same time.
+    pub second: Option<&'static str>,
     /// What the seats do.
     pub kind: Kind,
     /// Metrics with their goals; every other metric is reported without one.
@@ -53,6 +55,7 @@ pub const CASES: &[Case] = &[
         name: "clean",
         about: "nothing happens to any packet",
         preset: "clean",
+        second: None,
         kind: Kind::Watch,
         goals: &[
             at_most("pixel_to_pixel_p50", 15.0),
@@ -69,6 +72,7 @@ pub const CASES: &[Case] = &[
         name: "rtt50",
         about: "50 ms round trip",
         preset: "rtt50",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("pixel_to_pixel_p95", 55.0), at_most("clock_error_max", 1.0)],
         by_default: true,
@@ -77,6 +81,7 @@ pub const CASES: &[Case] = &[
         name: "loss10",
         about: "30 ms round trip, 10 % random loss",
         preset: "loss10",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("late_or_missing", 0.05), at_most("command_age_p999", 55.0)],
         by_default: true,
@@ -85,6 +90,7 @@ pub const CASES: &[Case] = &[
         name: "loss30",
         about: "30 ms round trip, 30 % random loss",
         preset: "loss30",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("late_or_missing", 0.5)],
         by_default: true,
@@ -93,6 +99,7 @@ pub const CASES: &[Case] = &[
         name: "burst",
         about: "30 ms round trip, 10 % loss in bursts of mean 5",
         preset: "burst",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("late_or_missing", 0.05)],
         by_default: true,
@@ -101,6 +108,7 @@ pub const CASES: &[Case] = &[
         name: "satellite",
         about: "240 ms round trip, 5 % random loss",
         preset: "satellite",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("frozen_per_50s", 0.25), at_least("frame_rate", 25.0)],
         by_default: true,
@@ -109,6 +117,7 @@ pub const CASES: &[Case] = &[
         name: "1mbit",
         about: "30 ms round trip, 1 Mbit/s",
         preset: "1mbit",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("late", 0.1)],
         by_default: true,
@@ -117,6 +126,7 @@ pub const CASES: &[Case] = &[
         name: "step",
         about: "30 ms round trip, 8 to 1 to 8 Mbit/s",
         preset: "step",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("below_150ms_again", 1.0)],
         by_default: true,
@@ -125,6 +135,7 @@ pub const CASES: &[Case] = &[
         name: "connect",
         about: "50 ms round trip, a new seat every few seconds",
         preset: "rtt50",
+        second: None,
         kind: Kind::Connect,
         goals: &[at_most("first_picture_p95", 1.0)],
         by_default: true,
@@ -133,14 +144,25 @@ pub const CASES: &[Case] = &[
         name: "blackout",
         about: "50 ms round trip, nothing for 5 s of each 30 s",
         preset: "blackout",
+        second: None,
         kind: Kind::Watch,
         goals: &[at_most("picture_after_blackout_p95", 1.0)],
+        by_default: true,
+    },
+    Case {
+        name: "failover",
+        about: "two paths, 50 and 30 ms round trip; the first is dead for 5 s of each 30 s",
+        preset: "blackout",
+        second: Some("rtt30"),
+        kind: Kind::Watch,
+        goals: &[at_most("longest_gap", 100.0), at_most("late_or_missing", 0.05)],
         by_default: true,
     },
     Case {
         name: "hour",
         about: "50 ms round trip; give it --seconds 3600",
         preset: "rtt50",
+        second: None,
         kind: Kind::Watch,
         goals: &[
             at_most("latency_drift", 1.0),
@@ -159,6 +181,7 @@ pub const UNITS: &[(&str, &str)] = &[
     ("late", "%"),
     ("missing", "%"),
     ("frozen_per_50s", "s"),
+    ("longest_gap", "ms"),
     ("frame_rate", "1/s"),
     ("below_150ms_again", "s"),
     ("first_picture_", "s"),
@@ -191,12 +214,12 @@ impl Case {
         CASES.iter().find(|case| case.name == name)
     }
 
-    /// The path it runs on.
+    /// The paths it runs on, the first one first.
     ///
     /// # Errors
     /// Never: a test reads them all.
-    pub fn path(&self) -> Result<PathSpec, NetemError> {
-        PathSpec::preset(self.preset)
+    pub fn paths(&self) -> Result<Vec<PathSpec>, NetemError> {
+        [Some(self.preset), self.second].into_iter().flatten().map(PathSpec::preset).collect()
     }
 
     /// The goal for a metric, if it has one here.
@@ -221,7 +244,7 @@ mod tests {
     #[test]
     fn every_case_has_a_path_and_every_goal_a_unit() {
         for case in CASES {
-            case.path().unwrap();
+            case.paths().unwrap();
             assert!(case.goals.iter().all(|goal| !unit(goal.metric).is_empty()), "{}", case.name);
         }
         assert_eq!((unit("latency_drift"), unit("late_or_missing"), unit("clock_error_max")), ("ms", "%", "ms"));

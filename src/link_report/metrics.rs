@@ -126,6 +126,8 @@ fn losses(trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String, f64>) {
     let seconds = (to - from) as f64 / 1e6;
     put(all, "frame_rate", shown.len() as f64 / seconds);
     put(all, "frozen_per_50s", frozen_s(shown) / seconds * 50.0);
+    let gaps = shown.windows(2).map(|pair| (pair[1].shown_us - pair[0].shown_us) as f64 / 1e3);
+    put(all, "longest_gap", gaps.fold(0.0, f64::max));
 }
 
 /// A freeze is an interval above the mean by 150 ms or threefold, whichever is more, and counts whole
@@ -217,7 +219,7 @@ fn connect(trial: &Trial, all: &mut BTreeMap<String, f64>) {
 
 /// When the path changes in the forward direction, on the vehicle's clock, and whether to the better.
 fn changes(case: &Case, trial: &Trial, better: impl Fn(&link::netem::Impairment) -> bool) -> Vec<(i64, bool)> {
-    let Ok(path) = case.path() else { return Vec::new() };
+    let Some(path) = case.paths().ok().and_then(|paths| paths.into_iter().next()) else { return Vec::new() };
     let zero_us = trial.path_unix_us as i64 - trial.bridge.origin_unix_us as i64;
     let end_us = (trial.bridge.seconds * 1e6) as i64;
     let (mut at_us, mut all) = (0, Vec::new());

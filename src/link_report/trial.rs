@@ -110,7 +110,8 @@ impl Drop for Process {
 /// When rights are missing or a program fails, with its last words.
 pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool) -> anyhow::Result<Trial> {
     let dir = tempfile::tempdir()?;
-    let router = Router::start(&[case.path()?], seed)?;
+    let paths = case.paths()?;
+    let router = Router::start(&paths, seed)?;
     let path_unix_us = usage::zero_unix_us(|| router.elapsed().as_micros() as u64);
     let url = format!("http://{}:{PORT}", Router::address(Side::Left, 0));
     let program = std::env::current_exe()?;
@@ -124,8 +125,11 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     let web = takeover(Side::Left, &["web", "--addr", &listen, "--data", &file("web")]);
     let _web = Process::start("web", web, dir.path())?;
     let bridge_json = file("bridge.json");
-    let arguments =
-        ["bridge", "--source", source, "--control-plane", &url, "--vehicle", "car-1", "--json", &bridge_json];
+    let mut arguments =
+        vec!["bridge", "--source", source, "--control-plane", &url, "--vehicle", "car-1", "--json", &bridge_json];
+    let ways = |side| (0..paths.len()).map(|path| Router::address(side, path).to_string()).collect::<Vec<_>>();
+    let (left, right) = (interfaces(&ways(Side::Left)), interfaces(&ways(Side::Right)));
+    arguments.extend(left.iter().map(String::as_str));
     let mut bridge = Process::start("bridge", takeover(Side::Left, &arguments), dir.path())?;
     bridge.wait_for("registered at the control plane", stop)?;
     let visits = if case.kind == Kind::Connect { (seconds / VISIT_S).max(1.0) as usize } else { 1 };
@@ -137,6 +141,7 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
         let arguments = [
             ["seat", "--headless", "--control-plane", &url, "--vehicle", "car-1"].as_slice(),
             &["--seat", &name, "--seconds", &stay, "--json", &json],
+            &right.iter().map(String::as_str).collect::<Vec<_>>(),
         ]
         .concat();
         let mut seat = Process::start("seat", takeover(Side::Right, &arguments), dir.path())?;
@@ -159,6 +164,12 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     let captured: BTreeSet<u64> = bridge.captured_us.iter().copied().collect();
     seats.iter_mut().for_each(|seat: &mut SeatReport| seat.pictures.retain(|p| captured.contains(&p.capture_us)));
     Ok(Trial { bridge, seats, router: router_stats, path_unix_us })
+}
+
+/// The arguments that use several paths at once; one needs none.
+fn interfaces(addresses: &[String]) -> Vec<String> {
+    let of = |address: &String| ["--interface".to_owned(), address.clone()];
+    if addresses.len() < 2 { Vec::new() } else { addresses.iter().flat_map(of).collect() }
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {

@@ -3,7 +3,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use link::video::Planes;
-use link::{CameraStreamer, FromSeat, FromSeatBody, FromVehicle, SeatLink, SeatOptions, VehicleLink, VideoSpec};
+use link::{CameraStreamer, FromSeat, FromSeatBody, FromVehicle, Paths, SeatLink, SeatOptions, VehicleLink, VideoSpec};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
 use std::collections::BTreeMap;
@@ -128,11 +128,15 @@ pub struct Vehicle {
 
 impl Vehicle {
     pub fn start(runtime: &Runtime, control_plane: &str, spec: VideoSpec) -> Vehicle {
+        Self::start_over(runtime, control_plane, spec, Paths::default())
+    }
+
+    pub fn start_over(runtime: &Runtime, control_plane: &str, spec: VideoSpec, paths: Paths) -> Vehicle {
         let hello =
             v1::Hello { vehicle_id: "car".into(), width: spec.width, height: spec.height, ..Default::default() };
         let origin = Instant::now();
-        let link = VehicleLink::start_with_clock(runtime.handle(), control_plane, hello, &[spec], origin).unwrap();
-        let link = Arc::new(link);
+        let link = VehicleLink::start_over(runtime.handle(), control_plane, hello, &[spec], origin, None, paths);
+        let link = Arc::new(link.unwrap());
         let (heard, stop) = (Heard::default(), Arc::new(AtomicBool::new(false)));
         let core = {
             let (link, heard, stop) = (link.clone(), heard.clone(), stop.clone());
