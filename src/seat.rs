@@ -261,6 +261,7 @@ impl Desk {
             ("pictures", stats.pictures),
             ("pictures_late", stats.pictures_late),
             ("paths", stats.paths),
+            ("scans", stats.scans),
             ("repaired_by_fec", stats.packets_repaired_by_fec),
             ("repaired_by_nack", stats.packets_repaired_by_nack),
             ("recoveries_wanted", stats.recoveries_wanted),

@@ -6,6 +6,7 @@
 //! - [`CameraStreamer`] is what a camera's thread calls with each picture: it fits size and rate to the path.
 //! - [`video`] encodes and decodes; [`timecode`] puts the capture time into the picture itself; [`rtp`] carries pictures,
 //!   [`media`] gets them through losses.
+//! - [`lidar`] puts scans into few bytes.
 //! - [`netem`] is a weak network, reproducibly.
 //!
 //! ```no_run
@@ -35,7 +36,7 @@
 //! | what | opened by | kind | message |
 //! | --- | --- | --- | --- |
 //! | H.264 video, `sendonly`, one track a camera, named `camera-0` and so on | vehicle | RTP, packetization mode 1 | one access unit a timestamp, `capture_us * 9 / 100` |
-//! | [`STATE_CHANNEL`] | vehicle | unordered, 100 ms | `StateDatagram` |
+//! | [`STATE_CHANNEL`] | vehicle | unordered, 100 ms | `StateDatagram`, with a state or with a segment of a lidar scan |
 //! | [`EVENTS_CHANNEL`] | vehicle | reliable, ordered | `VehicleEvent`, the first a `Hello` |
 //! | [`COMMAND_CHANNEL`] | seat | unordered, 100 ms or no retransmission | `CommandDatagram` |
 //! | [`REQUESTS_CHANNEL`] | seat | reliable, ordered | `SeatRequest` |
@@ -68,6 +69,7 @@
 mod cc;
 mod error;
 mod identity;
+pub mod lidar;
 pub mod media;
 pub mod netem;
 mod paths;

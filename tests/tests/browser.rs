@@ -68,6 +68,12 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     let told = page.evaluate(stages).unwrap().as_f64().unwrap();
     assert!((0.95..1.05).contains(&told), "the stages are {told} of the whole");
 
+    // Each beam of the lidar came through the compact form, within the sensor's reach.
+    page.wait_until("takeover.lidar.scans > 5").unwrap();
+    let beams =
+        "(({ ranges }) => [ranges.length, ranges.filter((r) => r > 0 && r <= 80.01).length])(takeover.lidar.scan)";
+    assert_eq!(page.evaluate(beams).unwrap(), serde_json::json!([240, 240]));
+
     // Without the deadman nothing is asked; with it the takeover is granted as soon as the vehicle's self-check is over.
     page.tap("KeyT").unwrap();
     page.wait_until("document.body.innerText.includes('cannot take over')").unwrap();

@@ -24,6 +24,11 @@ const VEHICLE = {
 
 const CORRIDOR_POINT = { 12: ["speed_limit_mps", "float"] };
 
+const LIDAR = {
+  1: ["capture_us", "number"], 2: ["number", "number"], 3: ["beams", "number"], 4: ["first", "number"], 5: ["count", "number"],
+  6: ["start_angle_rad", "double"], 7: ["end_angle_rad", "double"], 8: ["resolution_m", "double"], 9: ["ranges", "bytes"],
+};
+
 const STATE = {
   1: ["vehicle", "string"],
   2: ["state", VEHICLE],
@@ -34,6 +39,7 @@ const STATE = {
   7: ["link", LINK],
   8: ["policy", { 2: ["version", "string"], 4: ["healthy", "bool"] }],
   9: ["pong", { 1: ["t1_us", "number"], 2: ["t2_us", "number"], 3: ["t3_us", "number"] }],
+  42: ["lidar", [LIDAR]],
 };
 
 const TAKEOVER = {

@@ -43,7 +43,7 @@ class Reader {
 }
 
 /**
- * Reads `bytes` by `schema`: {number: [name, kind]}. A kind is "number" (any varint), "double", "float", "bool", "string",
+ * Reads `bytes` by `schema`: {number: [name, kind]}. A kind is "number" (any varint), "double", "float", "bool", "string", "bytes",
  * "strings", "doubles", another schema, or [schema] for a repeated message. Fields not listed are skipped.
  */
 export function decode(schema, bytes) {
@@ -53,6 +53,7 @@ export function decode(schema, bytes) {
     if (kind === "number" || kind === "double" || kind === "float") message[name] = 0;
     else if (kind === "bool") message[name] = false;
     else if (kind === "string") message[name] = "";
+    else if (kind === "bytes") message[name] = new Uint8Array();
     else if (kind === "doubles" || kind === "strings" || Array.isArray(kind)) message[name] = [];
   }
   while (reader.at < bytes.length) {
@@ -71,6 +72,7 @@ function put(message, [name, kind], type, raw) {
   else if (kind === "float" && type === FIXED32) message[name] = raw;
   else if (kind === "bool" && type === VARINT) message[name] = raw !== 0;
   else if (kind === "string" && type === BYTES) message[name] = utf8.decode(raw);
+  else if (kind === "bytes" && type === BYTES) message[name] = raw;
   else if (kind === "strings" && type === BYTES) message[name].push(utf8.decode(raw));
   else if (kind === "doubles" && type === FIXED64) message[name].push(raw);
   else if (kind === "doubles" && type === BYTES) {

@@ -6,6 +6,7 @@ import { el, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
 import { show } from "./hud.js";
 import { Input } from "./input.js";
+import { Lidar, draw } from "./lidar.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
 
@@ -92,6 +93,7 @@ class Cameras {
 function drive(vehicle, seat, relayOnly) {
   const driver = new Driver(seat);
   const input = new Input();
+  const lidar = new Lidar();
   let status = "asking the control plane";
   const cameras = new Cameras(() => session.clock());
   const picture = () => cameras.pictures[cameras.main];
@@ -106,6 +108,7 @@ function drive(vehicle, seat, relayOnly) {
       if (track.kind === "video") cameras.at(index).play(track);
     },
     state: (state, at) => driver.onState(at, state),
+    lidar: (segment) => lidar.add(segment),
     event: (event) => {
       driver.onEvent(nowUs(), event);
       if (event.hello) cameras.name(event.hello.cameras.map((c) => c.name));
@@ -124,6 +127,8 @@ function drive(vehicle, seat, relayOnly) {
   const showing = setInterval(() => {
     cameras.pictures.forEach((p) => p.judge());
     show(driver, picture(), session.clock(), status, rate.read());
+    get("lidar-panel").hidden = !lidar.scan;
+    if (lidar.scan) draw(get("lidar"), lidar.scan);
   }, SHOW_MS);
   for (const button of document.querySelectorAll("[data-action]")) {
     button.addEventListener("click", () => input.press(button.dataset.action));
@@ -136,7 +141,7 @@ function drive(vehicle, seat, relayOnly) {
     clearInterval(showing);
     session.close();
   });
-  return { driver, session, cameras };
+  return { driver, session, cameras, lidar };
 }
 
 /** How many a second, once a second. */

@@ -51,7 +51,7 @@ export class Session {
 
   /**
    * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `on`, all optional: status(words, code),
-   * connected(), lost(words), track(track, receiver, index), state(message), event(message), report() for what the
+   * connected(), lost(words), track(track, receiver, index), state(message), lidar(segment), event(message), report() for what the
    * vehicle is told about the picture once a second. `relayOnly` leaves every path but TURN alone.
    */
   constructor(vehicle, seat, { watchOnly = false, relayOnly = false }, on) {
@@ -300,6 +300,7 @@ export class Session {
   #state(state, at) {
     const { pong } = state;
     if (pong) this.#clock.add(pong.t1_us, pong.t2_us, pong.t3_us, at);
-    this.on.state?.(state, at);
+    if (state.lidar.length > 0) state.lidar.forEach((segment) => this.on.lidar?.(segment));
+    else this.on.state?.(state, at);
   }
 }

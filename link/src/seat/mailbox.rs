@@ -1,5 +1,6 @@
 //! What the vehicle sends, on its way to the person.
 
+use crate::lidar::LidarScan;
 use crate::video::{DecodedPicture, EncodedFrame};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use protocol::v1;
@@ -16,6 +17,8 @@ pub enum FromVehicle {
     },
     /// The vehicle's newest state; may arrive out of order.
     State(Box<v1::StateDatagram>),
+    /// A lidar scan.
+    Scan(LidarScan),
     /// A reliable message.
     Event(v1::VehicleEvent),
     /// A coded frame; only without `SeatOptions::decode`.

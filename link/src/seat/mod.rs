@@ -58,6 +58,8 @@ pub struct SeatStats {
     pub malformed: u64,
     /// Sessions that reached the vehicle.
     pub sessions: u64,
+    /// Lidar scans received, whole or in part.
+    pub scans: u64,
     /// Paths that carry the session now; 0 while there is none.
     pub paths: u64,
     /// Capture to decoded by the clock estimate, of the last second: mean, milliseconds; 0 when unknown.

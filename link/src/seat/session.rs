@@ -5,6 +5,7 @@ use super::leg::{Lanes, LegHandle, LegInputs};
 use super::mailbox::FromVehicle;
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
+use crate::lidar::ScanAssembler;
 use crate::paths::Seen;
 use crate::peer::{
     self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
@@ -123,6 +124,7 @@ struct Peer {
     first_gone: bool,
     /// What came already over another path: states and events.
     seen: (Seen, Seen),
+    scans: ScanAssembler,
     /// Datagrams and requests sent.
     sent: (u64, u64),
     command_open: bool,
@@ -189,6 +191,7 @@ impl Peer {
             from_legs,
             first_gone: false,
             seen: Default::default(),
+            scans: ScanAssembler::default(),
             sent: (0, 0),
             command_open: false,
             requests_open: false,
@@ -468,6 +471,9 @@ impl Peer {
                     if std::mem::take(&mut self.silent) {
                         shared.mailbox.put(FromVehicle::Connected);
                     }
+                    if !state.lidar.is_empty() {
+                        return self.on_lidar(&state.lidar);
+                    }
                     if self.seen.0.is_new(state.link_sequence) {
                         shared.mailbox.put(FromVehicle::State(Box::new(state)));
                     }
@@ -485,6 +491,24 @@ impl Peer {
             _ => {}
         }
         shared.count(|stats| stats.malformed += 1);
+    }
+}
+
+impl Peer {
+    fn on_lidar(&mut self, segments: &[v1::LidarSegment]) {
+        for segment in segments {
+            match self.scans.push(segment) {
+                Ok(Some(scan)) => {
+                    self.shared.count(|stats| stats.scans += 1);
+                    self.shared.mailbox.put(FromVehicle::Scan(scan));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "lidar segment");
+                    self.shared.count(|stats| stats.malformed += 1);
+                }
+            }
+        }
     }
 }
 

@@ -14,9 +14,11 @@ use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
 use crate::{Identity, LinkError, MAX_PATHS, PATH_INDEX, PATH_OF, Paths, feature_value, now_us};
+use bytes::Bytes;
 use cameras::Cameras;
 use inbox::Inbox;
 use prost::Message;
+use protocol::foxglove::LaserScan;
 use protocol::signalling::Signal;
 use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
@@ -35,6 +37,10 @@ pub const MAX_CAMERAS: usize = 4;
 const OUTGOING: usize = 512;
 /// Commands, state and their headers, bits per second.
 const DATA_BPS: f64 = 60_000.0;
+/// Two scans are at least so far apart, microseconds; a little under a tenth of a second, since lidars are not punctual.
+const LIDAR_EVERY_US: u64 = 90_000;
+/// RTCP, SRTP, UDP and IP around a datagram, bytes.
+const DATAGRAM_HEADERS: usize = 70;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
 
@@ -49,6 +55,8 @@ pub(crate) struct Shared {
     budget: Mutex<(u64, Budget)>,
     pub(crate) inbox: Inbox,
     pub(crate) stats: Stats,
+    /// Bits per second of lidar, and when the last scan was sent.
+    lidar: Mutex<LidarFlow>,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
     frame_gap: AtomicBool,
 }
@@ -59,7 +67,16 @@ impl Shared {
     }
 }
 
+/// Lidar on its way out.
+#[derive(Debug, Default)]
+struct LidarFlow {
+    sent: u64,
+    last_us: u64,
+    bps: f64,
+}
+
 enum Outgoing {
+    Scan(Arc<Vec<Bytes>>),
     State(Box<v1::StateDatagram>),
     Event(Option<String>, v1::VehicleEvent),
     Frame(EncodedFrame),
@@ -156,6 +173,7 @@ impl VehicleLink {
             cameras: Cameras::new(cameras.to_vec()),
             inbox,
             stats: Stats::default(),
+            lidar: Mutex::default(),
             frame_gap: AtomicBool::new(false),
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
@@ -175,6 +193,24 @@ impl VehicleLink {
     /// Sends the newest state to every seat; older ones that did not get away are dropped.
     pub fn send_state(&self, state: v1::StateDatagram) {
         let _ = self.outgoing.try_send(Outgoing::State(Box::new(state)));
+    }
+
+    /// Sends a lidar scan to every seat in a compact form ([`crate::lidar`]), at most ten a second: what comes sooner is
+    /// left out, and a newer scan takes the place of one that waits. States always go first.
+    pub fn send_scan(&self, scan: &LaserScan, capture_us: u64) {
+        let mut flow = self.shared.lidar.lock().unwrap_or_else(PoisonError::into_inner);
+        if flow.sent > 0 && capture_us < flow.last_us + LIDAR_EVERY_US {
+            return;
+        }
+        let apart_us = capture_us.saturating_sub(flow.last_us).max(LIDAR_EVERY_US);
+        flow.sent += 1;
+        flow.last_us = capture_us;
+        let segments = crate::lidar::encode(scan, flow.sent, capture_us);
+        let datagram = |segment| v1::StateDatagram { lidar: vec![segment], ..Default::default() }.encode_to_vec();
+        let datagrams: Vec<Bytes> = segments.into_iter().map(|segment| datagram(segment).into()).collect();
+        let bytes: usize = datagrams.iter().map(|d| d.len() + DATAGRAM_HEADERS).sum();
+        flow.bps += (bytes as f64 * 8e6 / apart_us as f64 - flow.bps) / 8.0;
+        let _ = self.outgoing.try_send(Outgoing::Scan(Arc::new(datagrams)));
     }
 
     /// Sends an event reliably to one session, or to all with `None`.
@@ -206,7 +242,9 @@ impl VehicleLink {
         let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
             let room = self.shared.stats.room();
-            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps: DATA_BPS, ..Overhead::default() };
+            let lidar_bps = self.shared.lidar.lock().unwrap_or_else(PoisonError::into_inner).bps;
+            let data_bps = DATA_BPS + lidar_bps;
+            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps, ..Overhead::default() };
             budget.1.update(now_us, room.target_bps, overhead);
             budget.0 = now_us;
         }
@@ -372,6 +410,7 @@ impl Switchboard {
                     v1::StateDatagram { pong: None, link_sequence: self.states, ..*state }.encode_to_vec().into();
                 self.sessions.values().for_each(|session| session.send_state(&bytes));
             }
+            Outgoing::Scan(scan) => self.sessions.values().for_each(|session| session.send_scan(&scan)),
             Outgoing::Event(None, event) => self.sessions.values_mut().for_each(|session| session.send_event(&event)),
             Outgoing::Event(Some(id), event) => {
                 if let Some(session) = self.sessions.get_mut(&id) {

@@ -189,7 +189,7 @@ impl Seat {
                 // The window shows the camera to drive by.
                 FromVehicle::Picture(picture) if picture.camera == 0 => self.shared.put_picture(picture),
                 FromVehicle::Picture(_) => {}
-                FromVehicle::Frame(_) => {}
+                FromVehicle::Frame(_) | FromVehicle::Scan(_) => {}
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::{FromSeatBody, VehicleLink};
 use protocol::api::{Disengagement, Episode, VehicleStatus};
+use protocol::foxglove::LaserScan;
 use protocol::v1::{Author, ControlTiming, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::{RecorderEvent, RecorderThread};
@@ -47,6 +48,8 @@ pub(super) struct Control {
     pub trips: u64,
     /// Sessions of people who may drive: session and seat.
     pub people: Vec<(String, String)>,
+    /// The scan that was sent last.
+    pub scan: Option<Arc<LaserScan>>,
     pub timing: TickTiming,
     /// Figures of the last second, until they are sent.
     pub punctuality: Option<ControlTiming>,
@@ -266,6 +269,12 @@ impl Control {
         }
         if !count.is_multiple_of(STATE_EVERY) {
             return;
+        }
+        if let Some(scan) =
+            sensors.scan.as_ref().filter(|scan| !self.scan.as_ref().is_some_and(|old| Arc::ptr_eq(old, scan)))
+        {
+            self.link.send_scan(scan, now_us);
+            self.scan = Some(Arc::clone(scan));
         }
         let fresh = sensors.surroundings.as_ref().filter(|s| s.monotonic_us + STATE_EVERY * TICK_US > now_us);
         self.link.send_state(StateDatagram {

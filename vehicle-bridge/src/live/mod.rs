@@ -163,6 +163,7 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         origin,
         trips: 0,
         people: Vec::new(),
+        scan: None,
         timing: TickTiming::new(crate::virtual_drive::TICK_US),
         punctuality: None,
         logged: (0, false),

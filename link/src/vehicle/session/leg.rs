@@ -26,6 +26,7 @@ pub(super) struct LegInputs {
     pub(super) peer: PeerConfig,
     pub(super) ways: Ways,
     pub(super) states: watch::Receiver<Bytes>,
+    pub(super) scans: watch::Receiver<Arc<Vec<Bytes>>>,
     /// Messages of the seat; closed when the session is over.
     pub(super) to_session: mpsc::Sender<Incoming>,
 }
@@ -69,10 +70,10 @@ async fn serve(
     mut signals: mpsc::Receiver<Signal>,
     events: mpsc::Receiver<v1::VehicleEvent>,
 ) -> Result<Ended, LinkError> {
-    let LegInputs { id, index, context, peer, ways, states, to_session } = inputs;
+    let LegInputs { id, index, context, peer, ways, states, scans, to_session } = inputs;
     let mut tasks = JoinSet::new();
     let (incoming_tx, mut incoming) = mpsc::channel(64);
-    let outputs = Outputs { states: states.clone(), events };
+    let outputs = Outputs { states: states.clone(), scans: scans.clone(), events };
     let Made { connection, mut events, opened: _opened, sdp, leg } =
         offer::make(context, peer, incoming_tx.clone(), outputs, (*index, life), &mut tasks).await?;
     let mut leg = Some(leg);

@@ -68,6 +68,7 @@ pub(super) struct Session {
     context: Arc<Context>,
     signals: mpsc::Sender<Signal>,
     states: watch::Sender<Bytes>,
+    scans: watch::Sender<Arc<Vec<Bytes>>>,
     events: mpsc::Sender<v1::VehicleEvent>,
     frames: mpsc::Sender<EncodedFrame>,
     /// Messages of the seat over further paths, to the session's task.
@@ -83,6 +84,7 @@ impl Session {
         let cameras = inputs.shared.cameras.specs().len();
         let (signals, signals_rx) = mpsc::channel(128);
         let (states, states_rx) = watch::channel(Bytes::new());
+        let (scans, scans_rx) = watch::channel(Arc::default());
         let (events, events_rx) = mpsc::channel(EVENTS);
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
         let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
@@ -90,11 +92,23 @@ impl Session {
         let (from_legs, from_legs_rx) = mpsc::channel(64);
         let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone(), media));
         context.shared.stats.add(&context.id, context.watch_only);
-        let outputs = Outputs { states: states_rx, events: events_rx };
+        let outputs = Outputs { states: states_rx, scans: scans_rx, events: events_rx };
         let streams = Streams { outputs, frames: frames_rx, inputs, from_legs: from_legs_rx };
         tokio::spawn(run(context.clone(), signals_rx, streams, peer, Ways { out, notes }));
         let waiting = vec![true; cameras];
-        Self { seat, context, signals, states, events, frames, from_legs, legs: Vec::new(), events_sent: 0, waiting }
+        Self {
+            seat,
+            context,
+            signals,
+            states,
+            scans,
+            events,
+            frames,
+            from_legs,
+            legs: Vec::new(),
+            events_sent: 0,
+            waiting,
+        }
     }
 
     /// Takes a further path into the session.
@@ -106,6 +120,7 @@ impl Session {
             peer,
             ways,
             states: self.states.subscribe(),
+            scans: self.scans.subscribe(),
             to_session: self.from_legs.clone(),
         };
         self.legs.push(leg::start(inputs));
@@ -140,6 +155,10 @@ impl Session {
 
     pub(super) fn send_state(&self, state: &Bytes) {
         self.states.send_replace(state.clone());
+    }
+
+    pub(super) fn send_scan(&self, scan: &Arc<Vec<Bytes>>) {
+        self.scans.send_replace(scan.clone());
     }
 
     pub(super) fn send_event(&mut self, event: &v1::VehicleEvent) {

@@ -24,6 +24,8 @@ use webrtc::peer_connection::PeerConnection;
 /// What goes out to the seat.
 pub(super) struct Outputs {
     pub(super) states: watch::Receiver<Bytes>,
+    /// Newest lidar scan, as datagrams.
+    pub(super) scans: watch::Receiver<Arc<Vec<Bytes>>>,
     pub(super) events: mpsc::Receiver<v1::VehicleEvent>,
 }
 
@@ -78,9 +80,9 @@ pub(super) async fn make(
     let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
     let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
     let sdp = describe(&*connection, None).await?;
-    let Outputs { states, events: queue } = outputs;
+    let Outputs { states, scans, events: queue } = outputs;
     let (opened_tx, opened) = mpsc::channel(1);
-    tasks.spawn(send_states(context.clone(), life.clone(), state, tracks[0].clone(), states));
+    tasks.spawn(send_states(context.clone(), life.clone(), state, tracks[0].clone(), (states, scans)));
     tasks.spawn(send_events(context.clone(), reliable, queue, opened_tx));
     for (camera, track) in tracks.iter().enumerate() {
         tasks.spawn(read_rtcp(context.clone(), life.clone(), camera, track.clone()));
@@ -119,12 +121,13 @@ pub(super) fn signal(context: &Context, session: &str, sdp: String) -> Signal {
     Signal::Offer { session: session.to_owned(), sdp, features, vouched: None }
 }
 
+/// States and scans: neither is worth sending once there is a newer one, so that only the newest of each waits.
 async fn send_states(
     context: Arc<Context>,
     life: PathLife,
     mut channel: ChannelEnd,
     track: Track,
-    mut states: watch::Receiver<Bytes>,
+    (mut states, mut scans): (watch::Receiver<Bytes>, watch::Receiver<Arc<Vec<Bytes>>>),
 ) {
     let mut answered = 0;
     let direct = context.has_feature(datagram::FEATURE);
@@ -132,21 +135,35 @@ async fn send_states(
         return;
     }
     let mut open = !direct;
-    // Only the newest is worth sending; what came in between is skipped.
-    while states.changed().await.is_ok() {
-        let mut datagram = BytesMut::from(&states.borrow_and_update()[..]);
-        if let Some(pong) = context.pong(&mut answered) {
-            datagram.extend(v1::StateDatagram { pong: Some(pong), ..Default::default() }.encode_to_vec());
-        }
+    loop {
+        let datagrams = tokio::select! {
+            biased;
+            changed = states.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let mut datagram = BytesMut::from(&states.borrow_and_update()[..]);
+                if let Some(pong) = context.pong(&mut answered) {
+                    datagram.extend(v1::StateDatagram { pong: Some(pong), ..Default::default() }.encode_to_vec());
+                }
+                Arc::new(vec![datagram.freeze()])
+            }
+            changed = scans.changed() => match changed {
+                Ok(()) => scans.borrow_and_update().clone(),
+                Err(_) => return,
+            },
+        };
         if !life.is_up() {
             continue;
         }
-        match datagram::wrap(track.ssrc, &datagram).filter(|_| direct) {
-            Some(packet) => drop(track.track.write_rtcp(vec![Box::new(packet)]).await),
-            None => {
-                open = open || channel.try_opened();
-                if open {
-                    channel.send_datagram(&datagram).await;
+        for datagram in datagrams.iter() {
+            match datagram::wrap(track.ssrc, datagram).filter(|_| direct) {
+                Some(packet) => drop(track.track.write_rtcp(vec![Box::new(packet)]).await),
+                None => {
+                    open = open || channel.try_opened();
+                    if open {
+                        channel.send_datagram(datagram).await;
+                    }
                 }
             }
         }

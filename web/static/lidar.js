@@ -1,0 +1,96 @@
+// Lidar scans from their compact form (the module `lidar` of the link says how it is coded), and a plan of the newest one.
+
+const BLOCK = 16, ESCAPE = 20, FULL_BITS = 18, MAX_STEP = 65535, MAX_BEAMS = 16384;
+
+class Bits {
+  #at = 0;
+
+  constructor(bytes) {
+    this.bytes = bytes;
+  }
+
+  bit() {
+    const byte = this.bytes[this.#at >> 3];
+    if (byte === undefined) throw new RangeError("a lidar segment ends within a range");
+    return (byte >> (7 - (this.#at++ & 7))) & 1;
+  }
+
+  take(bits) {
+    let value = 0;
+    for (let i = 0; i < bits; i++) value = (value << 1) | this.bit();
+    return value;
+  }
+
+  ones(most) {
+    let ones = 0;
+    while (ones < most && this.bit() === 1) ones++;
+    return ones;
+  }
+}
+
+/** Ranges of a segment, m; Infinity where there was no echo. */
+export function ranges(segment) {
+  const { first, count, beams, resolution_m } = segment;
+  if (count === 0 || first + count > beams || beams > MAX_BEAMS) throw new RangeError(`beams ${first}+${count} of ${beams}`);
+  if (!(resolution_m > 0 && resolution_m <= 1)) throw new RangeError(`lidar resolution ${resolution_m}`);
+  const bits = new Bits(segment.ranges);
+  const out = new Float32Array(count);
+  let last = 0, before = 0, line = false, k = 0;
+  for (let beam = 0; beam < count; beam++) {
+    if (beam % BLOCK === 0) [line, k] = [bits.take(1) === 1, bits.take(4)];
+    const high = bits.ones(ESCAPE);
+    const symbol = high === ESCAPE ? bits.take(FULL_BITS) : high * 2 ** k + bits.take(k);
+    if (symbol === 0) {
+      out[beam] = Infinity;
+      continue;
+    }
+    const folded = symbol - 1;
+    const rest = folded % 2 === 0 ? folded / 2 : -(folded + 1) / 2;
+    const predicted = line ? Math.min(Math.max(2 * last - before, 0), MAX_STEP) : last;
+    const step = predicted + rest;
+    if (step < 1 || step > MAX_STEP) throw new RangeError(`lidar range of ${step} steps`);
+    [before, last] = [last === 0 ? step : last, step];
+    out[beam] = step * resolution_m;
+  }
+  return out;
+}
+
+/** Collects segments; `scan` is the newest scan, of which beams may still be missing (NaN). */
+export class Lidar {
+  scan = null;
+  scans = 0;
+
+  add(segment) {
+    const part = ranges(segment);
+    if (this.scan && segment.number < this.scan.number) return;
+    if (!this.scan || segment.number > this.scan.number) {
+      const { number, capture_us, start_angle_rad: start, end_angle_rad: end, beams } = segment;
+      this.scan = { number, capture_us, start, end, ranges: new Float32Array(beams).fill(NaN) };
+      this.scans++;
+    }
+    if (segment.first + part.length <= this.scan.ranges.length) this.scan.ranges.set(part, segment.first);
+  }
+}
+
+/** Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge. */
+export function draw(canvas, scan, reach = 40) {
+  const pen = canvas.getContext("2d");
+  const { width, height } = canvas;
+  const middle = [width / 2, height / 2], scale = Math.min(width, height) / 2 / reach;
+  pen.clearRect(0, 0, width, height);
+  pen.strokeStyle = "#3a4756";
+  for (let ring = 10; ring <= reach; ring += 10) {
+    pen.beginPath();
+    pen.arc(...middle, ring * scale, 0, 2 * Math.PI);
+    pen.stroke();
+  }
+  pen.fillStyle = "#E69F00";
+  pen.fillRect(middle[0] - 1 * scale, middle[1] - 3.5 * scale, 2 * scale, 4.5 * scale);
+  pen.fillStyle = "#56B4E9";
+  const step = (scan.end - scan.start) / Math.max(scan.ranges.length - 1, 1);
+  scan.ranges.forEach((range, beam) => {
+    if (!(range < reach)) return;
+    const angle = scan.start + beam * step;
+    pen.fillRect(middle[0] - Math.sin(angle) * range * scale - 1.5, middle[1] - Math.cos(angle) * range * scale - 1.5, 3, 3);
+  });
+}
