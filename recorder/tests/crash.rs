@@ -42,7 +42,7 @@ fn child_that_records_until_it_is_killed() {
     let folder = Path::new(&folder);
     let config = RecorderConfig { pre_roll_ns: 300_000_000, post_roll_ns: 200_000_000, max_bytes: 64 << 20 };
     let thread =
-        RecorderThread::start(ThreadConfig { dir: folder.join("episodes"), recorder: config, queue_bytes: 64 << 20 });
+        RecorderThread::start(ThreadConfig { recorder: config, ..ThreadConfig::new(&folder.join("episodes")) });
     let thread = thread.unwrap();
     let mut ledger = File::create(folder.join("ledger")).unwrap();
     let start = Instant::now();
