@@ -50,6 +50,7 @@ pub mod signature;
 mod status;
 mod thread;
 pub mod topics;
+pub mod trials;
 pub mod trigger;
 mod virtual_time;
 mod worker;

@@ -3,12 +3,16 @@
 
 use bytes::Bytes;
 use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use recorder::signature::verify;
+use recorder::trigger::{Situation, TriggerConfig, Watch};
 use recorder::{
-    Attachment, EpisodeFile, EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderError, RecorderEvent,
-    RecorderThread, ThreadConfig, recover, scan, topics, write_episode, write_episode_with,
+    Attachment, DriveLogConfig, EpisodeFile, EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderError,
+    RecorderEvent, RecorderThread, SigningKey, ThreadConfig, Trigger, recover, scan, topics, write_episode,
+    write_episode_with,
 };
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 const MS: u64 = 1_000_000;
 
@@ -83,12 +87,14 @@ fn what_the_queue_drops_is_in_the_files_account() {
     let thread = start(dir.path(), 20_000);
     thread.handle().begin(MS, info("e"), vec![]);
     let offered = 20_000;
-    let dropped = (1..=offered).filter(|n| !thread.handle().push(state(n + 10))).count() as u64;
+    (1..=offered).for_each(|n| {
+        thread.handle().push(state(n + 10));
+    });
     let events = thread.shutdown();
     assert!(matches!(&events[..], [RecorderEvent::Finished(_)]), "{events:?}");
     let reader = EpisodeReader::open(&dir.path().join("e.mcap")).unwrap();
+    let dropped = reader.info().drops["/vehicle/state"];
     assert!(dropped > 0, "the queue held everything");
-    assert_eq!(reader.info().drops["/vehicle/state"], dropped);
     assert_eq!(reader.messages().count() as u64 + dropped, offered);
 }
 
@@ -107,6 +113,36 @@ fn a_file_that_fails_is_told_and_the_others_go_on() {
         "{events:?}"
     );
     assert_eq!(fs::read(dir.path().join("taken.mcap")).unwrap(), b"somebody's");
+}
+
+#[test]
+fn a_hard_brake_is_kept_signed_and_beside_the_drive_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (episodes, log) = (dir.path().join("episodes"), dir.path().join("log"));
+    fs::create_dir(&episodes).unwrap();
+    let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
+    let recorder = RecorderConfig { pre_roll_ns: 1_000 * MS, post_roll_ns: 500 * MS, max_bytes: 8 << 20 };
+    let drive_log = Some(DriveLogConfig::new(log.clone(), info("any")));
+    let config = ThreadConfig { recorder, drive_log, key: Some(Arc::clone(&key)), ..ThreadConfig::new(&episodes) };
+    let thread = RecorderThread::start(config).unwrap();
+    let mut watch = Watch::new(TriggerConfig::default()).unwrap();
+    for ms in (10..=6_000).step_by(10) {
+        thread.handle().push(state(ms));
+        let brakes = (3_000..3_200).contains(&ms);
+        let now = Situation { acceleration_mps2: if brakes { -7.0 } else { 0.0 }, ..Situation::default() };
+        for fired in watch.look(ms * MS, &now) {
+            thread.handle().trigger(ms * MS, fired, info("brake"), vec![]);
+        }
+    }
+    let events = thread.shutdown();
+    let [RecorderEvent::Finished(episode), RecorderEvent::Logged(part)] = &events[..] else { panic!("{events:?}") };
+    let path = episodes.join(&episode.file);
+    let reader = EpisodeReader::open(&path).unwrap();
+    assert_eq!((reader.info().trigger, reader.info().triggers.len()), (Trigger::HardBrake, 1));
+    assert_eq!(reader.info().takeover_ns, 3_060 * MS);
+    assert_eq!(verify(&path, &[&key.public_key()]).unwrap().sha256, episode.sha256);
+    let logged = EpisodeReader::open(&log.join(&part.file)).unwrap();
+    assert_eq!((logged.message_count(), logged.info().trigger), (30, Trigger::DriveLog));
 }
 
 #[test]
