@@ -1,7 +1,9 @@
 //! The open chunk: messages gathered in memory until they go to the file as one piece.
 
 use super::encode::{HEAD, record, text, u64s};
+use crc32fast::Hasher;
 use mcap::records::{MessageHeader, op};
+use std::io;
 use zstd::bulk::Compressor;
 
 /// Fast; what does not compress is not even tried.
@@ -33,15 +35,17 @@ pub(super) struct Chunk {
     span: Option<(u64, u64)>,
     video: usize,
     compressor: Compressor<'static>,
+    /// The compressed chunk; kept for its memory.
+    packed: Vec<u8>,
 }
 
 /// The records of an uncompressed chunk start here in its buffer.
 const START: usize = HEAD + FIXED;
 
 impl Chunk {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let compressor = Compressor::new(ZSTD_LEVEL)?;
-        Ok(Self { bytes: vec![0; START], index: Vec::new(), span: None, video: 0, compressor })
+        Ok(Self { bytes: vec![0; START], index: Vec::new(), span: None, video: 0, compressor, packed: Vec::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -86,43 +90,45 @@ impl Chunk {
         self.span = Some(self.span.map_or((log_ns, log_ns), |(lo, hi)| (lo.min(log_ns), hi.max(log_ns))));
     }
 
-    /// Hands the chunk and its indexes to `write` as one piece that will lie at `offset`, and starts anew.
-    pub(super) fn close<E: From<std::io::Error>>(
+    /// Hands the chunk and its indexes, with their checksum, to `write` as one piece that will lie at `offset`, and
+    /// starts anew.
+    pub(super) fn close(
         &mut self,
         offset: u64,
-        write: impl FnOnce(&[u8]) -> Result<(), E>,
-    ) -> Result<ChunkEntry, E> {
+        write: impl FnOnce(&[u8], &Hasher) -> io::Result<()>,
+    ) -> io::Result<ChunkEntry> {
         let uncompressed = self.len();
-        let crc = crc32fast::hash(&self.bytes[START..]);
+        let records = hash(&self.bytes[START..]);
         let (from_ns, to_ns) = self.span.unwrap_or_default();
         let compress = self.video * 8 < uncompressed * VIDEO_EIGHTHS;
         let compression = if compress { "zstd" } else { "" };
-        let mut packed = Vec::new();
-        if compress {
-            packed.reserve(START + 4 + uncompressed / 2);
-            packed.resize(START + 4, 0);
-            packed.append(&mut self.compressor.compress(&self.bytes[START..])?);
-        }
-        let out = if compress { &mut packed } else { &mut self.bytes };
         let start = START + compression.len();
+        if compress {
+            self.pack(start)?;
+        }
+        let out = if compress { &mut self.packed } else { &mut self.bytes };
         let compressed = out.len() - start;
         let mut head = Vec::with_capacity(start);
         head.push(op::CHUNK);
         u64s(&mut head, &[(out.len() - HEAD) as u64, from_ns, to_ns, uncompressed as u64]);
-        head.extend_from_slice(&crc.to_le_bytes());
+        head.extend_from_slice(&records.clone().finalize().to_le_bytes());
         text(&mut head, compression);
         u64s(&mut head, &[compressed as u64]);
         out[..start].copy_from_slice(&head);
-        let length = out.len() as u64;
+        let length = out.len();
         let indexes = append_indexes(out, offset, &mut self.index);
-        let written = write(out);
+        // The records' checksum is known already where they lie as they are.
+        let mut crc = hash(&out[..start]);
+        crc.combine(&if compress { hash(&out[start..length]) } else { records });
+        crc.update(&out[length..]);
+        let written = write(out, &crc);
         let entry = ChunkEntry {
             from_ns,
             to_ns,
             offset,
-            length,
+            length: length as u64,
             indexes,
-            indexes_length: out.len() as u64 - length,
+            indexes_length: (out.len() - length) as u64,
             compression,
             compressed: compressed as u64,
             uncompressed: uncompressed as u64,
@@ -132,6 +138,25 @@ impl Chunk {
         self.video = 0;
         written.map(|()| entry)
     }
+
+    /// Compresses the records into `packed`, from `start` on.
+    fn pack(&mut self, start: usize) -> io::Result<()> {
+        let records = &self.bytes[START..];
+        self.packed.clear();
+        self.packed.resize(start, 0);
+        self.packed.reserve(zstd::zstd_safe::compress_bound(records.len()));
+        let mut out = io::Cursor::new(std::mem::take(&mut self.packed));
+        out.set_position(start as u64);
+        self.compressor.compress_to_buffer(records, &mut out)?;
+        self.packed = out.into_inner();
+        Ok(())
+    }
+}
+
+fn hash(bytes: &[u8]) -> Hasher {
+    let mut hasher = Hasher::new();
+    hasher.update(bytes);
+    hasher
 }
 
 /// Adds the index records of a chunk that will lie at `offset` and empties `index`.

@@ -157,9 +157,9 @@ impl<S: Sink> Writer<S> {
             return Ok(());
         }
         let (sink, crc, position) = (&mut self.sink, &mut self.crc, &mut self.position);
-        let entry = self.chunk.close(*position, |bytes| -> io::Result<()> {
+        let entry = self.chunk.close(*position, |bytes, of_bytes| {
             sink.append(bytes)?;
-            crc.update(bytes);
+            crc.combine(of_bytes);
             *position += bytes.len() as u64;
             Ok(())
         })?;
