@@ -34,6 +34,14 @@ pub struct BridgeArgs {
     /// Cameras to stream and record: 1 is the front one, then left, right and rear.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cameras: u8,
+    /// What to record and when: a TOML file with `pre_roll_s`, `post_roll_s`, `ring_mib`, `drive_log`, `[triggers]` and
+    /// `[[triggers.rule]]`.
+    #[arg(long, value_name = "FILE")]
+    pub recorder: Option<PathBuf>,
+    /// Folder of a policy on trial: it drives nothing, and where it would act otherwise than the driver an episode is
+    /// kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub candidate: Option<PathBuf>,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -107,6 +115,13 @@ pub fn stop_on_signal(runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>, 
     }
 }
 
+/// The recorder's settings, from a file or as they come.
+fn recording(path: Option<&Path>) -> anyhow::Result<recorder::Settings> {
+    let Some(path) = path else { return Ok(recorder::Settings::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))
+}
+
 /// Runs the bridge until a signal.
 ///
 /// # Errors
@@ -135,6 +150,8 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         data_dir: args.data.clone(),
         episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
         cameras: usize::from(args.cameras),
+        recording: recording(args.recorder.as_deref())?,
+        candidate: args.candidate.clone(),
     };
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -1,9 +1,12 @@
-//! Proofs that tests run in a short form and `make bench` in full: kills at random moments, and takeovers that overlap.
+//! Proofs that tests run in a short form and `make bench` in full: kills at random moments, and takeovers that
+//! overlap. And what fuzzing and its twin among the tests feed to the reader.
 
+mod hostile;
 mod kill;
 mod overlap;
 mod random;
 
+pub use hostile::read_hostile;
 pub use kill::{Killed, MAY_BE_LOST_NS, kill_once, record_until_killed};
 pub use overlap::{Frame, Overlapped, overlapping_takeovers};
 pub(crate) use random::Random;
