@@ -24,13 +24,19 @@ pub struct BenchArgs {
     /// Pictures, trips and calls to measure, as a factor.
     #[arg(long, default_value_t = 1)]
     pub effort: u32,
+    /// Measures the recorder only.
+    #[arg(long)]
+    pub recorder: bool,
+    /// Records into this folder until the process is killed: a part of the measurement that kills recorders.
+    #[arg(long, hide = true)]
+    pub record_until_killed: Option<PathBuf>,
 }
 
 /// One result; `ratio` is how many times better than the peer or limit.
 #[derive(Debug, Clone, Serialize)]
-struct Row {
-    name: &'static str,
-    value: f64,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) value: f64,
     unit: &'static str,
     better: &'static str,
     peer: &'static str,
@@ -39,12 +45,31 @@ struct Row {
 }
 
 impl Row {
-    fn lower(name: &'static str, value: f64, unit: &'static str, peer: &'static str, peer_value: f64) -> Self {
+    pub(crate) fn lower(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        peer: &'static str,
+        peer_value: f64,
+    ) -> Self {
         Self { name, value, unit, better: "lower", peer, peer_value, ratio: peer_value / value }
     }
 
-    fn higher(name: &'static str, value: f64, unit: &'static str, peer: &'static str, peer_value: f64) -> Self {
+    pub(crate) fn higher(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        peer: &'static str,
+        peer_value: f64,
+    ) -> Self {
         Self { name, value, unit, better: "higher", peer, peer_value, ratio: value / peer_value }
+    }
+}
+
+impl From<recorder::bench::Figure> for Row {
+    fn from(f: recorder::bench::Figure) -> Self {
+        let make = if f.less_is_better { Self::lower } else { Self::higher };
+        make(f.name, f.value, f.unit, f.peer, f.peer_value)
     }
 }
 
@@ -53,11 +78,17 @@ impl Row {
 /// # Errors
 /// When a part cannot be set up or the results not be written.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    if let Some(folder) = &args.record_until_killed {
+        return Ok(recorder::trials::record_until_killed(folder)?);
+    }
     let effort = args.effort.max(1) as usize;
-    let mut rows = camera(effort)?;
-    rows.push(virtual_time(effort)?);
-    rows.push(policy_latency(effort)?);
-    rows.push(recorder_throughput(effort)?);
+    let mut rows = Vec::new();
+    if !args.recorder {
+        rows.extend(camera(effort)?);
+        rows.push(virtual_time(effort)?);
+        rows.push(policy_latency(effort)?);
+    }
+    rows.extend(crate::recording_bench::rows(effort)?);
     println!("{:36} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
     for r in &rows {
         println!("{:36} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
@@ -132,15 +163,4 @@ fn policy_latency(effort: usize) -> anyhow::Result<Row> {
     }
     times.sort_by(f64::total_cmp);
     Ok(Row::lower("policy proposal, int8, median", times[times.len() / 2], "us", "a control tick", TICK_US as f64))
-}
-
-/// Bytes a second into episode files, with checksums, index, compression and fsync.
-fn recorder_throughput(effort: usize) -> anyhow::Result<Row> {
-    let dir = std::env::temp_dir().join(format!("takeover-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    let result = recorder::bench::write_speed(&dir, (64 << 20) * effort as u64);
-    std::fs::remove_dir_all(&dir)?;
-    let result = result?;
-    let mixed = result.first().context("the recorder measured nothing")?;
-    Ok(Row::higher("episode file, mixed sizes", mixed.megabytes_per_s(), "MB/s", "rosbag2 with CRC, published", 88.0))
 }

@@ -9,5 +9,6 @@ pub mod evaluate;
 pub mod link_report;
 pub mod netem;
 pub mod operator;
+pub mod recording_bench;
 pub mod seat;
 pub mod train;

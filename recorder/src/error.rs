@@ -15,13 +15,19 @@ pub enum RecorderError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// The container's writer refused; the file is dead from here on.
-    #[error("cannot write {path}: {source}", path = path.display())]
-    Write {
+    /// A key to sign with cannot be had.
+    #[error("no signing key: {problem}")]
+    Key {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file and the signature beside it do not fit.
+    #[error("the signature of {path} does not hold: {problem}", path = path.display())]
+    Signature {
         /// Which file.
         path: PathBuf,
-        /// The writer's answer.
-        source: mcap::McapError,
+        /// What is wrong.
+        problem: String,
     },
     /// A file is not what it should be.
     #[error("{path} is damaged at byte {offset}: {problem}", path = path.display())]

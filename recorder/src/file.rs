@@ -42,21 +42,36 @@ impl EpisodeFile {
         let target = dir.join(file_name(&info.id));
         match target.try_exists() {
             Ok(true) => Err(RecorderError::Exists { path: target }),
-            Ok(false) => Self::start(dir, info, target, false),
+            Ok(false) => Self::start(dir, info, target, false, 0),
             Err(error) => Err(RecorderError::io("look for", &target)(error)),
         }
     }
 
     /// As [`Self::create`], but an earlier attempt at the same episode gives way.
     pub(crate) fn replace(dir: &Path, info: &EpisodeInfo) -> Result<Self, RecorderError> {
-        Self::start(dir, info, dir.join(file_name(&info.id)), true)
+        Self::start(dir, info, dir.join(file_name(&info.id)), true, 0)
     }
 
-    fn start(dir: &Path, info: &EpisodeInfo, target: PathBuf, replace: bool) -> Result<Self, RecorderError> {
-        let mut container = Container::create(&part_path(dir, &info.id), replace)?;
-        container.metadata(EPISODE_BEGUN, info.to_metadata())?;
-        container.metadata("clock", clock(info.source))?;
-        container.metadata("software", software(info))?;
+    /// As [`Self::create`], for a disk that may refuse for a while: up to `patience_bytes` wait in memory.
+    pub(crate) fn patient(dir: &Path, info: &EpisodeInfo, patience_bytes: usize) -> Result<Self, RecorderError> {
+        let target = dir.join(file_name(&info.id));
+        if target.exists() {
+            return Err(RecorderError::Exists { path: target });
+        }
+        Self::start(dir, info, target, false, patience_bytes)
+    }
+
+    fn start(
+        dir: &Path,
+        info: &EpisodeInfo,
+        target: PathBuf,
+        replace: bool,
+        patience_bytes: usize,
+    ) -> Result<Self, RecorderError> {
+        let mut container = Container::create(&part_path(dir, &info.id), replace, patience_bytes)?;
+        container.metadata(EPISODE_BEGUN, &info.to_metadata())?;
+        container.metadata("clock", &clock(info.source))?;
+        container.metadata("software", &software(info))?;
         let channel_metadata = BTreeMap::from([("vehicle".to_owned(), info.vehicle.to_string())]);
         Ok(Self { container, target, channels: BTreeMap::new(), channel_metadata })
     }
@@ -100,7 +115,7 @@ impl EpisodeFile {
     /// only when no newer message comes, which would do the same.
     ///
     /// # Errors
-    /// [`RecorderError::Write`].
+    /// [`RecorderError::Io`].
     pub fn flush_if_old(&mut self, now_ns: u64) -> Result<(), RecorderError> {
         self.container.flush_if_old(now_ns)
     }
@@ -108,7 +123,7 @@ impl EpisodeFile {
     /// Waits until everything written so far is on the disk.
     ///
     /// # Errors
-    /// [`RecorderError::Write`], [`RecorderError::Io`].
+    /// [`RecorderError::Io`].
     pub fn sync(&mut self) -> Result<(), RecorderError> {
         self.container.sync()
     }
@@ -116,11 +131,27 @@ impl EpisodeFile {
     /// Completes the file with the final description, waits for the disk and renames it.
     ///
     /// # Errors
-    /// [`RecorderError::Write`], [`RecorderError::Io`]; the `.part` file is left for [`crate::recover`].
+    /// [`RecorderError::Io`]; the `.part` file is left for [`crate::recover`].
     pub fn finish(mut self, info: &EpisodeInfo) -> Result<api::Episode, RecorderError> {
-        self.container.metadata(EPISODE, info.to_metadata())?;
+        self.container.metadata(EPISODE, &info.to_metadata())?;
         let finished = self.container.finish(&self.target)?;
         Ok(info.to_api(file_name(&info.id), finished.bytes, finished.sha256))
+    }
+
+    /// Writes the final description and the summary.
+    pub(crate) fn end(&mut self, info: &EpisodeInfo) -> Result<(), RecorderError> {
+        self.container.metadata(EPISODE, &info.to_metadata())?;
+        self.container.end()
+    }
+
+    /// Gives the ended file its name once the disk has it all; `None` while it refuses.
+    pub(crate) fn settle(&mut self, info: &EpisodeInfo) -> Result<Option<api::Episode>, RecorderError> {
+        let finished = self.container.settle(&self.target)?;
+        Ok(finished.map(|finished| info.to_api(file_name(&info.id), finished.bytes, finished.sha256)))
+    }
+
+    pub(crate) fn container(&mut self) -> &mut Container {
+        &mut self.container
     }
 
     fn channel(&mut self, topic: &'static Topic) -> Result<u16, RecorderError> {
@@ -137,7 +168,7 @@ impl EpisodeFile {
             schema_data: &descriptors,
             message_encoding: "protobuf",
             metadata: &self.channel_metadata,
-        })?;
+        });
         self.channels.insert(topic.name, id);
         Ok(id)
     }

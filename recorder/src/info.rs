@@ -1,6 +1,6 @@
 //! What is known about an episode besides its messages.
 
-use crate::RecorderError;
+use crate::{RecorderError, Trigger, Triggered};
 use bytes::Bytes;
 use protocol::{EpisodeId, PolicyVersion, VehicleId, api};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,12 @@ pub struct EpisodeInfo {
     pub vehicle: VehicleId,
     /// Policy in force when it began.
     pub policy: PolicyVersion,
+    /// What opened the episode.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Everything that fired while it was recorded, the trigger that opened it first.
+    #[serde(default)]
+    pub triggers: Vec<Triggered>,
     /// [`protocol::v1::TakeoverCause::label`].
     pub cause: String,
     /// Free text for people.
@@ -70,9 +76,9 @@ pub struct EpisodeInfo {
     pub seed: Option<u64>,
     /// Real or virtual time.
     pub source: Source,
-    /// When the operator took over.
+    /// When the operator took over, or what else opened the episode fired.
     pub takeover_ns: u64,
-    /// When the takeover ended; `None` while it lasts.
+    /// When that ended; `None` while it lasts.
     pub takeover_end_ns: Option<u64>,
     /// Pre-roll that was asked for.
     pub requested_pre_roll_ns: u64,
@@ -88,6 +94,9 @@ pub struct EpisodeInfo {
     pub drops: BTreeMap<String, u64>,
     /// Set when the file was made from what a crash had left.
     pub recovered: Option<Recovered>,
+    /// Set when the disk failed under an episode and this is the rest of it: the episode that it goes on from.
+    #[serde(default)]
+    pub continues: Option<EpisodeId>,
 }
 
 impl EpisodeInfo {
@@ -98,6 +107,8 @@ impl EpisodeInfo {
             id,
             vehicle,
             policy,
+            trigger: Trigger::default(),
+            triggers: Vec::new(),
             cause: String::new(),
             reason: String::new(),
             map: String::new(),
@@ -114,6 +125,7 @@ impl EpisodeInfo {
             end_ns: 0,
             drops: BTreeMap::new(),
             recovered: None,
+            continues: None,
         }
     }
 
@@ -148,6 +160,8 @@ impl EpisodeInfo {
         put("id", self.id.to_string());
         put("vehicle", self.vehicle.to_string());
         put("policy", self.policy.to_string());
+        put("trigger", self.trigger.label().to_owned());
+        put("triggers", serde_json::json!(self.triggers).to_string());
         put("cause", self.cause.clone());
         put("reason", self.reason.clone());
         put("map", self.map.clone());
@@ -162,6 +176,7 @@ impl EpisodeInfo {
         put("end_ns", self.end_ns.to_string());
         put("drops", serde_json::json!(self.drops).to_string());
         put("recovered", self.recovered.is_some().to_string());
+        self.continues.as_ref().map(|id| put("continues", id.to_string()));
         self.seed.map(|seed| put("seed", seed.to_string()));
         self.takeover_end_ns.map(|end| put("takeover_end_ns", end.to_string()));
         if let Some(recovered) = &self.recovered {
@@ -193,6 +208,8 @@ impl EpisodeInfo {
             id: entries.parse("id")?,
             vehicle: entries.parse("vehicle")?,
             policy: entries.parse("policy")?,
+            trigger: entries.trigger()?,
+            triggers: entries.json("triggers")?,
             cause: entries.text("cause")?.to_owned(),
             reason: entries.text("reason")?.to_owned(),
             map: entries.text("map")?.to_owned(),
@@ -211,9 +228,9 @@ impl EpisodeInfo {
             requested_post_roll_ns: entries.parse("requested_post_roll_ns")?,
             start_ns: entries.parse("start_ns")?,
             end_ns: entries.parse("end_ns")?,
-            drops: serde_json::from_str(entries.text("drops")?)
-                .map_err(|error| bad("drops", entries.text("drops").unwrap_or_default(), error.to_string()))?,
+            drops: entries.json("drops")?,
             recovered,
+            continues: entries.optional("continues")?,
         })
     }
 }
@@ -245,6 +262,17 @@ impl Entries<'_> {
         text.parse().map_err(|error: T::Err| bad(key, text, error.to_string()))
     }
 
+    /// A value in JSON; the default where files of earlier versions have none.
+    fn json<T: serde::de::DeserializeOwned + Default>(&self, key: &'static str) -> Result<T, RecorderError> {
+        let Some(text) = self.0.get(key) else { return Ok(T::default()) };
+        serde_json::from_str(text).map_err(|error| bad(key, text, error.to_string()))
+    }
+
+    fn trigger(&self) -> Result<Trigger, RecorderError> {
+        let Some(label) = self.0.get("trigger") else { return Ok(Trigger::default()) };
+        Trigger::by_label(label).ok_or_else(|| bad("trigger", label, "no trigger has this name"))
+    }
+
     fn optional<T: std::str::FromStr<Err: ToString>>(&self, key: &'static str) -> Result<Option<T>, RecorderError> {
         if self.0.contains_key(key) { self.parse(key).map(Some) } else { Ok(None) }
     }
@@ -270,6 +298,11 @@ mod tests {
         info.reason = "says \"stop\"\n".into();
         info.source = Source::Virtual;
         info.recovered = Some(Recovered { cut_at: 9, skipped_records: 1 });
+        info.trigger = Trigger::HardBrake;
+        let detail = "-5.0 m/s2".to_owned();
+        let braked = Triggered { trigger: info.trigger, name: String::new(), at_ns: 3, until_ns: None, detail };
+        info.triggers = vec![braked];
+        info.continues = Some(EpisodeId::new("e-0").unwrap());
         info
     }
 
@@ -283,7 +316,14 @@ mod tests {
 
     #[test]
     fn a_bad_entry_is_named() {
-        for (key, value) in [("id", "../x"), ("start_ns", "-1"), ("drops", "{"), ("source", "dream"), ("seed", "x")] {
+        for (key, value) in [
+            ("id", "../x"),
+            ("start_ns", "-1"),
+            ("drops", "{"),
+            ("source", "dream"),
+            ("seed", "x"),
+            ("trigger", "mood"),
+        ] {
             let mut map = full().to_metadata();
             map.insert(key.to_owned(), value.to_owned());
             map.insert(CHECK.to_owned(), check(&map));

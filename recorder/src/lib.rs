@@ -32,6 +32,7 @@
 
 pub mod bench;
 mod container;
+mod drive_log;
 mod error;
 mod file;
 mod info;
@@ -43,10 +44,18 @@ mod recorder;
 mod records;
 mod recovery;
 mod ring;
+mod room;
+mod settings;
+pub mod signature;
+mod status;
 mod thread;
 pub mod topics;
+pub mod trials;
+pub mod trigger;
 mod virtual_time;
+mod worker;
 
+pub use drive_log::DriveLogConfig;
 pub use error::RecorderError;
 pub use file::EpisodeFile;
 pub use info::{Attachment, EpisodeInfo, Recovered, Source};
@@ -55,5 +64,9 @@ pub use messages::{EpisodeMessage, Messages};
 pub use reader::{EpisodeReader, TopicSummary};
 pub use recorder::{Action, Recorder, RecorderConfig};
 pub use recovery::{Recovery, recover, recover_all, scan};
+pub use settings::{Settings, SettingsError};
+pub use signature::{Signature, SigningKey};
+pub use status::{Disk, RecorderStatus};
 pub use thread::{RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
+pub use trigger::{Trigger, Triggered};
 pub use virtual_time::{write_episode, write_episode_with};

@@ -1,6 +1,7 @@
 //! The recorder as a state machine: messages and triggers in, actions on files out. It has no clock and no files.
 
-use crate::{EpisodeInfo, Message, ring::Ring};
+use crate::trigger::Fired;
+use crate::{EpisodeInfo, Message, Topic, Trigger, Triggered, ring::Ring};
 use protocol::EpisodeId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,9 +34,14 @@ pub enum Action {
     Close(EpisodeId, EpisodeInfo),
 }
 
+/// A trigger and, for a rule, its name.
+type Key = (Trigger, String);
+
 struct Open {
     info: EpisodeInfo,
-    /// End of the post-roll, once the takeover has ended.
+    /// Triggers that have begun and not ended.
+    active: BTreeSet<Key>,
+    /// End of the post-roll, once every trigger has ended.
     close_at_ns: Option<u64>,
     /// Video topics that have had their first keyframe in this episode.
     shown: BTreeSet<&'static str>,
@@ -48,6 +54,27 @@ impl Open {
 
     fn count_drops(&mut self, topic: &str, count: u64) {
         *self.info.drops.entry(topic.to_owned()).or_default() += count;
+    }
+
+    fn note(&mut self, key: &Key, now_ns: u64, detail: String) {
+        let (trigger, name) = key.clone();
+        self.info.triggers.push(Triggered { trigger, name, at_ns: now_ns, until_ns: None, detail });
+    }
+
+    /// Notes the end of a trigger; the post-roll starts with the last one. Answers whether it was in force here.
+    fn note_end(&mut self, key: &Key, now_ns: u64, post_roll_ns: u64) -> bool {
+        let same = |t: &&mut Triggered| t.until_ns.is_none() && t.trigger == key.0 && t.name == key.1;
+        if let Some((index, triggered)) = self.info.triggers.iter_mut().enumerate().find(|(_, t)| same(t)) {
+            triggered.until_ns = Some(now_ns);
+            if index == 0 {
+                self.info.takeover_end_ns = Some(now_ns);
+            }
+        }
+        let held = self.active.remove(key);
+        if held && self.active.is_empty() {
+            self.close_at_ns = Some(now_ns.saturating_add(post_roll_ns));
+        }
+        held
     }
 
     /// Counts a frame that nobody could show, and says whether the message goes into the file.
@@ -110,7 +137,41 @@ impl Recorder {
 
     /// A takeover begins at `now_ns`: opens its episode and writes the pre-roll, from the keyframe at or before the
     /// requested start. Fills in the times of `info`. An episode that is open already stays as it is.
-    pub fn begin(&mut self, now_ns: u64, mut info: EpisodeInfo) -> Vec<Action> {
+    pub fn begin(&mut self, now_ns: u64, info: EpisodeInfo) -> Vec<Action> {
+        let key = (info.trigger, String::new());
+        self.open(now_ns, info, &key)
+    }
+
+    /// What else fired at `now_ns`. Episodes that are being recorded note it, and the one that lasts longest is kept
+    /// open until the trigger's own post-roll is over; when none is being recorded it gets one, described by
+    /// `describe`.
+    pub fn trigger(&mut self, now_ns: u64, fired: Fired, describe: impl FnOnce() -> EpisodeInfo) -> Vec<Action> {
+        match fired {
+            Fired::Ends { trigger, name } => {
+                let key = (trigger, name);
+                for open in &mut self.open {
+                    open.note_end(&key, now_ns, self.config.post_roll_ns);
+                }
+                Vec::new()
+            }
+            Fired::Begins { trigger, name, detail } => {
+                let key = (trigger, name);
+                let last = self.open.iter_mut().filter(|open| open.wants(now_ns));
+                if let Some(last) = last.max_by_key(|open| open.close_at_ns.unwrap_or(u64::MAX)) {
+                    last.active.insert(key.clone());
+                    last.close_at_ns = None;
+                    self.open.iter_mut().filter(|o| o.wants(now_ns)).for_each(|o| o.note(&key, now_ns, detail.clone()));
+                    return Vec::new();
+                }
+                let mut info = describe();
+                info.trigger = trigger;
+                info.reason = detail;
+                self.open(now_ns, info, &key)
+            }
+        }
+    }
+
+    fn open(&mut self, now_ns: u64, mut info: EpisodeInfo, key: &Key) -> Vec<Action> {
         if self.open.iter().any(|open| open.info.id == info.id) {
             return Vec::new();
         }
@@ -129,7 +190,11 @@ impl Recorder {
         let id = info.id.clone();
         let videos = pre_roll.iter().filter(|message| message.topic.is_video());
         let shown = videos.map(|message| message.topic.name).collect();
-        self.open.push(Open { info: info.clone(), close_at_ns: None, shown });
+        info.triggers.clear();
+        let mut open = Open { info, active: BTreeSet::from([key.clone()]), close_at_ns: None, shown };
+        open.note(key, now_ns, open.info.reason.clone());
+        let info = open.info.clone();
+        self.open.push(open);
         let writes = pre_roll.into_iter().map(|message| Action::Write(id.clone(), message));
         std::iter::once(Action::Open(info)).chain(writes).collect()
     }
@@ -138,10 +203,8 @@ impl Recorder {
     /// nothing.
     pub fn end(&mut self, now_ns: u64, id: &EpisodeId) -> bool {
         let Some(open) = self.open.iter_mut().find(|open| open.info.id == *id) else { return false };
-        if open.close_at_ns.is_none() {
-            open.info.takeover_end_ns = Some(now_ns);
-            open.close_at_ns = Some(now_ns.saturating_add(self.config.post_roll_ns));
-        }
+        let key = (open.info.trigger, open.info.triggers.first().map_or_else(String::new, |first| first.name.clone()));
+        open.note_end(&key, now_ns, self.config.post_roll_ns);
         true
     }
 
@@ -167,20 +230,35 @@ impl Recorder {
         self.close_where(|_| true, now_ns)
     }
 
-    /// Counts messages of `topic` that were lost before they came here.
-    pub fn note_loss(&mut self, topic: &'static str, log_time_ns: u64, count: u64) {
+    /// Counts messages of `topic` that were lost before they came here. Pictures that build on lost ones are left out,
+    /// and counted, until the next keyframe.
+    pub fn note_loss(&mut self, topic: &'static Topic, log_time_ns: u64, count: u64) {
         for open in self.open.iter_mut().filter(|open| open.wants(log_time_ns)) {
-            open.count_drops(topic, count);
+            open.count_drops(topic.name, count);
+            open.shown.remove(topic.name);
         }
-        self.ring.note_loss(topic, log_time_ns, count);
-        *self.lost.entry(topic).or_default() += count;
+        self.ring.note_loss(topic.name, log_time_ns, count);
+        self.ring.break_off(topic);
+        *self.lost.entry(topic.name).or_default() += count;
     }
 
     /// Counts a message that could not be written to one episode.
-    pub(crate) fn note_unwritten(&mut self, id: &EpisodeId, topic: &'static str) {
+    pub(crate) fn note_unwritten(&mut self, id: &EpisodeId, topic: &'static Topic) {
         if let Some(open) = self.open.iter_mut().find(|open| open.info.id == *id) {
-            open.count_drops(topic, 1);
+            open.count_drops(topic.name, 1);
+            open.shown.remove(topic.name);
+            *self.lost.entry(topic.name).or_default() += 1;
         }
+    }
+
+    /// The description of an open episode as it is now.
+    pub(crate) fn description(&self, id: &EpisodeId) -> Option<&EpisodeInfo> {
+        self.open_episodes().find(|info| info.id == *id)
+    }
+
+    /// What the ring holds from `from_ns` on, video from a keyframe on, and what it had to let go.
+    pub(crate) fn held(&self, from_ns: u64) -> (Vec<Message>, BTreeMap<String, u64>) {
+        (self.ring.pre_roll(from_ns), self.ring.lost_since(from_ns))
     }
 
     /// What [`Self::note_loss`] has counted, by topic.
@@ -207,5 +285,66 @@ impl Recorder {
             Action::Close(open.info.id.clone(), open.info)
         };
         closing.map(close).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{EpisodeId, PolicyVersion, VehicleId};
+
+    const S: u64 = 1_000_000_000;
+
+    fn info(id: &str) -> EpisodeInfo {
+        EpisodeInfo::new(EpisodeId::new(id).unwrap(), VehicleId::new("car").unwrap(), PolicyVersion::new("p").unwrap())
+    }
+
+    fn begins(trigger: Trigger) -> Fired {
+        Fired::Begins { trigger, name: String::new(), detail: "why".into() }
+    }
+
+    fn ends(trigger: Trigger) -> Fired {
+        Fired::Ends { trigger, name: String::new() }
+    }
+
+    #[test]
+    fn a_hard_brake_alone_gets_an_episode_with_pre_and_post_roll() {
+        let mut recorder = Recorder::new(RecorderConfig::default());
+        assert_eq!(recorder.trigger(20 * S, begins(Trigger::HardBrake), || info("b")).len(), 1);
+        recorder.trigger(21 * S, ends(Trigger::HardBrake), || info("never"));
+        assert!(recorder.poll(25 * S).is_empty());
+        let closed = recorder.poll(26 * S);
+        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        assert_eq!((done.trigger, done.takeover_ns, done.takeover_end_ns), (Trigger::HardBrake, 20 * S, Some(21 * S)));
+        assert_eq!((done.end_ns, done.reason.as_str(), done.triggers.len()), (26 * S, "why", 1));
+    }
+
+    #[test]
+    fn a_trigger_within_a_takeovers_post_roll_joins_and_prolongs_it() {
+        let mut recorder = Recorder::new(RecorderConfig::default());
+        recorder.begin(20 * S, info("t"));
+        recorder.end(30 * S, &info("t").id);
+        assert!(recorder.trigger(34 * S, begins(Trigger::Bookmark), || info("never")).is_empty());
+        assert!(recorder.poll(36 * S).is_empty(), "the bookmark lasts");
+        recorder.trigger(36 * S, ends(Trigger::Bookmark), || info("never"));
+        recorder.trigger(37 * S, ends(Trigger::Estop), || info("never"));
+        let closed = recorder.poll(41 * S);
+        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        assert_eq!((done.trigger, done.takeover_end_ns, done.end_ns), (Trigger::Takeover, Some(30 * S), 41 * S));
+        let fired: Vec<_> = done.triggers.iter().map(|t| (t.trigger, t.until_ns)).collect();
+        assert_eq!(fired, [(Trigger::Takeover, Some(30 * S)), (Trigger::Bookmark, Some(36 * S))]);
+    }
+
+    #[test]
+    fn a_takeover_during_another_triggers_episode_has_one_of_its_own() {
+        let mut recorder = Recorder::new(RecorderConfig::default());
+        recorder.trigger(20 * S, begins(Trigger::NearMiss), || info("n"));
+        assert!(matches!(recorder.begin(21 * S, info("t"))[..], [Action::Open(_)]));
+        recorder.trigger(22 * S, ends(Trigger::NearMiss), || info("never"));
+        recorder.trigger(23 * S, begins(Trigger::Fault), || info("never"));
+        let closed = recorder.poll(27 * S);
+        assert!(matches!(&closed[..], [Action::Close(id, _)] if id.as_str() == "n"), "{closed:?}");
+        recorder.end(28 * S, &info("t").id);
+        assert!(recorder.poll(60 * S).is_empty(), "the fault lasts");
     }
 }

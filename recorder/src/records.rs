@@ -58,6 +58,11 @@ impl Scanner {
         }
         self.read(HEAD_BYTES as usize, body)?;
         let (opcode, length) = parse_head(body).ok_or_else(|| self.damaged("a record has no head"))?;
+        // What a power cut leaves at a file's end is often zeros.
+        if opcode == 0 {
+            self.position = offset;
+            return Err(self.damaged("there is no record 0x00"));
+        }
         let room = (left - HEAD_BYTES).min(MAX_RECORD_BYTES);
         if length > room {
             self.position = offset;
@@ -88,6 +93,9 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Option<(u8, u64)> {
 
 /// `mcap::parse_record`, made safe for an attachment that is shorter than its own fields.
 pub(crate) fn parse(opcode: u8, body: &[u8]) -> Result<Record<'_>, String> {
+    if opcode == 0 {
+        return Err("there is no record 0x00".to_owned());
+    }
     if opcode == op::ATTACHMENT && !attachment_fits(body) {
         return Err(format!("an attachment of {} bytes ends within its own fields", body.len()));
     }
@@ -186,6 +194,9 @@ impl Channels {
 /// Opens a chunk record (its `body`) and hands out the records within, only once its checksum is right.
 pub(crate) fn open_chunk(body: &[u8], mut each: impl FnMut(Record<'_>) -> Result<(), String>) -> Result<(), String> {
     let Record::Chunk { header, data } = parse(op::CHUNK, body)? else { return Err("it is no chunk".to_owned()) };
+    if header.uncompressed_size > MAX_RECORD_BYTES {
+        return Err(format!("a chunk says it holds {} bytes, more than {MAX_RECORD_BYTES}", header.uncompressed_size));
+    }
     // The fixed fields, the compression's name and the data are all that a chunk has; anything after them would be
     // taken for more records by the reader below.
     let expected = 40 + header.compression.len() + data.len();

@@ -7,10 +7,8 @@ use crate::{Attachment, EpisodeInfo, EpisodeReader, RecorderError, Recovered};
 use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
 use protocol::api;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What [`recover_all`] found.
@@ -73,23 +71,12 @@ pub fn scan(dir: &Path) -> Result<Vec<api::Episode>, RecorderError> {
 /// The row of one finished file.
 fn describe(path: &Path) -> Result<api::Episode, RecorderError> {
     let reader = EpisodeReader::open(path)?;
-    let mut file = File::open(path).map_err(RecorderError::io("open", path))?;
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut buffer).map_err(RecorderError::io("read", path))?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-        bytes += read as u64;
-    }
+    let (bytes, sha256) = crate::signature::sum(path)?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Ok(reader.info().to_api(name, bytes, hex::encode(hash.finalize())))
+    Ok(reader.info().to_api(name, bytes, sha256))
 }
 
-fn files_ending(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, RecorderError> {
+pub(crate) fn files_ending(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, RecorderError> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(RecorderError::io("read folder", dir))? {
         let path = entry.map_err(RecorderError::io("read folder", dir))?.path();
@@ -153,7 +140,7 @@ fn set_aside(part: &Path) -> Result<PathBuf, RecorderError> {
 /// holds nothing more that another reader might save.
 fn rewrite(part: &Path, fresh: &Path) -> Result<(PathBuf, bool), RecorderError> {
     let mut scanner = Scanner::open(part)?;
-    let mut copy = Copy::new(Container::create(fresh, true)?);
+    let mut copy = Copy::new(Container::create(fresh, true, 0)?);
     let mut body = Vec::new();
     let cut_at = loop {
         let at = scanner.position();
@@ -178,7 +165,7 @@ fn rewrite(part: &Path, fresh: &Path) -> Result<(PathBuf, bool), RecorderError> 
     let skipped_records = copy.skipped;
     info.recovered = Some(Recovered { cut_at, skipped_records });
     copy.set_times(&mut info);
-    copy.out.metadata(EPISODE, info.to_metadata())?;
+    copy.out.metadata(EPISODE, &info.to_metadata())?;
     let target = part.with_file_name(file_name(&info.id));
     copy.out.finish(&target)?;
     Ok((target, skipped_records == 0))
@@ -194,7 +181,7 @@ enum Refused {
 impl From<RecorderError> for Refused {
     fn from(error: RecorderError) -> Self {
         match error {
-            RecorderError::Io { .. } | RecorderError::Write { .. } => Self::Write(error),
+            RecorderError::Io { .. } => Self::Write(error),
             other => Self::Content(other.to_string()),
         }
     }
@@ -228,7 +215,7 @@ impl Copy {
             // Written anew with the chunks.
             op::HEADER | op::MESSAGE_INDEX => Ok(()),
             _ => match parse(opcode, body)? {
-                Record::Metadata(record) => self.metadata(record),
+                Record::Metadata(record) => self.metadata(&record),
                 Record::Attachment { header, data, .. } => {
                     let data = Bytes::copy_from_slice(&data);
                     let attachment = Attachment { name: header.name, media_type: header.media_type, data };
@@ -254,11 +241,11 @@ impl Copy {
         messages.into_iter().try_for_each(|(header, data)| self.message(header, &data))
     }
 
-    fn metadata(&mut self, record: mcap::records::Metadata) -> Result<(), Refused> {
+    fn metadata(&mut self, record: &mcap::records::Metadata) -> Result<(), Refused> {
         if record.name == EPISODE || record.name == EPISODE_BEGUN {
             self.info = Some(EpisodeInfo::from_metadata(&record.metadata)?);
         }
-        if record.name == EPISODE { Ok(()) } else { Ok(self.out.metadata(&record.name, record.metadata)?) }
+        if record.name == EPISODE { Ok(()) } else { Ok(self.out.metadata(&record.name, &record.metadata)?) }
     }
 
     fn message(&mut self, mut header: MessageHeader, data: &[u8]) -> Result<(), Refused> {
@@ -267,7 +254,7 @@ impl Copy {
             Some(&id) => id,
             None => {
                 let channel = self.channels.get(old).ok_or_else(|| format!("a message names channel {old}"))?;
-                let id = self.out.channel(&spec(channel))?;
+                let id = self.out.channel(&spec(channel));
                 self.ids.insert(old, id);
                 id
             }
@@ -383,8 +370,9 @@ mod tests {
             assert!(got.len() >= 40 && got.is_sorted(), "at {at}: {}", got.len());
             let broken = dir.path().join("e.mcap.broken");
             if broken.exists() {
-                kept += 1;
-                assert!(fs::read(broken).unwrap() == bytes && got.len() < 100);
+                // A flip in an index costs no message.
+                kept += u32::from(got.len() < 100);
+                assert_eq!(fs::read(broken).unwrap(), bytes);
             }
         }
         assert!(kept > 0, "no flip met a chunk's content");

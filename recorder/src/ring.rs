@@ -15,6 +15,8 @@ struct Stored {
 #[derive(Default)]
 struct TopicRing {
     video: bool,
+    /// A frame is missing: what follows cannot be shown until the next keyframe.
+    broken: bool,
     stored: VecDeque<Stored>,
     /// Video only: order and log time of the stored keyframes. The first one is `stored`'s front.
     keyframes: VecDeque<(u64, u64)>,
@@ -72,12 +74,13 @@ impl Ring {
         let ring = self.topics.entry(name).or_default();
         ring.video = message.topic.is_video();
         // A frame whose keyframe is not here can never be shown.
-        if ring.video && !message.keyframe && ring.keyframes.is_empty() {
+        if ring.video && !message.keyframe && (ring.keyframes.is_empty() || ring.broken) {
             self.note_loss(name, log_ns, 1);
             return;
         }
         if ring.video && message.keyframe {
             ring.keyframes.push_back((order, log_ns));
+            ring.broken = false;
         }
         self.bytes += message.cost_bytes();
         ring.stored.push_back(Stored { order, message });
@@ -88,6 +91,13 @@ impl Ring {
     /// Counts messages that never came to the ring, or left it too early.
     pub(crate) fn note_loss(&mut self, topic: &'static str, log_ns: u64, count: u64) {
         *self.lost.entry((log_ns / LOSS_STEP_NS, topic)).or_default() += count;
+    }
+
+    /// A message that never came: pictures that build on it are not worth keeping.
+    pub(crate) fn break_off(&mut self, topic: &'static crate::Topic) {
+        if topic.is_video() {
+            self.topics.entry(topic.name).or_default().broken = true;
+        }
     }
 
     /// Everything needed to show `from_ns` and later, in order of log time: all topics from the oldest needed keyframe

@@ -1,19 +1,17 @@
 //! The recorder in real time: its own thread, its own queue, its own files.
 
 use crate::container::MAX_MESSAGE_BYTES;
-use crate::queue::{Next, QueueReceiver, QueueSender, queue};
-use crate::{Action, Attachment, EpisodeFile, EpisodeInfo, Message, Recorder, RecorderConfig, RecorderError};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crate::drive_log::DriveLogConfig;
+use crate::queue::{QueueSender, queue};
+use crate::status::{Disk, RecorderStatus};
+use crate::trigger::Fired;
+use crate::worker::{Command, Worker};
+use crate::{Attachment, EpisodeInfo, Message, RecorderConfig, RecorderError, SigningKey};
+use crossbeam_channel::{Receiver, unbounded};
 use protocol::{EpisodeId, api};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// How often files are looked after when nothing comes.
-const TICK: Duration = Duration::from_millis(20);
-/// Messages may come this much later than their log time and still get into an episode that ends then.
-const LATE_NS: u64 = 250_000_000;
 
 /// What the thread needs to know.
 #[derive(Debug, Clone)]
@@ -22,8 +20,34 @@ pub struct ThreadConfig {
     pub dir: PathBuf,
     /// Ring and post-roll.
     pub recorder: RecorderConfig,
-    /// Memory for messages on their way to the thread; what does not fit is dropped and counted.
+    /// The continuous log beside the episodes; `None` for none.
+    pub drive_log: Option<DriveLogConfig>,
+    /// Memory for messages on their way to the thread; when it is full the oldest of the least worth are dropped and
+    /// counted, see [`crate::topics::Worth`].
     pub queue_bytes: usize,
+    /// Memory for what the disk refuses, of all files together. From half of it on messages of little worth are left
+    /// out and counted; when the disk takes everything again the files go on as if nothing had been.
+    pub patience_bytes: usize,
+    /// Room that is kept free on the disk by removing files of little value, see [`crate::Trigger::may_give_way`].
+    pub reserve_bytes: u64,
+    /// Signs finished files; `None` leaves them unsigned.
+    pub key: Option<Arc<SigningKey>>,
+}
+
+impl ThreadConfig {
+    /// 10 s before, 5 s after, 64 MiB of queue and patience each, 256 MiB kept free, no drive log, no signatures.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            recorder: RecorderConfig::default(),
+            drive_log: None,
+            queue_bytes: 64 << 20,
+            patience_bytes: 64 << 20,
+            reserve_bytes: 256 << 20,
+            key: None,
+        }
+    }
 }
 
 /// What the thread has to tell.
@@ -31,34 +55,33 @@ pub struct ThreadConfig {
 pub enum RecorderEvent {
     /// A file is whole, on disk and has its name.
     Finished(api::Episode),
-    /// A file failed; what was written of it is left for [`crate::recover`]. Other episodes go on.
+    /// A part of the drive log is whole.
+    Logged(api::Episode),
+    /// A file failed; what was written of it is left for [`crate::recover`]. While the episode lasts, and as far back
+    /// as the ring reaches, the rest of it goes to another file once the disk is back (`EpisodeInfo::continues`).
     Failed {
         /// Which episode.
         episode: EpisodeId,
         /// Why.
         error: RecorderError,
     },
-}
-
-enum Command {
-    Begin(u64, Box<EpisodeInfo>, Vec<Attachment>),
-    End(u64, EpisodeId),
-    Describe(EpisodeId, String, String),
-    Shutdown,
+    /// Removed to make room on the disk.
+    Removed(PathBuf),
 }
 
 /// Hands messages and triggers to the thread; never waits. Clone it for every producer.
 #[derive(Clone)]
 pub struct RecorderHandle {
     queue: QueueSender<Command>,
+    status: Arc<Mutex<RecorderStatus>>,
 }
 
 impl RecorderHandle {
-    /// Offers a message; answers whether it got into the queue. One that did not is counted in the episodes it belongs
-    /// to.
+    /// Offers a message; answers whether it got into the queue. What is dropped, this or older ones, is counted in the
+    /// episodes it belongs to.
     pub fn push(&self, message: Message) -> bool {
         if message.data.len() > MAX_MESSAGE_BYTES {
-            self.queue.lose(message.topic.name, message.log_time_ns);
+            self.queue.lose(message.topic, message.log_time_ns);
             return false;
         }
         self.queue.push(message)
@@ -67,6 +90,12 @@ impl RecorderHandle {
     /// A takeover begins at `now_ns` on the clock of the log times. Answers whether the thread lives.
     pub fn begin(&self, now_ns: u64, info: EpisodeInfo, attachments: Vec<Attachment>) -> bool {
         self.queue.command(Command::Begin(now_ns, Box::new(info), attachments))
+    }
+
+    /// Something else fired at `now_ns`, see [`crate::Recorder::trigger`]; `info` and `attachments` are for an episode
+    /// of its own, if it gets one. Answers whether the thread lives.
+    pub fn trigger(&self, now_ns: u64, fired: Fired, info: EpisodeInfo, attachments: Vec<Attachment>) -> bool {
+        self.queue.command(Command::Trigger(now_ns, fired, Box::new(info), attachments))
     }
 
     /// A takeover ends: its post-roll starts. Answers whether the thread lives.
@@ -83,6 +112,18 @@ impl RecorderHandle {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queue.bytes()
+    }
+
+    /// How the recorder is doing.
+    #[must_use]
+    pub fn status(&self) -> RecorderStatus {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queued = self.queue.bytes();
+        status.waiting_bytes += queued;
+        if status.disk == Disk::Well && queued > self.queue.max_bytes() / 2 {
+            status.disk = Disk::Slow;
+        }
+        status
     }
 }
 
@@ -103,18 +144,11 @@ impl RecorderThread {
         let (sender, receiver) = queue(config.queue_bytes);
         let (event_sender, events) = unbounded();
         let dir = config.dir.clone();
-        let worker = Worker {
-            dir: config.dir,
-            recorder: Recorder::new(config.recorder),
-            queue: receiver,
-            files: BTreeMap::new(),
-            attachments: BTreeMap::new(),
-            events: event_sender,
-            newest_ns: 0,
-        };
+        let status = Arc::new(Mutex::new(RecorderStatus::default()));
+        let worker = Worker::new(config, receiver, event_sender, Arc::clone(&status));
         let spawned = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run());
         let join = spawned.map_err(RecorderError::io("start a thread for", &dir))?;
-        Ok(Self { handle: RecorderHandle { queue: sender }, events, join: Some(join) })
+        Ok(Self { handle: RecorderHandle { queue: sender, status }, events, join: Some(join) })
     }
 
     /// For messages and triggers.
@@ -123,13 +157,14 @@ impl RecorderThread {
         &self.handle
     }
 
-    /// Finished and failed episodes.
+    /// What there is to tell.
     #[must_use]
     pub fn events(&self) -> &Receiver<RecorderEvent> {
         &self.events
     }
 
-    /// Writes what is queued, finishes every file and answers the events that nobody took.
+    /// Writes what is queued, finishes every file and answers the events that nobody took. What the disk still refuses
+    /// is left as `.part` files for [`crate::recover`].
     #[must_use]
     pub fn shutdown(mut self) -> Vec<RecorderEvent> {
         self.stop();
@@ -147,159 +182,5 @@ impl RecorderThread {
 impl Drop for RecorderThread {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-struct Worker {
-    dir: PathBuf,
-    recorder: Recorder,
-    queue: QueueReceiver<Command>,
-    files: BTreeMap<EpisodeId, EpisodeFile>,
-    /// Of the episode that is being opened.
-    attachments: BTreeMap<EpisodeId, Vec<Attachment>>,
-    events: Sender<RecorderEvent>,
-    newest_ns: u64,
-}
-
-impl Worker {
-    fn run(mut self) {
-        let mut heard_at = Instant::now();
-        loop {
-            let next = self.queue.next(TICK);
-            self.count_losses();
-            match next {
-                Next::Message(message) => {
-                    self.newest_ns = self.newest_ns.max(message.log_time_ns);
-                    let actions = self.recorder.push(message);
-                    self.perform(actions);
-                }
-                Next::Command(Command::Shutdown) | Next::Closed => break,
-                Next::Command(command) => self.obey(command),
-                Next::Nothing => {
-                    // Nobody tells the time, so it is what was heard last and what has passed since.
-                    let now_ns = self.newest_ns.saturating_add(heard_at.elapsed().as_nanos() as u64);
-                    self.look_after_files(now_ns);
-                    self.close_finished(now_ns);
-                    continue;
-                }
-            }
-            heard_at = Instant::now();
-            self.close_finished(self.newest_ns);
-        }
-        let actions = self.recorder.close_all(self.newest_ns);
-        self.perform(actions);
-    }
-
-    fn count_losses(&mut self) {
-        for (topic, loss) in self.queue.take_losses() {
-            self.recorder.note_loss(topic, loss.log_time_ns, loss.count);
-        }
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Begin(now_ns, info, attachments) => {
-                self.newest_ns = self.newest_ns.max(now_ns);
-                let id = info.id.clone();
-                self.attachments.insert(id.clone(), attachments);
-                let actions = self.recorder.begin(now_ns, *info);
-                self.perform(actions);
-                self.attachments.remove(&id);
-                self.sync(&id);
-            }
-            Command::End(now_ns, id) => {
-                self.newest_ns = self.newest_ns.max(now_ns);
-                self.recorder.end(now_ns, &id);
-                self.sync(&id);
-            }
-            Command::Describe(id, cause, reason) => {
-                self.recorder.describe(&id, |info| {
-                    info.cause = cause;
-                    info.reason = reason;
-                });
-            }
-            Command::Shutdown => {}
-        }
-    }
-
-    fn close_finished(&mut self, now_ns: u64) {
-        let actions = self.recorder.poll(now_ns.saturating_sub(LATE_NS));
-        self.perform(actions);
-    }
-
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Open(info) => {
-                    let opened = self.open(&info);
-                    self.keep(&info.id, opened);
-                }
-                Action::Write(id, message) => {
-                    let Some(file) = self.files.get_mut(&id) else { continue };
-                    match file.write(&message) {
-                        Ok(()) => {}
-                        Err(RecorderError::TooLarge { .. }) => self.recorder.note_unwritten(&id, message.topic.name),
-                        Err(error) => self.fail(id, error),
-                    }
-                }
-                Action::Close(id, info) => {
-                    self.flush_before_waiting();
-                    let Some(file) = self.files.remove(&id) else { continue };
-                    match file.finish(&info) {
-                        Ok(episode) => self.tell(RecorderEvent::Finished(episode)),
-                        Err(error) => self.fail(id, error),
-                    }
-                }
-            }
-        }
-    }
-
-    fn open(&self, info: &EpisodeInfo) -> Result<EpisodeFile, RecorderError> {
-        let mut file = EpisodeFile::create(&self.dir, info)?;
-        for attachment in self.attachments.get(&info.id).into_iter().flatten() {
-            file.attach(info.start_ns, attachment)?;
-        }
-        Ok(file)
-    }
-
-    fn keep(&mut self, id: &EpisodeId, opened: Result<EpisodeFile, RecorderError>) {
-        match opened {
-            Ok(file) => {
-                self.files.insert(id.clone(), file);
-            }
-            Err(error) => self.fail(id.clone(), error),
-        }
-    }
-
-    fn sync(&mut self, id: &EpisodeId) {
-        self.flush_before_waiting();
-        if let Some(Err(error)) = self.files.get_mut(id).map(EpisodeFile::sync) {
-            self.fail(id.clone(), error);
-        }
-    }
-
-    /// The disk may take long: what was taken so far must survive a kill in the meantime.
-    fn flush_before_waiting(&mut self) {
-        self.look_after_files(u64::MAX);
-    }
-
-    fn look_after_files(&mut self, now_ns: u64) {
-        let mut failed = Vec::new();
-        for (id, file) in &mut self.files {
-            if let Err(error) = file.flush_if_old(now_ns) {
-                failed.push((id.clone(), error));
-            }
-        }
-        failed.into_iter().for_each(|(id, error)| self.fail(id, error));
-    }
-
-    fn fail(&mut self, episode: EpisodeId, error: RecorderError) {
-        self.files.remove(&episode);
-        self.tell(RecorderEvent::Failed { episode, error });
-    }
-
-    /// Nobody listening is no error of the recorder's.
-    fn tell(&self, event: RecorderEvent) {
-        let _ = self.events.send(event);
     }
 }

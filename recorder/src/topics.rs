@@ -22,10 +22,22 @@ topics! {
     CAMERA_REAR = "/camera/rear", "foxglove.CompressedVideo";
     /// Front camera's intrinsics.
     CAMERA_FRONT_CALIBRATION = "/camera/front/calibration", "foxglove.CameraCalibration";
+    /// Left camera's intrinsics.
+    CAMERA_LEFT_CALIBRATION = "/camera/left/calibration", "foxglove.CameraCalibration";
+    /// Right camera's intrinsics.
+    CAMERA_RIGHT_CALIBRATION = "/camera/right/calibration", "foxglove.CameraCalibration";
+    /// Rear camera's intrinsics.
+    CAMERA_REAR_CALIBRATION = "/camera/rear/calibration", "foxglove.CameraCalibration";
     /// Planar lidar.
     SCAN = "/scan", "foxglove.LaserScan";
     /// Where sensors sit and the vehicle is.
     TF = "/tf", "foxglove.FrameTransforms";
+    /// Position by satellites.
+    GNSS = "/gnss", "foxglove.LocationFix";
+    /// Where the policy would drive.
+    PLAN = "/plan", "foxglove.PosesInFrame";
+    /// Perceived objects as boxes for viewers.
+    SCENE = "/scene", "foxglove.SceneUpdate";
     /// The vehicle in the map.
     EGO_POSE = "/ego/pose", "foxglove.PoseInFrame";
     /// Route ahead and perceived objects.
@@ -52,6 +64,45 @@ topics! {
 
 /// The cameras in the order of their streams.
 pub static CAMERAS: [&Topic; 4] = [&CAMERA_FRONT, &CAMERA_LEFT, &CAMERA_RIGHT, &CAMERA_REAR];
+
+/// Intrinsics of [`CAMERAS`], in their order.
+pub static CALIBRATIONS: [&Topic; 4] =
+    [&CAMERA_FRONT_CALIBRATION, &CAMERA_LEFT_CALIBRATION, &CAMERA_RIGHT_CALIBRATION, &CAMERA_REAR_CALIBRATION];
+
+/// What a topic is worth when there is no room for all, least first: what shows most bytes for the least insight goes
+/// before what an inquiry needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Worth {
+    /// Cameras other than the front one.
+    Side,
+    /// Lidar and scenes.
+    Bulk,
+    /// The front camera, the one to drive by.
+    View,
+    /// Everything else: state, commands, inputs, authority, events, links, logs, calibrations.
+    Control,
+}
+
+impl Worth {
+    /// The least first.
+    pub const ALL: [Self; 4] = [Self::Side, Self::Bulk, Self::View, Self::Control];
+}
+
+/// What messages of `topic` are worth.
+#[must_use]
+pub fn worth(topic: &Topic) -> Worth {
+    match topic.schema {
+        "foxglove.CompressedVideo" if topic.name == CAMERA_FRONT.name => Worth::View,
+        "foxglove.CompressedVideo" => Worth::Side,
+        "foxglove.LaserScan" | "foxglove.PointCloud" | "foxglove.SceneUpdate" => Worth::Bulk,
+        _ => Worth::Control,
+    }
+}
+
+/// Whether a message of `topic` stands for something that happened, and is not one of a series of samples.
+pub(crate) fn is_event(topic: &Topic) -> bool {
+    matches!(topic.schema, "foxglove.Event" | "foxglove.Log")
+}
 
 /// The topic of this name among [`ALL`].
 #[must_use]

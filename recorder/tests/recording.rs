@@ -3,12 +3,16 @@
 
 use bytes::Bytes;
 use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use recorder::signature::verify;
+use recorder::trigger::{Situation, TriggerConfig, Watch};
 use recorder::{
-    Attachment, EpisodeFile, EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderError, RecorderEvent,
-    RecorderThread, ThreadConfig, recover, scan, topics, write_episode, write_episode_with,
+    Attachment, DriveLogConfig, EpisodeFile, EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderError,
+    RecorderEvent, RecorderThread, SigningKey, ThreadConfig, Trigger, recover, scan, topics, write_episode,
+    write_episode_with,
 };
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 const MS: u64 = 1_000_000;
 
@@ -32,7 +36,7 @@ fn picture(ms: u64, keyframe: bool) -> Message {
 
 fn start(dir: &Path, queue_bytes: usize) -> RecorderThread {
     let recorder = RecorderConfig { pre_roll_ns: 1_000 * MS, post_roll_ns: 500 * MS, max_bytes: 8 << 20 };
-    RecorderThread::start(ThreadConfig { dir: dir.to_owned(), recorder, queue_bytes }).unwrap()
+    RecorderThread::start(ThreadConfig { recorder, queue_bytes, ..ThreadConfig::new(dir) }).unwrap()
 }
 
 #[test]
@@ -83,12 +87,14 @@ fn what_the_queue_drops_is_in_the_files_account() {
     let thread = start(dir.path(), 20_000);
     thread.handle().begin(MS, info("e"), vec![]);
     let offered = 20_000;
-    let dropped = (1..=offered).filter(|n| !thread.handle().push(state(n + 10))).count() as u64;
+    (1..=offered).for_each(|n| {
+        thread.handle().push(state(n + 10));
+    });
     let events = thread.shutdown();
     assert!(matches!(&events[..], [RecorderEvent::Finished(_)]), "{events:?}");
     let reader = EpisodeReader::open(&dir.path().join("e.mcap")).unwrap();
+    let dropped = reader.info().drops["/vehicle/state"];
     assert!(dropped > 0, "the queue held everything");
-    assert_eq!(reader.info().drops["/vehicle/state"], dropped);
     assert_eq!(reader.messages().count() as u64 + dropped, offered);
 }
 
@@ -110,29 +116,33 @@ fn a_file_that_fails_is_told_and_the_others_go_on() {
 }
 
 #[test]
-fn a_disk_that_fails_under_an_open_file_leaves_the_thread_running() {
+fn a_hard_brake_is_kept_signed_and_beside_the_drive_log() {
     let dir = tempfile::tempdir().unwrap();
-    let inner = dir.path().join("episodes");
-    fs::create_dir(&inner).unwrap();
-    let thread = start(&inner, 64 << 20);
-    thread.handle().begin(10 * MS, info("lost"), vec![]);
-    thread.handle().push(state(20));
-    while !inner.join("lost.mcap.part").exists() {
-        std::thread::yield_now();
+    let (episodes, log) = (dir.path().join("episodes"), dir.path().join("log"));
+    fs::create_dir(&episodes).unwrap();
+    let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
+    let recorder = RecorderConfig { pre_roll_ns: 1_000 * MS, post_roll_ns: 500 * MS, max_bytes: 8 << 20 };
+    let drive_log = Some(DriveLogConfig::new(log.clone(), info("any")));
+    let config = ThreadConfig { recorder, drive_log, key: Some(Arc::clone(&key)), ..ThreadConfig::new(&episodes) };
+    let thread = RecorderThread::start(config).unwrap();
+    let mut watch = Watch::new(TriggerConfig::default()).unwrap();
+    for ms in (10..=6_000).step_by(10) {
+        thread.handle().push(state(ms));
+        let brakes = (3_000..3_200).contains(&ms);
+        let now = Situation { acceleration_mps2: if brakes { -7.0 } else { 0.0 }, ..Situation::default() };
+        for fired in watch.look(ms * MS, &now) {
+            thread.handle().trigger(ms * MS, fired, info("brake"), vec![]);
+        }
     }
-    while thread.handle().queued_bytes() > 0 {
-        std::thread::yield_now();
-    }
-    fs::remove_dir_all(&inner).unwrap();
-    thread.handle().end(30 * MS, EpisodeId::new("lost").unwrap());
-    thread.handle().push(state(2_000));
-    let event = thread.events().recv().unwrap();
-    assert!(matches!(&event, RecorderEvent::Failed { error: RecorderError::Io { .. }, .. }), "{event:?}");
-    fs::create_dir(&inner).unwrap();
-    thread.handle().begin(3_000 * MS, info("kept"), vec![]);
-    thread.handle().push(state(3_010));
     let events = thread.shutdown();
-    assert!(matches!(&events[..], [RecorderEvent::Finished(episode)] if episode.id.as_str() == "kept"), "{events:?}");
+    let [RecorderEvent::Finished(episode), RecorderEvent::Logged(part)] = &events[..] else { panic!("{events:?}") };
+    let path = episodes.join(&episode.file);
+    let reader = EpisodeReader::open(&path).unwrap();
+    assert_eq!((reader.info().trigger, reader.info().triggers.len()), (Trigger::HardBrake, 1));
+    assert_eq!(reader.info().takeover_ns, 3_060 * MS);
+    assert_eq!(verify(&path, &[&key.public_key()]).unwrap().sha256, episode.sha256);
+    let logged = EpisodeReader::open(&log.join(&part.file)).unwrap();
+    assert_eq!((logged.message_count(), logged.info().trigger), (30, Trigger::DriveLog));
 }
 
 #[test]

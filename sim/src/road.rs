@@ -31,6 +31,7 @@ const MAX_ROUTE_M: f64 = 200_000.0;
 #[derive(Clone, Debug)]
 pub struct RoadNetwork {
     name: String,
+    xodr: std::sync::Arc<str>,
     lanes: Vec<Lane>,
     bounds: Bounds,
 }
@@ -39,7 +40,7 @@ impl RoadNetwork {
     /// Reads OpenDRIVE (1.4 to 1.7) from `text`. Errors name the line, element, attribute and value.
     pub fn from_xodr(name: &str, text: &str) -> Result<Self, RoadError> {
         let lanes = build::build(&opendrive::parse(text)?)?;
-        Ok(Self { name: name.to_owned(), bounds: build::bounds(&lanes), lanes })
+        Ok(Self { name: name.to_owned(), xodr: text.into(), bounds: build::bounds(&lanes), lanes })
     }
 
     /// Reads the OpenDRIVE file at `path`; the network's name is the file's stem.
@@ -69,6 +70,11 @@ impl RoadNetwork {
     /// The network's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The OpenDRIVE text that it was read from.
+    pub fn xodr(&self) -> &str {
+        &self.xodr
     }
 
     /// All lanes of all kinds; a lane's [`LaneId`] is its index here.

@@ -105,8 +105,15 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Opt
 /// # Errors
 /// When Python or the packages cannot be had.
 pub fn python() -> anyhow::Result<PathBuf> {
-    const PACKAGES: [&str; 5] =
-        ["mcap>=1.3,<2", "mcap-protobuf-support>=0.5,<1", "av>=13", "aiortc>=1.13,<2", "websockets>=13"];
+    const PACKAGES: [&str; 7] = [
+        "mcap>=1.3,<2",
+        "mcap-protobuf-support>=0.5,<1",
+        "av>=13",
+        "aiortc>=1.13,<2",
+        "websockets>=13",
+        "rerun-sdk>=0.41",
+        "rosbags>=0.10,<1",
+    ];
     let home = std::env::var_os("HOME").context("HOME is not set")?;
     let cache = Path::new(&home).join(".cache/takeover");
     std::fs::create_dir_all(&cache)?;

@@ -38,6 +38,14 @@ pub struct BridgeArgs {
     /// them at once, each carrying everything: when one goes dead, nothing is missing. Each needs a route of its own.
     #[arg(long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,
+    /// What to record and when: a TOML file with `pre_roll_s`, `post_roll_s`, `ring_mib`, `drive_log`, `[triggers]` and
+    /// `[[triggers.rule]]`.
+    #[arg(long, value_name = "FILE")]
+    pub recorder: Option<PathBuf>,
+    /// Folder of a policy on trial: it drives nothing, and where it would act otherwise than the driver an episode is
+    /// kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub candidate: Option<PathBuf>,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -111,6 +119,13 @@ pub fn stop_on_signal(runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>, 
     }
 }
 
+/// The recorder's settings, from a file or as they come.
+fn recording(path: Option<&Path>) -> anyhow::Result<recorder::Settings> {
+    let Some(path) = path else { return Ok(recorder::Settings::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))
+}
+
 /// Runs the bridge until a signal.
 ///
 /// # Errors
@@ -141,6 +156,8 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
         cameras: usize::from(args.cameras),
         paths: link::Paths::new(&args.interfaces)?,
+        recording: recording(args.recorder.as_deref())?,
+        candidate: args.candidate.clone(),
     };
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -25,6 +25,20 @@ pub struct Account {
     pub seed: Option<u64>,
 }
 
+impl Account {
+    /// The description of an episode of this vehicle, its cause and times still to come.
+    #[must_use]
+    pub fn describe(&self, id: EpisodeId, policy: &PolicyVersion) -> EpisodeInfo {
+        let mut info = EpisodeInfo::new(id, self.vehicle.clone(), policy.clone());
+        info.map.clone_from(&self.map);
+        info.embodiment.clone_from(&self.embodiment);
+        info.software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
+        info.seed = self.seed;
+        info.source = self.source;
+        info
+    }
+}
+
 /// Metres by author.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Metres {
@@ -159,14 +173,9 @@ impl Ledger {
         self.count += 1;
         self.current = Some((id.clone(), event.clone()));
         let account = &self.account;
-        let mut info = EpisodeInfo::new(id.clone(), account.vehicle.clone(), policy.clone());
+        let mut info = account.describe(id.clone(), policy);
         info.cause = event.cause().label().to_owned();
         info.reason.clone_from(&event.note);
-        info.map.clone_from(&account.map);
-        info.embodiment.clone_from(&account.embodiment);
-        info.software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
-        info.seed = account.seed;
-        info.source = account.source;
         let disengagement = disengagement.then(|| Disengagement {
             id,
             vehicle: account.vehicle.clone(),

@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod core;
 pub mod fault_trials;
+pub mod keeper;
 pub mod ledger;
 pub mod live;
 pub mod scribe;

@@ -2,8 +2,8 @@
 
 use crate::core::{Sensors, Tick};
 use link::video::EncodedFrame;
-use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, PoseInFrame, Quaternion, Vector3};
-use protocol::v1::{LinkStats, PolicyStatus, Pose2, TakeoverEvent};
+use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, Log, PoseInFrame, Quaternion, Vector3, log};
+use protocol::v1::{LinkStats, PolicyProposal, PolicyStatus, Pose2, TakeoverEvent};
 use recorder::{Message, Topic, topics};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub struct Scribe {
     sequences: BTreeMap<&'static str, u32>,
     last_surroundings_us: Option<u64>,
     last_authority: Option<(u64, i32, i32, u64)>,
+    /// The policy's proposal in force, written at every tick beside what was done.
+    proposal: Option<PolicyProposal>,
     next_slow_ns: u64,
 }
 
@@ -53,7 +55,14 @@ impl Scribe {
     /// A scribe for a vehicle whose clock started at `epoch_ns`.
     #[must_use]
     pub fn new(epoch_ns: u64) -> Self {
-        Self { epoch_ns, sequences: BTreeMap::new(), last_surroundings_us: None, last_authority: None, next_slow_ns: 0 }
+        Self {
+            epoch_ns,
+            sequences: BTreeMap::new(),
+            last_surroundings_us: None,
+            last_authority: None,
+            proposal: None,
+            next_slow_ns: 0,
+        }
     }
 
     /// The vehicle's time `monotonic_us` in nanoseconds since 1970.
@@ -91,7 +100,11 @@ impl Scribe {
         }
         self.sensed(now_us, sensors, write);
         if let Some(proposal) = &tick.proposal {
-            write(self.message(&topics::CONTROL_PROPOSAL, now_us, now_us, proposal));
+            self.proposal = Some(proposal.clone());
+        }
+        if let Some(proposal) = self.proposal.take() {
+            write(self.message(&topics::CONTROL_PROPOSAL, now_us, proposal.monotonic_us, &proposal));
+            self.proposal = Some(proposal);
         }
         let authority = &tick.authority;
         let key = (now_us / 100_000, authority.mode, authority.author, authority.epoch);
@@ -119,14 +132,33 @@ impl Scribe {
         }
     }
 
-    /// Link and policy figures, once a second.
-    pub fn slow(&mut self, now_us: u64, link: &LinkStats, policy: &PolicyStatus, write: &mut impl FnMut(Message)) {
+    /// A line for people.
+    pub fn log(&mut self, now_us: u64, level: log::Level, text: String) -> Message {
+        let line = Log {
+            timestamp: Some(timestamp(self.wall_ns(now_us))),
+            level: level.into(),
+            message: text,
+            name: "recorder".to_owned(),
+            ..Log::default()
+        };
+        self.message(&topics::LOG, now_us, now_us, &line)
+    }
+
+    /// Link and policy figures, once a second. Answers whether they were due.
+    pub fn slow(
+        &mut self,
+        now_us: u64,
+        link: &LinkStats,
+        policy: &PolicyStatus,
+        write: &mut impl FnMut(Message),
+    ) -> bool {
         if self.wall_ns(now_us) < self.next_slow_ns {
-            return;
+            return false;
         }
         self.next_slow_ns = self.wall_ns(now_us) + SLOW_NS;
         write(self.message(&topics::LINK_STATS, now_us, now_us, link));
         write(self.message(&topics::POLICY_STATUS, now_us, now_us, policy));
+        true
     }
 
     /// A takeover's beginning or end as an event that viewers know.

@@ -5,6 +5,7 @@ mod film;
 mod link_model;
 
 use crate::core::{CoreConfig, CoreError, FromSeat, SeatBody, Tick, VehicleCore};
+use crate::keeper;
 use crate::ledger::{Account, Entry, Ledger, Metres};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
@@ -14,7 +15,8 @@ use policy::Policy;
 use protocol::api::{Disengagement, Episode, Trip};
 use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
 use protocol::{Embodiment, EpisodeId, IdError, VehicleId};
-use recorder::{Action, EpisodeInfo, Message, Recorder, RecorderConfig, RecorderError, Source};
+use recorder::{Action, EpisodeInfo, Message, Recorder, RecorderConfig, RecorderError, Source, topics};
+use sim::camera::CameraSpec;
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use sim::road::{RoadError, RoadNetwork};
 use sim::world::{World, WorldConfig};
@@ -308,7 +310,8 @@ impl<'a> Drive<'a> {
                     let messages = self.open.remove(&id).unwrap_or_default();
                     if let Recording::Folder(dir) = &self.plan.recording {
                         let whole = self.with_film(&info, messages)?;
-                        self.episodes.push(recorder::write_episode(dir, &info, whole)?);
+                        let scenario = [keeper::scenario(&self.plan.network, &self.plan.world)];
+                        self.episodes.push(recorder::write_episode_with(dir, &info, &scenario, whole)?);
                     }
                 }
             }
@@ -320,6 +323,11 @@ impl<'a> Drive<'a> {
         let since_start_us = |ns: u64| ns.saturating_sub(self.scribe.wall_ns(0)) / 1_000;
         let (from_us, to_us) = (since_start_us(info.start_ns), since_start_us(info.end_ns));
         messages.extend(self.film.develop(&mut self.scribe, from_us, to_us)?);
+        let spec = CameraSpec::small();
+        let calibration = keeper::calibration("front", &spec, info.start_ns);
+        messages.push(self.scribe.message(&topics::CAMERA_FRONT_CALIBRATION, from_us, from_us, &calibration));
+        let mounting = keeper::mounting(&[("front", spec)], info.start_ns);
+        messages.push(self.scribe.message(&topics::TF, from_us, from_us, &mounting));
         messages.sort_by_key(|m| m.log_time_ns);
         Ok(messages)
     }

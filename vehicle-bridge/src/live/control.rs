@@ -4,6 +4,7 @@
 use super::BridgeConfig;
 use super::camera::Shutter;
 use super::journal::{Journal, JournalError};
+use super::keeping::Keeping;
 use super::office::{Desk, Update};
 use crate::core::{FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
@@ -38,6 +39,9 @@ pub(super) struct Control {
     pub config: BridgeConfig,
     pub link: Arc<VehicleLink>,
     pub recorder: RecorderThread,
+    pub keeping: Keeping,
+    /// Fault code of the recorder's disk.
+    pub disk_fault: Option<String>,
     pub shutters: Vec<Arc<Shutter>>,
     pub desk: Arc<Desk>,
     pub journal: Journal,
@@ -114,6 +118,9 @@ impl Control {
             self.robot.report_fault(DEADLINE_FAULT);
         } else {
             self.robot.clear_faults();
+        }
+        if let Some(code) = &self.disk_fault {
+            self.robot.report_fault(code);
         }
     }
 
@@ -219,7 +226,10 @@ impl Control {
         };
         self.scribe.tick(now_us, sensors, tick, &mut push);
         let status = self.core.policy_status(now_us, self.tick_us, self.timing.missed());
-        self.scribe.slow(now_us, &link, &status, &mut push);
+        if self.scribe.slow(now_us, &link, &status, &mut push) {
+            self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
+        }
+        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, &self.recorder, &mut self.scribe);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
@@ -230,7 +240,7 @@ impl Control {
         let event = match entry {
             Entry::Begin { info, event, disengagement } => {
                 tracing::info!(id = %info.id, cause = %info.cause, "takeover");
-                self.recorder.handle().begin(wall_ns, *info, Vec::new());
+                self.recorder.handle().begin(wall_ns, *info, self.keeping.attachments());
                 if let Some(disengagement) = disengagement {
                     self.enter(disengagement);
                 }
@@ -304,15 +314,8 @@ impl Control {
     }
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
-        for event in self.recorder.events().try_iter() {
-            match event {
-                RecorderEvent::Finished(episode) => {
-                    tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
-                    let _ = self.episodes.send(episode);
-                }
-                failed => tracing::error!(?failed, "an episode failed"),
-            }
-        }
+        let now_us = (Instant::now() - self.origin).as_micros() as u64;
+        self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
         let refusals = self.core.refusals();
         if refusals > self.refusals {
             tracing::warn!(commands = refusals - self.refusals, "commands of seats refused in the last second");

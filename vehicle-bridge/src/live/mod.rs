@@ -4,9 +4,11 @@
 pub mod camera;
 mod control;
 pub mod journal;
+mod keeping;
 pub mod office;
 
 use crate::core::{CoreConfig, CoreError, VehicleCore, authority};
+use crate::keeper::{self, Keeper};
 use crate::ledger::{Account, Ledger};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
@@ -14,13 +16,14 @@ use crate::timing::TickTiming;
 use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
+use keeping::Keeping;
 use link::video::VideoSpec;
 use link::{CameraStreamer, Identity, LinkError, VehicleLink};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::v1::Hello;
-use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
-use recorder::{RecorderConfig, RecorderError, RecorderThread, Source, ThreadConfig};
+use protocol::{Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
+use recorder::{DriveLogConfig, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
 use sim::camera::{Camera, CameraSpec};
 use sim::road::{RoadError, RoadNetwork};
 use sim::world::{World, WorldConfig};
@@ -48,6 +51,10 @@ pub struct BridgeConfig {
     pub cameras: usize,
     /// Network interfaces to reach the seats over.
     pub paths: link::Paths,
+    /// What is recorded and when.
+    pub recording: recorder::Settings,
+    /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
+    pub candidate: Option<PathBuf>,
 }
 
 /// Why a bridge does not start or had to end.
@@ -65,6 +72,9 @@ pub enum BridgeError {
     /// The recorder.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// A rule of the recorder's settings.
+    #[error(transparent)]
+    Rule(#[from] recorder::trigger::RuleError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -81,8 +91,6 @@ pub enum BridgeError {
     #[error("the {0} thread ended unexpectedly; please report this")]
     Thread(&'static str),
 }
-
-const QUEUE_BYTES: usize = 64 << 20;
 
 /// Runs the bridge until `stop` is set; stops the car and finishes its files first.
 ///
@@ -107,11 +115,25 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let cameras = CameraSpec::around_720p(config.cameras);
     let link = Arc::new(start_link(config, runtime, &car, &cameras, origin)?);
-    let recorder = RecorderThread::start(ThreadConfig {
-        dir: correspondence.spool_dir.clone(),
-        recorder: RecorderConfig::default(),
-        queue_bytes: QUEUE_BYTES,
-    })?;
+    let account = Account {
+        vehicle: config.vehicle.clone(),
+        prefix: format!("{}-{}", config.vehicle, epoch_ns / 1_000_000),
+        map: config.network.name().to_owned(),
+        embodiment: car.name.to_owned(),
+        source: Source::Live,
+        seed: Some(config.world.seed),
+    };
+    let recorder = start_recorder(config, &correspondence, &account, &policy)?;
+    let keeping = Keeping::new(
+        Keeper::new(
+            config.recording.triggers.clone(),
+            account.clone(),
+            &car,
+            vec![keeper::map(&config.network), keeper::scenario(&config.network, &config.world)],
+        )?,
+        cameras.clone(),
+        config.candidate.as_deref().map(Policy::load).transpose()?,
+    );
     let mut shutters = Vec::new();
     let mut camera_threads = Vec::new();
     for (index, (_, spec)) in cameras.into_iter().enumerate() {
@@ -137,14 +159,6 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         let desk = Arc::clone(&desk);
         spawn("office", move || office.run(&desk, &disengagements_out, &episodes_out, &updates_in))
     };
-    let account = Account {
-        vehicle: config.vehicle.clone(),
-        prefix: format!("{}-{}", config.vehicle, epoch_ns / 1_000_000),
-        map: config.network.name().to_owned(),
-        embodiment: car.name.to_owned(),
-        source: Source::Live,
-        seed: Some(config.world.seed),
-    };
     let balance = journal.balance().clone();
     let control = control::Control {
         robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
@@ -154,6 +168,8 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         config: config.clone(),
         link: Arc::clone(&link),
         recorder,
+        keeping,
+        disk_fault: None,
         shutters: shutters.clone(),
         desk: Arc::clone(&desk),
         journal,
@@ -230,6 +246,25 @@ fn start_link(
     let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
     let paths = config.paths.clone();
     VehicleLink::start_over(runtime, &config.control_plane, hello, &video, origin, Some(identity), paths)
+}
+
+fn start_recorder(
+    config: &BridgeConfig,
+    correspondence: &OfficeConfig,
+    account: &Account,
+    policy: &Policy,
+) -> Result<RecorderThread, BridgeError> {
+    let log_dir = config.data_dir.join("drive-log");
+    std::fs::create_dir_all(&log_dir).map_err(|e| BridgeError::Folder(log_dir.clone(), e))?;
+    recover(&log_dir);
+    let describe = account.describe(EpisodeId::new("log")?, &policy.manifest().version);
+    let drive_log = config.recording.drive_log.then(|| DriveLogConfig::new(log_dir, describe));
+    Ok(RecorderThread::start(ThreadConfig {
+        recorder: config.recording.recorder(),
+        drive_log,
+        key: Some(Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?)),
+        ..ThreadConfig::new(&correspondence.spool_dir)
+    })?)
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.

@@ -188,10 +188,11 @@ impl Office {
             return Outcome::Unreachable;
         }
         let outcome = self.post("episodes", episode);
-        if matches!(outcome, Outcome::Done)
-            && let Err(error) = std::fs::remove_file(&from)
-        {
-            tracing::warn!(%error, file = %from.display(), "a delivered episode stays in the spool");
+        if matches!(outcome, Outcome::Done) {
+            deliver_signature(&from, &to);
+            if let Err(error) = std::fs::remove_file(&from) {
+                tracing::warn!(%error, file = %from.display(), "a delivered episode stays in the spool");
+            }
         }
         outcome
     }
@@ -241,6 +242,17 @@ impl Office {
             std::fs::write(partial.join(file), body).map_err(|e| format!("{}: {e}", partial.display()))?;
         }
         std::fs::rename(&partial, dir).map_err(|e| format!("{}: {e}", dir.display()))
+    }
+}
+
+/// The signature goes with its episode; an episode recovered after a crash has none.
+fn deliver_signature(from: &std::path::Path, to: &std::path::Path) {
+    let (from, to) = (recorder::signature::path_beside(from), recorder::signature::path_beside(to));
+    if !from.exists() {
+        return;
+    }
+    if let Err(error) = place(&from, &to).and_then(|()| std::fs::remove_file(&from)) {
+        tracing::warn!(%error, file = %from.display(), "a signature stays in the spool");
     }
 }
 

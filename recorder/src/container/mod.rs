@@ -1,0 +1,312 @@
+//! The MCAP container as episodes need it: whatever was flushed survives a kill, a disk that refuses for a while costs
+//! nothing, and the file's hash is known when it is finished.
+//!
+//! The `mcap` crate's writer is dead after the first error and builds a compressor for every chunk; recording needs
+//! neither. This one holds the open chunk in memory and appends it whole, so that a crash leaves a sound prefix and
+//! loses only the open chunk. Chunks are closed by size and by log time.
+
+mod chunk;
+mod encode;
+mod sink;
+mod summary;
+
+pub(crate) use sink::{DiskFile, Sink};
+
+use crate::{Attachment, RecorderError};
+use chunk::Chunk;
+use mcap::records::MessageHeader;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use summary::Summary;
+
+/// A chunk closes when it holds this much...
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+/// ... or spans this much log time.
+pub(crate) const CHUNK_NS: u64 = 200_000_000;
+/// Largest message or attachment written. Readers accept records of twice this.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 32 << 20;
+/// Names the writer in every file.
+const LIBRARY: &str = concat!("takeover ", env!("CARGO_PKG_VERSION"));
+
+/// A channel as the file describes it.
+pub(crate) struct ChannelSpec<'a> {
+    pub topic: &'a str,
+    pub schema: &'a str,
+    pub schema_encoding: &'a str,
+    pub schema_data: &'a [u8],
+    pub message_encoding: &'a str,
+    pub metadata: &'a BTreeMap<String, String>,
+}
+
+/// Size and hash of a finished file.
+pub(crate) struct Finished {
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// Writes one file's records into a sink.
+pub(crate) struct Writer<S> {
+    sink: S,
+    position: u64,
+    /// Over the whole data section.
+    crc: crc32fast::Hasher,
+    chunk: Chunk,
+    summary: Summary,
+    /// Schema ids by name, encoding and definition.
+    schemas: BTreeMap<(String, String, Vec<u8>), u16>,
+    channels: Vec<Vec<u8>>,
+    /// By channel: whether its messages are worth compressing.
+    compressible: Vec<bool>,
+}
+
+impl<S: Sink> Writer<S> {
+    pub(crate) fn new(sink: S) -> io::Result<Self> {
+        let mut writer = Self {
+            sink,
+            position: 0,
+            crc: crc32fast::Hasher::new(),
+            chunk: Chunk::new()?,
+            summary: Summary::default(),
+            schemas: BTreeMap::new(),
+            channels: Vec::new(),
+            compressible: Vec::new(),
+        };
+        let mut start = mcap::MAGIC.to_vec();
+        encode::header(&mut start, LIBRARY);
+        writer.append(&start)?;
+        Ok(writer)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sink.append(bytes)?;
+        self.crc.update(bytes);
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// The id of this channel, defined in the open chunk when it is new.
+    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> u16 {
+        let mut record = Vec::new();
+        let schema = self.schema(spec);
+        // Two channels are the same when their records would be, but for the id.
+        summary::channel(&mut record, 0, schema, spec);
+        if let Some(id) = self.channels.iter().position(|known| *known == record) {
+            return id as u16;
+        }
+        let id = self.channels.len() as u16;
+        self.channels.push(std::mem::take(&mut record));
+        self.compressible.push(spec.schema != "foxglove.CompressedVideo");
+        self.summary.channel_count += 1;
+        summary::channel(&mut record, id, schema, spec);
+        self.chunk.define(&record);
+        self.summary.channels.extend_from_slice(&record);
+        id
+    }
+
+    fn schema(&mut self, spec: &ChannelSpec<'_>) -> u16 {
+        if spec.schema.is_empty() && spec.schema_encoding.is_empty() {
+            return 0;
+        }
+        let key = (spec.schema.to_owned(), spec.schema_encoding.to_owned(), spec.schema_data.to_vec());
+        if let Some(&id) = self.schemas.get(&key) {
+            return id;
+        }
+        let id = self.schemas.len() as u16 + 1;
+        let mut record = Vec::new();
+        encode::schema(&mut record, id, spec.schema, spec.schema_encoding, spec.schema_data);
+        self.chunk.define(&record);
+        self.summary.schemas.extend_from_slice(&record);
+        self.summary.schema_count += 1;
+        self.schemas.insert(key, id);
+        id
+    }
+
+    /// Adds a message; closes chunks that are full.
+    pub(crate) fn message(&mut self, header: &MessageHeader, data: &[u8]) -> io::Result<()> {
+        let log_ns = header.log_time;
+        if self.chunk.span().is_some_and(|(lo, hi)| hi.max(log_ns) - lo.min(log_ns) >= CHUNK_NS) {
+            self.flush()?;
+        }
+        let compressible = self.compressible.get(usize::from(header.channel_id)).copied().unwrap_or(true);
+        self.chunk.message(header, data, compressible);
+        self.summary.count(header.channel_id);
+        if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    pub(crate) fn metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> io::Result<()> {
+        self.flush()?;
+        let mut record = Vec::new();
+        encode::metadata(&mut record, name, entries);
+        self.summary.metadata(self.position, record.len() as u64, name);
+        self.append(&record)
+    }
+
+    pub(crate) fn attachment(&mut self, log_ns: u64, attachment: &Attachment) -> io::Result<()> {
+        self.flush()?;
+        let mut record = Vec::new();
+        encode::attachment(&mut record, log_ns, &attachment.name, &attachment.media_type, &attachment.data);
+        self.summary.attachment(self.position, record.len() as u64, log_ns, attachment);
+        self.append(&record)
+    }
+
+    /// Closes the open chunk.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let (sink, crc, position) = (&mut self.sink, &mut self.crc, &mut self.position);
+        let entry = self.chunk.close(*position, |bytes, of_bytes| {
+            sink.append(bytes)?;
+            crc.combine(of_bytes);
+            *position += bytes.len() as u64;
+            Ok(())
+        })?;
+        self.summary.chunk(entry);
+        Ok(())
+    }
+
+    /// Writes what ends a file.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let mut end = Vec::new();
+        encode::data_end(&mut end, self.crc.clone().finalize());
+        self.append(&end)?;
+        let summary = self.summary.encode(self.position);
+        self.append(&summary)
+    }
+
+    pub(crate) fn sink(&self) -> &S {
+        &self.sink
+    }
+}
+
+/// A file on disk while it is written.
+pub(crate) struct Container {
+    writer: Writer<DiskFile>,
+    path: PathBuf,
+    ended: bool,
+}
+
+impl Container {
+    /// Starts a file at `path`; `replace` says whether one that is there gives way. Up to `patience_bytes` wait in
+    /// memory while the disk refuses them.
+    pub(crate) fn create(path: &Path, replace: bool, patience_bytes: usize) -> Result<Self, RecorderError> {
+        let mut options = File::options();
+        options.write(true).truncate(replace);
+        let opened = if replace { options.create(true).open(path) } else { options.create_new(true).open(path) };
+        let file = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => RecorderError::Exists { path: path.to_owned() },
+            _ => RecorderError::io("create", path)(error),
+        })?;
+        let writer = Writer::new(DiskFile::new(file, patience_bytes)).map_err(RecorderError::io("write", path))?;
+        Ok(Self { writer, path: path.to_owned(), ended: false })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> u16 {
+        self.writer.channel(spec)
+    }
+
+    pub(crate) fn message(&mut self, header: &MessageHeader, data: &[u8]) -> Result<(), RecorderError> {
+        if data.len() > MAX_MESSAGE_BYTES {
+            let what = format!("message of channel {} at {} ns", header.channel_id, header.log_time);
+            return Err(too_large(what, data.len()));
+        }
+        self.writer.message(header, data).map_err(RecorderError::io("write", &self.path))
+    }
+
+    pub(crate) fn metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> Result<(), RecorderError> {
+        self.writer.metadata(name, entries).map_err(RecorderError::io("write", &self.path))
+    }
+
+    pub(crate) fn attachment(&mut self, log_ns: u64, attachment: &Attachment) -> Result<(), RecorderError> {
+        if attachment.data.len() > MAX_MESSAGE_BYTES {
+            return Err(too_large(format!("attachment {:?}", attachment.name), attachment.data.len()));
+        }
+        self.writer.attachment(log_ns, attachment).map_err(RecorderError::io("write", &self.path))
+    }
+
+    /// Flushes when the open chunk holds a message older than [`CHUNK_NS`].
+    pub(crate) fn flush_if_old(&mut self, now_ns: u64) -> Result<(), RecorderError> {
+        if self.writer.chunk.span().is_some_and(|(oldest, _)| now_ns.saturating_sub(oldest) >= CHUNK_NS) {
+            self.writer.flush().map_err(RecorderError::io("write", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Flushes and waits until the data are on the disk: they survive a power cut. Does nothing while the disk refuses.
+    pub(crate) fn sync(&mut self) -> Result<(), RecorderError> {
+        self.writer.flush().map_err(RecorderError::io("write", &self.path))?;
+        if self.writer.sink.retry() {
+            self.writer.sink.sync_data().map_err(RecorderError::io("sync", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Offers the disk again what it refused. Answers whether nothing waits any more.
+    ///
+    /// # Errors
+    /// [`RecorderError::Io`] when the file is not where it was: the disk was changed, or somebody removed it.
+    pub(crate) fn retry(&mut self) -> Result<bool, RecorderError> {
+        if !self.writer.sink.is_at(&self.path) {
+            return Err(RecorderError::io("find", &self.path)(io::ErrorKind::NotFound.into()));
+        }
+        Ok(self.writer.sink.retry())
+    }
+
+    pub(crate) fn disk(&self) -> &DiskFile {
+        self.writer.sink()
+    }
+
+    /// Writes the summary, once.
+    pub(crate) fn end(&mut self) -> Result<(), RecorderError> {
+        if !self.ended {
+            self.writer.end().map_err(RecorderError::io("write", &self.path))?;
+            self.ended = true;
+        }
+        Ok(())
+    }
+
+    /// Waits for the disk and gives the ended file its final name; `None` while the disk refuses what belongs into it.
+    pub(crate) fn settle(&mut self, target: &Path) -> Result<Option<Finished>, RecorderError> {
+        self.end()?;
+        let disk = &mut self.writer.sink;
+        if !disk.retry() {
+            return Ok(None);
+        }
+        disk.sync_all().map_err(RecorderError::io("sync", &self.path))?;
+        fs::rename(&self.path, target).map_err(RecorderError::io("rename to its final name", &self.path))?;
+        sync_folder(target)?;
+        let (bytes, sha256) = disk.sum();
+        Ok(Some(Finished { bytes, sha256 }))
+    }
+
+    /// As [`Self::settle`], for a disk that is not waited for.
+    pub(crate) fn finish(mut self, target: &Path) -> Result<Finished, RecorderError> {
+        let path = self.path.clone();
+        let refused = || RecorderError::io("write", &path)(io::ErrorKind::StorageFull.into());
+        self.settle(target)?.ok_or_else(refused)
+    }
+}
+
+fn too_large(what: String, bytes: usize) -> RecorderError {
+    RecorderError::TooLarge { what, bytes: bytes as u64, limit: MAX_MESSAGE_BYTES as u64 }
+}
+
+/// Makes a rename or removal in the folder of `path` last.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), RecorderError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(RecorderError::io("sync folder", folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The bridge's side of the recorder: triggers, calibrations, a candidate policy in the shadow, and what the recorder
+//! has to tell.
+
+use crate::core::{Sensors, Tick, VehicleCore};
+use crate::keeper::{Keeper, calibration, mounting};
+use crate::scribe::Scribe;
+use crossbeam_channel::Sender;
+use policy::{Observation, Policy};
+use protocol::api::Episode;
+use protocol::foxglove::log::Level;
+use protocol::v1::LinkStats;
+use recorder::{Attachment, Disk, RecorderEvent, RecorderThread, topics};
+use sim::camera::CameraSpec;
+
+/// Beginning of the fault codes of a recorder in trouble.
+const FAULT: &str = "recorder_disk_";
+
+/// What the control thread keeps for the recorder.
+pub(super) struct Keeping {
+    keeper: Keeper,
+    cameras: Vec<(&'static str, CameraSpec)>,
+    /// A policy on trial: it proposes and nobody listens.
+    candidate: Option<Policy>,
+    candidate_action: Option<Vec<f64>>,
+    last_surroundings_us: Option<u64>,
+    disk: Disk,
+}
+
+impl Keeping {
+    pub(super) fn new(keeper: Keeper, cameras: Vec<(&'static str, CameraSpec)>, candidate: Option<Policy>) -> Self {
+        let disk = Disk::Well;
+        Self { keeper, cameras, candidate, candidate_action: None, last_surroundings_us: None, disk }
+    }
+
+    pub(super) fn attachments(&self) -> Vec<Attachment> {
+        self.keeper.attachments()
+    }
+
+    /// Hands on what fired at this tick; once a second (`slowly`) also how the cameras see.
+    pub(super) fn tick(
+        &mut self,
+        now_us: u64,
+        (sensors, tick): (&Sensors, &Tick),
+        link: &LinkStats,
+        core: &VehicleCore,
+        recorder: &RecorderThread,
+        scribe: &mut Scribe,
+    ) {
+        self.consult_candidate(sensors);
+        let wall_ns = scribe.wall_ns(now_us);
+        let policy = &core.policy().manifest().version;
+        let kept = self.keeper.look(wall_ns, sensors, tick, link, self.candidate_action.as_deref(), policy);
+        for keep in kept {
+            recorder.handle().trigger(wall_ns, keep.fired, keep.info, self.keeper.attachments());
+        }
+    }
+
+    fn consult_candidate(&mut self, sensors: &Sensors) {
+        let (Some(candidate), Some(surroundings)) = (&mut self.candidate, &sensors.surroundings) else { return };
+        if self.last_surroundings_us == Some(surroundings.monotonic_us) {
+            return;
+        }
+        self.last_surroundings_us = Some(surroundings.monotonic_us);
+        let observation = Observation { state: &sensors.state, surroundings };
+        let proposal = candidate.propose(&observation).ok();
+        self.candidate_action = proposal.map(|proposal| proposal.action().to_vec());
+    }
+
+    /// How the cameras see and where they sit; every episode has them within its first second.
+    pub(super) fn describe_cameras(&self, now_us: u64, recorder: &RecorderThread, scribe: &mut Scribe) {
+        let at_ns = scribe.wall_ns(now_us);
+        for ((name, spec), topic) in self.cameras.iter().zip(topics::CALIBRATIONS) {
+            recorder.handle().push(scribe.message(topic, now_us, now_us, &calibration(name, spec, at_ns)));
+        }
+        recorder.handle().push(scribe.message(&topics::TF, now_us, now_us, &mounting(&self.cameras, at_ns)));
+    }
+
+    /// Takes what the recorder has to tell; finished episodes go to `episodes`. Answers the fault code of a disk in
+    /// trouble.
+    pub(super) fn listen(
+        &mut self,
+        now_us: u64,
+        recorder: &RecorderThread,
+        episodes: &Sender<Episode>,
+        scribe: &mut Scribe,
+    ) -> Option<String> {
+        for event in recorder.events().try_iter() {
+            match event {
+                RecorderEvent::Finished(episode) => {
+                    tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
+                    let _ = episodes.send(episode);
+                }
+                RecorderEvent::Logged(part) => tracing::debug!(file = %part.file, "part of the drive log finished"),
+                RecorderEvent::Removed(path) => tracing::warn!(path = %path.display(), "removed to make room"),
+                RecorderEvent::Failed { episode, error } => {
+                    tracing::error!(%episode, %error, "an episode's file failed")
+                }
+            }
+        }
+        let status = recorder.handle().status();
+        if status.disk != self.disk {
+            self.disk = status.disk;
+            let level = if status.disk == Disk::Well { Level::Info } else { Level::Error };
+            let text = format!("the recorder's disk is {}: {}", status.disk.label(), status.detail);
+            tracing::warn!(waiting_bytes = status.waiting_bytes, lost = status.lost, "{text}");
+            recorder.handle().push(scribe.log(now_us, level, text));
+        }
+        (status.disk != Disk::Well).then(|| format!("{FAULT}{}", status.disk.label().replace('-', "_")))
+    }
+}
