@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod core;
 pub mod fault_trials;
+pub mod latency_study;
 pub mod ledger;
 pub mod live;
 pub mod scribe;

@@ -2,7 +2,7 @@
 //! fast as the processor allows and gives the same bytes for the same plan.
 
 mod film;
-mod link_model;
+pub(crate) mod link_model;
 
 use crate::core::{CoreConfig, CoreError, FromSeat, SeatBody, Tick, VehicleCore};
 use crate::ledger::{Account, Entry, Ledger, Metres};

@@ -7,6 +7,8 @@
 mod control;
 mod judge;
 mod planner;
+mod predict;
+mod trajectory;
 mod view;
 
 use judge::{Judge, Verdict};
@@ -19,7 +21,9 @@ use std::collections::VecDeque;
 
 pub use control::drive;
 pub use planner::{Plan, Planner};
-pub use view::View;
+pub use predict::Predictor;
+pub use trajectory::trajectory;
+pub use view::{Believed, View};
 
 /// Settings of a scripted operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -255,6 +259,7 @@ impl ScriptedOperator {
             deadman: true,
             action: drive(view, &plan, &self.embodiment),
             shown_frame_us: self.shown_us,
+            trajectory: None,
         });
         while self.inputs.len() > REPEATS {
             self.inputs.pop_front();

@@ -180,7 +180,7 @@ fn keep_distance(view: &View, gap: f64, lead_speed: f64, standstill: f64) -> f64
 }
 
 /// Where the car will be beside the lane's centre at `s` ahead, on its way to `offset`.
-fn path_at(view: &View, offset: f64, s: f64) -> f64 {
+pub(super) fn path_at(view: &View, offset: f64, s: f64) -> f64 {
     let reach = (1.8 * view.speed).clamp(9.0, 40.0);
     let t = (s / reach).clamp(0.0, 1.0);
     view.d + (offset - view.d) * t * t * (3.0 - 2.0 * t)
@@ -251,4 +251,4 @@ pub fn is_calm(view: &View, planner: &Planner) -> bool {
 
 #[cfg(test)]
 #[path = "planner_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -14,7 +14,9 @@ pub mod geofence;
 pub mod governor;
 pub mod handover;
 pub mod health;
+pub mod pursuit;
 mod tick;
+pub mod trajectory;
 mod vehicle;
 
 pub use vehicle::{CoreError, VehicleCore};

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::authority::{COMMAND_TIMEOUT_US, Situation};
 use super::fallback::{OPERATOR_FADE, POLICY_FADE};
 use super::gate::actuation::{self, Command, Scene};
-use super::gate::admission::Holder;
+use super::gate::admission::{Holder, Input, Wish};
 use super::gate::{Untrusted, Validated};
 use super::health::Echo;
 use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Tick, VehicleCore};
@@ -168,10 +168,12 @@ impl VehicleCore {
     }
 
     /// What whoever drives wants; the stopping trajectory when nobody does.
-    fn choose(&self, now_us: u64, stop: Action) -> Command {
+    fn choose(&self, now_us: u64, sensors: &Sensors, stop: Action) -> Command {
         let author = self.authority.author();
         let (mut action, fade, at_us) = match (author, &self.operator, &self.proposal) {
-            (Author::Operator, Some(input), _) => (input.get().action, OPERATOR_FADE, input.get().received_us),
+            (Author::Operator, Some(input), _) => {
+                (self.wish(now_us, sensors, input.get()), OPERATOR_FADE, input.get().received_us)
+            }
             (Author::Policy, _, Some((action, at_us))) => (*action, POLICY_FADE, *at_us),
             _ => return Command { action: stop, author: Author::Fallback },
         };
@@ -180,15 +182,31 @@ impl VehicleCore {
         Command { action, author }
     }
 
-    fn stop(&self, sensors: &Sensors) -> Action {
+    fn wish(&self, now_us: u64, sensors: &Sensors, input: &Input) -> Action {
+        match &input.wish {
+            Wish::Action(action) => *action,
+            Wish::Trajectory(trajectory) => {
+                let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
+                let wish = trajectory.follow(now_us, pose, speed, self.embodiment.stop_decel_mps2);
+                self.action(wish.acceleration_mps2, wish.steering_rad)
+            }
+        }
+    }
+
+    /// The channels that the core knows, the others as they are.
+    fn action(&self, acceleration_mps2: f64, steering_rad: Option<f64>) -> Action {
         let mut action = *self.motion.action();
-        let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
-        let trajectory = self.stopping.trajectory(pose, speed, self.embodiment.stop_decel_mps2);
-        action.as_mut_slice()[self.accelerate] = trajectory.acceleration_mps2;
-        if let (Some(steer), Some(angle)) = (self.steer, trajectory.steering_rad.filter(|a| a.is_finite())) {
+        action.as_mut_slice()[self.accelerate] = acceleration_mps2;
+        if let (Some(steer), Some(angle)) = (self.steer, steering_rad.filter(|a| a.is_finite())) {
             action.as_mut_slice()[steer] = angle;
         }
         action
+    }
+
+    fn stop(&self, sensors: &Sensors) -> Action {
+        let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
+        let trajectory = self.stopping.trajectory(pose, speed, self.embodiment.stop_decel_mps2);
+        self.action(trajectory.acceleration_mps2, trajectory.steering_rad)
     }
 
     fn actuate(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) -> (Validated<Command>, Reason) {
@@ -201,7 +219,7 @@ impl VehicleCore {
             }
         }
         let stop = self.stop(sensors);
-        let command = self.choose(now_us, stop);
+        let command = self.choose(now_us, sensors, stop);
         let share = self.handover.share(command.author, &command.action, self.motion.action(), &self.embodiment, dt_s);
         let scene = Scene {
             embodiment: &self.embodiment,
@@ -248,6 +266,11 @@ impl VehicleCore {
 fn copy_input(input: &OperatorInput, copy: &mut OperatorInput) {
     let mut action = std::mem::take(&mut copy.action);
     action.clone_from(&input.action);
+    let mut trajectory = copy.trajectory.take();
+    match (&mut trajectory, &input.trajectory) {
+        (Some(own), Some(new)) => own.points.clone_from(&new.points),
+        (own, new) => own.clone_from(new),
+    }
     *copy = OperatorInput {
         sequence: input.sequence,
         epoch: input.epoch,
@@ -255,5 +278,6 @@ fn copy_input(input: &OperatorInput, copy: &mut OperatorInput) {
         deadman: input.deadman,
         shown_frame_us: input.shown_frame_us,
         action,
+        trajectory,
     };
 }
