@@ -19,10 +19,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seed: 1,
         route_m: 1_500.0,
     };
+    if let Some(only) = std::env::args().nth(4) {
+        // One seed, traced.
+        for trip in study.trips().iter().filter(|t| format!("{}/{}", t.road.name(), t.seed) == only) {
+            vehicle_bridge::latency_study::trace(trip)?;
+        }
+        return Ok(());
+    }
     let trials = study.drive(&AtomicBool::new(false), |_| ())?;
     for trial in &trials {
         if trial.ending != vehicle_bridge::latency_study::Ending::Completed {
-            println!("{trial:?}");
+            println!(
+                "{} {} {} {} {:?} {:.0} m {:.0} s {:?}",
+                trial.mode.label(), trial.one_way_ms, trial.road, trial.seed, trial.ending, trial.distance_m, trial.time_s, trial.met
+            );
         }
     }
     for row in summarise(&trials) {

@@ -63,6 +63,8 @@ pub struct TripPlan {
     pub max_time_s: f64,
     /// What becomes of takeovers.
     pub recording: Recording,
+    /// Whether the operator lets the policy drive in `Assist` and answers its questions.
+    pub assists: bool,
     /// Virtual time of the trip's start after [`VIRTUAL_EPOCH_NS`].
     pub starts_at_s: u64,
 }
@@ -148,7 +150,8 @@ impl<'a> Drive<'a> {
             source: Source::Virtual,
             seed: Some(plan.world.seed),
         };
-        let operator = OperatorConfig { seat_id: format!("scripted-{}", plan.vehicle), ..OperatorConfig::default() };
+        let seat_id = format!("scripted-{}", plan.vehicle);
+        let operator = OperatorConfig { seat_id, assists: plan.assists, ..OperatorConfig::default() };
         let mut operator = ScriptedOperator::new(operator, car.clone());
         operator.set_one_way_us(plan.link.one_way_us());
         Ok(Self {

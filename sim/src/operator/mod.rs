@@ -4,6 +4,7 @@
 //! It watches while the policy drives, takes over when the car asks, does not get on or is about to do harm, drives on
 //! by its own eyes ([`drive`]), and hands back when the road is calm. Sans-IO: the shell passes messages and the time.
 
+mod assist;
 mod control;
 mod judge;
 mod planner;
@@ -14,7 +15,7 @@ mod view;
 use judge::{Judge, Verdict};
 use protocol::Embodiment;
 use protocol::v1::{
-    Author, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest, StateDatagram,
+    Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest, StateDatagram,
     Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request, vehicle_event,
 };
 use std::collections::VecDeque;
@@ -39,6 +40,8 @@ pub struct OperatorConfig {
     pub engages: bool,
     /// Least time at the wheel after a takeover, microseconds.
     pub min_drive_us: u64,
+    /// Whether it lets the policy drive in `Assist` and answers its questions, rather than take over for them.
+    pub assists: bool,
 }
 
 impl Default for OperatorConfig {
@@ -49,6 +52,7 @@ impl Default for OperatorConfig {
             input_period_us: 20_000,
             engages: true,
             min_drive_us: 5_000_000,
+            assists: false,
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct ScriptedOperator {
     driving_since_us: Option<u64>,
     calm_since_us: Option<u64>,
     reason: Option<(u64, Verdict)>,
+    /// The question that it sees and since when.
+    question: Option<(u64, u64)>,
 }
 
 impl ScriptedOperator {
@@ -114,6 +120,7 @@ impl ScriptedOperator {
             driving_since_us: None,
             calm_since_us: None,
             reason: None,
+            question: None,
         }
     }
 
@@ -205,8 +212,13 @@ impl ScriptedOperator {
         self.driving_since_us = None;
         let Some(view) = view else { return };
         let plan = self.planner.plan(view);
-        let asked = datagram.authority.as_ref().is_some_and(|a| a.help.is_some());
-        let verdict = if asked { Some(Verdict::Asked) } else { self.judge.consider(now_us, view, &plan) };
+        let verdict = match &datagram.authority {
+            Some(authority) if self.config.assists && self.assist(now_us, authority, &plan, out) => {
+                self.judge.consider(now_us, view, &plan).filter(|verdict| *verdict == Verdict::Collision)
+            }
+            Some(authority) if authority.help.is_some() => Some(Verdict::Asked),
+            _ => self.judge.consider(now_us, view, &plan),
+        };
         self.reason = match (self.reason, verdict) {
             (_, None) => None,
             (None, Some(v)) => Some((now_us, v)),
@@ -217,6 +229,24 @@ impl ScriptedOperator {
         {
             self.ask(now_us, take_over(verdict.cause(), verdict.note()), out);
         }
+    }
+
+    /// Switches the questions on, answers the open one after the time that a reaction takes, and says whether the vehicle
+    /// waits for an answer or drives one: it is then only kept from collisions.
+    fn assist(&mut self, now_us: u64, authority: &AuthorityState, plan: &Plan, out: &mut Outbox) -> bool {
+        if authority.mode() == Mode::Monitor && authority.author() == Author::Policy {
+            self.ask(now_us, Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }), out);
+        }
+        let Some(question) = &authority.question else {
+            self.question = None;
+            return authority.chosen_path.is_some();
+        };
+        let since = self.question.filter(|(id, _)| *id == question.id).map_or(now_us, |(_, since)| since);
+        self.question = Some((question.id, since));
+        if now_us - since >= self.config.reaction_us {
+            self.ask(now_us, Request::PathAnswer(assist::answer(question, Some(plan))), out);
+        }
+        true
     }
 
     fn at_the_wheel(&mut self, now_us: u64, view: Option<&View>, out: &mut Outbox) {
@@ -230,7 +260,8 @@ impl ScriptedOperator {
         }
         let calm_since = *self.calm_since_us.get_or_insert(now_us);
         if now_us - since >= self.config.min_drive_us && now_us - calm_since >= 1_000_000 {
-            self.ask(now_us, Request::HandBack(HandBackRequest { mode: Mode::Monitor.into() }), out);
+            let mode = if self.config.assists { Mode::Assist } else { Mode::Monitor };
+            self.ask(now_us, Request::HandBack(HandBackRequest { mode: mode.into() }), out);
         }
     }
 

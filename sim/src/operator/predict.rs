@@ -6,16 +6,15 @@
 //! seen at `n` plus the round trip. No clock but the seat's own is needed. (The predictive display of Hosseini and
 //! Lienkamp 2016, with the single-track model without slip.)
 
+use super::control::WHEELBASE_M;
 use super::view::Believed;
 use protocol::v1::Pose2;
 use std::collections::VecDeque;
 
-/// Wheelbase that the operator has learnt from driving, metres.
-const WHEELBASE_M: f64 = 2.7;
 /// Step of the integration, microseconds.
 const STEP_US: u64 = 10_000;
 /// Lags of the steering, and of engine and brakes, seconds; the greatest rate of the wheels, rad/s.
-const STEERING_LAG_S: f64 = 0.1;
+pub(super) const STEERING_LAG_S: f64 = 0.1;
 const DRIVE_LAG_S: f64 = 0.22;
 const STEERING_RATE_RADPS: f64 = 0.7;
 /// Longer than this nothing is predicted, microseconds.

@@ -221,7 +221,7 @@ fn move_object(motion: &Motion, route: &[Point], s0: f64, elapsed_s: f64, o: &pr
 }
 
 /// Route coordinates of a place: arc length and offset to the left. The first and last segments are prolonged.
-fn project(route: &[Point], x: f64, y: f64) -> (f64, f64) {
+pub(super) fn project(route: &[Point], x: f64, y: f64) -> (f64, f64) {
     let mut best = (f64::INFINITY, 0.0, 0.0);
     let last = route.len() - 2;
     for (index, pair) in route.windows(2).enumerate() {

@@ -6,6 +6,7 @@
 //! stop; [`health`] notices what fails. Once its buffers have grown, a tick allocates nothing.
 
 pub mod action;
+pub mod assist;
 pub mod authority;
 pub mod braking;
 pub mod fallback;

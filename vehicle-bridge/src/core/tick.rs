@@ -1,6 +1,7 @@
 //! One control tick.
 
 use super::action::Action;
+use super::assist::{self, Look, News};
 use super::authority::{COMMAND_TIMEOUT_US, Situation};
 use super::fallback::{OPERATOR_FADE, POLICY_FADE};
 use super::gate::actuation::{self, Command, Scene};
@@ -10,7 +11,7 @@ use super::health::Echo;
 use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Tick, VehicleCore};
 use policy::Observation;
 use protocol::v1::seat_request::Request;
-use protocol::v1::{Author, OperatorInput, Reason, SeatRequest, Surroundings, VehicleState};
+use protocol::v1::{Author, OperatorInput, PathAnswer, Reason, SeatRequest, SeatResponse, Surroundings, VehicleState};
 
 impl VehicleCore {
     /// One control tick at `now_us`. `inbox` is emptied; `out` is cleared and filled.
@@ -59,6 +60,30 @@ impl VehicleCore {
         if !self.policy_suspended {
             self.think(now_us, &sensors.state, surroundings, out);
         }
+        self.assist(now_us, sensors, surroundings);
+    }
+
+    /// In `Assist`, what stands in the way is asked about.
+    fn assist(&mut self, now_us: u64, sensors: &Sensors, surroundings: &Surroundings) {
+        let pose = sensors.state.world_from_vehicle.as_ref().filter(|_| self.authority.is_assisted());
+        let Some(pose) = pose else { return };
+        let (speed_mps, geofence) = (self.speed(&sensors.state), self.config.geofence.as_ref());
+        match self.assistant.look(&Look { now_us, pose, speed_mps, surroundings, geofence }) {
+            News::None => {}
+            News::Asked => self.authority.ask_for_help(Reason::PathBlocked, 1, "the lane is blocked: which way?"),
+            News::NoWay => {
+                self.authority.ask_for_help(Reason::PathBlocked, 2, "the lane is blocked and no way round it fits");
+            }
+            News::Settled => self.authority.withdraw_help_for(Reason::PathBlocked),
+        }
+    }
+
+    fn hear_answer(&mut self, now_us: u64, seat: &str, answer: &PathAnswer, sensors: &Sensors) -> Result<(), Reason> {
+        self.authority.may_answer(seat)?;
+        let pose = sensors.state.world_from_vehicle.as_ref().ok_or(Reason::SensorsLost)?;
+        self.assistant.answer(now_us, pose, answer, self.config.geofence.as_ref())?;
+        self.authority.withdraw_help_for(Reason::PathBlocked);
+        Ok(())
     }
 
     /// Whatever has failed ends all driving: sensors, actuators, the policy while it drives; the button on the vehicle.
@@ -134,6 +159,13 @@ impl VehicleCore {
     }
 
     fn hear_request(&mut self, now_us: u64, seat: &str, request: &SeatRequest, sensors: &Sensors, out: &mut Tick) {
+        if let Some(Request::PathAnswer(answer)) = &request.request {
+            let verdict = self.hear_answer(now_us, seat, answer, sensors);
+            let (accepted, reason) = (verdict.is_ok(), verdict.err().unwrap_or(Reason::Ok).into());
+            let authority = Some(self.authority.state(now_us));
+            out.responses.push((seat.to_owned(), SeatResponse { id: request.id, accepted, reason, authority }));
+            return;
+        }
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
         let situation = Situation {
@@ -174,7 +206,7 @@ impl VehicleCore {
             (Author::Operator, Some(input), _) => {
                 (self.wish(now_us, sensors, input.get()), OPERATOR_FADE, input.get().received_us)
             }
-            (Author::Policy, _, Some((action, at_us))) => (*action, POLICY_FADE, *at_us),
+            (Author::Policy, _, Some((action, at_us))) => (self.assisted(sensors, *action), POLICY_FADE, *at_us),
             _ => return Command { action: stop, author: Author::Fallback },
         };
         let acceleration = &mut action.as_mut_slice()[self.accelerate];
@@ -191,6 +223,20 @@ impl VehicleCore {
                 self.action(wish.acceleration_mps2, wish.steering_rad)
             }
         }
+    }
+
+    /// What the policy wants, or the path that it was told instead.
+    fn assisted(&self, sensors: &Sensors, mut proposed: Action) -> Action {
+        let speed = self.speed(&sensors.state);
+        match self.assistant.wish(sensors.state.world_from_vehicle.as_ref(), speed) {
+            assist::Wish::Free => {}
+            assist::Wish::AtMost(limit) => {
+                let acceleration = &mut proposed.as_mut_slice()[self.accelerate];
+                *acceleration = acceleration.min(assist::hold_back(speed, limit));
+            }
+            assist::Wish::Path(acceleration, steering) => return self.action(acceleration, steering),
+        }
+        proposed
     }
 
     /// The channels that the core knows, the others as they are.
@@ -211,6 +257,9 @@ impl VehicleCore {
 
     fn actuate(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) -> (Validated<Command>, Reason) {
         let dt_s = 1.0 / self.config.rate_hz;
+        if !self.authority.is_assisted() {
+            self.assistant.rest();
+        }
         match (self.authority.author(), &self.operator) {
             (Author::Operator, Some(input)) => self.governor.observe(now_us, dt_s, input.get().shown_us),
             _ => {
@@ -259,6 +308,7 @@ impl VehicleCore {
         command.gate = gate.into();
         self.authority.show(now_us, &mut out.authority);
         out.authority.speed_limit = self.governor.limit(now_us);
+        self.assistant.show(&mut out.authority);
     }
 }
 

@@ -2,16 +2,20 @@
 
 use super::seat::{Outbox, SEAT, Seat};
 use super::{Mode, StudyError, Trip};
+use crate::core::fallback::STANDSTILL_MPS;
+use crate::core::pursuit::seen_from;
 use crate::core::{CoreConfig, FromSeat, SeatBody, Tick, VehicleCore};
 use crate::sim_robot::SimRobot;
 use crate::virtual_drive::link_model::Pipe;
 use crate::virtual_drive::{LinkModel, TICK_US};
 use policy::Policy;
-use protocol::v1::{Reason, StateDatagram};
+use protocol::v1::{ControlCommand, ObjectKind, Pose2, Reason, StateDatagram};
 use protocol::{Embodiment, PolicyVersion};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use sim::difficulty::Difficulty;
-use sim::world::{World, WorldConfig};
+use sim::world::{Footprint, World, WorldConfig};
 use std::sync::Arc;
 
 /// The seat's clock is ahead of the vehicle's by this.
@@ -29,6 +33,9 @@ const TRAFFIC_PER_KM: f64 = 8.0;
 const SPACING_M: f64 = 450.0;
 const CRUISE_MPS: f64 = 16.0;
 
+/// The car pulls to a side as if its wheels pointed up to this far away, rad: no model of the operator's knows.
+const PULL_RAD: f64 = 0.008;
+
 /// How a trip ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +48,23 @@ pub enum Ending {
     OffRoad,
     /// It did not get on.
     TimeUp,
+}
+
+/// What was met in a collision, from the car's rear axle.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Met {
+    /// What.
+    pub kind: &'static str,
+    /// Place of its middle ahead and to the left, metres.
+    pub ahead_m: f64,
+    /// See `ahead_m`.
+    pub left_m: f64,
+    /// How fast it went.
+    pub speed_mps: f64,
+    /// How fast the car went a moment before.
+    pub own_mps: f64,
+    /// Whether the car stood or was hit from behind.
+    pub by_other: bool,
 }
 
 /// What came of a trip.
@@ -56,6 +80,8 @@ pub struct Trial {
     pub seed: u64,
     /// How it ended.
     pub ending: Ending,
+    /// What was met, in a collision.
+    pub met: Option<Met>,
     /// How far the car got, metres.
     pub distance_m: f64,
     /// How long it took, seconds.
@@ -75,6 +101,9 @@ pub struct Trial {
 
 struct Course {
     robot: SimRobot,
+    /// What the car is told, as it carries it out.
+    pulled: ControlCommand,
+    pull_rad: f64,
     core: VehicleCore,
     seat: Seat,
     one_way_us: u64,
@@ -88,6 +117,8 @@ struct Course {
     error: (f64, f64, u64),
     manoeuvres: u32,
     braked: u64,
+    /// Speed at the last tick: a collision ends at once.
+    speed_mps: f64,
 }
 
 /// Drives one trip.
@@ -98,6 +129,25 @@ pub fn run(trip: &Trip) -> Result<Trial, StudyError> {
     let mut course = Course::new(trip)?;
     let ending = course.drive();
     Ok(course.trial(trip, ending))
+}
+
+/// TEMPORARY
+pub fn trace(trip: &Trip) -> Result<(), StudyError> {
+    let mut c = Course::new(trip)?;
+    loop {
+        c.step();
+        let st = c.robot.status();
+        let w = c.robot.world();
+        let ego = *w.ego();
+        let s = w.progress_m();
+        let d = w.route().project(ego.x_m, ego.y_m, s).1;
+        if c.ticks % 10 == 0 || st.collided_with.is_some() {
+            let pose = Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad };
+            let near: Vec<String> = w.actors().iter().filter_map(|a| { let (x, y) = seen_from(&pose, (a.x_m, a.y_m)); (x.hypot(y) < 28.0).then(|| format!("{:?}({x:.1},{y:.1} v{:.1})", a.kind, a.speed_mps)) }).collect();
+            println!("t{:.1} s{s:.1} d{d:.2} v{:.1} a{:.1} st{:.2} gate {:?} lim {:?} plan {:?} {}", c.now_us as f64*1e-6, ego.speed_mps, ego.acceleration_mps2, ego.steering_rad, c.tick.command.gate(), c.tick.authority.speed_limit.map(|l| l.limit_mps), c.seat.plan, near.join(" "));
+        }
+        if st.collided_with.is_some() || st.off_road || st.route_done || c.now_us > 400_000_000 { println!("{st:?}"); return Ok(()); }
+    }
 }
 
 impl Course {
@@ -123,6 +173,8 @@ impl Course {
         core.suspend_policy(true);
         Ok(Self {
             robot: SimRobot::new(world),
+            pulled: ControlCommand::default(),
+            pull_rad: ChaCha8Rng::seed_from_u64(trip.seed).random_range(-PULL_RAD..PULL_RAD),
             core,
             seat: Seat::new(trip.mode, car, 2 * one_way_us + TICK_US),
             one_way_us: (trip.one_way_ms * 1e3) as u64,
@@ -135,6 +187,7 @@ impl Course {
             error: (0.0, 0.0, 0),
             manoeuvres: 0,
             braked: 0,
+            speed_mps: 0.0,
         })
     }
 
@@ -157,7 +210,12 @@ impl Course {
     }
 
     fn step(&mut self) {
-        self.robot.act(TICK_US as f64 * 1e-6, &self.tick.command);
+        self.speed_mps = self.robot.world().ego().speed_mps;
+        self.pulled.clone_from(&self.tick.command);
+        if let Some(steering) = self.pulled.action.get_mut(1) {
+            *steering += self.pull_rad;
+        }
+        self.robot.act(TICK_US as f64 * 1e-6, &self.pulled);
         self.now_us += TICK_US;
         self.ticks += 1;
         let now_us = self.now_us;
@@ -201,6 +259,25 @@ impl Course {
         }
     }
 
+    fn met(&self) -> Option<Met> {
+        let world = self.robot.world();
+        let ego = world.ego();
+        let pose = Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad };
+        let body = ego.footprint();
+        let actor = world.actors().iter().find(|actor| body.overlaps(&Footprint::of(actor)))?;
+        let (ahead_m, left_m) = seen_from(&pose, (actor.x_m, actor.y_m));
+        let by_other = self.speed_mps < STANDSTILL_MPS || ahead_m < 0.0;
+        let kind = match actor.kind {
+            ObjectKind::Car => "car",
+            ObjectKind::Truck => "truck",
+            ObjectKind::Pedestrian => "pedestrian",
+            ObjectKind::Cyclist => "cyclist",
+            ObjectKind::Cone => "cone",
+            ObjectKind::Unknown => "unknown",
+        };
+        Some(Met { kind, ahead_m, left_m, speed_mps: actor.speed_mps, own_mps: self.speed_mps, by_other })
+    }
+
     fn trial(&self, trip: &Trip, ending: Ending) -> Trial {
         let (squares, lane_max_m, lane_ticks) = self.error;
         Trial {
@@ -209,6 +286,7 @@ impl Course {
             one_way_ms: trip.one_way_ms,
             seed: trip.seed,
             ending,
+            met: (ending == Ending::Collision).then(|| self.met()).flatten(),
             distance_m: self.robot.world().ego().odometer_m,
             time_s: self.now_us as f64 * 1e-6,
             lane_rms_m: (squares / lane_ticks.max(1) as f64).sqrt(),

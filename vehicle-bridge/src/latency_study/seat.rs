@@ -23,6 +23,7 @@ pub(super) struct Seat {
     /// Channels of acceleration and steering.
     channels: (usize, usize),
     planner: Planner,
+    pub(super) plan: Option<sim::operator::Plan>,
     predictor: Predictor,
     scene: Option<(Surroundings, VehicleState)>,
     state: Option<(u64, StateDatagram)>,
@@ -47,7 +48,8 @@ impl Seat {
             way,
             channels: (index("acceleration_mps2"), index("steering_rad")),
             embodiment,
-            planner: Planner::default(),
+            plan: None,
+            planner: Planner::careful(),
             predictor: Predictor::new(round_trip_us),
             scene: None,
             state: None,
@@ -124,6 +126,7 @@ impl Seat {
         let elapsed_us = state.monotonic_us.saturating_sub(seen_from.monotonic_us) + ahead_us;
         let view = View::from(surroundings, seen_from.world_from_vehicle.as_ref()?, &believed, elapsed_us)?;
         let plan = self.planner.plan(&view);
+        self.plan = Some(plan);
         let action = drive(&view, &plan, &self.embodiment);
         let channel = |index: usize| action.get(index).copied().unwrap_or(0.0);
         self.predictor.note(now_us, channel(self.channels.0), channel(self.channels.1));

@@ -1,7 +1,7 @@
 //! Driving the path that somebody chose: slowly, and giving way.
 
 use super::Look;
-use super::road::{FRONT_M, HALF_WIDTH_M, ROOM_M, Thing};
+use super::road::{HALF_WIDTH_M, ROOM_M, Thing};
 use crate::core::pursuit;
 use protocol::v1::Pose2;
 
@@ -162,7 +162,3 @@ fn meets(thing: &Thing, place: (f64, f64), heading_rad: f64, seconds: f64) -> bo
     };
     thing.is_met(place, heading_rad, room, seconds)
 }
-
-/// Not farther than this does a look reach: the corridor's own length.
-#[cfg(test)]
-pub(super) const REACH_M: f64 = FRONT_M + SPEED_MPS * FORESIGHT_S;

@@ -10,6 +10,7 @@ mod drive;
 mod offer;
 pub mod road;
 
+use super::geofence::Geofence;
 use super::pursuit;
 use drive::Chosen;
 use policy::Corridor;
@@ -17,8 +18,6 @@ use protocol::v1::{
     AuthorityState, ChosenPath, PathAnswer, PathQuestion, Pose2, Reason, Surroundings, TrackedObject, Waypoint,
 };
 use road::Thing;
-
-use super::geofence::Geofence;
 
 /// A question is open for this long, microseconds.
 pub const OPEN_US: u64 = 30_000_000;
@@ -30,6 +29,8 @@ const SURE_US: u64 = 600_000;
 const NOTICE_M: f64 = 60.0;
 /// Comfortable deceleration towards a place to stop at, m/s^2.
 const COMFORT_MPS2: f64 = 1.5;
+/// Time in which a speed above the limit is brought down to it, seconds.
+const HOLD_S: f64 = 0.4;
 
 /// What the assistant asks of the actuators.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -212,6 +213,12 @@ impl Assistant {
             left_m: chosen.left_m(),
         });
     }
+}
+
+/// The acceleration, m/s^2, with which the policy is kept below a limit that falls towards a place to stop at.
+#[must_use]
+pub fn hold_back(speed_mps: f64, limit_mps: f64) -> f64 {
+    ((limit_mps - speed_mps) / HOLD_S).max(-2.0 * COMFORT_MPS2)
 }
 
 /// Lets a person's waypoints pass, or says why not.
