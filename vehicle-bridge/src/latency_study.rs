@@ -12,7 +12,7 @@ mod course;
 mod seat;
 mod summary;
 
-pub use course::{Ending, Met, Trial, run, trace};
+pub use course::{Ending, Met, Trial, run};
 pub use summary::{Row, Share, summarise};
 
 use crate::core::CoreError;

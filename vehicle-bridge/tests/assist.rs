@@ -205,6 +205,14 @@ fn the_scripted_operator_answers_and_takes_over_less() {
     for seed in 1..=6 {
         let (assisted, driven) = (trip(seed, true), trip(seed, false));
         assert_eq!(assisted.crash, None, "seed {seed}");
+        println!(
+            "{seed}: {:?} {:.0} s / {:?} {:?} {:.0} s",
+            assisted.trip.disengagements.iter().map(|d| &d.cause).collect::<Vec<_>>(),
+            assisted.time_s,
+            driven.trip.disengagements.iter().map(|d| &d.cause).collect::<Vec<_>>(),
+            driven.crash,
+            driven.time_s
+        );
         with += assisted.trip.disengagements.len();
         without += driven.trip.disengagements.len();
     }

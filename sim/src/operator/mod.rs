@@ -15,8 +15,9 @@ mod view;
 use judge::{Judge, Verdict};
 use protocol::Embodiment;
 use protocol::v1::{
-    Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest, StateDatagram,
-    Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request, vehicle_event,
+    Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest,
+    StateDatagram, Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request,
+    vehicle_event,
 };
 use std::collections::VecDeque;
 
@@ -214,7 +215,10 @@ impl ScriptedOperator {
         let plan = self.planner.plan(view);
         let verdict = match &datagram.authority {
             Some(authority) if self.config.assists && self.assist(now_us, authority, &plan, out) => {
-                self.judge.consider(now_us, view, &plan).filter(|verdict| *verdict == Verdict::Collision)
+                // What stands was looked at when the path was offered; who moves was not.
+                let moving = |o: &&view::Object| authority.chosen_path.is_none() || !o.is_static();
+                let view = View { objects: view.objects.iter().filter(moving).copied().collect(), ..view.clone() };
+                self.judge.consider(now_us, &view, &plan).filter(|verdict| *verdict == Verdict::Collision)
             }
             Some(authority) if authority.help.is_some() => Some(Verdict::Asked),
             _ => self.judge.consider(now_us, view, &plan),

@@ -58,7 +58,12 @@ impl Planner {
         let cruise_mps = cruise_speed(view);
         let mut acceleration = free_acceleration(view.speed, cruise_mps);
         acceleration = acceleration.min(slow_beside_obstacles(view, offset));
-        acceleration = acceleration.min(follow(view, offset, horizon, if self.careful { CAREFUL_STAND_OFF_M } else { STAND_OFF_M }));
+        acceleration = acceleration.min(follow(
+            view,
+            offset,
+            horizon,
+            if self.careful { CAREFUL_STAND_OFF_M } else { STAND_OFF_M },
+        ));
         acceleration = acceleration.min(yield_to_people(view, offset));
         Plan { offset_m: offset, acceleration_mps2: acceleration.clamp(-7.0, MAX_ACCEL_MPS2), cruise_mps, blocked_at_m }
     }

@@ -24,13 +24,7 @@ const WALK_MPS: f64 = 3.0;
 /// What `plan` means for a car that is at `believed` at `begins_us` of the vehicle's clock, seen in `view`: its place and
 /// speed over three seconds, at most `limit_mps` fast.
 #[must_use]
-pub fn trajectory(
-    view: &View,
-    believed: &Believed,
-    plan: &Plan,
-    begins_us: u64,
-    limit_mps: Option<f64>,
-) -> Trajectory {
+pub fn trajectory(view: &View, believed: &Believed, plan: &Plan, begins_us: u64, limit_mps: Option<f64>) -> Trajectory {
     let most = plan.cruise_mps.min(limit_mps.unwrap_or(f64::INFINITY)).max(believed.speed);
     let mut car = Place::here(view);
     let behind = Place { x: -BEHIND_M.max(0.5 * believed.speed), ..car };

@@ -8,7 +8,8 @@ fn car() -> Embodiment {
 
 /// Ten points a quarter of a second apart along the x axis, at 8 m/s.
 fn straight() -> v1::Trajectory {
-    let point = |i: u64| v1::TrajectoryPoint { at_us: NOW + i * 250_000, x_m: 2.0 * i as f64, y_m: 0.0, speed_mps: 8.0 };
+    let point =
+        |i: u64| v1::TrajectoryPoint { at_us: NOW + i * 250_000, x_m: 2.0 * i as f64, y_m: 0.0, speed_mps: 8.0 };
     v1::Trajectory { points: (0..10).map(point).collect() }
 }
 

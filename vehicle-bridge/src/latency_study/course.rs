@@ -131,25 +131,6 @@ pub fn run(trip: &Trip) -> Result<Trial, StudyError> {
     Ok(course.trial(trip, ending))
 }
 
-/// TEMPORARY
-pub fn trace(trip: &Trip) -> Result<(), StudyError> {
-    let mut c = Course::new(trip)?;
-    loop {
-        c.step();
-        let st = c.robot.status();
-        let w = c.robot.world();
-        let ego = *w.ego();
-        let s = w.progress_m();
-        let d = w.route().project(ego.x_m, ego.y_m, s).1;
-        if c.ticks % 10 == 0 || st.collided_with.is_some() {
-            let pose = Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad };
-            let near: Vec<String> = w.actors().iter().filter_map(|a| { let (x, y) = seen_from(&pose, (a.x_m, a.y_m)); (x.hypot(y) < 28.0).then(|| format!("{:?}({x:.1},{y:.1} v{:.1})", a.kind, a.speed_mps)) }).collect();
-            println!("t{:.1} s{s:.1} d{d:.2} v{:.1} a{:.1} st{:.2} gate {:?} lim {:?} plan {:?} {}", c.now_us as f64*1e-6, ego.speed_mps, ego.acceleration_mps2, ego.steering_rad, c.tick.command.gate(), c.tick.authority.speed_limit.map(|l| l.limit_mps), c.seat.plan, near.join(" "));
-        }
-        if st.collided_with.is_some() || st.off_road || st.route_done || c.now_us > 400_000_000 { println!("{st:?}"); return Ok(()); }
-    }
-}
-
 impl Course {
     fn new(trip: &Trip) -> Result<Self, StudyError> {
         let car = Embodiment::ackermann_car();

@@ -23,7 +23,6 @@ pub(super) struct Seat {
     /// Channels of acceleration and steering.
     channels: (usize, usize),
     planner: Planner,
-    pub(super) plan: Option<sim::operator::Plan>,
     predictor: Predictor,
     scene: Option<(Surroundings, VehicleState)>,
     state: Option<(u64, StateDatagram)>,
@@ -48,7 +47,6 @@ impl Seat {
             way,
             channels: (index("acceleration_mps2"), index("steering_rad")),
             embodiment,
-            plan: None,
             planner: Planner::careful(),
             predictor: Predictor::new(round_trip_us),
             scene: None,
@@ -119,14 +117,16 @@ impl Seat {
         let limit_mps = datagram.authority.as_ref()?.speed_limit.map(|limit| limit.limit_mps);
         let predicts = matches!(self.way, Way::Predictive | Way::Trajectory);
         let (believed, ahead_us) = if predicts {
-            (self.predictor.predict(&seen, received_us, now_us, limit_mps), self.predictor.ahead_us(received_us, now_us))
+            (
+                self.predictor.predict(&seen, received_us, now_us, limit_mps),
+                self.predictor.ahead_us(received_us, now_us),
+            )
         } else {
             (seen, 0)
         };
         let elapsed_us = state.monotonic_us.saturating_sub(seen_from.monotonic_us) + ahead_us;
         let view = View::from(surroundings, seen_from.world_from_vehicle.as_ref()?, &believed, elapsed_us)?;
         let plan = self.planner.plan(&view);
-        self.plan = Some(plan);
         let action = drive(&view, &plan, &self.embodiment);
         let channel = |index: usize| action.get(index).copied().unwrap_or(0.0);
         self.predictor.note(now_us, channel(self.channels.0), channel(self.channels.1));

@@ -1,7 +1,7 @@
 //! From trials to a table.
 
-use super::course::{Ending, Trial};
 use super::Mode;
+use super::course::{Ending, Trial};
 use serde::Serialize;
 
 /// A share with its interval.
@@ -107,8 +107,9 @@ fn row((mode, one_way_ms): (Mode, f64), trials: &[&Trial]) -> Row {
         collisions: count(Ending::Collision),
         off_road: count(Ending::OffRoad),
         time_up: count(Ending::TimeUp),
-        lane_rms_m: (sum(|t| t.lane_rms_m * t.lane_rms_m * t.lane_ticks as f64) / sum(|t| t.lane_ticks as f64).max(1.0))
-            .sqrt(),
+        lane_rms_m: (sum(|t| t.lane_rms_m * t.lane_rms_m * t.lane_ticks as f64)
+            / sum(|t| t.lane_ticks as f64).max(1.0))
+        .sqrt(),
         lane_max_median_m: greatest.get(greatest.len() / 2).copied().unwrap_or(0.0),
         lane_max_m: greatest.last().copied().unwrap_or(0.0),
         speed_mps: sum(|t| t.distance_m) / time_s,

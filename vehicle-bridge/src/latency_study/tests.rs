@@ -17,8 +17,7 @@ fn without_delay_every_way_to_drive_gets_to_the_end() {
 #[test]
 fn who_takes_an_old_picture_for_the_present_weaves_and_a_prediction_calms_it() {
     let error = |mode| run(&trip(mode, 300.0, 2)).unwrap().lane_rms_m;
-    let (baseline, predictive, trajectory) =
-        (error(Mode::Baseline), error(Mode::Predictive), error(Mode::Trajectory));
+    let (baseline, predictive, trajectory) = (error(Mode::Baseline), error(Mode::Predictive), error(Mode::Trajectory));
     assert!(baseline > 2.0 * predictive && baseline > 2.0 * trajectory, "{baseline} {predictive} {trajectory}");
 }
 

@@ -139,7 +139,11 @@ impl Assistant {
         let message = PathQuestion {
             id: self.asked,
             asked_us: look.now_us,
-            text: format!("{} stands in the lane {:.0} m ahead: which way?", blockage.what, blockage.near_m - road::FRONT_M),
+            text: format!(
+                "{} stands in the lane {:.0} m ahead: which way?",
+                blockage.what,
+                blockage.near_m - road::FRONT_M
+            ),
             paths,
             reason: Reason::PathBlocked.into(),
             expires_us: look.now_us + OPEN_US,

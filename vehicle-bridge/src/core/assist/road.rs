@@ -165,9 +165,7 @@ fn segments(points: &[Waypoint]) -> impl Iterator<Item = ((f64, f64), (f64, f64)
 #[must_use]
 pub fn is_evenly_set(points: &[Waypoint]) -> bool {
     let near = |p: &Waypoint| f64::from(p.x_m).hypot(p.y_m.into()) <= FARTHEST_M;
-    let even = |(a, b): ((f64, f64), (f64, f64))| {
-        (SPACING_M.0..=SPACING_M.1).contains(&(b.0 - a.0).hypot(b.1 - a.1))
-    };
+    let even = |(a, b): ((f64, f64), (f64, f64))| (SPACING_M.0..=SPACING_M.1).contains(&(b.0 - a.0).hypot(b.1 - a.1));
     points.iter().all(near) && segments(points).all(even)
 }
 
