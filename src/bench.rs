@@ -138,6 +138,7 @@ fn virtual_time(effort: usize) -> anyhow::Result<Row> {
         route_m: 1_500.0,
         max_time_s: 120.0,
         recording: Recording::Discard,
+        assists: false,
     };
     let (mut virtual_s, started) = (0.0, Instant::now());
     for index in 0..plan.trips {

@@ -29,6 +29,9 @@ pub struct EvaluateArgs {
     /// Longest virtual time of a trip, seconds.
     #[arg(long, default_value_t = 150.0)]
     pub trip_s: f64,
+    /// The operators answer the policy's questions (Assist) rather than take over for them.
+    #[arg(long)]
+    pub assist: bool,
     /// Record each takeover as an episode in this folder.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
@@ -57,6 +60,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         route_m: 1_500.0,
         max_time_s: args.trip_s,
         recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
+        assists: args.assist,
     };
     let started = Instant::now();
     let reports = plan.drive(&policy, |_| ())?;

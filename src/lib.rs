@@ -5,7 +5,9 @@
 pub mod bench;
 pub mod control_plane;
 pub mod demo;
+pub mod drawing;
 pub mod evaluate;
+pub mod latency_study;
 pub mod link_report;
 pub mod netem;
 pub mod operator;

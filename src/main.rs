@@ -32,6 +32,8 @@ enum Command {
     Web(takeover::control_plane::WebArgs),
     /// Measure the link on bad networks and say which goals it reaches.
     LinkReport(takeover::link_report::LinkReportArgs),
+    /// Drive from afar under delay in virtual time and say what helps: governor, prediction, trajectories.
+    LatencyStudy(takeover::latency_study::LatencyStudyArgs),
     /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
     Netem(takeover::netem::NetemArgs),
     /// Train a policy from a folder of episodes.
@@ -42,7 +44,10 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    let level = if matches!(cli.command, Command::Demo(_) | Command::Evaluate(_) | Command::Train(_)) {
+    let level = if matches!(
+        cli.command,
+        Command::Demo(_) | Command::Evaluate(_) | Command::LatencyStudy(_) | Command::Train(_)
+    ) {
         "warn"
     } else {
         "info"
@@ -57,6 +62,7 @@ fn main() -> std::process::ExitCode {
         Command::Seat(args) => takeover::seat::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),
         Command::LinkReport(args) => takeover::link_report::run(&args),
+        Command::LatencyStudy(args) => takeover::latency_study::run(&args),
         Command::Netem(args) => return finish(takeover::netem::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),

@@ -20,6 +20,9 @@ pub struct OperatorArgs {
     /// Name of the seat; one that begins with "scripted" gives way to people.
     #[arg(long, default_value = "scripted-1")]
     pub seat: SeatId,
+    /// Let the policy drive in Assist and answer its questions rather than take over for them.
+    #[arg(long)]
+    pub assist: bool,
     /// Ends when standard input closes.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -39,7 +42,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
     let options = SeatOptions { watch_only: false, decode: false };
     let seat =
         SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
-    let config = OperatorConfig { seat_id: args.seat.to_string(), ..OperatorConfig::default() };
+    let config = OperatorConfig { seat_id: args.seat.to_string(), assists: args.assist, ..OperatorConfig::default() };
     let mut operator = ScriptedOperator::new(config, Embodiment::ackermann_car());
     while !stop.load(Ordering::Relaxed) {
         while let Some(message) = seat.try_recv() {

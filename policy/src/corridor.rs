@@ -10,12 +10,12 @@ const MIN_STATIONS: usize = 2;
 pub(crate) const LIMIT: f64 = 1e6;
 
 /// A checked corridor: finite, at least two stations, distances increasing.
-#[derive(Clone, Copy)]
-pub(crate) struct Corridor<'a>(&'a [CorridorPoint]);
+#[derive(Debug, Clone, Copy)]
+pub struct Corridor<'a>(&'a [CorridorPoint]);
 
 /// Where something is along the corridor.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Along {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Along {
     /// Distance along the corridor, m; negative behind its first station.
     pub s: f32,
     /// Offset to the left of the lane's centre, m.
@@ -25,7 +25,11 @@ pub(crate) struct Along {
 }
 
 impl<'a> Corridor<'a> {
-    pub(crate) fn new(points: &'a [CorridorPoint]) -> Result<Self, PolicyError> {
+    /// Checks `points`.
+    ///
+    /// # Errors
+    /// [`PolicyError`] with the value that makes them no curve.
+    pub fn new(points: &'a [CorridorPoint]) -> Result<Self, PolicyError> {
         if points.len() < MIN_STATIONS {
             return Err(PolicyError::Missing {
                 what: format!("a corridor: {} stations, need 2 or more", points.len()),
@@ -55,7 +59,8 @@ impl<'a> Corridor<'a> {
     }
 
     /// The station at `s_m`, interpolated, held at the ends.
-    pub(crate) fn at(self, s_m: f32) -> CorridorPoint {
+    #[must_use]
+    pub fn at(self, s_m: f32) -> CorridorPoint {
         let last = self.0.len() - 1;
         let next = self.0.partition_point(|p| p.s_m <= s_m);
         if next == 0 || next > last {
@@ -77,7 +82,8 @@ impl<'a> Corridor<'a> {
 
     /// Coordinates of a point of the vehicle frame: nearest station, its tangent, bent by its curvature. Before the
     /// first and after the last station the tangent goes on.
-    pub(crate) fn project(self, x: f32, y: f32) -> Along {
+    #[must_use]
+    pub fn project(self, x: f32, y: f32) -> Along {
         let mut best = 0;
         let mut least = f32::INFINITY;
         for (i, p) in self.0.iter().enumerate() {

@@ -38,6 +38,7 @@ mod network;
 mod policy;
 
 pub use artefact::{MANIFEST_FILE, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, WEIGHTS_FILE};
+pub use corridor::{Along, Corridor};
 pub use error::PolicyError;
 pub use features::{FEATURE_VERSION, FEATURES, Observation, WHEELBASE_M, features};
 pub use layer::{Layer, LayerKind};

@@ -208,7 +208,11 @@ fn setup(args: &DemoArgs, data: &Path) -> anyhow::Result<Setup> {
     Ok(setup)
 }
 
-fn roads(folder: Option<&Path>, built_in: &[&str]) -> anyhow::Result<Vec<Arc<RoadNetwork>>> {
+/// The OpenDRIVE files of `folder`, else the built-in roads of these names.
+///
+/// # Errors
+/// When the folder or a road cannot be used.
+pub fn roads(folder: Option<&Path>, built_in: &[&str]) -> anyhow::Result<Vec<Arc<RoadNetwork>>> {
     let Some(folder) = folder else {
         return built_in.iter().map(|name| vehicle_bridge::cli::open_road(name)).collect();
     };

@@ -2,6 +2,7 @@
 
 use super::Figure;
 use super::metrics::{Shown, percentile};
+use crate::drawing::{COLORS, HEIGHT, WIDTH, frame};
 use std::fmt::Write;
 
 /// One run, to be drawn.
@@ -16,14 +17,6 @@ pub struct Run {
     /// Every picture.
     pub shown: Vec<Shown>,
 }
-
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 200.0;
-/// Room for the scales.
-const LEFT: f64 = 40.0;
-const BOTTOM: f64 = 20.0;
-const COLORS: [&str; 9] =
-    ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#882255", "#44aa99"];
 
 /// The whole page, with nothing to be loaded.
 #[must_use]
@@ -54,27 +47,6 @@ fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
             write!(out, "<tr class=\"{class}\"><td>{}<td>{value:.3} {unit}<td>{goal}<td>{word}</tr>", figure.metric);
     }
     out + "</table>"
-}
-
-/// A frame with its scales; `body` is drawn inside.
-fn frame(title: &str, x: (f64, f64, &str), y: (f64, f64, &str), body: &str) -> String {
-    // To the right is room for the stages' names.
-    let (w, h) = (WIDTH + LEFT + 80.0, HEIGHT + BOTTOM + 20.0);
-    format!(
-        "<svg width=\"{w}\" height=\"{h}\" font-size=\"10\"><text x=\"{LEFT}\" y=\"12\">{title}</text>\
-         <g transform=\"translate({LEFT},18)\"><rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\
-         {body}<text x=\"0\" y=\"{}\">{:.0}</text><text x=\"{WIDTH}\" y=\"{}\" text-anchor=\"end\">{:.0} {}</text>\
-         <text x=\"-4\" y=\"{HEIGHT}\" text-anchor=\"end\">{:.0}</text>\
-         <text x=\"-4\" y=\"9\" text-anchor=\"end\">{:.0} {}</text></g></svg>",
-        HEIGHT + 14.0,
-        x.0,
-        HEIGHT + 14.0,
-        x.1,
-        x.2,
-        y.0,
-        y.1,
-        y.2,
-    )
 }
 
 fn seconds(run: &Run, picture: &Shown) -> f64 {

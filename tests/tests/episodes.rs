@@ -25,6 +25,7 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
         route_m: 600.0,
         max_time_s: 60.0,
         recording: Recording::Folder(folder.to_owned()),
+        assists: false,
     };
     plan.drive(&policy, |_| ()).unwrap()
 }

@@ -28,6 +28,8 @@ pub struct FleetPlan {
     pub max_time_s: f64,
     /// What becomes of takeovers.
     pub recording: Recording,
+    /// Whether the operators answer the policy's questions rather than take over for them.
+    pub assists: bool,
 }
 
 /// Vehicles that the fleet's trips are spread over.
@@ -68,6 +70,7 @@ impl FleetPlan {
             core: CoreConfig::default(),
             max_time_s: self.max_time_s,
             recording: self.recording.clone(),
+            assists: self.assists,
             starts_at_s: index as u64 * TRIP_SLOT_S,
         })
     }

@@ -291,6 +291,7 @@ impl Flywheel {
             route_m: self.effort.route_m,
             max_time_s: self.effort.trip_s,
             recording: Recording::Off,
+            assists: false,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod core;
 pub mod fault_trials;
 pub mod keeper;
+pub mod latency_study;
 pub mod ledger;
 pub mod live;
 pub mod scribe;

@@ -2,7 +2,7 @@
 //! fast as the processor allows and gives the same bytes for the same plan.
 
 mod film;
-mod link_model;
+pub(crate) mod link_model;
 
 use crate::core::{CoreConfig, CoreError, FromSeat, SeatBody, Tick, VehicleCore};
 use crate::keeper;
@@ -65,6 +65,8 @@ pub struct TripPlan {
     pub max_time_s: f64,
     /// What becomes of takeovers.
     pub recording: Recording,
+    /// Whether the operator lets the policy drive in `Assist` and answers its questions.
+    pub assists: bool,
     /// Virtual time of the trip's start after [`VIRTUAL_EPOCH_NS`].
     pub starts_at_s: u64,
 }
@@ -150,7 +152,8 @@ impl<'a> Drive<'a> {
             source: Source::Virtual,
             seed: Some(plan.world.seed),
         };
-        let operator = OperatorConfig { seat_id: format!("scripted-{}", plan.vehicle), ..OperatorConfig::default() };
+        let seat_id = format!("scripted-{}", plan.vehicle);
+        let operator = OperatorConfig { seat_id, assists: plan.assists, ..OperatorConfig::default() };
         let mut operator = ScriptedOperator::new(operator, car.clone());
         operator.set_one_way_us(plan.link.one_way_us());
         Ok(Self {

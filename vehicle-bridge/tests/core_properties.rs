@@ -58,6 +58,7 @@ fn forged() -> impl Strategy<Value = OperatorInput> {
             deadman,
             action,
             shown_frame_us,
+            trajectory: None,
         },
     )
 }
@@ -139,6 +140,7 @@ impl Bench {
                     deadman: true,
                     action: vec![acceleration, steering],
                     shown_frame_us: self.now_us - picture_ms * 1_000,
+                    trajectory: None,
                 };
                 self.hear_input(&seat, input);
             }

@@ -110,6 +110,7 @@ fn a_control_tick_allocates_nothing_once_its_buffers_have_grown() {
             deadman: true,
             action: vec![0.5, 0.0],
             shown_frame_us: bench.now_us,
+            trajectory: None,
         };
         bench.receive(SeatBody::Command(CommandDatagram { inputs: vec![input], ..CommandDatagram::default() }));
         steered += bench.tick() * u64::from(sequence >= 20);

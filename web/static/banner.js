@@ -19,7 +19,10 @@ export function banner(driver, status) {
         ? is("me", "YOU DRIVE", "H hands back")
         : is("alarm", "YOU DRIVE: DEADMAN RELEASED", "hold Shift or a shoulder button");
     case "other": return is("other", "ANOTHER SEAT DRIVES", authority.latest.seat);
-    case "policy": return is("policy", "POLICY DRIVES", "T takes over");
+    case "policy":
+      return driver.mode === "assist"
+        ? is("policy", "POLICY DRIVES, YOU ASSIST", "it asks when it cannot go on; T takes over, Q ends the questions")
+        : is("policy", "POLICY DRIVES", "T takes over, Q lets it ask");
     case "fallback": return is("fallback", "VEHICLE STOPS ITSELF", `${reason}; T takes over`);
     case "stopped": return is("stopped", "STOPPED", `${reason}; G lets the policy drive, T takes over`);
     default: return is("nobody", "CONNECTED", "the vehicle has not said who drives");

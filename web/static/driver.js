@@ -1,6 +1,7 @@
 // What to send for what the person does and the vehicle says: the native console's rules in the browser. Times are
 // microseconds of the page's clock.
 
+import { Assist } from "./assist.js";
 import { Authority, modeOf } from "./authority.js";
 import { checklist, failures } from "./checklist.js";
 import { Estop } from "./estop.js";
@@ -23,6 +24,7 @@ export class Driver {
   help = null;
   mapping = null;
   connected = false;
+  assist = new Assist();
   estop = new Estop();
   notices = [];
   drive = NEUTRAL;
@@ -60,6 +62,7 @@ export class Driver {
     this.say(now, "alarm", `link lost: ${why}`);
     for (const purpose of this.requests.forget()) this.say(now, "warning", `${WORDS[purpose]} was not answered`);
     this.authority.forget();
+    this.assist.forget();
     Object.assign(this, { help: null, vehicle: {} });
     this.#drives = this.#granted = false;
     this.#stateAt = null;
@@ -96,6 +99,7 @@ export class Driver {
     if (this.authority.take(state)) {
       this.estop.onLatch(now, state.estop);
       this.help = state.help ?? null;
+      this.assist.take(state, this.vehicle.surroundings);
     }
     const { granted, holder } = this.authority;
     if (granted && !this.#granted) {
@@ -165,6 +169,7 @@ export class Driver {
       this.estop.press();
       return null;
     }
+    if (action === "decline" || action === "send_path" || action.startsWith("path_")) return this.#answer(now, action);
     if (this.requests.awaits(action)) return null;
     if (!this.connected) {
       this.say(now, "warning", `${WORDS[action]}: not connected`);
@@ -179,8 +184,19 @@ export class Driver {
       const cause = CAUSES.indexOf(action === "takeover_safety" ? "safety" : this.#cause(now));
       return this.requests.issue(now, action, { takeover: { cause } });
     }
+    if (action === "assist") {
+      const mode = MODES.indexOf(this.mode === "assist" ? "monitor" : "assist");
+      return this.requests.issue(now, action, { hand_back: { mode } });
+    }
     const bodies = { hand_back: { mode: MODES.indexOf("monitor") }, engage: {}, bookmark: {} };
     return this.requests.issue(now, action, { [action]: bodies[action] });
+  }
+
+  /** Answers the vehicle's question; without one the keys mean nothing. */
+  #answer(now, action) {
+    const path_answer = this.assist.answer(action);
+    if (!path_answer || !this.connected || this.requests.awaits("answer")) return null;
+    return this.requests.issue(now, "answer", { path_answer });
   }
 
   /** The cause of a takeover that the person did not name. */

@@ -84,7 +84,7 @@ function showNotices(driver) {
 }
 
 /** Draws everything; `status` is what the connection does. */
-export function show(driver, picture, clock, status, decoded) {
+export function show(driver, picture, clock, status, decoded, panel) {
   const now = nowUs();
   showBanner(driver, status);
   showSpeed(driver);
@@ -97,6 +97,7 @@ export function show(driver, picture, clock, status, decoded) {
   get("help").hidden = !help;
   if (help) text(get("help"), `The vehicle asks (${URGENCY[Math.min(help.urgency, 3)]}): ${help.text || "no reason given"}`);
   text(get("authority"), authority.latest ? `mode ${driver.mode} · epoch ${authority.epoch}` : "");
+  panel.show(driver.assist);
   get("reset").hidden = estop.phase !== "latched";
   get("reset").style.setProperty("--done", String(estop.progress(now)));
 }

@@ -9,7 +9,8 @@ const HELD = {
 };
 const PRESSED = {
   Space: "estop", Backspace: "estop", KeyT: "takeover", KeyY: "takeover_safety", KeyH: "hand_back", KeyG: "engage",
-  KeyB: "bookmark",
+  KeyB: "bookmark", KeyQ: "assist", KeyX: "decline", KeyF: "send_path",
+  ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => [`Digit${n}`, `path_${n}`])),
 };
 // Standard gamepad: south, east, west, north, select, start.
 const BUTTONS = [[1, "estop"], [0, "takeover"], [3, "hand_back"], [2, "bookmark"], [9, "engage"]];

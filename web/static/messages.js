@@ -5,10 +5,20 @@ import { decode, encode } from "./protobuf.js";
 
 const HELP = { 1: ["id", "number"], 2: ["reason", "number"], 3: ["urgency", "number"], 4: ["text", "string"] };
 
+const WAYPOINT = { 1: ["x_m", "float"], 2: ["y_m", "float"] };
+
+const QUESTION = {
+  1: ["id", "number"], 2: ["asked_us", "number"], 3: ["text", "string"],
+  4: ["paths", [{ 1: ["id", "number"], 2: ["label", "string"], 3: ["points", [WAYPOINT]] }]],
+  60: ["reason", "number"], 61: ["expires_us", "number"],
+};
+
 const AUTHORITY = {
   1: ["monotonic_us", "number"], 2: ["mode", "number"], 3: ["author", "number"], 4: ["epoch", "number"],
   5: ["seat", "string"], 6: ["lease_left_ms", "number"], 7: ["reason", "number"], 8: ["estop", "bool"],
   9: ["hazards", "bool"], 10: ["help", HELP],
+  12: ["question", QUESTION],
+  60: ["chosen_path", { 1: ["question_id", "number"], 2: ["path_id", "number"], 3: ["left_m", "double"] }],
 };
 
 const STAGE = { 1: ["stage", "string"], 2: ["mean_ms", "double"], 3: ["p95_ms", "double"] };
@@ -22,7 +32,15 @@ const VEHICLE = {
   1: ["monotonic_us", "number"], 4: ["observation", "doubles"], 5: ["odometer_m", "double"], 6: ["faults", "strings"],
 };
 
-const CORRIDOR_POINT = { 12: ["speed_limit_mps", "float"] };
+const CORRIDOR_POINT = {
+  2: ["x_m", "float"], 3: ["y_m", "float"], 4: ["heading_rad", "float"], 6: ["lane_left_m", "float"],
+  7: ["lane_right_m", "float"], 10: ["road_left_m", "float"], 11: ["road_right_m", "float"],
+  12: ["speed_limit_mps", "float"],
+};
+
+const OBJECT = {
+  3: ["x_m", "float"], 4: ["y_m", "float"], 5: ["heading_rad", "float"], 8: ["length_m", "float"], 9: ["width_m", "float"],
+};
 
 const LIDAR = {
   1: ["capture_us", "number"], 2: ["number", "number"], 3: ["beams", "number"], 4: ["first", "number"], 5: ["count", "number"],
@@ -35,7 +53,7 @@ const STATE = {
   3: ["authority", AUTHORITY],
   4: ["command", { 3: ["author", "number"], 5: ["action", "doubles"], 7: ["gate", "number"] }],
   5: ["proposal", { 4: ["confidence", "double"], 5: ["policy", "string"] }],
-  6: ["surroundings", { 3: ["corridor", [CORRIDOR_POINT]] }],
+  6: ["surroundings", { 3: ["corridor", [CORRIDOR_POINT]], 4: ["objects", [OBJECT]] }],
   7: ["link", LINK],
   8: ["policy", { 2: ["version", "string"], 4: ["healthy", "bool"] }],
   9: ["pong", { 1: ["t1_us", "number"], 2: ["t2_us", "number"], 3: ["t3_us", "number"] }],
@@ -76,6 +94,9 @@ const REQUEST = {
   5: ["engage", {}], 6: ["estop", {}],
   7: ["estop_reset", { 1: ["held_ms", "number"] }],
   8: ["bookmark", { 1: ["note", "string"] }],
+  20: ["path_answer", {
+    1: ["question_id", "number"], 2: ["declined", "bool"], 3: ["path_id", "number"], 4: ["waypoints", [WAYPOINT]],
+  }],
 };
 
 /** `StateDatagram`. */

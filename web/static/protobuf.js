@@ -94,6 +94,12 @@ function block(out, number, bytes) {
   for (const byte of bytes) out.push(byte);
 }
 
+function single(value) {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value, true);
+  return new Uint8Array(view.buffer);
+}
+
 function doubles(values) {
   const view = new DataView(new ArrayBuffer(values.length * 8));
   values.forEach((value, i) => view.setFloat64(i * 8, value, true));
@@ -120,6 +126,10 @@ function write(out, number, kind, value) {
     if (value === 0) return;
     varint(out, number * 8 + FIXED64);
     out.push(...doubles([value]));
+  } else if (kind === "float") {
+    if (value === 0) return;
+    varint(out, number * 8 + FIXED32);
+    out.push(...single(value));
   } else if (kind === "string") {
     if (value !== "") block(out, number, text.encode(value));
   } else if (kind === "doubles") {

@@ -7,6 +7,7 @@ const TIMEOUT_US = 2_000_000;
 export const WORDS = {
   takeover: "take over", takeover_safety: "take over (safety)", hand_back: "hand back", engage: "engage",
   bookmark: "bookmark", estop: "emergency stop", estop_reset: "release of the emergency stop",
+  assist: "questions", answer: "answer",
 };
 
 export class Requests {

@@ -1,6 +1,7 @@
 // The seat page: /seat.html?id=VEHICLE drives one vehicle, /seat.html lists those that can be called. With &path=relay
 // only the TURN server is used, which shows whether it works.
 
+import { AssistPanel } from "./assist.js";
 import { nowUs } from "./clock.js";
 import { el, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
@@ -123,10 +124,11 @@ function drive(vehicle, seat, relayOnly) {
     for (const request of requests) session.request(request);
     if (command) session.command(command);
   }, TICK_MS);
+  const panel = new AssistPanel(get("assist"), (action) => input.press(action));
   const rate = new Rate(() => picture().counts.shown);
   const showing = setInterval(() => {
     cameras.pictures.forEach((p) => p.judge());
-    show(driver, picture(), session.clock(), status, rate.read());
+    show(driver, picture(), session.clock(), status, rate.read(), panel);
     get("lidar-panel").hidden = !lidar.scan;
     if (lidar.scan) draw(get("lidar"), lidar.scan);
   }, SHOW_MS);

@@ -345,6 +345,7 @@ impl SeatLogic {
             deadman,
             action,
             shown_frame_us: self.pictures.shown_capture_us(),
+            trajectory: None,
         });
         if self.sent.len() > REPEATED_INPUTS {
             self.sent.pop_front();

@@ -5,7 +5,7 @@ use super::view::View;
 use protocol::Embodiment;
 
 /// Wheelbase that the operator has learnt from driving, metres.
-const WHEELBASE_M: f64 = 2.7;
+pub(super) const WHEELBASE_M: f64 = 2.7;
 /// Lateral acceleration of ordinary driving, m/s^2.
 const MAX_LATERAL_MPS2: f64 = 3.5;
 /// Lateral acceleration on a dry road when the car must be caught, m/s^2.
@@ -17,8 +17,9 @@ const ASTRAY_RAD: f64 = 0.14;
 /// of the embodiment's action channels, within its limits; channels that the operator does not know stay at zero.
 #[must_use]
 pub fn drive(view: &View, plan: &Plan, embodiment: &Embodiment) -> Vec<f64> {
-    let steering = steer(view, plan.offset_m);
-    let acceleration = if astray(view) { plan.acceleration_mps2.min(-4.0) } else { plan.acceleration_mps2 };
+    let here = Place::here(view);
+    let steering = steer(view, &here, plan.offset_m);
+    let acceleration = if astray(&here) { plan.acceleration_mps2.min(-4.0) } else { plan.acceleration_mps2 };
     embodiment
         .action
         .iter()
@@ -33,21 +34,45 @@ pub fn drive(view: &View, plan: &Plan, embodiment: &Embodiment) -> Vec<f64> {
         .collect()
 }
 
-/// Whether the car heads out of its lane, so that it is caught by braking and by all the grip there is.
-fn astray(view: &View) -> bool {
-    view.speed > 5.0 && view.heading.abs() > ASTRAY_RAD && view.heading * view.d > -0.2
+/// Where a car is in a view's frame, and along its route.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub x: f64,
+    pub y: f64,
+    pub heading: f64,
+    pub speed: f64,
+    /// Along the route, beside the lane's centre, and turned against it.
+    pub s: f64,
+    pub d: f64,
+    pub turned: f64,
 }
 
-fn steer(view: &View, offset: f64) -> f64 {
-    let distance = (1.15 * view.speed).clamp(6.0, 28.0);
+impl Place {
+    /// Where the view was taken from.
+    pub(super) fn here(view: &View) -> Self {
+        Self { x: 0.0, y: 0.0, heading: 0.0, speed: view.speed, s: 0.0, d: view.d, turned: view.heading }
+    }
+}
+
+/// Whether the car heads out of its lane, so that it is caught by braking and by all the grip there is.
+fn astray(place: &Place) -> bool {
+    place.speed > 5.0 && place.turned.abs() > ASTRAY_RAD && place.turned * place.d > -0.2
+}
+
+/// The angle of the wheels of a car at `place` on its way to `offset`.
+pub(super) fn steer(view: &View, place: &Place, offset: f64) -> f64 {
+    let distance = (1.15 * place.speed).clamp(6.0, 28.0);
     // Heading for the whole offset at once would swerve: the goal moves there with the distance driven.
     let swerve = 0.22 * distance;
-    let goal = offset.clamp(view.d - swerve, view.d + swerve);
-    let heading = view.at(distance, |p| p.heading);
-    let x = view.at(distance, |p| p.x) - goal * heading.sin();
-    let y = view.at(distance, |p| p.y) + goal * heading.cos();
+    let goal = offset.clamp(place.d - swerve, place.d + swerve);
+    let at = place.s + distance;
+    let heading = view.at(at, |p| p.heading);
+    let dx = view.at(at, |p| p.x) - goal * heading.sin() - place.x;
+    let dy = view.at(at, |p| p.y) + goal * heading.cos() - place.y;
+    let (sin, cos) = place.heading.sin_cos();
+    let (x, y) = (cos * dx + sin * dy, cos * dy - sin * dx);
     let curvature = 2.0 * y / (x * x + y * y).max(1.0);
-    let grip = if astray(view) { CATCH_LATERAL_MPS2 * view.friction } else { MAX_LATERAL_MPS2 };
-    let most = grip / (view.speed * view.speed).max(4.0);
+    let grip = if astray(place) { CATCH_LATERAL_MPS2 * view.friction } else { MAX_LATERAL_MPS2 };
+    let most = grip / (place.speed * place.speed).max(4.0);
     (curvature.clamp(-most, most) * WHEELBASE_M).atan()
 }

@@ -4,22 +4,28 @@
 //! It watches while the policy drives, takes over when the car asks, does not get on or is about to do harm, drives on
 //! by its own eyes ([`drive`]), and hands back when the road is calm. Sans-IO: the shell passes messages and the time.
 
+mod assist;
 mod control;
 mod judge;
 mod planner;
+mod predict;
+mod trajectory;
 mod view;
 
 use judge::{Judge, Verdict};
 use protocol::Embodiment;
 use protocol::v1::{
-    Author, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest, StateDatagram,
-    Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request, vehicle_event,
+    Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest,
+    StateDatagram, Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request,
+    vehicle_event,
 };
 use std::collections::VecDeque;
 
 pub use control::drive;
 pub use planner::{Plan, Planner};
-pub use view::View;
+pub use predict::Predictor;
+pub use trajectory::trajectory;
+pub use view::{Believed, View};
 
 /// Settings of a scripted operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +41,8 @@ pub struct OperatorConfig {
     pub engages: bool,
     /// Least time at the wheel after a takeover, microseconds.
     pub min_drive_us: u64,
+    /// Whether it lets the policy drive in `Assist` and answers its questions, rather than take over for them.
+    pub assists: bool,
 }
 
 impl Default for OperatorConfig {
@@ -45,6 +53,7 @@ impl Default for OperatorConfig {
             input_period_us: 20_000,
             engages: true,
             min_drive_us: 5_000_000,
+            assists: false,
         }
     }
 }
@@ -87,6 +96,8 @@ pub struct ScriptedOperator {
     driving_since_us: Option<u64>,
     calm_since_us: Option<u64>,
     reason: Option<(u64, Verdict)>,
+    /// The question that it sees and since when.
+    question: Option<(u64, u64)>,
 }
 
 impl ScriptedOperator {
@@ -110,6 +121,7 @@ impl ScriptedOperator {
             driving_since_us: None,
             calm_since_us: None,
             reason: None,
+            question: None,
         }
     }
 
@@ -201,8 +213,16 @@ impl ScriptedOperator {
         self.driving_since_us = None;
         let Some(view) = view else { return };
         let plan = self.planner.plan(view);
-        let asked = datagram.authority.as_ref().is_some_and(|a| a.help.is_some());
-        let verdict = if asked { Some(Verdict::Asked) } else { self.judge.consider(now_us, view, &plan) };
+        let verdict = match &datagram.authority {
+            Some(authority) if self.config.assists && self.assist(now_us, authority, &plan, out) => {
+                // What stands was looked at when the path was offered; who moves was not.
+                let moving = |o: &&view::Object| authority.chosen_path.is_none() || !o.is_static();
+                let view = View { objects: view.objects.iter().filter(moving).copied().collect(), ..view.clone() };
+                self.judge.consider(now_us, &view, &plan).filter(|verdict| *verdict == Verdict::Collision)
+            }
+            Some(authority) if authority.help.is_some() => Some(Verdict::Asked),
+            _ => self.judge.consider(now_us, view, &plan),
+        };
         self.reason = match (self.reason, verdict) {
             (_, None) => None,
             (None, Some(v)) => Some((now_us, v)),
@@ -213,6 +233,24 @@ impl ScriptedOperator {
         {
             self.ask(now_us, take_over(verdict.cause(), verdict.note()), out);
         }
+    }
+
+    /// Switches the questions on, answers the open one after the time that a reaction takes, and says whether the vehicle
+    /// waits for an answer or drives one: it is then only kept from collisions.
+    fn assist(&mut self, now_us: u64, authority: &AuthorityState, plan: &Plan, out: &mut Outbox) -> bool {
+        if authority.mode() == Mode::Monitor && authority.author() == Author::Policy {
+            self.ask(now_us, Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }), out);
+        }
+        let Some(question) = &authority.question else {
+            self.question = None;
+            return authority.chosen_path.is_some();
+        };
+        let since = self.question.filter(|(id, _)| *id == question.id).map_or(now_us, |(_, since)| since);
+        self.question = Some((question.id, since));
+        if now_us - since >= self.config.reaction_us {
+            self.ask(now_us, Request::PathAnswer(assist::answer(question, Some(plan))), out);
+        }
+        true
     }
 
     fn at_the_wheel(&mut self, now_us: u64, view: Option<&View>, out: &mut Outbox) {
@@ -226,7 +264,8 @@ impl ScriptedOperator {
         }
         let calm_since = *self.calm_since_us.get_or_insert(now_us);
         if now_us - since >= self.config.min_drive_us && now_us - calm_since >= 1_000_000 {
-            self.ask(now_us, Request::HandBack(HandBackRequest { mode: Mode::Monitor.into() }), out);
+            let mode = if self.config.assists { Mode::Assist } else { Mode::Monitor };
+            self.ask(now_us, Request::HandBack(HandBackRequest { mode: mode.into() }), out);
         }
     }
 
@@ -260,6 +299,7 @@ impl ScriptedOperator {
             deadman: true,
             action: drive(view, &plan, &self.embodiment),
             shown_frame_us: self.shown_us,
+            trajectory: None,
         });
         while self.inputs.len() > REPEATS {
             self.inputs.pop_front();

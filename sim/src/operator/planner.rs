@@ -34,9 +34,21 @@ pub struct Plan {
 #[derive(Debug, Clone, Default)]
 pub struct Planner {
     offset: f64,
+    careful: bool,
 }
 
+/// Distance kept behind what stands in the way, metres; the careful planner leaves room to swerve from standstill.
+const STAND_OFF_M: f64 = 5.0;
+const CAREFUL_STAND_OFF_M: f64 = 13.0;
+
 impl Planner {
+    /// One for slow driving: it waits farther behind what stands in the way, looks at the whole way over before it
+    /// changes the lane, and once beside an obstacle goes on rather than back.
+    #[must_use]
+    pub fn careful() -> Self {
+        Self { careful: true, ..Self::default() }
+    }
+
     /// The plan for `view`.
     pub fn plan(&mut self, view: &View) -> Plan {
         let horizon = look_ahead(view);
@@ -46,7 +58,12 @@ impl Planner {
         let cruise_mps = cruise_speed(view);
         let mut acceleration = free_acceleration(view.speed, cruise_mps);
         acceleration = acceleration.min(slow_beside_obstacles(view, offset));
-        acceleration = acceleration.min(follow(view, offset, horizon));
+        acceleration = acceleration.min(follow(
+            view,
+            offset,
+            horizon,
+            if self.careful { CAREFUL_STAND_OFF_M } else { STAND_OFF_M },
+        ));
         acceleration = acceleration.min(yield_to_people(view, offset));
         Plan { offset_m: offset, acceleration_mps2: acceleration.clamp(-7.0, MAX_ACCEL_MPS2), cruise_mps, blocked_at_m }
     }
@@ -60,9 +77,9 @@ impl Planner {
         let steps = ((left - right) / 0.25).clamp(0.0, 80.0) as usize;
         for step in 0..=steps {
             let offset = right + step as f64 * 0.25;
-            let free = blocked_at_with(view, offset, horizon, SPARE_M).min(horizon);
+            let free = blocked_at_with(view, offset, horizon, SPARE_M, self.careful).min(horizon);
             let against = self.against_traffic(view, offset);
-            let taken = taken_beside(view, offset);
+            let taken = if self.careful { taken_on_the_way(view, offset) } else { taken_beside(view, offset) };
             let away = (offset - self.offset).abs();
             let mut score = free - 1.5 * offset.abs() - 0.8 * away;
             if against {
@@ -73,6 +90,9 @@ impl Planner {
             }
             if taken {
                 score -= 100.0;
+            }
+            if self.careful && free < 1.0 {
+                score -= 300.0;
             }
             if score > best.0 {
                 best = (score, offset);
@@ -108,16 +128,21 @@ fn stands_in_the_way(object: &Object) -> bool {
 /// Distance from the front bumper to the nearest standing obstacle that the car would touch on its way to `offset` and
 /// then along it, within `horizon`; infinity when free.
 fn blocked_at(view: &View, offset: f64, horizon: f64) -> f64 {
-    blocked_at_with(view, offset, horizon, 0.0)
+    blocked_at_with(view, offset, horizon, 0.0, false)
 }
 
-fn blocked_at_with(view: &View, offset: f64, horizon: f64, spare: f64) -> f64 {
+fn blocked_at_with(view: &View, offset: f64, horizon: f64, spare: f64, careful: bool) -> f64 {
     view.objects
         .iter()
         .filter(|o| stands_in_the_way(o))
         .filter(|o| o.s + o.half_length > -PASSED_M && o.s - o.half_length < horizon)
         .filter(|o| {
-            let touches = |s: f64| overlaps(o, path_at(view, offset, s), room_for(o) + spare);
+            let room = room_for(o) + spare;
+            // Who is already beside it keeps the room that there is.
+            let beside = careful && o.s - o.half_length < FRONT_M;
+            let left = (o.d - view.d).abs() - o.half_width - HALF_WIDTH_M;
+            let room = if beside { room.min((left - 0.05).max(0.05)) } else { room };
+            let touches = |s: f64| overlaps(o, path_at(view, offset, s), room);
             touches(o.s - o.half_length) || touches(o.s + o.half_length)
         })
         .map(|o| (o.s - o.half_length - FRONT_M).max(0.0))
@@ -144,6 +169,20 @@ fn taken_beside(view: &View, offset: f64) -> bool {
         let closing = (o.speed_s - view.speed).max(0.0);
         let behind = 5.0 + 2.5 * closing;
         overlaps(o, offset, 0.3) && !overlaps(o, view.d, 0.0) && o.s > -behind && o.s < FRONT_M + o.half_length + 3.0
+    })
+}
+
+/// The same for slow driving: anything between here and `offset`, and whoever would catch up before the car is there.
+fn taken_on_the_way(view: &View, offset: f64) -> bool {
+    if (offset - view.d).abs() < 0.6 {
+        return false;
+    }
+    let (right, left) = (offset.min(view.d), offset.max(view.d));
+    view.objects.iter().filter(|o| !o.is_static() && o.speed_s > 0.0).any(|o| {
+        let reach = o.half_width + HALF_WIDTH_M + 0.6;
+        let crossed = o.d > right - reach && o.d < left + reach && !overlaps(o, view.d, 0.0);
+        let behind = 8.0 + 5.0 * (o.speed_s - view.speed).max(0.0);
+        crossed && o.s > -behind && o.s < FRONT_M + o.half_length + 5.0
     })
 }
 
@@ -187,7 +226,7 @@ fn path_at(view: &View, offset: f64, s: f64) -> f64 {
 }
 
 /// Keeps distance to whatever the car would touch on its way to `offset`.
-fn follow(view: &View, offset: f64, horizon: f64) -> f64 {
+fn follow(view: &View, offset: f64, horizon: f64, stand_off_m: f64) -> f64 {
     view.objects
         .iter()
         .filter(|o| o.s > 0.0 && o.s - o.half_length < horizon + 20.0)
@@ -199,7 +238,7 @@ fn follow(view: &View, offset: f64, horizon: f64) -> f64 {
         })
         .map(|o| {
             let gap = o.s - o.half_length - FRONT_M;
-            let standstill = if stands_in_the_way(o) { 5.0 } else { STANDSTILL_GAP_M };
+            let standstill = if stands_in_the_way(o) { stand_off_m } else { STANDSTILL_GAP_M };
             keep_distance(view, gap, o.speed_s.max(-3.0), standstill)
         })
         .fold(f64::INFINITY, f64::min)
@@ -251,4 +290,4 @@ pub fn is_calm(view: &View, planner: &Planner) -> bool {
 
 #[cfg(test)]
 #[path = "planner_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -2,7 +2,7 @@ use super::super::view::Point;
 use super::*;
 use protocol::v1::ObjectKind;
 
-fn road(speed: f64, objects: Vec<Object>) -> View {
+pub(in crate::operator) fn road(speed: f64, objects: Vec<Object>) -> View {
     let route = (0..41)
         .map(|i| Point {
             s: f64::from(i) * 3.0,

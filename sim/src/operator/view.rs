@@ -93,6 +93,29 @@ impl Motion {
     }
 }
 
+/// Where the car is and what it does, as the operator believes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Believed {
+    pub pose: Pose2,
+    pub speed: f64,
+    pub acceleration: f64,
+    pub steering: f64,
+}
+
+impl Believed {
+    /// What `state` says; `None` without a pose.
+    #[must_use]
+    pub fn of(embodiment: &Embodiment, state: &VehicleState) -> Option<Self> {
+        Some(Self {
+            pose: state.world_from_vehicle?,
+            speed: channel(embodiment, state, "speed_mps"),
+            acceleration: channel(embodiment, state, "acceleration_mps2"),
+            steering: channel(embodiment, state, "steering_rad"),
+        })
+    }
+}
+
 fn channel(embodiment: &Embodiment, state: &VehicleState, name: &str) -> f64 {
     embodiment.observation(&state.observation, name).filter(|v| v.is_finite()).unwrap_or(0.0)
 }
@@ -122,20 +145,29 @@ impl View {
         state: &VehicleState,
         age_us: u64,
     ) -> Option<Self> {
-        let now = extrapolate(embodiment, state, age_us)?;
-        let motion = Motion::between(seen_from.world_from_vehicle.as_ref()?, &now);
+        let pose = extrapolate(embodiment, state, age_us)?;
+        let elapsed_us = state.monotonic_us.saturating_sub(seen_from.monotonic_us) + age_us;
+        let believed = Believed { pose, ..Believed::of(embodiment, state)? };
+        Self::from(surroundings, seen_from.world_from_vehicle.as_ref()?, &believed, elapsed_us)
+    }
+
+    /// Builds the picture for a car that is believed to be somewhere `elapsed_us` after `surroundings` were seen from
+    /// the pose `seen_from`. `None` without a route.
+    #[must_use]
+    pub fn from(surroundings: &Surroundings, seen_from: &Pose2, believed: &Believed, elapsed_us: u64) -> Option<Self> {
+        let motion = Motion::between(seen_from, &believed.pose);
         let route: Vec<Point> = surroundings.corridor.iter().map(|p| move_point(&motion, p)).collect();
         if route.len() < 2 {
             return None;
         }
         let (s0, d0) = project(&route, 0.0, 0.0);
         let heading = -interpolate(&route, s0, |p| p.heading);
-        let elapsed_s = (state.monotonic_us.saturating_sub(seen_from.monotonic_us) + age_us) as f64 * 1e-6;
+        let elapsed_s = elapsed_us as f64 * 1e-6;
         let objects = surroundings.objects.iter().map(|o| move_object(&motion, &route, s0, elapsed_s, o)).collect();
         Some(Self {
-            speed: channel(embodiment, state, "speed_mps"),
-            acceleration: channel(embodiment, state, "acceleration_mps2"),
-            steering: channel(embodiment, state, "steering_rad"),
+            speed: believed.speed,
+            acceleration: believed.acceleration,
+            steering: believed.steering,
             d: d0,
             heading,
             route: route.into_iter().map(|p| Point { s: p.s - s0, ..p }).collect(),
@@ -189,7 +221,7 @@ fn move_object(motion: &Motion, route: &[Point], s0: f64, elapsed_s: f64, o: &pr
 }
 
 /// Route coordinates of a place: arc length and offset to the left. The first and last segments are prolonged.
-fn project(route: &[Point], x: f64, y: f64) -> (f64, f64) {
+pub(super) fn project(route: &[Point], x: f64, y: f64) -> (f64, f64) {
     let mut best = (f64::INFINITY, 0.0, 0.0);
     let last = route.len() - 2;
     for (index, pair) in route.windows(2).enumerate() {

@@ -4,6 +4,7 @@
 //! it (how to steer now, where the robot will stand) is made anew at every tick, so that losing the link, the policy or
 //! the perception needs no new decision.
 
+use super::pursuit;
 use protocol::v1::{Pose2, Surroundings};
 
 /// Wheelbase of the reference car, metres; the arc of a steering angle.
@@ -75,31 +76,9 @@ impl StoppingPath {
     /// Pure-pursuit steering angle (Coulter 1992) from `pose` along the line; `None` without a usable one.
     #[must_use]
     pub fn steering_rad(&self, pose: &Pose2, speed_mps: f64) -> Option<f64> {
-        let (sin, cos) = pose.heading_rad.sin_cos();
         let look_ahead_m = (LOOK_AHEAD_S * speed_mps).clamp(LOOK_AHEAD_M.0, LOOK_AHEAD_M.1);
-        let seen = |(wx, wy): &(f64, f64)| {
-            let (dx, dy) = (wx - pose.x_m, wy - pose.y_m);
-            (cos * dx + sin * dy, cos * dy - sin * dx)
-        };
-        let mut before = None;
-        for (x, y) in self.points.iter().map(seen) {
-            let far = x.hypot(y);
-            if x > 0.0 && far >= look_ahead_m {
-                let (x, y) = between(before, (x, y), look_ahead_m);
-                return Some((2.0 * y / (x * x + y * y) * WHEELBASE_M).atan());
-            }
-            before = Some((x, y));
-        }
-        None
+        pursuit::steering_rad(self.points.iter().copied(), pose, look_ahead_m)
     }
-}
-
-/// The place `at_m` away between a nearer and a farther point of the line.
-fn between(near: Option<(f64, f64)>, far: (f64, f64), at_m: f64) -> (f64, f64) {
-    let Some(near) = near.filter(|(x, y)| x.hypot(*y) < at_m) else { return far };
-    let (near_m, far_m) = (near.0.hypot(near.1), far.0.hypot(far.1));
-    let share = (at_m - near_m) / (far_m - near_m);
-    (near.0 + share * (far.0 - near.0), near.1 + share * (far.1 - near.1))
 }
 
 /// The acceleration that the manoeuvre asks for, m/s^2: more than the `decel_mps2` that is promised, at once.

@@ -6,6 +6,7 @@
 //! stop; [`health`] notices what fails. Once its buffers have grown, a tick allocates nothing.
 
 pub mod action;
+pub mod assist;
 pub mod authority;
 pub mod braking;
 pub mod fallback;
@@ -14,7 +15,9 @@ pub mod geofence;
 pub mod governor;
 pub mod handover;
 pub mod health;
+pub mod pursuit;
 mod tick;
+pub mod trajectory;
 mod vehicle;
 
 pub use vehicle::{CoreError, VehicleCore};

@@ -1,16 +1,17 @@
 //! One control tick.
 
 use super::action::Action;
+use super::assist::{self, Look, News};
 use super::authority::{COMMAND_TIMEOUT_US, Situation};
 use super::fallback::{OPERATOR_FADE, POLICY_FADE};
 use super::gate::actuation::{self, Command, Scene};
-use super::gate::admission::Holder;
+use super::gate::admission::{Holder, Input, Wish};
 use super::gate::{Untrusted, Validated};
 use super::health::Echo;
 use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Tick, VehicleCore};
 use policy::Observation;
 use protocol::v1::seat_request::Request;
-use protocol::v1::{Author, OperatorInput, Reason, SeatRequest, Surroundings, VehicleState};
+use protocol::v1::{Author, OperatorInput, PathAnswer, Reason, SeatRequest, SeatResponse, Surroundings, VehicleState};
 
 impl VehicleCore {
     /// One control tick at `now_us`. `inbox` is emptied; `out` is cleared and filled.
@@ -59,6 +60,30 @@ impl VehicleCore {
         if !self.policy_suspended {
             self.think(now_us, &sensors.state, surroundings, out);
         }
+        self.assist(now_us, sensors, surroundings);
+    }
+
+    /// In `Assist`, what stands in the way is asked about.
+    fn assist(&mut self, now_us: u64, sensors: &Sensors, surroundings: &Surroundings) {
+        let pose = sensors.state.world_from_vehicle.as_ref().filter(|_| self.authority.is_assisted());
+        let Some(pose) = pose else { return };
+        let (speed_mps, geofence) = (self.speed(&sensors.state), self.config.geofence.as_ref());
+        match self.assistant.look(&Look { now_us, pose, speed_mps, surroundings, geofence }) {
+            News::None => {}
+            News::Asked => self.authority.ask_for_help(Reason::PathBlocked, 1, "the lane is blocked: which way?"),
+            News::NoWay => {
+                self.authority.ask_for_help(Reason::PathBlocked, 2, "the lane is blocked and no way round it fits");
+            }
+            News::Settled => self.authority.withdraw_help_for(Reason::PathBlocked),
+        }
+    }
+
+    fn hear_answer(&mut self, now_us: u64, seat: &str, answer: &PathAnswer, sensors: &Sensors) -> Result<(), Reason> {
+        self.authority.may_answer(seat)?;
+        let pose = sensors.state.world_from_vehicle.as_ref().ok_or(Reason::SensorsLost)?;
+        self.assistant.answer(now_us, pose, answer, self.config.geofence.as_ref())?;
+        self.authority.withdraw_help_for(Reason::PathBlocked);
+        Ok(())
     }
 
     /// Whatever has failed ends all driving: sensors, actuators, the policy while it drives; the button on the vehicle.
@@ -134,6 +159,13 @@ impl VehicleCore {
     }
 
     fn hear_request(&mut self, now_us: u64, seat: &str, request: &SeatRequest, sensors: &Sensors, out: &mut Tick) {
+        if let Some(Request::PathAnswer(answer)) = &request.request {
+            let verdict = self.hear_answer(now_us, seat, answer, sensors);
+            let (accepted, reason) = (verdict.is_ok(), verdict.err().unwrap_or(Reason::Ok).into());
+            let authority = Some(self.authority.state(now_us));
+            out.responses.push((seat.to_owned(), SeatResponse { id: request.id, accepted, reason, authority }));
+            return;
+        }
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
         let situation = Situation {
@@ -168,11 +200,13 @@ impl VehicleCore {
     }
 
     /// What whoever drives wants; the stopping trajectory when nobody does.
-    fn choose(&self, now_us: u64, stop: Action) -> Command {
+    fn choose(&self, now_us: u64, sensors: &Sensors, stop: Action) -> Command {
         let author = self.authority.author();
         let (mut action, fade, at_us) = match (author, &self.operator, &self.proposal) {
-            (Author::Operator, Some(input), _) => (input.get().action, OPERATOR_FADE, input.get().received_us),
-            (Author::Policy, _, Some((action, at_us))) => (*action, POLICY_FADE, *at_us),
+            (Author::Operator, Some(input), _) => {
+                (self.wish(now_us, sensors, input.get()), OPERATOR_FADE, input.get().received_us)
+            }
+            (Author::Policy, _, Some((action, at_us))) => (self.assisted(sensors, *action), POLICY_FADE, *at_us),
             _ => return Command { action: stop, author: Author::Fallback },
         };
         let acceleration = &mut action.as_mut_slice()[self.accelerate];
@@ -180,19 +214,52 @@ impl VehicleCore {
         Command { action, author }
     }
 
-    fn stop(&self, sensors: &Sensors) -> Action {
+    fn wish(&self, now_us: u64, sensors: &Sensors, input: &Input) -> Action {
+        match &input.wish {
+            Wish::Action(action) => *action,
+            Wish::Trajectory(trajectory) => {
+                let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
+                let wish = trajectory.follow(now_us, pose, speed, self.embodiment.stop_decel_mps2);
+                self.action(wish.acceleration_mps2, wish.steering_rad)
+            }
+        }
+    }
+
+    /// What the policy wants, or the path that it was told instead.
+    fn assisted(&self, sensors: &Sensors, mut proposed: Action) -> Action {
+        let speed = self.speed(&sensors.state);
+        match self.assistant.wish(sensors.state.world_from_vehicle.as_ref(), speed) {
+            assist::Wish::Free => {}
+            assist::Wish::AtMost(limit) => {
+                let acceleration = &mut proposed.as_mut_slice()[self.accelerate];
+                *acceleration = acceleration.min(assist::hold_back(speed, limit));
+            }
+            assist::Wish::Path(acceleration, steering) => return self.action(acceleration, steering),
+        }
+        proposed
+    }
+
+    /// The channels that the core knows, the others as they are.
+    fn action(&self, acceleration_mps2: f64, steering_rad: Option<f64>) -> Action {
         let mut action = *self.motion.action();
-        let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
-        let trajectory = self.stopping.trajectory(pose, speed, self.embodiment.stop_decel_mps2);
-        action.as_mut_slice()[self.accelerate] = trajectory.acceleration_mps2;
-        if let (Some(steer), Some(angle)) = (self.steer, trajectory.steering_rad.filter(|a| a.is_finite())) {
+        action.as_mut_slice()[self.accelerate] = acceleration_mps2;
+        if let (Some(steer), Some(angle)) = (self.steer, steering_rad.filter(|a| a.is_finite())) {
             action.as_mut_slice()[steer] = angle;
         }
         action
     }
 
+    fn stop(&self, sensors: &Sensors) -> Action {
+        let (pose, speed) = (sensors.state.world_from_vehicle.as_ref(), self.speed(&sensors.state));
+        let trajectory = self.stopping.trajectory(pose, speed, self.embodiment.stop_decel_mps2);
+        self.action(trajectory.acceleration_mps2, trajectory.steering_rad)
+    }
+
     fn actuate(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) -> (Validated<Command>, Reason) {
         let dt_s = 1.0 / self.config.rate_hz;
+        if !self.authority.is_assisted() {
+            self.assistant.rest();
+        }
         match (self.authority.author(), &self.operator) {
             (Author::Operator, Some(input)) => self.governor.observe(now_us, dt_s, input.get().shown_us),
             _ => {
@@ -201,7 +268,7 @@ impl VehicleCore {
             }
         }
         let stop = self.stop(sensors);
-        let command = self.choose(now_us, stop);
+        let command = self.choose(now_us, sensors, stop);
         let share = self.handover.share(command.author, &command.action, self.motion.action(), &self.embodiment, dt_s);
         let scene = Scene {
             embodiment: &self.embodiment,
@@ -241,6 +308,7 @@ impl VehicleCore {
         command.gate = gate.into();
         self.authority.show(now_us, &mut out.authority);
         out.authority.speed_limit = self.governor.limit(now_us);
+        self.assistant.show(&mut out.authority);
     }
 }
 
@@ -248,6 +316,11 @@ impl VehicleCore {
 fn copy_input(input: &OperatorInput, copy: &mut OperatorInput) {
     let mut action = std::mem::take(&mut copy.action);
     action.clone_from(&input.action);
+    let mut trajectory = copy.trajectory.take();
+    match (&mut trajectory, &input.trajectory) {
+        (Some(own), Some(new)) => own.points.clone_from(&new.points),
+        (own, new) => own.clone_from(new),
+    }
     *copy = OperatorInput {
         sequence: input.sequence,
         epoch: input.epoch,
@@ -255,5 +328,6 @@ fn copy_input(input: &OperatorInput, copy: &mut OperatorInput) {
         deadman: input.deadman,
         shown_frame_us: input.shown_frame_us,
         action,
+        trajectory,
     };
 }

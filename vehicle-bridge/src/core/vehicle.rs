@@ -1,6 +1,7 @@
 //! What a vehicle core is made of and what it tells.
 
 use super::action::{Action, MAX_CHANNELS};
+use super::assist::Assistant;
 use super::authority::Authority;
 use super::fallback::StoppingPath;
 use super::gate::Validated;
@@ -33,6 +34,7 @@ pub struct VehicleCore {
     pub(super) policy_healthy: bool,
     pub(super) policy_suspended: bool,
     pub(super) stopping: StoppingPath,
+    pub(super) assistant: Assistant,
     pub(super) operator: Option<Validated<Input>>,
     /// The policy's newest proposal and when it was made.
     pub(super) proposal: Option<(Action, u64)>,
@@ -89,6 +91,7 @@ impl VehicleCore {
             policy_healthy: true,
             policy_suspended: false,
             stopping: StoppingPath::default(),
+            assistant: Assistant::default(),
             operator: None,
             proposal: None,
             unfit: None,

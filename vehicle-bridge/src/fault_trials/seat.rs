@@ -84,6 +84,7 @@ impl Seat {
             deadman: self.deadman,
             action: drive(&view, &plan, &self.embodiment),
             shown_frame_us: self.shown_us,
+            trajectory: None,
         });
         while self.inputs.len() > REPEATS {
             self.inputs.pop_front();

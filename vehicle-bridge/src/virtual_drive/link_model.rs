@@ -42,14 +42,14 @@ impl LinkModel {
 }
 
 /// One direction. Messages arrive in the order of their arrival times.
-pub(super) struct Pipe<T> {
+pub(crate) struct Pipe<T> {
     model: LinkModel,
     rng: ChaCha8Rng,
     waiting: VecDeque<(u64, T)>,
 }
 
 impl<T> Pipe<T> {
-    pub(super) fn new(model: &LinkModel, seed: u64) -> Self {
+    pub(crate) fn new(model: &LinkModel, seed: u64) -> Self {
         Self { model: model.clone(), rng: ChaCha8Rng::seed_from_u64(seed), waiting: VecDeque::new() }
     }
 
@@ -62,14 +62,14 @@ impl<T> Pipe<T> {
         self.rng.random::<f64>() < self.model.loss
     }
 
-    pub(super) fn send(&mut self, now_us: u64, message: T) {
+    pub(crate) fn send(&mut self, now_us: u64, message: T) {
         let at = now_us + self.delay_us();
         if !self.lost() {
             self.queue(at, message);
         }
     }
 
-    pub(super) fn send_reliably(&mut self, now_us: u64, message: T) {
+    pub(crate) fn send_reliably(&mut self, now_us: u64, message: T) {
         let mut at = now_us + self.delay_us();
         while self.lost() {
             at += 2 * self.model.one_way_us();
@@ -82,7 +82,7 @@ impl<T> Pipe<T> {
         self.waiting.insert(index, (at, message));
     }
 
-    pub(super) fn arrived(&mut self, now_us: u64) -> impl Iterator<Item = T> + use<'_, T> {
+    pub(crate) fn arrived(&mut self, now_us: u64) -> impl Iterator<Item = T> + use<'_, T> {
         let count = self.waiting.partition_point(|(at, _)| *at <= now_us);
         self.waiting.drain(..count).map(|(_, message)| message)
     }

@@ -3,6 +3,7 @@
 use super::freshness::Freshness;
 use super::{Untrusted, Validated};
 use crate::core::action::Action;
+use crate::core::trajectory::Trajectory;
 use protocol::Embodiment;
 use protocol::v1::{OperatorInput, Reason};
 
@@ -11,11 +12,21 @@ pub const MAX_QUEUED_US: u64 = 200_000;
 /// Whoever sees the world as it was longer ago than this does not drive.
 pub const MAX_LATENCY_US: u64 = 1_000_000;
 
+/// The two forms in which an operator may drive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::large_enum_variant)] // kept in place: a tick allocates nothing
+pub enum Wish {
+    /// A value for each action channel, now.
+    Action(Action),
+    /// Where to be in the next seconds.
+    Trajectory(Trajectory),
+}
+
 /// What an operator wants and how late it comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Input {
     /// What to do.
-    pub action: Action,
+    pub wish: Wish,
     /// Arrival by the vehicle's clock.
     pub received_us: u64,
     /// Delay beyond the quickest delivery of the session, microseconds.
@@ -67,6 +78,25 @@ fn is_finite(action: &[f64]) -> bool {
 
 fn is_within_limits(action: &[f64], embodiment: &Embodiment) -> bool {
     action.iter().zip(&embodiment.action).all(|(v, c)| (c.min..=c.max).contains(v))
+}
+
+fn read_wish(input: &OperatorInput, received_us: u64, embodiment: &Embodiment) -> Result<Wish, Reason> {
+    let action = input.action.as_slice();
+    if let Some(trajectory) = &input.trajectory {
+        // One form at a time, or it would be open which one was meant.
+        let alone = action.is_empty().then_some(trajectory).ok_or(Reason::Malformed)?;
+        return Trajectory::read(alone, received_us, embodiment).map(Wish::Trajectory);
+    }
+    if !is_complete(action, embodiment) {
+        return Err(Reason::Malformed);
+    }
+    if !is_finite(action) {
+        return Err(Reason::NotFinite);
+    }
+    if !is_within_limits(action, embodiment) {
+        return Err(Reason::OutOfLimits);
+    }
+    Action::new(action).map(Wish::Action).ok_or(Reason::Malformed)
 }
 
 /// Order of the inputs under one epoch.
@@ -151,17 +181,8 @@ impl Admission {
         if !shows_a_recent_picture(shown_us, received_us) {
             return Err(Reason::PictureFrozen);
         }
-        if !is_complete(&input.action, embodiment) {
-            return Err(Reason::Malformed);
-        }
-        if !is_finite(&input.action) {
-            return Err(Reason::NotFinite);
-        }
-        if !is_within_limits(&input.action, embodiment) {
-            return Err(Reason::OutOfLimits);
-        }
-        let action = Action::new(&input.action).ok_or(Reason::Malformed)?;
-        Ok(Validated(Input { action, received_us, queued_us, shown_us }))
+        let wish = read_wish(input, received_us, embodiment)?;
+        Ok(Validated(Input { wish, received_us, queued_us, shown_us }))
     }
 }
 

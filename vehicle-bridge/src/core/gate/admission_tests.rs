@@ -3,7 +3,7 @@ use super::*;
 const HOLDER: Holder = Holder { seat: Some("a"), epoch: 7 };
 
 fn input(sequence: u64, seat_us: u64, action: Vec<f64>) -> OperatorInput {
-    OperatorInput { sequence, epoch: 7, seat_us, deadman: true, action, shown_frame_us: 0 }
+    OperatorInput { sequence, epoch: 7, seat_us, deadman: true, action, shown_frame_us: 0, trajectory: None }
 }
 
 fn good(sequence: u64, seat_us: u64) -> OperatorInput {
@@ -27,7 +27,7 @@ impl Door {
 #[test]
 fn what_passes_is_what_was_sent() {
     let passed = Door::default().at(1_020, &OperatorInput { shown_frame_us: 20, ..good(5, 1_000) }).unwrap();
-    assert_eq!(passed.action.as_slice(), [0.5, 0.1]);
+    assert_eq!(passed.wish, Wish::Action(Action::new(&[0.5, 0.1]).unwrap()));
     assert_eq!((passed.received_us, passed.queued_us, passed.shown_us), (1_020, 0, Some(20)));
 }
 
