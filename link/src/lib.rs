@@ -80,7 +80,7 @@ pub use identity::Identity;
 pub use protocol::ClockEstimate;
 pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{
-    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
+    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
 };
 pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 

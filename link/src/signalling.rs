@@ -175,8 +175,10 @@ async fn serve(
                 heard = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => match serde_json::from_str::<Signal>(&text) {
-                        Ok(Signal::Welcome { ice_servers }) => {
-                            *welcome.lock().unwrap_or_else(PoisonError::into_inner) = ice_servers;
+                        Ok(Signal::Welcome { ice_servers, grant_key }) => {
+                            welcome.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&ice_servers);
+                            let signal = Signal::Welcome { ice_servers, grant_key };
+                            drop(incoming.send(SignalEvent::Signal(signal)).await);
                         }
                         // Nobody reads any more while the last goodbyes are still on their way out.
                         Ok(signal) => drop(incoming.send(SignalEvent::Signal(signal)).await),

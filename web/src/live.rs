@@ -53,6 +53,8 @@ impl Live {
                 view.speed_mps = Some(status.speed_mps);
                 view.policy = Some(status.policy.clone());
                 view.round_trip_ms = status.round_trip_ms;
+                view.refused.clone_from(&status.refused);
+                view.timing = status.timing;
             }
         }
         views.into_values().collect()
@@ -75,6 +77,8 @@ fn newcomer(id: &VehicleId) -> VehicleView {
         speed_mps: None,
         policy: None,
         round_trip_ms: None,
+        refused: BTreeMap::new(),
+        timing: None,
         autonomous_miles: 0.0,
         manual_miles: 0.0,
         disengagements: 0,

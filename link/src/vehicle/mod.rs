@@ -1,12 +1,14 @@
 //! The vehicle's end: answers calls of any number of seats, sends them picture and state, hands on what they ask.
 
 mod cameras;
+mod guard;
 mod inbox;
 mod session;
 mod stats;
 mod streamer;
 
 pub use cameras::CameraOrder;
+pub use guard::Guard;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
@@ -37,6 +39,8 @@ const OUTGOING: usize = 512;
 const DATA_BPS: f64 = 60_000.0;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
+/// How often the guard may ask the control plane something.
+const GUARD_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What all tasks of a vehicle's link share.
 pub(crate) struct Shared {
@@ -122,6 +126,22 @@ impl VehicleLink {
         origin: Instant,
         identity: Option<Identity>,
     ) -> Result<Self, LinkError> {
+        Self::start_guarded(runtime, control_plane, hello, cameras, origin, identity, None)
+    }
+
+    /// As [`Self::start_as`], with a guard that decides which sessions may go on.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_guarded(
+        runtime: &Handle,
+        control_plane: &str,
+        hello: v1::Hello,
+        cameras: &[VideoSpec],
+        origin: Instant,
+        identity: Option<Identity>,
+        guard: Option<Arc<dyn Guard>>,
+    ) -> Result<Self, LinkError> {
         if cameras.is_empty() || cameras.len() > MAX_CAMERAS {
             return Err(LinkError::Cameras { got: cameras.len(), max: MAX_CAMERAS });
         }
@@ -142,7 +162,8 @@ impl VehicleLink {
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
         let (notes_tx, notes) = mpsc::channel(64);
-        let switchboard = Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling };
+        let switchboard =
+            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, guard };
         runtime.spawn(switchboard.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
@@ -226,10 +247,13 @@ struct Switchboard {
     sessions: BTreeMap<String, Session>,
     notes_tx: mpsc::Sender<Note>,
     signalling: Signalling,
+    guard: Option<Arc<dyn Guard>>,
 }
 
 impl Switchboard {
     async fn run(mut self, mut outgoing: mpsc::Receiver<Outgoing>, mut notes: mpsc::Receiver<Note>) {
+        let mut second = tokio::time::interval(GUARD_EVERY);
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 out = outgoing.recv() => match out {
@@ -237,10 +261,17 @@ impl Switchboard {
                     None => break,
                 },
                 Some(note) = notes.recv() => self.on_note(&note),
+                _ = second.tick() => self.ask_for_grants(),
                 event = self.signalling.incoming.recv() => match event {
                     Some(SignalEvent::Signal(signal)) => self.on_signal(signal),
-                    Some(SignalEvent::Up) => tracing::info!("registered at the control plane"),
-                    Some(SignalEvent::Down(reason)) => tracing::debug!(%reason, "control plane gone, sessions go on"),
+                    Some(SignalEvent::Up) => {
+                        self.guard.iter().for_each(|guard| guard.control_plane(true));
+                        tracing::info!("registered at the control plane");
+                    }
+                    Some(SignalEvent::Down(reason)) => {
+                        self.guard.iter().for_each(|guard| guard.control_plane(false));
+                        tracing::debug!(%reason, "control plane gone, sessions go on");
+                    }
                     // The signalling task ends only with us.
                     None => break,
                 },
@@ -262,6 +293,7 @@ impl Switchboard {
             }
             Note::Ended(id) => {
                 self.sessions.remove(id);
+                self.guard.iter().for_each(|guard| guard.ended(id));
                 self.shared.stats.forget(id);
             }
         }
@@ -277,12 +309,40 @@ impl Switchboard {
             Signal::Restart { session } if !self.sessions.contains_key(&session) => {
                 self.refuse(session, "the vehicle knows no such session; it was restarted", Failure::SessionUnknown);
             }
+            Signal::Welcome { grant_key, .. } => {
+                self.guard.iter().for_each(|guard| guard.key(grant_key.as_deref()));
+            }
+            Signal::Grant { session, grant } => {
+                if let (Some(guard), Some(known)) = (&self.guard, self.sessions.get(&session)) {
+                    guard.grant(&session, &known.seat, &grant);
+                }
+            }
+            Signal::Answer { session, sdp, vouched } => self.on_answer(session, sdp, vouched),
             Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 if let Some(session) = other.session().and_then(|id| self.sessions.get(id)) {
                     session.on_signal(other);
                 }
             }
+        }
+    }
+
+    /// A seat whose answer the guard does not accept gets no picture either.
+    fn on_answer(&mut self, session: String, sdp: String, vouched: Option<String>) {
+        let Some(known) = self.sessions.get(&session) else { return };
+        match self.guard.as_ref().map_or(Ok(()), |guard| guard.answer(&session, &sdp)) {
+            Ok(()) => known.on_signal(Signal::Answer { session, sdp, vouched }),
+            Err(reason) => {
+                tracing::warn!(%session, seat = %known.seat, %reason, "session refused");
+                known.end(&reason);
+                self.refuse(session, &reason, Failure::NotGranted);
+            }
+        }
+    }
+
+    fn ask_for_grants(&self) {
+        for question in self.guard.iter().flat_map(|guard| guard.questions()) {
+            let _ = self.signalling.outgoing.try_send(question);
         }
     }
 

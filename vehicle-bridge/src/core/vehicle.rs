@@ -9,7 +9,7 @@ use super::gate::limits::Motion;
 use super::governor::Governor;
 use super::handover::Handover;
 use super::health::{ActuatorEcho, SensorWatch};
-use super::{CoreConfig, Tick};
+use super::{CoreConfig, Thought, Tick};
 use policy::Policy;
 use protocol::Embodiment;
 use protocol::v1::{Author, OperatorInput, PolicyProposal, PolicyStatus, Reason};
@@ -34,6 +34,8 @@ pub struct VehicleCore {
     pub(super) policy_suspended: bool,
     pub(super) stopping: StoppingPath,
     pub(super) operator: Option<Validated<Input>>,
+    /// What the policy's own thread has thought since the last tick.
+    pub(super) heard_thought: Option<Thought>,
     /// The policy's newest proposal and when it was made.
     pub(super) proposal: Option<(Action, u64)>,
     /// What keeps the robot from moving at all.
@@ -90,6 +92,7 @@ impl VehicleCore {
             policy_suspended: false,
             stopping: StoppingPath::default(),
             operator: None,
+            heard_thought: None,
             proposal: None,
             unfit: None,
             last_surroundings_us: None,
@@ -127,6 +130,14 @@ impl VehicleCore {
         self.policy_suspended = suspended;
     }
 
+    /// Hands over what the policy thinks, when it runs elsewhere ([`CoreConfig::thinks`]); the next tick takes it in. It
+    /// counts from when its surroundings were seen.
+    pub fn hear_policy(&mut self, thought: Thought) {
+        if !self.policy_suspended {
+            self.heard_thought = Some(thought);
+        }
+    }
+
     /// Tells whether a person, not a script, sits at a seat that may drive.
     pub fn set_person_present(&mut self, present: bool) {
         self.authority.set_person_present(present);
@@ -155,6 +166,12 @@ impl VehicleCore {
     #[must_use]
     pub fn refusals(&self) -> u64 {
         self.refused.iter().sum::<u64>() - self.refused(Reason::OutOfSequence)
+    }
+
+    /// Inputs refused so far, by reason.
+    pub fn all_refused(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let named = |(code, count): (usize, &u64)| Some((Reason::try_from(i32::try_from(code).ok()?).ok()?, *count));
+        self.refused.iter().enumerate().filter_map(named)
     }
 
     pub(super) fn count_refusal(&mut self, reason: Reason) {

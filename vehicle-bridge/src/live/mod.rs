@@ -4,8 +4,13 @@
 pub mod camera;
 mod control;
 pub mod journal;
+mod mind;
 pub mod office;
+mod seats;
+mod witness;
 
+use crate::access::{AccessError, Gatekeeper};
+use crate::audit::{AuditError, AuditEvent, AuditThread};
 use crate::core::{CoreConfig, CoreError, VehicleCore, authority};
 use crate::ledger::{Account, Ledger};
 use crate::scribe::Scribe;
@@ -15,9 +20,10 @@ use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use link::video::VideoSpec;
-use link::{CameraStreamer, Identity, LinkError, VehicleLink};
+use link::{CameraStreamer, Guard, Identity, LinkError, VehicleLink};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
+use protocol::signing::PublicKey;
 use protocol::v1::Hello;
 use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
 use recorder::{RecorderConfig, RecorderError, RecorderThread, Source, ThreadConfig};
@@ -46,6 +52,10 @@ pub struct BridgeConfig {
     pub episodes_dir: PathBuf,
     /// How many cameras: front, left, right, rear.
     pub cameras: usize,
+    /// Whose session grants count; without it, the first control plane's that names its key.
+    pub control_plane_key: Option<PublicKey>,
+    /// While set, the policy's thread hangs: for rehearsals of faults.
+    pub hang_policy: Arc<AtomicBool>,
 }
 
 /// Why a bridge does not start or had to end.
@@ -72,6 +82,12 @@ pub enum BridgeError {
     /// An identifier.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Who may take part.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A folder.
     #[error("cannot make the folder {path}: {source}", path = .0.display(), source = .1)]
     Folder(PathBuf, std::io::Error),
@@ -104,7 +120,11 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let origin = Instant::now();
     let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let cameras = CameraSpec::around_720p(config.cameras);
-    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin)?);
+    let audit = AuditThread::start(&config.data_dir.join("audit"), config.vehicle.as_str())?;
+    let gatekeeper =
+        Gatekeeper::open(&config.vehicle, config.control_plane_key, &config.data_dir, origin, audit.handle())?;
+    let gatekeeper = Arc::new(gatekeeper);
+    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin, gatekeeper.clone())?);
     let recorder = RecorderThread::start(ThreadConfig {
         dir: correspondence.spool_dir.clone(),
         recorder: RecorderConfig::default(),
@@ -144,9 +164,17 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         seed: Some(config.world.seed),
     };
     let balance = journal.balance().clone();
+    let epoch = authority::next_life(balance.epoch);
+    let software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
+    audit.handle().note(0, AuditEvent::Started { software, epoch });
+    let mind = mind::Mind::start(mind::copy(&policy)?, Arc::clone(&config.hang_policy));
+    let core = CoreConfig { thinks: false, ..CoreConfig::default() };
     let control = control::Control {
         robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
-        core: VehicleCore::new(car, CoreConfig::default(), policy, authority::next_life(balance.epoch))?,
+        seats: seats::Seats::new(Arc::clone(&link), gatekeeper),
+        witness: witness::Witness::new(audit.handle(), car.stop_decel_mps2),
+        mind,
+        core: VehicleCore::new(car, core, policy, epoch)?,
         books: Ledger::new(account).continuing(balance.metres),
         scribe: Scribe::new(epoch_ns),
         config: config.clone(),
@@ -160,14 +188,15 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         updates,
         origin,
         trips: 0,
-        people: Vec::new(),
         timing: TickTiming::new(crate::virtual_drive::TICK_US),
         punctuality: None,
         logged: (0, false),
-        refusals: 0,
-        tick_us: 0.0,
+        refusals: None,
+        refused: 0,
+        missed_before: 0,
     };
     let result = control.run(stop);
+    drop(audit);
     shutters.iter().for_each(|shutter| shutter.close());
     desk.stop.store(true, Ordering::Relaxed);
     let camera_results: Vec<_> =
@@ -192,6 +221,7 @@ fn start_link(
     car: &Embodiment,
     cameras: &[(&str, CameraSpec)],
     origin: Instant,
+    guard: Arc<dyn Guard>,
 ) -> Result<VehicleLink, LinkError> {
     let description = |(name, spec): &(&str, CameraSpec)| protocol::v1::Camera {
         name: (*name).to_owned(),
@@ -225,7 +255,7 @@ fn start_link(
     };
     let video: Vec<_> = cameras.iter().map(video).collect();
     let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
-    VehicleLink::start_as(runtime, &config.control_plane, hello, &video, origin, Some(identity))
+    VehicleLink::start_guarded(runtime, &config.control_plane, hello, &video, origin, Some(identity), Some(guard))
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.
