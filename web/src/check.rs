@@ -197,7 +197,11 @@ pub fn status(s: &VehicleStatus) -> ApiResult<()> {
     if s.refused.len() > MAX_REASONS {
         return refuse("refused", s.refused.len(), "use up to 100 reasons");
     }
-    s.refused.keys().try_for_each(|reason| text("refused", reason))?;
+    let plain =
+        |reason: &&String| reason.len() <= MAX_TEXT && reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if let Some(odd) = s.refused.keys().find(|reason| !plain(reason)) {
+        return refuse("refused", odd, "use a-z and '_'");
+    }
     if let Some(t) = &s.timing {
         for figure in [t.lateness_p50_us, t.lateness_p99_us, t.lateness_max_us, t.work_max_us] {
             amount("timing", figure, 1e12)?;

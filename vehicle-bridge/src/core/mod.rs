@@ -14,6 +14,7 @@ pub mod geofence;
 pub mod governor;
 pub mod handover;
 pub mod health;
+pub mod reset_hold;
 mod thought;
 mod tick;
 mod vehicle;

@@ -137,6 +137,9 @@ impl VehicleCore {
     fn hear_request(&mut self, now_us: u64, seat: &str, request: &SeatRequest, sensors: &Sensors, out: &mut Tick) {
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
+        if let Some(Request::EstopReset(reset)) = &mut request.request {
+            reset.held_ms = self.reset_hold.measure(now_us, seat, reset.held_ms);
+        }
         let situation = Situation {
             speed_mps: self.speed(&sensors.state),
             unfit: self.unfit,

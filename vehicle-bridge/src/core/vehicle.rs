@@ -9,6 +9,7 @@ use super::gate::limits::Motion;
 use super::governor::Governor;
 use super::handover::Handover;
 use super::health::{ActuatorEcho, SensorWatch};
+use super::reset_hold::ResetHold;
 use super::{CoreConfig, Thought, Tick};
 use policy::Policy;
 use protocol::Embodiment;
@@ -25,6 +26,7 @@ pub struct VehicleCore {
     pub(super) admission: Admission,
     pub(super) governor: Governor,
     pub(super) handover: Handover,
+    pub(super) reset_hold: ResetHold,
     pub(super) motion: Motion,
     pub(super) sensors: SensorWatch,
     pub(super) echo: ActuatorEcho,
@@ -83,6 +85,7 @@ impl VehicleCore {
             admission: Admission::default(),
             governor: Governor::default(),
             handover: Handover::default(),
+            reset_hold: ResetHold::default(),
             motion: Motion::at(rest),
             sensors: SensorWatch::default(),
             echo: ActuatorEcho::default(),
