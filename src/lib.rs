@@ -2,6 +2,7 @@
 //!
 //! Everything that a product needs lives in the crates beside this one; here they are only started and shown.
 
+pub mod audit;
 pub mod bench;
 pub mod control_plane;
 pub mod demo;

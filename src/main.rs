@@ -22,6 +22,8 @@ enum Command {
     Demo(takeover::demo::DemoArgs),
     /// Measure what the README claims and write target/bench.json.
     Bench(takeover::bench::BenchArgs),
+    /// Verify a vehicle's audit log.
+    Audit(takeover::audit::AuditArgs),
     /// Run a vehicle's bridge.
     Bridge(vehicle_bridge::cli::BridgeArgs),
     /// Run the scripted remote operator in a seat of its own.
@@ -57,6 +59,7 @@ fn main() -> std::process::ExitCode {
     let result = match cli.command {
         Command::Demo(args) => takeover::demo::run(&args),
         Command::Bench(args) => takeover::bench::run(&args),
+        Command::Audit(args) => return finish(takeover::audit::run(&args)),
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Seat(args) => takeover::seat::run(&args),

@@ -1,11 +1,14 @@
 //! `takeover operator`: the scripted remote operator in a seat, over the real link.
 
 use link::{FromVehicle, SeatLink, SeatOptions};
+use protocol::v1::CommandDatagram;
 use protocol::{Embodiment, SeatId, VehicleId};
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::SignalKind;
+use vehicle_bridge::cli::toggle_on_signal;
 
 /// Sits a scripted operator in a seat: it watches the car, takes over when it asks, is stuck or about to do harm, and
 /// hands back. It gives way to people.
@@ -23,6 +26,9 @@ pub struct OperatorArgs {
     /// Let the policy drive in Assist and answer its questions rather than take over for them.
     #[arg(long)]
     pub assist: bool,
+    /// Rehearses faults: SIGUSR1 lets go of the deadman and takes it again, SIGUSR2 freezes the picture and thaws it.
+    #[arg(long, hide = true)]
+    pub rehearse: bool,
     /// Ends when standard input closes.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -39,6 +45,11 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let mut rehearsal = Rehearsal::default();
+    if args.rehearse {
+        toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &rehearsal.released);
+        toggle_on_signal(runtime.handle(), SignalKind::user_defined2(), &rehearsal.frozen);
+    }
     let options = SeatOptions { watch_only: false, decode: false };
     let seat =
         SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
@@ -62,7 +73,8 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
             tracing::info!(?request, "request");
             seat.send_request(request);
         }
-        if let Some(command) = out.command {
+        if let Some(mut command) = out.command {
+            rehearsal.spoil(&mut command);
             seat.send_command(command);
         }
         std::thread::sleep(PERIOD);
@@ -70,4 +82,28 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
     drop(seat);
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(())
+}
+
+/// Faults of the person at the seat, for rehearsals.
+#[derive(Default)]
+struct Rehearsal {
+    released: Arc<AtomicBool>,
+    frozen: Arc<AtomicBool>,
+    /// Capture time of the picture that stands still.
+    shown_us: Option<u64>,
+}
+
+impl Rehearsal {
+    fn spoil(&mut self, command: &mut CommandDatagram) {
+        if self.released.load(Ordering::Relaxed) {
+            command.inputs.iter_mut().for_each(|input| input.deadman = false);
+        }
+        if !self.frozen.load(Ordering::Relaxed) {
+            self.shown_us = None;
+            return;
+        }
+        let newest = command.inputs.last().map_or(0, |input| input.shown_frame_us);
+        let shown_us = *self.shown_us.get_or_insert(newest);
+        command.inputs.iter_mut().for_each(|input| input.shown_frame_us = shown_us);
+    }
 }

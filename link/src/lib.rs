@@ -88,7 +88,8 @@ pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
 pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{
-    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
+    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
+    VehicleOptions,
 };
 pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 

@@ -93,10 +93,12 @@ pub(crate) fn start(
 ) -> Result<Signalling, LinkError> {
     let uri = signal_url(control_plane, peer, identity.as_ref())?;
     let welcome = Welcome::default();
+    // One certificate for all connections of this end, even where no name is bound to it: paths of a session are known by it.
+    let identity = identity.map_or_else(Identity::ephemeral, Ok)?;
     let (outgoing, outgoing_rx) = mpsc::channel(256);
     let (incoming_tx, incoming) = mpsc::channel(256);
     runtime.spawn(run(uri, outgoing_rx, incoming_tx, welcome.clone()));
-    Ok(Signalling { outgoing, incoming, welcome, identity })
+    Ok(Signalling { outgoing, incoming, welcome, identity: Some(identity) })
 }
 
 async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sender<SignalEvent>, welcome: Welcome) {
@@ -175,8 +177,10 @@ async fn serve(
                 heard = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => match serde_json::from_str::<Signal>(&text) {
-                        Ok(Signal::Welcome { ice_servers }) => {
-                            *welcome.lock().unwrap_or_else(PoisonError::into_inner) = ice_servers;
+                        Ok(Signal::Welcome { ice_servers, grant_key }) => {
+                            welcome.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&ice_servers);
+                            let signal = Signal::Welcome { ice_servers, grant_key };
+                            drop(incoming.send(SignalEvent::Signal(signal)).await);
                         }
                         // Nobody reads any more while the last goodbyes are still on their way out.
                         Ok(signal) => drop(incoming.send(SignalEvent::Signal(signal)).await),

@@ -5,6 +5,7 @@
 
 use crate::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `POST /api/v1/vehicles`: a vehicle signs up or renews its description.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +115,27 @@ pub struct VehicleStatus {
     /// Round trip to the seat, when there is one.
     #[serde(default)]
     pub round_trip_ms: Option<f64>,
+    /// Messages of seats not acted on since the vehicle's software started, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+    /// How punctual the control loop was in the last second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<ControlTiming>,
+}
+
+/// Start of the control ticks of a second against when they were due; as in [`crate::v1::ControlTiming`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ControlTiming {
+    /// Median, microseconds.
+    pub lateness_p50_us: f64,
+    /// 99th percentile, microseconds.
+    pub lateness_p99_us: f64,
+    /// Greatest, microseconds.
+    pub lateness_max_us: f64,
+    /// Longest time that a tick took, microseconds.
+    pub work_max_us: f64,
+    /// Ticks since the start that ended after the next was due.
+    pub missed_deadlines: u64,
 }
 
 /// `POST /api/v1/policies`: a published version, immutable.

@@ -29,6 +29,8 @@ pub enum Failure {
     SessionUnknown,
     /// The message is not what may be said here.
     Refused,
+    /// The control plane gave this seat no grant for this session, or withdrew it.
+    NotGranted,
     /// The message cannot be read.
     Malformed,
     /// No network path between the two was found.
@@ -50,7 +52,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every code that this release knows.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::VehicleNotRegistered,
         Self::VehicleSilent,
         Self::VehicleFull,
@@ -62,6 +64,7 @@ impl Failure {
         Self::Replaced,
         Self::SessionUnknown,
         Self::Refused,
+        Self::NotGranted,
         Self::Malformed,
         Self::IceFailedNoPath,
         Self::PathLost,
@@ -86,6 +89,7 @@ impl Failure {
             Self::Replaced => "replaced",
             Self::SessionUnknown => "session_unknown",
             Self::Refused => "refused",
+            Self::NotGranted => "not_granted",
             Self::Malformed => "malformed",
             Self::IceFailedNoPath => "ice_failed_no_path",
             Self::PathLost => "path_lost",
@@ -118,6 +122,10 @@ impl Failure {
             Self::Replaced => "Another window or program uses the same name: close it, or choose another name.",
             Self::SessionUnknown => "The session is over: call the vehicle again.",
             Self::Refused => "This is not allowed in this role: call as the seat that you registered as.",
+            Self::NotGranted => {
+                "The control plane does not let this seat in: somebody revoked it, or vehicle and control plane do not \
+                 know each other any more (see SAFETY.md, session grants)."
+            }
             Self::Malformed => "The two sides do not understand each other: bring both to the same release.",
             Self::IceFailedNoPath => {
                 "No network path was found: UDP is probably blocked. Allow UDP, or configure a TURN server at the \

@@ -82,4 +82,10 @@ impl Reason {
             Self::PathBlocked => "that path cannot be driven",
         }
     }
+
+    /// Its name for programs: `link_lost` and the like.
+    #[must_use]
+    pub fn code(self) -> String {
+        self.as_str_name().trim_start_matches("REASON_").to_ascii_lowercase()
+    }
 }

@@ -5,6 +5,7 @@
 //! - [`Embodiment`] names a robot's observation and action channels with their units and limits, so that nothing
 //!   outside an adapter has to assume a car.
 //! - [`ClockEstimator`] relates two clocks and says how far to trust the answer.
+//! - [`grant`] is the control plane's signed word that a seat may take part, [`signing`] what it is signed with.
 //! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
 //!
 //! ```
@@ -23,11 +24,13 @@ pub mod api;
 mod clock;
 mod embodiment;
 mod failure;
+pub mod grant;
 mod ids;
 mod labels;
 pub mod mpd;
 pub mod schema;
 pub mod signalling;
+pub mod signing;
 pub mod units;
 
 pub use clock::{ClockEstimate, ClockEstimator};

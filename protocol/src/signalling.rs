@@ -24,6 +24,9 @@ pub enum Signal {
         /// What to gather candidates with.
         #[serde(default)]
         ice_servers: Vec<IceServer>,
+        /// Public key, in hexadecimal, of the control plane's [grants](crate::grant); absent when it issues none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant_key: Option<String>,
     },
     /// Seat to control plane to vehicle: start a session.
     Call {
@@ -65,6 +68,21 @@ pub enum Signal {
         /// Fingerprint of the seat's certificate as the control plane knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vouched: Option<String>,
+    },
+    /// Control plane to vehicle: a session's seat may take part, for as long as the grant says. Comes before the seat's
+    /// answer, and again when the vehicle asked for it.
+    Grant {
+        /// Which session.
+        session: String,
+        /// See [`crate::grant`].
+        grant: String,
+    },
+    /// Vehicle to control plane: the session goes on and its grant runs out.
+    Renew {
+        /// Which session.
+        session: String,
+        /// The last grant.
+        grant: String,
     },
     /// Either way, as candidates are found.
     Candidate {
@@ -131,6 +149,8 @@ impl Signal {
             | Self::Answer { session, .. }
             | Self::Candidate { session, .. }
             | Self::Restart { session }
+            | Self::Grant { session, .. }
+            | Self::Renew { session, .. }
             | Self::Bye { session, .. } => Some(session),
             Self::Error { session, .. } => session.as_deref(),
             Self::Welcome { .. } => None,
@@ -177,6 +197,25 @@ pub fn description_matches(sdp: &str, vouched: &str) -> bool {
         told += 1;
     }
     told > 0
+}
+
+/// All certificates that a session description announces, each once and in order, as `algorithm FINGERPRINT`; `None`
+/// when it announces none or something unreadable.
+#[must_use]
+pub fn announced_fingerprints(sdp: &str) -> Option<Vec<String>> {
+    let mut announced = Vec::new();
+    for line in sdp.lines() {
+        let Some(fingerprint) = line.trim().strip_prefix("a=fingerprint:") else { continue };
+        let (algorithm, value) = fingerprint.split_once(' ')?;
+        let value = value.trim();
+        if value.is_empty() || !value.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') {
+            return None;
+        }
+        announced.push(format!("{} {}", algorithm.to_ascii_lowercase(), value.to_ascii_uppercase()));
+    }
+    announced.sort_unstable();
+    announced.dedup();
+    (!announced.is_empty()).then_some(announced)
 }
 
 #[cfg(test)]

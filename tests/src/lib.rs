@@ -1,9 +1,15 @@
 //! What the end-to-end tests share: the built programs, their processes, the Python judges.
 
+pub mod attack;
 mod browser;
+mod proxy;
+mod raw_seat;
+pub mod rehearsal;
 mod site;
 
 pub use browser::{Page, headless};
+pub use proxy::SeatProxy;
+pub use raw_seat::RawSeat;
 pub use site::{CAR, Site};
 
 use anyhow::{Context, bail};

@@ -5,6 +5,7 @@ use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vehicle_bridge::audit::chain::{Record, read};
 
 /// Where the processes of one test run: their folder and the control plane's address.
 pub struct Site {
@@ -46,9 +47,17 @@ impl Site {
     /// # Errors
     /// When it cannot be started.
     pub fn bridge(&self) -> anyhow::Result<Process> {
+        self.bridge_with(&[])
+    }
+
+    /// Starts the vehicle's bridge with further `options`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn bridge_with(&self, options: &[&str]) -> anyhow::Result<Process> {
         let (data, episodes) = (self.path("car"), self.path("data/episodes"));
         let who = ["--control-plane", &self.address, "--vehicle", CAR];
-        self.start("bridge", &[&["bridge", "--data", &data, "--episodes", &episodes], &who[..]].concat())
+        self.start("bridge", &[&["bridge", "--data", &data, "--episodes", &episodes], &who[..], options].concat())
     }
 
     /// Starts the scripted operator.
@@ -57,6 +66,26 @@ impl Site {
     /// When it cannot be started.
     pub fn operator(&self) -> anyhow::Result<Process> {
         self.start("operator", &["operator", "--control-plane", &self.address, "--vehicle", CAR])
+    }
+
+    /// Starts the scripted operator at another address of the control plane, ready to rehearse faults.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn rehearsing_operator(&self, address: &str) -> anyhow::Result<Process> {
+        self.start("operator", &["operator", "--rehearse", "--control-plane", address, "--vehicle", CAR])
+    }
+
+    /// The records of the vehicle's audit log, in order; a line that is being written is left out.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Record> {
+        let files = vehicle_bridge::audit::file::files(&self.folder.join("car/audit")).unwrap_or_default();
+        let texts = files.iter().map(|file| std::fs::read(file).unwrap_or_default());
+        texts
+            .flat_map(|text| {
+                text.split(|b| *b == b'\n').filter_map(|line| Some(read(line).ok()?.0)).collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// A path in the site's folder.

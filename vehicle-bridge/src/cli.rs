@@ -4,12 +4,14 @@ use crate::live::{self, BridgeConfig};
 use crate::source;
 use anyhow::Context;
 use protocol::VehicleId;
+use protocol::signing::PublicKey;
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a vehicle: drives it (here a simulated car), streams its camera to operators' seats, records takeovers, takes
 /// policy updates from the control plane.
@@ -49,6 +51,13 @@ pub struct BridgeArgs {
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Public key of the control plane whose session grants count, 64 hexadecimal digits; without it, the first one that
+    /// this vehicle meets counts for good.
+    #[arg(long, value_name = "KEY")]
+    pub control_plane_key: Option<PublicKey>,
+    /// Rehearses a fault: SIGUSR1 hangs the policy's thread for good, a second one wakes it.
+    #[arg(long, hide = true)]
+    pub rehearse: bool,
     /// Drives nothing and streams this instead of the simulated car's camera: `synthetic`, a moving test scene, or an
     /// H.264 film in an MP4 file.
     #[arg(long, value_name = "synthetic|FILE")]
@@ -126,6 +135,17 @@ fn recording(path: Option<&Path>) -> anyhow::Result<recorder::Settings> {
     recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))
 }
 
+/// Turns `flag` over at each signal of this kind.
+pub fn toggle_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<AtomicBool>) {
+    let flag = Arc::clone(flag);
+    runtime.spawn(async move {
+        let Ok(mut signals) = signal(kind) else { return };
+        while signals.recv().await.is_some() {
+            flag.fetch_xor(true, Ordering::Relaxed);
+        }
+    });
+}
+
 /// Runs the bridge until a signal.
 ///
 /// # Errors
@@ -158,7 +178,12 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         paths: link::Paths::new(&args.interfaces)?,
         recording: recording(args.recorder.as_deref())?,
         candidate: args.candidate.clone(),
+        control_plane_key: args.control_plane_key,
+        hang_policy: Arc::default(),
     };
+    if args.rehearse {
+        toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy);
+    }
     live::run(&config, runtime.handle(), &stop)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(())

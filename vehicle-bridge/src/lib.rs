@@ -5,10 +5,13 @@
 //! - [`virtual_drive::drive`] drives a whole trip in virtual time: world, core, modelled link, scripted operator and
 //!   recorder, deterministically.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
+//! - [`access::Access`] says which seats may take part, [`audit`] keeps who had authority when.
 //! - [`ledger::Ledger`] keeps the metres and takeovers, [`scribe::Scribe`] writes ticks down for the recorder.
 //!
 //! It trains nothing and holds no database.
 
+pub mod access;
+pub mod audit;
 pub mod cli;
 pub mod core;
 pub mod fault_trials;
@@ -16,6 +19,7 @@ pub mod keeper;
 pub mod latency_study;
 pub mod ledger;
 pub mod live;
+pub mod manoeuvre;
 pub mod scribe;
 pub mod sim_robot;
 pub mod source;

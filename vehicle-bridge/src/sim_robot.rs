@@ -86,6 +86,27 @@ impl SimRobot {
         self.world.replace_ego(s);
     }
 
+    /// Distance of the body's corners to the edge of the lane; negative outside. Where the route changes lanes, the lane
+    /// runs along with it, though never beyond what may be driven.
+    #[must_use]
+    pub fn lane_margin_m(&self) -> f64 {
+        let world = &self.world;
+        let body = world.ego().footprint();
+        let corners = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];
+        let margins = corners.map(|(ahead, left)| {
+            let (along, across) = (ahead * body.half_length_m, left * body.half_width_m);
+            let (x, y) =
+                (body.x_m + along * body.cos - across * body.sin, body.y_m + along * body.sin + across * body.cos);
+            let (s, d) = world.route().project(x, y, world.progress_m());
+            let station = world.route().at(s);
+            let inside = |left_m: f64, right_m: f64| (left_m - d).min(right_m + d);
+            let half_m = (station.lane_left_m + station.lane_right_m) / 2.0;
+            let lane_m = inside(station.lane_left_m, station.lane_right_m).max(inside(half_m, half_m));
+            lane_m.min(inside(station.drivable_left_m, station.drivable_right_m))
+        });
+        margins.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
     /// The world.
     #[must_use]
     pub fn world(&self) -> &World {

@@ -1,8 +1,9 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
-use protocol::api::Evaluation;
+use protocol::api::{ControlTiming, Evaluation};
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub use protocol::api::{Trip, VehicleStatus};
 
@@ -42,6 +43,10 @@ pub struct VehicleView {
     pub policy: Option<PolicyVersion>,
     /// Round trip to the seat.
     pub round_trip_ms: Option<f64>,
+    /// Messages of seats not acted on since the vehicle's software started, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// How punctual its control loop was in the last second.
+    pub timing: Option<ControlTiming>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.

@@ -2,7 +2,7 @@
 
 use crate::live::Live;
 use crate::reply::ApiError;
-use crate::routes::{episodes, files, fleet, metrics, pages, policies, signalling, trips, vehicles};
+use crate::routes::{episodes, files, fleet, metrics, pages, policies, seats, signalling, trips, vehicles};
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
 use axum::Router;
@@ -76,6 +76,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/trips", post(trips::post).layer(DefaultBodyLimit::max(MAX_TRIP)))
         .route("/trips/{id}", get(trips::find))
         .route("/fleet", get(fleet::fleet))
+        .route("/seats/revoked", get(seats::revoked))
+        .route("/seats/{seat}/revoke", post(seats::revoke))
+        .route("/seats/{seat}/allow", post(seats::allow))
         .route("/signal", get(signalling::connect))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     Router::new()

@@ -12,6 +12,8 @@ const MAX_TEXT: usize = 128;
 const MAX_METRES: f64 = 4e10;
 /// Most takeovers or episodes of one trip.
 const MAX_ROWS: usize = 10_000;
+/// Most reasons of refusals.
+const MAX_REASONS: usize = 100;
 /// How far a sender's own arithmetic for an interval may be off, relative.
 const TOLERANCE: f64 = 1e-6;
 
@@ -19,7 +21,8 @@ fn refuse<T>(field: &str, value: impl std::fmt::Debug, rule: &str) -> ApiResult<
     Err(ApiError::invalid(format!("{field}: {value:?} is not valid: {rule}")))
 }
 
-fn text(field: &str, value: &str) -> ApiResult<()> {
+/// Short free text.
+pub fn text(field: &str, value: &str) -> ApiResult<()> {
     if value.len() > MAX_TEXT || value.chars().any(char::is_control) {
         return refuse(field, value, "use up to 128 bytes without control characters");
     }
@@ -190,6 +193,19 @@ pub fn status(s: &VehicleStatus) -> ApiResult<()> {
     one_of("author", &s.author, &authors.collect::<Vec<_>>())?;
     if !s.speed_mps.is_finite() {
         return refuse("speed_mps", s.speed_mps, "use a number");
+    }
+    if s.refused.len() > MAX_REASONS {
+        return refuse("refused", s.refused.len(), "use up to 100 reasons");
+    }
+    let plain =
+        |reason: &&String| reason.len() <= MAX_TEXT && reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if let Some(odd) = s.refused.keys().find(|reason| !plain(reason)) {
+        return refuse("refused", odd, "use a-z and '_'");
+    }
+    if let Some(t) = &s.timing {
+        for figure in [t.lateness_p50_us, t.lateness_p99_us, t.lateness_max_us, t.work_max_us] {
+            amount("timing", figure, 1e12)?;
+        }
     }
     s.round_trip_ms.map_or(Ok(()), |rtt| amount("round_trip_ms", rtt, 1e9))
 }

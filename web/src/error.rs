@@ -28,6 +28,9 @@ pub enum Error {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The key of the session grants, or the serials kept beside it.
+    #[error(transparent)]
+    GrantKey(#[from] protocol::signing::KeyError),
     /// Another control plane runs on the same data.
     #[error("{} is in use by another control plane: stop it or choose another folder with --data", path.display())]
     Locked {

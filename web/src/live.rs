@@ -32,6 +32,22 @@ impl Live {
         Ok(())
     }
 
+    /// What all vehicles together say of their control loops and of what they refused.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (status, _, _) in self.statuses().values() {
+            if let Some(timing) = status.timing {
+                totals.missed_deadlines = totals.missed_deadlines.saturating_add(timing.missed_deadlines);
+                totals.lateness_max_us = totals.lateness_max_us.max(timing.lateness_max_us);
+            }
+            for (reason, count) in &status.refused {
+                let total = totals.refused.entry(reason.clone()).or_default();
+                *total = total.saturating_add(*count);
+            }
+        }
+        totals
+    }
+
     /// Completes the list from the database with who is connected and what they reported, by name.
     pub fn complete(&self, known: Vec<VehicleView>, online: &BTreeSet<VehicleId>) -> Vec<VehicleView> {
         let mut views: BTreeMap<VehicleId, VehicleView> =
@@ -53,10 +69,23 @@ impl Live {
                 view.speed_mps = Some(status.speed_mps);
                 view.policy = Some(status.policy.clone());
                 view.round_trip_ms = status.round_trip_ms;
+                view.refused.clone_from(&status.refused);
+                view.timing = status.timing;
             }
         }
         views.into_values().collect()
     }
+}
+
+/// Sums over vehicles.
+#[derive(Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Control deadlines missed.
+    pub missed_deadlines: u64,
+    /// The latest tick of any vehicle's last second.
+    pub lateness_max_us: f64,
+    /// Messages refused, by reason.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// A vehicle that is here before its sign-up.
@@ -75,6 +104,8 @@ fn newcomer(id: &VehicleId) -> VehicleView {
         speed_mps: None,
         policy: None,
         round_trip_ms: None,
+        refused: BTreeMap::new(),
+        timing: None,
         autonomous_miles: 0.0,
         manual_miles: 0.0,
         disengagements: 0,

@@ -1,7 +1,7 @@
 use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::signal::{Hub, IceConfig};
+use crate::signal::{Hub, IceConfig, Issuer};
 use crate::store::Store;
 use axum::serve::ListenerExt;
 use std::fs::{File, TryLockError};
@@ -78,10 +78,13 @@ impl Server {
                 _ => tracing::info!("{name} may register with a new certificate"),
             }
         }
+        let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
+        let revoked = store.revoked().await.map_err(failed)?;
+        let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
         let (stop, stopping) = watch::channel(false);
         let app = Arc::new(App {
             store: store.clone(),
-            hub: Hub::default(),
+            hub,
             ice: config.ice,
             live: Live::default(),
             data_dir: config.data_dir,

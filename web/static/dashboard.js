@@ -84,7 +84,7 @@ function showVehicles(vehicles) {
   present("live", live.length === 0);
   const state = (f) => (v) => (fresh(v) ? f(v) : "–");
   rows(body("live-table"), live, (v) => v.vehicle, [
-    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}` }, v.vehicle),
+    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle),
     (v) => mark(v.online ? "online" : "offline", v.online ? "online" : `offline${v.last_seen_ms ? `, seen ${time(v.last_seen_ms)}` : ""}`),
     state((v) => v.mode),
     state((v) => mark(`by-${v.author}`, v.author)),

@@ -209,6 +209,7 @@ export class Driver {
   #tickEstop(now) {
     const send = this.estop.tick(now, this.sample.reset, this.connected);
     if (!send) return null;
+    if (send.holding) return this.requests.aside({ estop_reset: send.estop_reset });
     if (send.estop_reset) return this.requests.issue(now, "estop_reset", send);
     // A stop that was acknowledged and released is another stop: it needs its own id.
     if (this.estop.sends === 1 || !this.#estopRequest) this.#estopRequest = this.requests.issue(now, "estop", send);

@@ -3,6 +3,8 @@
 
 const RESET_HOLD_US = 3_000_000;
 const RESEND_US = 200_000;
+// A reset that is held is told the vehicle this often, which measures the hold for itself.
+const HOLD_US = 200_000;
 // Statements of the vehicle that are still under way when it answers say nothing about the answer.
 const SETTLE_US = 500_000;
 
@@ -14,6 +16,7 @@ export class Estop {
   #acknowledgedAt = null;
   #holdSince = null;
   #resetSent = false;
+  #heldAt = null;
 
   /** One press; a second one while the first is under way or latched changes nothing. */
   press() {
@@ -41,12 +44,13 @@ export class Estop {
     return this.#holdSince === null ? 0 : Math.min(1, (now - this.#holdSince) / RESET_HOLD_US);
   }
 
-  /** What to send now: { estop: {} }, { estop_reset: { held_ms } } or null. */
+  /** What to send now: { estop: {} }, { estop_reset: { held_ms } }, with `holding` while it is not long enough, or null. */
   tick(now, resetHeld, connected) {
     if (resetHeld && this.phase === "latched") this.#holdSince ??= now;
     else {
       this.#holdSince = null;
       this.#resetSent = false;
+      this.#heldAt = null;
     }
     if (!connected) return null;
     if (this.phase === "sent" && (this.#sentAt === null || now - this.#sentAt >= RESEND_US)) {
@@ -54,10 +58,14 @@ export class Estop {
       this.sends += 1;
       return { estop: {} };
     }
-    if (this.phase === "latched" && this.#holdSince !== null && !this.#resetSent && now - this.#holdSince >= RESET_HOLD_US) {
+    if (this.phase !== "latched" || this.#holdSince === null || this.#resetSent) return null;
+    const body = { estop_reset: { held_ms: Math.floor((now - this.#holdSince) / 1000) } };
+    if (now - this.#holdSince >= RESET_HOLD_US) {
       this.#resetSent = true;
-      return { estop_reset: { held_ms: Math.floor((now - this.#holdSince) / 1000) } };
+      return body;
     }
-    return null;
+    if (this.#heldAt !== null && now - this.#heldAt < HOLD_US) return null;
+    this.#heldAt = now;
+    return { ...body, holding: true };
   }
 }

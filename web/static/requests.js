@@ -25,6 +25,11 @@ export class Requests {
     return { id, ...body };
   }
 
+  /** A request whose answer nobody waits for. */
+  aside(body) {
+    return { id: this.next++, ...body };
+  }
+
   awaits(purpose) {
     return [...this.#pending.values()].some((p) => p.purpose === purpose);
   }

@@ -209,11 +209,16 @@ fn live_state_is_shown_and_metrics_are_complete() {
     let plane = Plane::start();
     let c = &plane.client;
     assert!(c.text("/api/v1/fleet").contains("\"miles\":0.0"), "nothing driven is 0, not -0");
-    let status = json!({"vehicle": "car", "mode": "monitor", "author": "policy", "speed_mps": 8.5, "policy": "v2", "round_trip_ms": 12.5});
+    let status = json!({"vehicle": "car", "mode": "monitor", "author": "policy", "speed_mps": 8.5, "policy": "v2", "round_trip_ms": 12.5,
+        "refused": {"wrong_epoch": 3}, "timing": {"lateness_p50_us": 60.0, "lateness_p99_us": 300.0, "lateness_max_us": 500.0,
+        "work_max_us": 900.0, "missed_deadlines": 2}});
     assert_eq!(c.post("status", &status).0, 201);
     let vehicle = &c.get("vehicles").1[0];
     assert_eq!((vehicle["mode"].as_str(), vehicle["speed_mps"].as_f64()), (Some("monitor"), Some(8.5)));
     assert_eq!((vehicle["online"].as_bool(), vehicle["round_trip_ms"].as_f64()), (Some(false), Some(12.5)));
+    assert_eq!((&vehicle["refused"]["wrong_epoch"], &vehicle["timing"]["missed_deadlines"]), (&json!(3), &json!(2)));
+    let odd = json!({"vehicle": "car", "mode": "monitor", "author": "policy", "speed_mps": 0.0, "policy": "v2", "refused": {"a\"b": 1}});
+    assert_eq!(c.post("status", &odd).0, 422);
     c.post("disengagements", &disengagement("e1", "car", "v1", "stuck"));
     c.post("mileage", &mileage("car", "v1", 1500.0, 20.0));
     let metrics = c.raw("/metrics", &[]);
@@ -221,5 +226,7 @@ fn live_state_is_shown_and_metrics_are_complete() {
     let text = String::from_utf8(metrics.into_body()).unwrap();
     assert!(text.contains("takeover_disengagements_total{kind=\"live\",cause=\"stuck\"} 1\n"), "{text}");
     assert!(text.contains("takeover_distance_meters_total{kind=\"live\",authority=\"policy\"} 1500\n"), "{text}");
+    assert!(text.contains("takeover_messages_refused{reason=\"wrong_epoch\"} 3\n"), "{text}");
+    assert!(text.contains("takeover_control_missed_deadlines 2\n"), "{text}");
     assert!(text.ends_with("# EOF\n"));
 }

@@ -26,7 +26,7 @@ impl Peer {
     async fn welcomed(addr: SocketAddr, who: &str) -> (Self, Vec<IceServer>) {
         let mut peer = Self(connect_async(format!("ws://{addr}/api/v1/signal?{who}")).await.unwrap().0);
         match peer.any().await {
-            Some(Signal::Welcome { ice_servers }) => (peer, ice_servers),
+            Some(Signal::Welcome { ice_servers, .. }) => (peer, ice_servers),
             other => panic!("expected a welcome, got {other:?}"),
         }
     }

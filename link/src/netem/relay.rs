@@ -4,6 +4,7 @@ use super::shell::{PATIENCE, Port, Shell, ShellStats};
 use super::{NetemError, PathSpec};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Relays datagrams between whoever sent to it last and one fixed address; it ends when this is dropped.
@@ -11,6 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct UdpRelay {
     shell: Shell,
     address: SocketAddr,
+    cut: Arc<Cut>,
+}
+
+/// Which directions are cut off.
+#[derive(Debug, Default)]
+struct Cut {
+    forward: AtomicBool,
+    backward: AtomicBool,
 }
 
 /// IPv4 and UDP headers, bytes.
@@ -20,10 +29,11 @@ const HEADERS: usize = 28;
 struct Front {
     socket: UdpSocket,
     peer: Mutex<Option<SocketAddr>>,
+    cut: Arc<Cut>,
 }
 
 /// Connected to the far peer.
-struct Back(UdpSocket);
+struct Back(UdpSocket, Arc<Cut>);
 
 impl UdpRelay {
     /// Listens on `listen` (port 0: any) and sends on to `to`. Forward is from the sender to `to`.
@@ -47,15 +57,22 @@ impl UdpRelay {
         for socket in [&front, &back] {
             socket.set_read_timeout(Some(PATIENCE)).map_err(failed("cannot wait on", address))?;
         }
-        let front = Arc::new(Front { socket: front, peer: Mutex::new(None) });
-        let shell = Shell::start(spec, seed, front, Arc::new(Back(back)), each_thread)?;
-        Ok(Self { shell, address })
+        let cut = Arc::new(Cut::default());
+        let front = Arc::new(Front { socket: front, peer: Mutex::new(None), cut: Arc::clone(&cut) });
+        let shell = Shell::start(spec, seed, front, Arc::new(Back(back, Arc::clone(&cut))), each_thread)?;
+        Ok(Self { shell, address, cut })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Cuts each direction off, or joins it again: forward is to the fixed address.
+    pub fn cut(&self, forward: bool, backward: bool) {
+        self.cut.forward.store(forward, Ordering::Relaxed);
+        self.cut.backward.store(backward, Ordering::Relaxed);
     }
 
     /// Counts since the start.
@@ -76,6 +93,7 @@ impl Port for Front {
     fn send(&self, packet: &[u8]) -> io::Result<()> {
         let peer = *self.peer.lock().unwrap_or_else(PoisonError::into_inner);
         match peer {
+            _ if self.cut.backward.load(Ordering::Relaxed) => Ok(()),
             Some(peer) => self.socket.send_to(packet, peer).map(|_| ()),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -92,6 +110,9 @@ impl Port for Back {
     }
 
     fn send(&self, packet: &[u8]) -> io::Result<()> {
+        if self.1.forward.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.0.send(packet).map(|_| ())
     }
 

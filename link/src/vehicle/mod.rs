@@ -1,12 +1,14 @@
 //! The vehicle's end: answers calls of any number of seats, sends them picture and state, hands on what they ask.
 
 mod cameras;
+mod guard;
 mod inbox;
 mod session;
 mod stats;
 mod streamer;
 
 pub use cameras::CameraOrder;
+pub use guard::Guard;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
@@ -19,7 +21,7 @@ use cameras::Cameras;
 use inbox::Inbox;
 use prost::Message;
 use protocol::foxglove::LaserScan;
-use protocol::signalling::Signal;
+use protocol::signalling::{Signal, announced_fingerprints};
 use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
 use stats::Stats;
@@ -43,6 +45,8 @@ const LIDAR_EVERY_US: u64 = 90_000;
 const DATAGRAM_HEADERS: usize = 70;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
+/// How often the guard may ask the control plane something.
+const GUARD_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What all tasks of a vehicle's link share.
 pub(crate) struct Shared {
@@ -80,6 +84,20 @@ enum Outgoing {
     State(Box<v1::StateDatagram>),
     Event(Option<String>, v1::VehicleEvent),
     Frame(EncodedFrame),
+}
+
+/// What a vehicle's link may be started with.
+#[derive(Default)]
+pub struct VehicleOptions {
+    /// The instant that is zero on the vehicle's clock; now, if none is given.
+    pub origin: Option<Instant>,
+    /// The certificate that the vehicle's name is bound to: nobody else can register under that name, and seats accept no
+    /// other certificate.
+    pub identity: Option<Identity>,
+    /// Network interfaces to use at once.
+    pub paths: Paths,
+    /// Decides which sessions may go on.
+    pub guard: Option<Arc<dyn Guard>>,
 }
 
 /// A vehicle's link to all its seats. No method blocks; the control thread may call all of them.
@@ -124,38 +142,28 @@ impl VehicleLink {
         cameras: &[VideoSpec],
         origin: Instant,
     ) -> Result<Self, LinkError> {
-        Self::start_as(runtime, control_plane, hello, cameras, origin, None)
+        Self::start_with(
+            runtime,
+            control_plane,
+            hello,
+            cameras,
+            VehicleOptions { origin: Some(origin), ..Default::default() },
+        )
     }
 
-    /// As [`Self::start_with_clock`], as the owner of `identity`: nobody else can register under this vehicle's name,
-    /// and seats accept no other certificate.
+    /// As [`Self::start`], with what else there is to say.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_as(
+    pub fn start_with(
         runtime: &Handle,
         control_plane: &str,
         hello: v1::Hello,
         cameras: &[VideoSpec],
-        origin: Instant,
-        identity: Option<Identity>,
+        options: VehicleOptions,
     ) -> Result<Self, LinkError> {
-        Self::start_over(runtime, control_plane, hello, cameras, origin, identity, Paths::default())
-    }
-
-    /// As [`Self::start_as`], over several network interfaces at once.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub fn start_over(
-        runtime: &Handle,
-        control_plane: &str,
-        hello: v1::Hello,
-        cameras: &[VideoSpec],
-        origin: Instant,
-        identity: Option<Identity>,
-        paths: Paths,
-    ) -> Result<Self, LinkError> {
+        let VehicleOptions { origin, identity, paths, guard } = options;
+        let origin = origin.unwrap_or_else(Instant::now);
         if cameras.is_empty() || cameras.len() > MAX_CAMERAS {
             return Err(LinkError::Cameras { got: cameras.len(), max: MAX_CAMERAS });
         }
@@ -179,7 +187,7 @@ impl VehicleLink {
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
         let (notes_tx, notes) = mpsc::channel(64);
         let switchboard =
-            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, states: 0 };
+            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, guard, states: 0 };
         runtime.spawn(switchboard.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
@@ -277,6 +285,10 @@ impl VehicleLink {
     }
 }
 
+fn bye(session: &str, reason: &str) -> Signal {
+    Signal::Bye { session: session.to_owned(), reason: reason.to_owned(), code: None }
+}
+
 /// The one task that knows all sessions.
 struct Switchboard {
     shared: Arc<Shared>,
@@ -285,10 +297,13 @@ struct Switchboard {
     signalling: Signalling,
     /// States sent.
     states: u64,
+    guard: Option<Arc<dyn Guard>>,
 }
 
 impl Switchboard {
     async fn run(mut self, mut outgoing: mpsc::Receiver<Outgoing>, mut notes: mpsc::Receiver<Note>) {
+        let mut second = tokio::time::interval(GUARD_EVERY);
+        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 out = outgoing.recv() => match out {
@@ -296,10 +311,17 @@ impl Switchboard {
                     None => break,
                 },
                 Some(note) = notes.recv() => self.on_note(&note),
+                _ = second.tick() => self.ask_for_grants(),
                 event = self.signalling.incoming.recv() => match event {
                     Some(SignalEvent::Signal(signal)) => self.on_signal(signal),
-                    Some(SignalEvent::Up) => tracing::info!("registered at the control plane"),
-                    Some(SignalEvent::Down(reason)) => tracing::debug!(%reason, "control plane gone, sessions go on"),
+                    Some(SignalEvent::Up) => {
+                        self.guard.iter().for_each(|guard| guard.control_plane(true));
+                        tracing::info!("registered at the control plane");
+                    }
+                    Some(SignalEvent::Down(reason)) => {
+                        self.guard.iter().for_each(|guard| guard.control_plane(false));
+                        tracing::debug!(%reason, "control plane gone, sessions go on");
+                    }
                     // The signalling task ends only with us.
                     None => break,
                 },
@@ -321,6 +343,7 @@ impl Switchboard {
             }
             Note::Ended(id) => {
                 self.sessions.remove(id);
+                self.guard.iter().for_each(|guard| guard.ended(id));
                 self.shared.stats.forget(id);
             }
             Note::PathEnded { session, path } => {
@@ -345,6 +368,15 @@ impl Switchboard {
             Signal::Restart { session } if !self.sessions.contains_key(&session) => {
                 self.refuse(session, "the vehicle knows no such session; it was restarted", Failure::SessionUnknown);
             }
+            Signal::Welcome { grant_key, .. } => {
+                self.guard.iter().for_each(|guard| guard.key(grant_key.as_deref()));
+            }
+            Signal::Grant { session, grant } => {
+                if let (Some(guard), Some(known)) = (&self.guard, self.sessions.get(&session)) {
+                    guard.grant(&session, &known.seat, &grant);
+                }
+            }
+            Signal::Answer { session, sdp, vouched } => self.on_answer(session, sdp, vouched),
             Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 let Some(id) = other.session().map(str::to_owned) else { return };
@@ -357,6 +389,39 @@ impl Switchboard {
                     }
                 }
             }
+        }
+    }
+
+    /// A seat whose answer the guard does not accept gets no picture either.
+    fn on_answer(&mut self, session: String, sdp: String, vouched: Option<String>) {
+        if let Some(of) = self.sessions.values().find(|known| known.has_path(&session)) {
+            // What the guard allowed, it allowed to one certificate.
+            if announced_fingerprints(&sdp) != of.fingerprints {
+                of.on_path_signal(&session, bye(&session, "this path's certificate is not the session's"));
+                return self.refuse(
+                    session,
+                    "this path's certificate is not the session's",
+                    Failure::DtlsFingerprintMismatch,
+                );
+            }
+            let id = session.clone();
+            return of.on_path_signal(&id, Signal::Answer { session, sdp, vouched });
+        }
+        let Some(known) = self.sessions.get_mut(&session) else { return };
+        known.fingerprints = announced_fingerprints(&sdp);
+        match self.guard.as_ref().map_or(Ok(()), |guard| guard.answer(&session, &sdp)) {
+            Ok(()) => known.on_signal(Signal::Answer { session, sdp, vouched }),
+            Err(reason) => {
+                tracing::warn!(%session, seat = %known.seat, %reason, "session refused");
+                known.end(&reason);
+                self.refuse(session, &reason, Failure::NotGranted);
+            }
+        }
+    }
+
+    fn ask_for_grants(&self) {
+        for question in self.guard.iter().flat_map(|guard| guard.questions()) {
+            let _ = self.signalling.outgoing.try_send(question);
         }
     }
 

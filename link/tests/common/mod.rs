@@ -3,7 +3,10 @@
 
 use futures_util::{SinkExt, StreamExt};
 use link::video::Planes;
-use link::{CameraStreamer, FromSeat, FromSeatBody, FromVehicle, Paths, SeatLink, SeatOptions, VehicleLink, VideoSpec};
+use link::{
+    CameraStreamer, FromSeat, FromSeatBody, FromVehicle, Paths, SeatLink, SeatOptions, VehicleLink, VehicleOptions,
+    VideoSpec,
+};
 use protocol::signalling::Signal;
 use protocol::{SeatId, VehicleId, v1};
 use std::collections::BTreeMap;
@@ -135,7 +138,8 @@ impl Vehicle {
         let hello =
             v1::Hello { vehicle_id: "car".into(), width: spec.width, height: spec.height, ..Default::default() };
         let origin = Instant::now();
-        let link = VehicleLink::start_over(runtime.handle(), control_plane, hello, &[spec], origin, None, paths);
+        let options = VehicleOptions { origin: Some(origin), paths, ..VehicleOptions::default() };
+        let link = VehicleLink::start_with(runtime.handle(), control_plane, hello, &[spec], options);
         let link = Arc::new(link.unwrap());
         let (heard, stop) = (Heard::default(), Arc::new(AtomicBool::new(false)));
         let core = {

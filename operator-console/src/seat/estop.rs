@@ -4,6 +4,8 @@
 pub const RESET_HOLD_US: u64 = 3_000_000;
 /// An unacknowledged stop is sent again this often, microseconds.
 const RESEND_US: u64 = 200_000;
+/// A reset that is held is told the vehicle this often, which measures the hold for itself, microseconds.
+const HOLD_US: u64 = 200_000;
 /// Statements of the vehicle that are still under way when it answers say nothing about the answer, microseconds.
 const SETTLE_US: u64 = 500_000;
 
@@ -29,7 +31,9 @@ pub enum EstopPhase {
 pub enum EstopSend {
     /// An `EstopRequest`; the same request, to be repeated under one id.
     Stop,
-    /// An `EstopResetRequest` after a hold of so many milliseconds.
+    /// An `EstopResetRequest` in the middle of a hold, after so many milliseconds; no answer is wanted.
+    Holding(u64),
+    /// An `EstopResetRequest` after a whole hold of so many milliseconds.
     Reset(u64),
 }
 
@@ -40,6 +44,7 @@ pub struct Estop {
     last_send_us: Option<u64>,
     acknowledged_us: Option<u64>,
     hold_since_us: Option<u64>,
+    held_told_us: Option<u64>,
     reset_sent: bool,
 }
 
@@ -108,17 +113,25 @@ impl Estop {
             self.hold_since_us.get_or_insert(now_us);
         } else {
             self.hold_since_us = None;
+            self.held_told_us = None;
             self.reset_sent = false;
         }
     }
 
     fn reset_due(&mut self, now_us: u64) -> Option<EstopSend> {
         let held_us = now_us.saturating_sub(self.hold_since_us?);
-        if held_us < RESET_HOLD_US || self.reset_sent {
+        if self.reset_sent {
             return None;
         }
-        self.reset_sent = true;
-        Some(EstopSend::Reset(held_us / 1000))
+        if held_us >= RESET_HOLD_US {
+            self.reset_sent = true;
+            return Some(EstopSend::Reset(held_us / 1000));
+        }
+        let due = self.held_told_us.is_none_or(|at| now_us.saturating_sub(at) >= HOLD_US);
+        due.then(|| {
+            self.held_told_us = Some(now_us);
+            EstopSend::Holding(held_us / 1000)
+        })
     }
 }
 
@@ -190,8 +203,9 @@ mod tests {
             assert_eq!(estop.tick(i * TICK_US, true, true), None);
         }
         estop.on_latch(4_000_000, true);
-        assert_eq!(estop.tick(4_000_000, true, true), None);
-        assert_eq!(estop.tick(6_990_000, true, true), None);
+        assert_eq!(estop.tick(4_000_000, true, true), Some(EstopSend::Holding(0)));
+        assert_eq!(estop.tick(4_190_000, true, true), None);
+        assert_eq!(estop.tick(6_990_000, true, true), Some(EstopSend::Holding(2990)));
         assert_eq!(estop.tick(7_000_000, true, true), Some(EstopSend::Reset(3000)));
     }
 }

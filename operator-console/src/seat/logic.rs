@@ -304,6 +304,9 @@ impl SeatLogic {
                 });
                 Some(request.clone())
             }
+            EstopSend::Holding(held_ms) => {
+                Some(self.requests.aside(Request::EstopReset(v1::EstopResetRequest { held_ms })))
+            }
             EstopSend::Reset(held_ms) => {
                 let reset = Request::EstopReset(v1::EstopResetRequest { held_ms });
                 Some(self.requests.issue(now_us, Purpose::EstopReset, reset))

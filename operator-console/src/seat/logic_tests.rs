@@ -232,7 +232,9 @@ fn a_second_stop_after_a_release_is_a_new_request() {
     bench.latched = true;
     bench.tick(&held());
     let reset: Vec<_> = (0..310).flat_map(|_| bench.tick(&Sample { reset_held: true, ..held() }).requests).collect();
-    assert!(matches!(reset[..], [v1::SeatRequest { request: Some(Request::EstopReset(r)), .. }] if r.held_ms >= 3000));
+    assert!(reset.len() > 10, "the vehicle is told all along");
+    let whole = |r: &&v1::SeatRequest| matches!(r.request, Some(Request::EstopReset(r)) if r.held_ms >= 3000);
+    assert_eq!(reset.iter().filter(whole).count(), 1);
     bench.latched = false;
     bench.tick(&held());
     assert_eq!(bench.seat.view(bench.now_us, "car-1", None).estop, EstopPhase::Clear);

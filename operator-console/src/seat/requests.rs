@@ -50,6 +50,13 @@ impl Requests {
         v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request), ..v1::SeatRequest::default() }
     }
 
+    /// A new request whose answer nobody waits for.
+    pub fn aside(&mut self, request: v1::seat_request::Request) -> v1::SeatRequest {
+        let id = self.next_id;
+        self.next_id += 1;
+        v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request) }
+    }
+
     /// Whether an answer to such a request is awaited.
     #[must_use]
     pub fn awaits(&self, purpose: Purpose) -> bool {

@@ -16,7 +16,8 @@ use protocol::v1::{
 pub const COMMAND_TIMEOUT_US: u64 = 200_000;
 /// A granted seat that sends nothing for this long loses the grant.
 pub const LEASE_US: u64 = 500_000;
-/// How long the reset of the e-stop must be held, milliseconds.
+/// How long the reset of the e-stop must be held, milliseconds, by the vehicle's own measure
+/// ([`ResetHold`](super::reset_hold::ResetHold)).
 pub const ESTOP_RESET_HOLD_MS: u64 = 2_000;
 
 /// A vehicle begins each life with its epoch this far beyond the last one written down, as a power cut may have undone

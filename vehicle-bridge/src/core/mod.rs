@@ -16,10 +16,13 @@ pub mod governor;
 pub mod handover;
 pub mod health;
 pub mod pursuit;
+pub mod reset_hold;
+mod thought;
 mod tick;
 pub mod trajectory;
 mod vehicle;
 
+pub use thought::Thought;
 pub use vehicle::{CoreError, VehicleCore};
 
 use authority::Change;
@@ -47,6 +50,9 @@ pub struct CoreConfig {
     pub stall_us: u64,
     /// The permitted area; without one, everywhere.
     pub geofence: Option<Geofence>,
+    /// The core asks its policy itself. Otherwise whoever runs the policy hands over what it thinks
+    /// ([`VehicleCore::hear_policy`]).
+    pub thinks: bool,
 }
 
 /// Metric of a policy's manifest below which confidence it asks for help; without it, it never asks.
@@ -61,6 +67,7 @@ impl Default for CoreConfig {
             sensor_timeout_us: 200_000,
             stall_us: 150_000,
             geofence: None,
+            thinks: true,
         }
     }
 }

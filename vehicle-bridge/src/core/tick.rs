@@ -8,7 +8,7 @@ use super::gate::actuation::{self, Command, Scene};
 use super::gate::admission::{Holder, Input, Wish};
 use super::gate::{Untrusted, Validated};
 use super::health::Echo;
-use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Tick, VehicleCore};
+use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Thought, Tick, VehicleCore};
 use policy::Observation;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{Author, OperatorInput, PathAnswer, Reason, SeatRequest, SeatResponse, Surroundings, VehicleState};
@@ -51,14 +51,19 @@ impl VehicleCore {
 
     /// Takes in new surroundings: the stopping path and the policy's proposal.
     fn look(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) {
+        if let Some(thought) = self.heard_thought.take() {
+            let at_us = thought.seen_us.min(now_us);
+            self.take_in(at_us, now_us, thought, out);
+        }
         let fresh = sensors.surroundings.as_ref().filter(|s| Some(s.monotonic_us) != self.last_surroundings_us);
         let Some(surroundings) = fresh else { return };
         self.last_surroundings_us = Some(surroundings.monotonic_us);
         if let Some(pose) = &sensors.state.world_from_vehicle {
             self.stopping.refresh(pose, surroundings);
         }
-        if !self.policy_suspended {
-            self.think(now_us, &sensors.state, surroundings, out);
+        if self.config.thinks && !self.policy_suspended {
+            let thought = Thought::of(&mut self.policy, &Observation { state: &sensors.state, surroundings });
+            self.take_in(now_us, now_us, thought, out);
         }
         self.assist(now_us, sensors, surroundings);
     }
@@ -112,22 +117,18 @@ impl VehicleCore {
         self.policy_healthy && self.proposal.is_some_and(lasts)
     }
 
-    fn think(&mut self, now_us: u64, state: &VehicleState, surroundings: &Surroundings, out: &mut Tick) {
-        let proposed = self.policy.propose(&Observation { state, surroundings }).ok();
-        let usable = proposed.filter(|p| p.action().iter().all(|v| v.is_finite()));
-        let Some((proposal, action)) = usable.and_then(|p| Action::new(p.action()).map(|a| (p, a))) else {
-            self.policy_healthy = false;
-            return;
-        };
-        self.policy_healthy = true;
-        self.proposal = Some((action, now_us));
-        self.consider_help(now_us, proposal.confidence);
+    /// Takes in what the policy thinks of what it saw at `at_us`.
+    fn take_in(&mut self, at_us: u64, now_us: u64, thought: Thought, out: &mut Tick) {
+        self.policy_healthy = thought.proposal.is_some();
+        let Some((action, confidence)) = thought.proposal else { return };
+        self.proposal = Some((action, at_us));
+        self.consider_help(now_us, confidence);
         let mut message = std::mem::take(&mut self.spare_proposal);
-        message.monotonic_us = now_us;
-        message.observation_sequence = state.sequence;
+        message.monotonic_us = at_us;
+        message.observation_sequence = thought.observation_sequence;
         message.action.clear();
         message.action.extend_from_slice(action.as_slice());
-        message.confidence = proposal.confidence;
+        message.confidence = confidence;
         message.policy_version.clear();
         message.policy_version.push_str(self.policy.manifest().version.as_str());
         out.proposal = Some(message);
@@ -168,6 +169,9 @@ impl VehicleCore {
         }
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
+        if let Some(Request::EstopReset(reset)) = &mut request.request {
+            reset.held_ms = self.reset_hold.measure(now_us, seat, reset.held_ms);
+        }
         let situation = Situation {
             speed_mps: self.speed(&sensors.state),
             unfit: self.unfit,

@@ -10,7 +10,8 @@ use super::gate::limits::Motion;
 use super::governor::Governor;
 use super::handover::Handover;
 use super::health::{ActuatorEcho, SensorWatch};
-use super::{CoreConfig, Tick};
+use super::reset_hold::ResetHold;
+use super::{CoreConfig, Thought, Tick};
 use policy::Policy;
 use protocol::Embodiment;
 use protocol::v1::{Author, OperatorInput, PolicyProposal, PolicyStatus, Reason};
@@ -26,6 +27,7 @@ pub struct VehicleCore {
     pub(super) admission: Admission,
     pub(super) governor: Governor,
     pub(super) handover: Handover,
+    pub(super) reset_hold: ResetHold,
     pub(super) motion: Motion,
     pub(super) sensors: SensorWatch,
     pub(super) echo: ActuatorEcho,
@@ -36,6 +38,8 @@ pub struct VehicleCore {
     pub(super) stopping: StoppingPath,
     pub(super) assistant: Assistant,
     pub(super) operator: Option<Validated<Input>>,
+    /// What the policy's own thread has thought since the last tick.
+    pub(super) heard_thought: Option<Thought>,
     /// The policy's newest proposal and when it was made.
     pub(super) proposal: Option<(Action, u64)>,
     /// What keeps the robot from moving at all.
@@ -83,6 +87,7 @@ impl VehicleCore {
             admission: Admission::default(),
             governor: Governor::default(),
             handover: Handover::default(),
+            reset_hold: ResetHold::default(),
             motion: Motion::at(rest),
             sensors: SensorWatch::default(),
             echo: ActuatorEcho::default(),
@@ -93,6 +98,7 @@ impl VehicleCore {
             stopping: StoppingPath::default(),
             assistant: Assistant::default(),
             operator: None,
+            heard_thought: None,
             proposal: None,
             unfit: None,
             last_surroundings_us: None,
@@ -130,6 +136,14 @@ impl VehicleCore {
         self.policy_suspended = suspended;
     }
 
+    /// Hands over what the policy thinks, when it runs elsewhere ([`CoreConfig::thinks`]); the next tick takes it in. It
+    /// counts from when its surroundings were seen.
+    pub fn hear_policy(&mut self, thought: Thought) {
+        if !self.policy_suspended {
+            self.heard_thought = Some(thought);
+        }
+    }
+
     /// Tells whether a person, not a script, sits at a seat that may drive.
     pub fn set_person_present(&mut self, present: bool) {
         self.authority.set_person_present(present);
@@ -158,6 +172,12 @@ impl VehicleCore {
     #[must_use]
     pub fn refusals(&self) -> u64 {
         self.refused.iter().sum::<u64>() - self.refused(Reason::OutOfSequence)
+    }
+
+    /// Inputs refused so far, by reason.
+    pub fn all_refused(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let named = |(code, count): (usize, &u64)| Some((Reason::try_from(i32::try_from(code).ok()?).ok()?, *count));
+        self.refused.iter().enumerate().filter_map(named)
     }
 
     pub(super) fn count_refusal(&mut self, reason: Reason) {

@@ -151,7 +151,11 @@ impl Course {
             let drives = matches!(self.tick.authority.author(), Author::Operator | Author::Policy);
             let ends = self.robot.world().route().length_m() - self.robot.world().progress_m() < 150.0;
             let ready = self.now_us >= strike_us || ends && self.now_us > 2_000_000;
-            if !(drives && ready && self.last.speed_mps > 1.0 && (handed_us.is_some() || self.lane_margin_m() > 0.2)) {
+            if !(drives
+                && ready
+                && self.last.speed_mps > 1.0
+                && (handed_us.is_some() || self.robot.lane_margin_m() > 0.2))
+            {
                 continue;
             }
             if self.fault.strikes_the_policy() {
@@ -290,26 +294,6 @@ impl Course {
         }
     }
 
-    /// Distance of the body's corners to the edge of the lane; negative outside. Where the route changes lanes, the lane
-    /// runs along with it, though never beyond what may be driven.
-    fn lane_margin_m(&self) -> f64 {
-        let world = self.robot.world();
-        let body = world.ego().footprint();
-        let corners = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];
-        let margins = corners.map(|(ahead, left)| {
-            let (along, across) = (ahead * body.half_length_m, left * body.half_width_m);
-            let (x, y) =
-                (body.x_m + along * body.cos - across * body.sin, body.y_m + along * body.sin + across * body.cos);
-            let (s, d) = world.route().project(x, y, world.progress_m());
-            let station = world.route().at(s);
-            let inside = |left_m: f64, right_m: f64| (left_m - d).min(right_m + d);
-            let half_m = (station.lane_left_m + station.lane_right_m) / 2.0;
-            let lane_m = inside(station.lane_left_m, station.lane_right_m).max(inside(half_m, half_m));
-            lane_m.min(inside(station.drivable_left_m, station.drivable_right_m))
-        });
-        margins.into_iter().fold(f64::INFINITY, f64::min)
-    }
-
     fn watch(&mut self, road: &str, seed: u64) -> Outcome {
         let mut began: Option<Mark> = None;
         let mut stood_us = None;
@@ -322,13 +306,13 @@ impl Course {
             distance_m: f64::INFINITY,
             allowed_m: 0.0,
             speed_rise_mps: 0.0,
-            lane_margin_m: self.lane_margin_m(),
+            lane_margin_m: self.robot.lane_margin_m(),
             moved_again: false,
         };
         let until_us = self.now_us + 30_000_000;
         while self.now_us < until_us && stood_us.is_none_or(|at| self.now_us < at + WATCH_US) {
             self.step();
-            outcome.lane_margin_m = outcome.lane_margin_m.min(self.lane_margin_m());
+            outcome.lane_margin_m = outcome.lane_margin_m.min(self.robot.lane_margin_m());
             let manoeuvre = self.tick.authority.author() == Author::Fallback;
             match began {
                 None if manoeuvre => {

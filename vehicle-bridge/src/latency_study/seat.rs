@@ -100,7 +100,7 @@ impl Seat {
     fn take_over(&mut self) -> SeatRequest {
         self.request += 1;
         let request = Some(Request::Takeover(TakeoverRequest::default()));
-        SeatRequest { id: self.request, seat_id: SEAT.into(), request }
+        SeatRequest { id: self.request, seat_id: SEAT.into(), request, ..SeatRequest::default() }
     }
 
     fn command(

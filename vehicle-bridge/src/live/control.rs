@@ -5,21 +5,28 @@ use super::BridgeConfig;
 use super::camera::Shutter;
 use super::journal::{Journal, JournalError};
 use super::keeping::Keeping;
+use super::mind::{self, Mind};
 use super::office::{Desk, Update};
-use crate::core::{FromSeat, SeatBody, Sensors, Tick, VehicleCore};
+use super::seats::Seats;
+use super::witness::Witness;
+use crate::core::{Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
+use crate::manoeuvre::Look;
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
 use crate::timing::TickTiming;
 use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
-use link::{FromSeatBody, VehicleLink};
+use link::VehicleLink;
 use protocol::api::{Disengagement, Episode, VehicleStatus};
 use protocol::foxglove::LaserScan;
-use protocol::v1::{Author, ControlTiming, LinkStats, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event};
+use protocol::v1::{
+    Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event,
+};
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::{RecorderEvent, RecorderThread};
 use sim::world::{World, WorldConfig};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +37,8 @@ const STATE_EVERY: u64 = 2;
 const GIVE_UP_US: u64 = 200_000;
 /// Fault code of a tick that ended after the next one was due; the core stops the vehicle when the loop stalls.
 const DEADLINE_FAULT: &str = "control_deadline_missed";
+/// Fault code of an audit log that is not kept: the disk refuses or is too slow.
+const AUDIT_FAULT: &str = "audit_log_failing";
 
 pub(super) struct Control {
     pub robot: SimRobot,
@@ -50,24 +59,27 @@ pub(super) struct Control {
     pub updates: Receiver<Update>,
     pub origin: Instant,
     pub trips: u64,
-    /// Sessions of people who may drive: session and seat.
-    pub people: Vec<(String, String)>,
     /// The scan that was sent last.
     pub scan: Option<Arc<LaserScan>>,
+    pub seats: Seats,
+    pub witness: Witness,
+    pub mind: Mind,
     pub timing: TickTiming,
     /// Figures of the last second, until they are sent.
     pub punctuality: Option<ControlTiming>,
     /// The reason in force and whether latency limits the speed, as last logged.
     pub logged: (i32, bool),
-    pub refusals: u64,
-    pub tick_us: f64,
+    /// Refusals so far, until they are sent.
+    pub refusals: Option<Refusals>,
+    pub refused: u64,
+    /// Deadlines missed until the last second.
+    pub missed_before: u64,
 }
 
 impl Control {
     pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), JournalError> {
         let mut tick = Tick::default();
         let mut inbox = Vec::new();
-        let mut sessions: Vec<(String, String)> = Vec::new();
         let mut due = Instant::now();
         let mut count = 0u64;
         while !stop.load(Ordering::Relaxed) {
@@ -77,19 +89,26 @@ impl Control {
             count += 1;
             self.robot.act(TICK_US as f64 * 1e-6, &tick.command);
             let sensors = self.robot.sense(now_us);
-            self.receive(&mut inbox, &mut sessions);
+            self.seats.receive(now_us, &mut self.core, &mut inbox, &mut self.witness);
             while let Ok(policy) = self.updates.try_recv() {
                 tracing::info!(version = %policy.manifest().version, "policy taken into use");
+                match mind::copy(&policy) {
+                    Ok(copy) => self.mind.take(copy),
+                    Err(error) => tracing::error!(%error, "the policy cannot be used"),
+                }
                 self.core.take_policy(*policy);
+            }
+            if let Some(thought) = self.mind.turn(&sensors) {
+                self.core.hear_policy(thought);
             }
             self.core.tick(now_us, &sensors, &mut inbox, &mut tick);
             self.check_world(&mut tick, now_us);
             self.keep_books(now_us, &sensors, &tick)?;
-            self.answer(&sessions, &mut tick);
+            self.seats.answer(now_us, &mut tick, &mut self.witness);
+            self.bear_witness(now_us, &sensors, &tick);
             self.log_changes(&tick);
             self.show(now_us, count, &sensors, &tick);
             self.note_punctuality(late, started.elapsed());
-            self.tick_us = 0.95 * self.tick_us + 0.05 * started.elapsed().as_micros() as f64;
             if count.is_multiple_of(50) {
                 self.once_a_second(&sensors, &tick)?;
             }
@@ -114,14 +133,28 @@ impl Control {
 
     fn note_punctuality(&mut self, late: Duration, work: Duration) {
         let (late_us, work_us) = (late.as_micros() as u64, work.as_micros() as u64);
+        self.robot.clear_faults();
         if self.timing.note(late_us, work_us) {
             self.robot.report_fault(DEADLINE_FAULT);
-        } else {
-            self.robot.clear_faults();
         }
         if let Some(code) = &self.disk_fault {
             self.robot.report_fault(code);
         }
+        if self.witness.is_failing() {
+            self.robot.report_fault(AUDIT_FAULT);
+        }
+    }
+
+    fn bear_witness(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
+        let look = Look {
+            now_us,
+            speed_mps: sensors.state.observation.first().copied().unwrap_or(0.0),
+            odometer_m: sensors.state.odometer_m,
+            lane_margin_m: Some(self.robot.lane_margin_m()),
+            operator_us: self.core.operator_input().map(|input| input.received_us),
+            tick,
+        };
+        self.witness.tick(&look, tick);
     }
 
     fn log_changes(&mut self, tick: &Tick) {
@@ -135,36 +168,6 @@ impl Control {
         match &authority.speed_limit {
             Some(l) => tracing::info!(mode, author, reason, l.limit_mps, l.latency_ms, "the latency limits the speed"),
             None => tracing::info!(mode, author, reason, "authority"),
-        }
-    }
-
-    fn receive(&mut self, inbox: &mut Vec<FromSeat>, sessions: &mut Vec<(String, String)>) {
-        while let Some(message) = self.link.try_recv() {
-            let body = match message.body {
-                FromSeatBody::Connected => {
-                    tracing::info!(seat = %message.seat_id, watch_only = message.watch_only, "seat connected");
-                    sessions.push((message.session.clone(), message.seat_id.clone()));
-                    if !message.watch_only && !message.seat_id.starts_with(crate::core::authority::STANDBY_PREFIX) {
-                        self.people.push((message.session.clone(), message.seat_id.clone()));
-                    }
-                    Some(SeatBody::Connected)
-                }
-                FromSeatBody::Disconnected { reason } => {
-                    tracing::info!(seat = %message.seat_id, %reason, "seat gone");
-                    sessions.retain(|(session, _)| *session != message.session);
-                    self.people.retain(|(session, _)| *session != message.session);
-                    let other = sessions.iter().any(|(_, seat)| *seat == message.seat_id);
-                    (!other).then_some(SeatBody::Gone)
-                }
-                FromSeatBody::Command(datagram) => Some(SeatBody::Command(datagram)),
-                FromSeatBody::Request(request) => Some(SeatBody::Request(request)),
-                FromSeatBody::Malformed(what) => {
-                    tracing::warn!(seat = %message.seat_id, %what, "unreadable message of a seat");
-                    None
-                }
-            };
-            self.core.set_person_present(!self.people.is_empty());
-            inbox.extend(body.map(|body| FromSeat { seat: message.seat_id, received_us: message.received_us, body }));
         }
     }
 
@@ -225,7 +228,7 @@ impl Control {
             handle.push(message);
         };
         self.scribe.tick(now_us, sensors, tick, &mut push);
-        let status = self.core.policy_status(now_us, self.tick_us, self.timing.missed());
+        let status = self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed());
         if self.scribe.slow(now_us, &link, &status, &mut push) {
             self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
         }
@@ -258,18 +261,6 @@ impl Control {
         );
     }
 
-    fn answer(&self, sessions: &[(String, String)], tick: &mut Tick) {
-        for (seat, response) in tick.responses.drain(..) {
-            for (session, _) in sessions.iter().filter(|(_, s)| *s == seat) {
-                let event = VehicleEvent {
-                    event: Some(vehicle_event::Event::Response(response.clone())),
-                    ..Default::default()
-                };
-                self.link.send_event(Some(session), event);
-            }
-        }
-    }
-
     fn show(&mut self, now_us: u64, count: u64, sensors: &Sensors, tick: &Tick) {
         // 30 pictures a second out of 50 ticks: ticks 0, 2, 4 (rounded) of every five.
         if matches!(count % 5, 0 | 2 | 4) {
@@ -297,9 +288,10 @@ impl Control {
             link: count.is_multiple_of(10).then(|| self.link_stats(now_us)),
             policy: count
                 .is_multiple_of(10)
-                .then(|| self.core.policy_status(now_us, self.tick_us, self.timing.missed())),
+                .then(|| self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed())),
             pong: None,
             timing: self.punctuality.take(),
+            refusals: self.refusals.take(),
             ..StateDatagram::default()
         });
     }
@@ -314,14 +306,11 @@ impl Control {
     }
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
-        let now_us = (Instant::now() - self.origin).as_micros() as u64;
+        let now_us = self.origin.elapsed().as_micros() as u64;
         self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
-        let refusals = self.core.refusals();
-        if refusals > self.refusals {
-            tracing::warn!(commands = refusals - self.refusals, "commands of seats refused in the last second");
-            self.refusals = refusals;
-        }
-        self.punctuality = Some(self.timing.report((Instant::now() - self.origin).as_micros() as u64));
+        let refused = self.tell_refusals(now_us);
+        let timing = self.timing.report(now_us);
+        self.tell_punctuality(&timing);
         let stats = self.link.stats();
         let status = VehicleStatus {
             vehicle: self.config.vehicle.clone(),
@@ -330,12 +319,51 @@ impl Control {
             speed_mps: sensors.state.observation.first().copied().unwrap_or(0.0),
             policy: self.version(),
             round_trip_ms: (stats.round_trip_ms > 0.0).then_some(stats.round_trip_ms),
+            refused,
+            timing: Some(protocol::api::ControlTiming {
+                lateness_p50_us: timing.lateness_p50_us,
+                lateness_p99_us: timing.lateness_p99_us,
+                lateness_max_us: timing.lateness_max_us,
+                work_max_us: timing.work_max_us,
+                missed_deadlines: timing.missed_deadlines,
+            }),
         };
+        self.punctuality = Some(timing);
         let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.metres.clone_from(self.books.metres());
         figures.status = Some(status);
         drop(figures);
         self.journal.sync()
+    }
+
+    fn tell_refusals(&mut self, now_us: u64) -> BTreeMap<String, u64> {
+        let counts = self.seats.refusals(&self.core);
+        let refusals = self.core.refusals();
+        if refusals > self.refused {
+            tracing::warn!(commands = refusals - self.refused, ?counts, "commands of seats refused in the last second");
+            self.refused = refusals;
+        }
+        self.witness.refusals(now_us, &counts);
+        self.refusals = Some(Refusals {
+            counts: counts
+                .iter()
+                .map(|(reason, count)| ReasonCount { reason: reason.clone(), count: *count })
+                .collect(),
+            heard: self.seats.heard(),
+            audit_failing: self.witness.is_failing(),
+        });
+        counts
+    }
+
+    fn tell_punctuality(&mut self, timing: &ControlTiming) {
+        let (late_us, work_us, missed) = (timing.lateness_max_us, timing.work_max_us, timing.missed_deadlines);
+        let (median_us, skipped) = (timing.lateness_p50_us, self.mind.skipped);
+        if missed > self.missed_before {
+            tracing::warn!(median_us, late_us, work_us, missed, skipped, "control deadlines missed");
+        } else {
+            tracing::debug!(median_us, late_us, work_us, missed, skipped, "control loop");
+        }
+        self.missed_before = missed;
     }
 
     fn shut_down(self) -> Result<(), JournalError> {

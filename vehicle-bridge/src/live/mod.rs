@@ -5,8 +5,13 @@ pub mod camera;
 mod control;
 pub mod journal;
 mod keeping;
+mod mind;
 pub mod office;
+mod seats;
+mod witness;
 
+use crate::access::{AccessError, Gatekeeper};
+use crate::audit::{AuditError, AuditEvent, AuditThread};
 use crate::core::{CoreConfig, CoreError, VehicleCore, authority};
 use crate::keeper::{self, Keeper};
 use crate::ledger::{Account, Ledger};
@@ -18,9 +23,10 @@ use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use keeping::Keeping;
 use link::video::VideoSpec;
-use link::{CameraStreamer, Identity, LinkError, VehicleLink};
+use link::{CameraStreamer, Guard, Identity, LinkError, VehicleLink, VehicleOptions};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
+use protocol::signing::PublicKey;
 use protocol::v1::Hello;
 use protocol::{Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
 use recorder::{DriveLogConfig, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
@@ -55,6 +61,10 @@ pub struct BridgeConfig {
     pub recording: recorder::Settings,
     /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
     pub candidate: Option<PathBuf>,
+    /// Whose session grants count; without it, the first control plane's that names its key.
+    pub control_plane_key: Option<PublicKey>,
+    /// While set, the policy's thread hangs: for rehearsals of faults.
+    pub hang_policy: Arc<AtomicBool>,
 }
 
 /// Why a bridge does not start or had to end.
@@ -84,6 +94,12 @@ pub enum BridgeError {
     /// An identifier.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Who may take part.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A folder.
     #[error("cannot make the folder {path}: {source}", path = .0.display(), source = .1)]
     Folder(PathBuf, std::io::Error),
@@ -114,7 +130,11 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let origin = Instant::now();
     let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let cameras = CameraSpec::around_720p(config.cameras);
-    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin)?);
+    let audit = AuditThread::start(&config.data_dir.join("audit"), config.vehicle.as_str())?;
+    let gatekeeper =
+        Gatekeeper::open(&config.vehicle, config.control_plane_key, &config.data_dir, origin, audit.handle())?;
+    let gatekeeper = Arc::new(gatekeeper);
+    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin, gatekeeper.clone())?);
     let account = Account {
         vehicle: config.vehicle.clone(),
         prefix: format!("{}-{}", config.vehicle, epoch_ns / 1_000_000),
@@ -160,9 +180,17 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         spawn("office", move || office.run(&desk, &disengagements_out, &episodes_out, &updates_in))
     };
     let balance = journal.balance().clone();
+    let epoch = authority::next_life(balance.epoch);
+    let software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
+    audit.handle().note(0, AuditEvent::Started { software, epoch });
+    let mind = mind::Mind::start(mind::copy(&policy)?, Arc::clone(&config.hang_policy));
+    let core = CoreConfig { thinks: false, ..CoreConfig::default() };
     let control = control::Control {
         robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
-        core: VehicleCore::new(car, CoreConfig::default(), policy, authority::next_life(balance.epoch))?,
+        seats: seats::Seats::new(Arc::clone(&link), gatekeeper),
+        witness: witness::Witness::new(audit.handle(), car.stop_decel_mps2),
+        mind,
+        core: VehicleCore::new(car, core, policy, epoch)?,
         books: Ledger::new(account).continuing(balance.metres),
         scribe: Scribe::new(epoch_ns),
         config: config.clone(),
@@ -178,15 +206,16 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         updates,
         origin,
         trips: 0,
-        people: Vec::new(),
         scan: None,
         timing: TickTiming::new(crate::virtual_drive::TICK_US),
         punctuality: None,
         logged: (0, false),
-        refusals: 0,
-        tick_us: 0.0,
+        refusals: None,
+        refused: 0,
+        missed_before: 0,
     };
     let result = control.run(stop);
+    drop(audit);
     shutters.iter().for_each(|shutter| shutter.close());
     desk.stop.store(true, Ordering::Relaxed);
     let camera_results: Vec<_> =
@@ -211,6 +240,7 @@ fn start_link(
     car: &Embodiment,
     cameras: &[(&str, CameraSpec)],
     origin: Instant,
+    guard: Arc<dyn Guard>,
 ) -> Result<VehicleLink, LinkError> {
     let description = |(name, spec): &(&str, CameraSpec)| protocol::v1::Camera {
         name: (*name).to_owned(),
@@ -244,8 +274,13 @@ fn start_link(
     };
     let video: Vec<_> = cameras.iter().map(video).collect();
     let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
-    let paths = config.paths.clone();
-    VehicleLink::start_over(runtime, &config.control_plane, hello, &video, origin, Some(identity), paths)
+    let options = VehicleOptions {
+        origin: Some(origin),
+        identity: Some(identity),
+        paths: config.paths.clone(),
+        guard: Some(guard),
+    };
+    VehicleLink::start_with(runtime, &config.control_plane, hello, &video, options)
 }
 
 fn start_recorder(

@@ -13,7 +13,7 @@ use crate::live::camera::FPS;
 use anyhow::Context;
 use film::Film;
 use link::video::{Planes, VideoSpec};
-use link::{CameraStreamer, VehicleLink};
+use link::{CameraStreamer, VehicleLink, VehicleOptions};
 use listener::Listener;
 use protocol::v1::{Hello, LinkStats, StateDatagram};
 use protocol::{Embodiment, VehicleId};
@@ -117,8 +117,8 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         height: spec.height,
         ..Default::default()
     };
-    let link =
-        VehicleLink::start_over(runtime, &config.control_plane, hello, &[spec], origin, None, config.paths.clone())?;
+    let options = VehicleOptions { origin: Some(origin), paths: config.paths.clone(), ..VehicleOptions::default() };
+    let link = VehicleLink::start_with(runtime, &config.control_plane, hello, &[spec], options)?;
     let link = Arc::new(link);
     let origin_unix_us = usage::zero_unix_us(|| link.now_us());
     let mut listener = Listener::default();

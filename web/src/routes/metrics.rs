@@ -68,6 +68,23 @@ fn exposition(app: &App, fleet: &Fleet, counts: Counts) -> String {
     out.family("takeover_signalling_peers", "gauge", "Peers connected to signalling.", &peers);
     out.one("takeover_signalling_forwarded", "counter", "Signalling messages handed over.", signal.forwarded);
     out.one("takeover_signalling_refused", "counter", "Signalling messages refused.", signal.refused);
+    let vehicles = app.live.totals();
+    out.one(
+        "takeover_control_missed_deadlines",
+        "gauge",
+        "Control ticks of all vehicles, since they started, that ended after the next was due.",
+        vehicles.missed_deadlines,
+    );
+    let late_s = vehicles.lateness_max_us * 1e-6;
+    out.family(
+        "takeover_control_lateness_max_seconds",
+        "gauge",
+        "Latest control tick of any vehicle in its last second.",
+        &[(String::new(), late_s)],
+    );
+    let refused: Vec<_> =
+        vehicles.refused.iter().map(|(reason, n)| (format!("{{reason=\"{reason}\"}}"), *n as f64)).collect();
+    out.family("takeover_messages_refused", "gauge", "Seats' messages that vehicles did not act on.", &refused);
     let classes: Vec<_> =
         app.requests.classes().map(|(class, n)| (format!("{{class=\"{class}xx\"}}"), n as f64)).collect();
     out.family("takeover_http_requests", "counter", "Requests answered, by class of status.", &classes);

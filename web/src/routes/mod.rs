@@ -6,6 +6,7 @@ pub mod fleet;
 pub mod metrics;
 pub mod pages;
 pub mod policies;
+pub mod seats;
 pub mod signalling;
 pub mod trips;
 pub mod vehicles;

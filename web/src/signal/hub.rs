@@ -1,4 +1,8 @@
+mod grants;
+
+use super::issuer::Issuer;
 use axum::extract::ws::Utf8Bytes;
+use protocol::grant::Ceiling;
 use protocol::signalling::Signal;
 use protocol::{Failure, SeatId, VehicleId};
 use std::collections::{BTreeSet, HashMap};
@@ -62,6 +66,7 @@ struct Peer {
 struct Session {
     seat: SeatId,
     vehicle: VehicleId,
+    ceiling: Ceiling,
     last_used: u64,
 }
 
@@ -72,6 +77,10 @@ struct State {
     /// Grows with each registration and message: names connections and orders sessions by use.
     clock: u64,
     counts: SignalCounts,
+    /// Without one, nobody is given grants.
+    issuer: Option<Issuer>,
+    /// Seats that get none.
+    revoked: BTreeSet<SeatId>,
 }
 
 /// How much was signalled.
@@ -142,6 +151,7 @@ impl Hub {
     pub fn handle(&self, from: &Identity, text: &Utf8Bytes) -> Option<Signal> {
         let mut state = self.state();
         let refusal = match serde_json::from_str::<Signal>(text) {
+            Ok(Signal::Renew { session, grant }) => state.renew(&from.party, session, &grant),
             Ok(mut signal) => {
                 match vouch(from, &mut signal, text).and_then(|text| state.deliver(&from.party, &signal, &text)) {
                     Ok(()) => None,
@@ -188,10 +198,18 @@ impl State {
         let Some(name) = signal.session() else {
             return Err((Failure::Refused, "a message without a session has no addressee".into()));
         };
-        if let Signal::Call { seat, vehicle, .. } = signal {
-            self.call(from, name, seat, vehicle)?;
+        match signal {
+            Signal::Call { seat, vehicle, watch_only, .. } => {
+                let ceiling = if *watch_only { Ceiling::Monitor } else { Ceiling::Drive };
+                self.call(from, name, (seat, vehicle, ceiling))?;
+            }
+            Signal::Grant { .. } => return Err((Failure::Refused, "the control plane alone gives grants".into())),
+            _ => {}
         }
         let to = self.other_side(from, name, signal)?;
+        if let Signal::Answer { sdp, .. } = signal {
+            self.grant(&to, name, sdp);
+        }
         let sent = self.send(&to, text);
         if matches!(signal, Signal::Bye { .. }) {
             self.sessions.remove(name);
@@ -199,10 +217,18 @@ impl State {
         sent
     }
 
-    fn call(&mut self, from: &Party, name: &str, seat: &SeatId, vehicle: &VehicleId) -> Result<(), Refusal> {
+    fn call(
+        &mut self,
+        from: &Party,
+        name: &str,
+        (seat, vehicle, ceiling): (&SeatId, &VehicleId, Ceiling),
+    ) -> Result<(), Refusal> {
         let refused = |message: String| Err((Failure::Refused, message));
         if *from != Party::Seat(seat.clone()) {
             return refused(format!("{from} cannot call as seat {seat}: connect as that seat"));
+        }
+        if self.revoked.contains(seat) {
+            return Err((Failure::NotGranted, format!("seat {seat} is revoked: ask whoever runs the control plane")));
         }
         if name.is_empty() || name.len() > MAX_SESSION || name.chars().any(char::is_control) {
             return refused(format!(
@@ -217,7 +243,8 @@ impl State {
             return Err((Failure::VehicleNotRegistered, message));
         }
         let last_used = self.tick();
-        self.sessions.insert(name.to_owned(), Session { seat: seat.clone(), vehicle: vehicle.clone(), last_used });
+        self.sessions
+            .insert(name.to_owned(), Session { seat: seat.clone(), vehicle: vehicle.clone(), ceiling, last_used });
         self.forget_old(seat);
         Ok(())
     }

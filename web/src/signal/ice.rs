@@ -73,9 +73,9 @@ impl IceConfig {
     }
 
     /// The message for `party`, now.
-    pub(super) fn welcome(&self, party: &Party) -> Signal {
+    pub(super) fn welcome(&self, party: &Party, grant_key: Option<String>) -> Signal {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Signal::Welcome { ice_servers: self.servers(party, (now + LIFETIME).as_secs()) }
+        Signal::Welcome { ice_servers: self.servers(party, (now + LIFETIME).as_secs()), grant_key }
     }
 
     fn servers(&self, party: &Party, expiry: u64) -> Vec<IceServer> {

@@ -3,8 +3,10 @@
 
 mod hub;
 mod ice;
+mod issuer;
 mod socket;
 
 pub use hub::{Hub, Identity, Party};
 pub use ice::{IceConfig, TurnAccess};
+pub use issuer::Issuer;
 pub use socket::{MAX_CONNECTIONS, MAX_MESSAGE, serve_peer};

@@ -47,7 +47,7 @@ pub async fn serve_peer(
     let reason = loop {
         let next = tokio::select! {
             biased;
-            _ = welcome.tick() => answer(&ice.welcome(party)),
+            _ = welcome.tick() => answer(&ice.welcome(party, hub.grant_key())),
             message = socket.recv() => {
                 last_heard = Instant::now();
                 heard(message, hub, &peer)

@@ -5,6 +5,7 @@ mod episodes;
 mod fleet;
 mod identities;
 mod policies;
+mod revocations;
 mod trips;
 mod vehicles;
 
@@ -20,7 +21,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Each step brings the schema from its index to the next version. Never edit one that was released: append.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("identities.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("identities.sql"), include_str!("revocations.sql")];
 /// How long to wait for somebody who holds the database from outside.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;

@@ -90,6 +90,8 @@ impl Store {
                     speed_mps: None,
                     policy: None,
                     round_trip_ms: None,
+                    refused: Default::default(),
+                    timing: None,
                     autonomous_miles: units::miles(row.try_get(6)?),
                     manual_miles: units::miles(row.try_get(7)?),
                     disengagements: unsigned(row.try_get(8)?),

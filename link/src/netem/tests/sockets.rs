@@ -55,3 +55,34 @@ fn a_relay_loses_the_very_packets_that_the_model_says() {
     }
     assert_eq!(relay.stats().forward.lost, path.forward.stats().lost);
 }
+
+#[test]
+fn a_relay_that_is_cut_carries_nothing_that_way_until_it_is_joined_again() {
+    let (near, _) = socket();
+    let (far, address) = socket();
+    let relay = relay(address, "");
+    let mut buffer = [0; 10];
+    // What was cut off counts as delivered: it has left the path.
+    let until = |forward, backward| {
+        let start = Instant::now();
+        while (relay.stats().forward.delivered, relay.stats().backward.delivered) != (forward, backward) {
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", relay.stats());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    near.send_to(&[1], relay.address()).unwrap();
+    let (_, from) = far.recv_from(&mut buffer).unwrap();
+    relay.cut(true, false);
+    near.send_to(&[2], relay.address()).unwrap();
+    far.send_to(&[3], from).unwrap();
+    assert_eq!((near.recv(&mut buffer).unwrap(), buffer[0]), (1, 3), "the other way is open");
+    until(2, 1);
+    relay.cut(false, true);
+    far.send_to(&[4], from).unwrap();
+    near.send_to(&[5], relay.address()).unwrap();
+    assert_eq!((far.recv(&mut buffer).unwrap(), buffer[0]), (1, 5), "what was sent meanwhile is lost");
+    until(3, 2);
+    relay.cut(false, false);
+    far.send_to(&[6], from).unwrap();
+    assert_eq!((near.recv(&mut buffer).unwrap(), buffer[0]), (1, 6));
+}

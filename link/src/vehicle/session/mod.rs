@@ -74,6 +74,8 @@ pub(super) struct Session {
     /// Messages of the seat over further paths, to the session's task.
     from_legs: mpsc::Sender<Incoming>,
     legs: Vec<LegHandle>,
+    /// Certificates that the seat's answer announced.
+    pub(super) fingerprints: Option<Vec<String>>,
     events_sent: u64,
     /// Cameras whose frames are held back until one that can be decoded without those before.
     waiting: Vec<bool>,
@@ -106,6 +108,7 @@ impl Session {
             frames,
             from_legs,
             legs: Vec::new(),
+            fingerprints: None,
             events_sent: 0,
             waiting,
         }

@@ -1,0 +1,158 @@
+//! Session grants: the control plane's signed word that one seat may take part in one session with one vehicle, for a
+//! minute and up to a mode. The vehicle believes the signature and nothing else that comes by signalling.
+//!
+//! As text a grant is `claims.signature`, both base64url (RFC 4648, without padding); the claims are JSON, the signature
+//! is Ed25519 over `takeover grant 1\0` and the claims' bytes.
+
+use crate::signing::{PublicKey, SigningKey};
+use crate::{SeatId, VehicleId};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use serde::{Deserialize, Serialize};
+
+/// Longest life of a grant, milliseconds; a vehicle refuses those that last longer.
+pub const LIFE_MS: u64 = 60_000;
+/// A grant longer than this as text is none.
+pub const MAX_TEXT: usize = 4_096;
+/// Keeps a signature from meaning anything else.
+const CONTEXT: &[u8] = b"takeover grant 1\0";
+
+/// The highest mode that a seat may bring about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ceiling {
+    /// See, and stop it in an emergency.
+    Monitor,
+    /// Answer its questions, set it going.
+    Assist,
+    /// Drive it.
+    Drive,
+}
+
+impl Ceiling {
+    /// As it stands in JSON.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Assist => "assist",
+            Self::Drive => "drive",
+        }
+    }
+}
+
+/// What the control plane says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Which vehicle.
+    pub vehicle: VehicleId,
+    /// Which seat.
+    pub seat: SeatId,
+    /// Which session of theirs.
+    pub session: String,
+    /// What it may do.
+    pub ceiling: Ceiling,
+    /// The certificates that the seat announced, as [`crate::signalling::announced_fingerprints`] lists them: the session
+    /// must be made with exactly these.
+    pub fingerprints: Vec<String>,
+    /// Greater than that of every grant before, also of earlier lives of the control plane: each is accepted once.
+    pub serial: u64,
+    /// Milliseconds since 1970 by the control plane's clock.
+    pub issued_ms: u64,
+    /// The same; at most [`LIFE_MS`] later.
+    pub expires_ms: u64,
+}
+
+/// Why a text is no grant of a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// It is not made like one.
+    #[error("the grant is malformed: {0}")]
+    Malformed(&'static str),
+    /// Somebody else signed it, or it was changed.
+    #[error("the grant's signature is not the control plane's")]
+    Signature,
+}
+
+fn signed(claims: &[u8]) -> Vec<u8> {
+    [CONTEXT, claims].concat()
+}
+
+impl Grant {
+    /// The grant as text, signed by `key`.
+    #[must_use]
+    pub fn sign(&self, key: &SigningKey) -> String {
+        // Names, numbers and texts always have a JSON form.
+        let claims = serde_json::to_vec(self).unwrap_or_default();
+        let signature = key.sign(&signed(&claims));
+        format!("{}.{}", BASE64.encode(claims), BASE64.encode(signature))
+    }
+
+    /// The grant in `text`, if `key`'s owner signed it. It proves who said so, not that it holds now.
+    ///
+    /// # Errors
+    /// [`GrantError`] when it is not made like a grant or signed by somebody else.
+    pub fn open(text: &str, key: &PublicKey) -> Result<Self, GrantError> {
+        if text.len() > MAX_TEXT {
+            return Err(GrantError::Malformed("it is too long"));
+        }
+        let (claims, signature) = text.split_once('.').ok_or(GrantError::Malformed("it has no signature"))?;
+        let decode = |part: &str| BASE64.decode(part).map_err(|_| GrantError::Malformed("it is not base64url"));
+        let (claims, signature) = (decode(claims)?, decode(signature)?);
+        if !key.verifies(&signed(&claims), &signature) {
+            return Err(GrantError::Signature);
+        }
+        serde_json::from_slice(&claims).map_err(|_| GrantError::Malformed("its claims are not those of this release"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> SigningKey {
+        SigningKey::from_seed(&[byte; 32]).unwrap()
+    }
+
+    fn grant() -> Grant {
+        Grant {
+            vehicle: VehicleId::new("car").unwrap(),
+            seat: SeatId::new("desk").unwrap(),
+            session: "x".into(),
+            ceiling: Ceiling::Drive,
+            fingerprints: vec!["sha-256 AA".into()],
+            serial: 7,
+            issued_ms: 1_000,
+            expires_ms: 61_000,
+        }
+    }
+
+    #[test]
+    fn a_grant_is_read_back_by_whoever_has_the_public_key() {
+        assert_eq!(Grant::open(&grant().sign(&key(1)), &key(1).public()).unwrap(), grant());
+        assert_eq!(Grant::open(&grant().sign(&key(1)), &key(2).public()), Err(GrantError::Signature));
+    }
+
+    #[test]
+    fn no_changed_or_cut_off_text_is_a_grant() {
+        let text = grant().sign(&key(1));
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            // The last digit of base64 may carry bits that mean nothing; the decoder refuses those.
+            assert!(Grant::open(&changed, &key(1).public()).is_err(), "{at}");
+            assert!(Grant::open(&text[..at], &key(1).public()).is_err(), "cut at {at}");
+        }
+        for odd in ["", ".", "..", "é.é", &"A".repeat(MAX_TEXT + 1)] {
+            assert!(Grant::open(odd, &key(1).public()).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_of_something_else_is_no_grant() {
+        let claims = serde_json::to_vec(&grant()).unwrap();
+        let text = format!("{}.{}", BASE64.encode(&claims), BASE64.encode(key(1).sign(&claims)));
+        assert_eq!(Grant::open(&text, &key(1).public()), Err(GrantError::Signature));
+    }
+}

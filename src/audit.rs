@@ -1,0 +1,79 @@
+//! `takeover audit`: a vehicle's audit log.
+
+use anyhow::Context;
+use clap::Subcommand;
+use protocol::signing::PublicKey;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use vehicle_bridge::audit::verify::{Report, Signature, verify};
+
+/// Looks at a vehicle's audit log: who had authority when, and what was refused.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Checks that no record was changed, taken out or put in; names the first bad one and ends with status 1 if there is
+    /// any.
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct VerifyArgs {
+    /// A file of the log, or its folder (a bridge's --data, `audit` in it).
+    #[arg(value_name = "FILE|FOLDER")]
+    path: PathBuf,
+    /// The vehicle's public key, 64 hexadecimal digits: the log's end must be signed by it.
+    #[arg(long, value_name = "KEY")]
+    key: Option<PublicKey>,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no log to read.
+pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+    let Action::Verify(args) = &args.action;
+    let below = args.path.join("audit");
+    let path = if below.is_dir() { &below } else { &args.path };
+    let report = verify(path, args.key.as_ref()).with_context(|| format!("{}", path.display()))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(if report.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(report: &Report) {
+    let Report { files, records, first_seq, last_seq, head, .. } = report;
+    println!("{records} records ({first_seq} to {last_seq}) in {files} files, newest hash {head}");
+    if *first_seq > 1 {
+        println!("records 1 to {} are in files that were not looked at", first_seq - 1);
+    }
+    if report.recovered > 0 {
+        println!("{} torn lines of killed writers were taken away", report.recovered);
+    }
+    if report.missing_events > 0 {
+        println!("the log says that it lacks {} events", report.missing_events);
+    }
+    if report.torn {
+        println!("the last line is torn: its writer was killed");
+    }
+    match &report.signature {
+        Signature::Absent => println!("no signed head was looked at: records cut off at the end would not be seen"),
+        Signature::Good(key) => println!("signed by {key}"),
+        Signature::Bad(reason) => println!("BAD: {reason}"),
+    }
+    match &report.bad {
+        Some(bad) => println!("BAD: {}, line {}: {}", bad.file.display(), bad.line, bad.reason),
+        None if report.good => println!("good"),
+        None => {}
+    }
+}

@@ -1,0 +1,216 @@
+//! A seat that says whatever bytes it likes, over a real session.
+
+use anyhow::{Context, bail};
+use bytes::BytesMut;
+use futures_util::{SinkExt, StreamExt};
+use prost::Message as _;
+use protocol::signalling::Signal;
+use protocol::v1::{self, SeatRequest, SeatResponse, StateDatagram, VehicleEvent, vehicle_event};
+use protocol::{SeatId, VehicleId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
+    RTCPeerConnectionIceEvent, RTCSessionDescription, SettingEngineBuilder,
+};
+
+enum Event {
+    Candidate(RTCIceCandidateInit),
+    Channel(Arc<dyn DataChannel>),
+}
+
+struct Handler(mpsc::UnboundedSender<Event>);
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            let _ = self.0.send(Event::Candidate(candidate));
+        }
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        let _ = self.0.send(Event::Channel(channel));
+    }
+}
+
+/// What the vehicle said.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Every state since it was last taken.
+    pub states: Vec<StateDatagram>,
+    /// Answers to requests.
+    pub responses: Vec<SeatResponse>,
+    opened: BTreeSet<String>,
+}
+
+/// A seat made of a WebRTC library and nothing of `link`. Its channels to the vehicle are reliable and in order, so that
+/// every message can be accounted for.
+pub struct RawSeat {
+    heard: Arc<Mutex<Heard>>,
+    command: Arc<dyn DataChannel>,
+    requests: Arc<dyn DataChannel>,
+    next_request: u64,
+    _connection: Arc<dyn PeerConnection>,
+    /// Keeps signalling open.
+    _signalling: tokio::task::JoinHandle<()>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn peer(events: mpsc::UnboundedSender<Event>) -> anyhow::Result<Arc<dyn PeerConnection>> {
+    let mut media = MediaEngine::default();
+    media.register_default_codecs()?;
+    let connection = PeerConnectionBuilder::new()
+        .with_media_engine(media)
+        .with_setting_engine(SettingEngineBuilder::new().with_include_loopback_candidate(true).build())
+        .with_handler(Arc::new(Handler(events)))
+        .with_udp_addrs(vec!["127.0.0.1:0"])
+        .build()
+        .await?;
+    Ok(Arc::new(connection))
+}
+
+fn say(signal: &Signal) -> anyhow::Result<Message> {
+    Ok(Message::text(serde_json::to_string(signal)?))
+}
+
+impl RawSeat {
+    /// Calls `vehicle` as `seat` and waits until all channels are open.
+    ///
+    /// # Errors
+    /// When the control plane or the vehicle refuses, or nothing comes for a minute.
+    pub async fn connect(plane: &str, seat: &str, vehicle: &str) -> anyhow::Result<Self> {
+        tokio::time::timeout(PATIENCE, Self::call(plane, seat, vehicle)).await.context("no session within a minute")?
+    }
+
+    async fn call(plane: &str, seat: &str, vehicle: &str) -> anyhow::Result<Self> {
+        let url = format!("{}/api/v1/signal?seat={seat}", plane.replacen("http", "ws", 1));
+        let (mut socket, _) = connect_async(url).await?;
+        let session = format!("{seat}-{}", std::process::id());
+        let (seat, vehicle) = (SeatId::new(seat)?, VehicleId::new(vehicle)?);
+        let features = Vec::new();
+        let call = Signal::Call { session: session.clone(), seat, vehicle, watch_only: false, features, vouched: None };
+        socket.send(say(&call)?).await?;
+        let (events_tx, mut events) = mpsc::unbounded_channel();
+        let connection = peer(events_tx).await?;
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        while others.len() < 2 {
+            tokio::select! {
+                event = events.recv() => match event.context("the connection is gone")? {
+                    Event::Channel(channel) => others.push(channel),
+                    Event::Candidate(c) => {
+                        let (session, candidate) = (session.clone(), c.candidate);
+                        let candidate = Signal::Candidate { session, candidate, sdp_mid: None, sdp_mline_index: Some(0) };
+                        socket.send(say(&candidate)?).await?;
+                    }
+                },
+                message = socket.next() => {
+                    let message = message.context("signalling ended")??;
+                    let Message::Text(text) = message else { continue };
+                    match serde_json::from_str(&text)? {
+                        Signal::Offer { sdp, .. } => {
+                            connection.set_remote_description(RTCSessionDescription::offer(sdp)?).await?;
+                            for label in [link::COMMAND_CHANNEL, link::REQUESTS_CHANNEL] {
+                                own.push(connection.create_data_channel(label, None).await?);
+                            }
+                            let answer = connection.create_answer(None).await?;
+                            let sdp = answer.sdp.clone();
+                            connection.set_local_description(answer).await?;
+                            let answer = Signal::Answer { session: session.clone(), sdp, vouched: None };
+                            socket.send(say(&answer)?).await?;
+                        }
+                        Signal::Candidate { candidate, .. } => {
+                            let init = RTCIceCandidateInit { candidate, sdp_mline_index: Some(0), ..Default::default() };
+                            connection.add_ice_candidate(init).await?;
+                        }
+                        Signal::Bye { reason, .. } => bail!("refused: {reason}"),
+                        Signal::Error { message, .. } => bail!("refused: {message}"),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        for channel in own.iter().chain(&others) {
+            tokio::spawn(listen(channel.clone(), heard.clone()));
+        }
+        let signalling = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+        let [command, requests] = [own[0].clone(), own[1].clone()];
+        let seat = Self { heard, command, requests, next_request: 1, _connection: connection, _signalling: signalling };
+        // What is sent before both sides are ready may be lost: the vehicle says so with its first event.
+        let labels = [link::COMMAND_CHANNEL, link::REQUESTS_CHANNEL, link::EVENTS_CHANNEL];
+        while !labels.iter().all(|label| seat.heard().opened.contains(*label)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(seat)
+    }
+
+    /// What the vehicle said.
+    pub fn heard(&self) -> std::sync::MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends these bytes where commands go.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub async fn send_command(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(self.command.send(BytesMut::from(bytes)).await.map(drop)?)
+    }
+
+    /// Sends these bytes where requests go.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub async fn send_request(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(self.requests.send(BytesMut::from(bytes)).await.map(drop)?)
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// When none comes within a minute.
+    pub async fn ask(&mut self, request: v1::seat_request::Request) -> anyhow::Result<SeatResponse> {
+        let id = 1_000_000_000 + self.next_request;
+        self.next_request += 1;
+        let request = SeatRequest { id, request: Some(request), ..SeatRequest::default() };
+        self.send_request(&request.encode_to_vec()).await?;
+        let answered = async {
+            loop {
+                if let Some(response) = self.heard().responses.iter().find(|r| r.id == id).cloned() {
+                    return response;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.context("no answer to a request within a minute")
+    }
+}
+
+async fn listen(channel: Arc<dyn DataChannel>, heard: Arc<Mutex<Heard>>) {
+    let Ok(label) = channel.label().await else { return };
+    while let Some(event) = channel.poll().await {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            DataChannelEvent::OnOpen => drop(heard.opened.insert(label.clone())),
+            DataChannelEvent::OnMessage(message) => {
+                heard.opened.insert(label.clone());
+                let data = message.data.freeze();
+                if label == link::STATE_CHANNEL {
+                    heard.states.extend(StateDatagram::decode(data));
+                } else if let Ok(event) = VehicleEvent::decode(data)
+                    && let Some(vehicle_event::Event::Response(response)) = event.event
+                {
+                    heard.responses.push(response);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Faults in real processes: control plane, bridge and the scripted operator's seat, each on its own, with a UDP relay
+//! between seat and vehicle. How the car stopped is read from the vehicle's own audit log.
+
+use crate::{Process, SeatProxy, Site, wait_for};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vehicle_bridge::audit::chain::Record;
+use vehicle_bridge::audit::{AuditEvent, ManoeuvreRecord};
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failing {
+    /// No packet reaches the vehicle.
+    LinkCutToVehicle,
+    /// No packet reaches the seat.
+    LinkCutToSeat,
+    /// Both.
+    LinkCutBothWays,
+    /// SIGKILL.
+    SeatKilled,
+    /// SIGSTOP, and SIGCONT once the car stands.
+    SeatStopped,
+    /// The policy drives, and its thread answers no more.
+    PolicyHung,
+    /// SIGKILL: the car drives on; then the operator lets go.
+    ControlPlaneKilled,
+    /// SIGSTOP: the same.
+    ControlPlaneStopped,
+    /// The operator lets go.
+    DeadmanReleased,
+    /// The picture stands still at the seat, whose commands go on.
+    PictureFrozen,
+}
+
+impl Failing {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::LinkCutBothWays,
+        Self::SeatStopped,
+        Self::PolicyHung,
+        Self::DeadmanReleased,
+        Self::PictureFrozen,
+        Self::ControlPlaneKilled,
+        Self::LinkCutToVehicle,
+        Self::SeatKilled,
+        Self::LinkCutToSeat,
+        Self::ControlPlaneStopped,
+    ];
+
+    fn spares_the_drive(self) -> bool {
+        matches!(self, Self::ControlPlaneKilled | Self::ControlPlaneStopped)
+    }
+}
+
+/// How one went.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// What failed.
+    pub failing: Failing,
+    /// How the car stopped, by its own log.
+    pub stop: ManoeuvreRecord,
+    /// Deadlines that the control loop missed meanwhile: the machine was not there for it, and the trial says nothing.
+    pub missed_deadlines: u64,
+}
+
+/// The manoeuvre begins at most this long after the last valid command, microseconds.
+const LATEST_US: u64 = 200_000;
+/// Engine and brakes let go within this, m/s; as in the trials in virtual time.
+const MOST_RISE_MPS: f64 = 0.25;
+/// Faster than this the car drives, m/s.
+const DRIVES_MPS: f64 = 3.0;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Trial {
+    /// From the last valid command to the first tick of the manoeuvre, microseconds.
+    #[must_use]
+    pub fn delay_us(&self) -> u64 {
+        self.stop.began_us.saturating_sub(self.stop.valid_us)
+    }
+
+    /// Whether everything held that the manoeuvre promises.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.delay_us() <= LATEST_US
+            && self.stop.distance_m <= self.stop.allowed_m
+            && self.stop.rise_mps <= MOST_RISE_MPS
+            && self.stop.lane_margin_m.is_some_and(|m| m >= 0.0)
+    }
+}
+
+/// The processes.
+pub struct Rehearsal {
+    site: Site,
+    plane: Option<Process>,
+    bridge: Process,
+    operator: Option<Process>,
+    proxy: SeatProxy,
+}
+
+impl Rehearsal {
+    /// Starts them; data and logs go to `folder`.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        let site = Site::new(folder)?;
+        let plane = site.control_plane(&[])?;
+        let bridge = site.bridge_with(&["--rehearse"])?;
+        let proxy = SeatProxy::start(&site.address)?;
+        let operator = site.rehearsing_operator(&proxy.address)?;
+        Ok(Self { site, plane: Some(plane), bridge, operator: Some(operator), proxy })
+    }
+
+    /// What the processes wrote.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.site.logs()
+    }
+
+    /// Waits until the car drives, lets something fail, waits until the car stands, and repairs what failed.
+    ///
+    /// # Errors
+    /// When the car never drives or never stops.
+    pub fn run(&mut self, failing: Failing) -> anyhow::Result<Trial> {
+        self.wait_until_driving(failing)?;
+        let missed = self.missed_deadlines();
+        let known = self.manoeuvres().len();
+        let since = self.site.audit().last().map_or(0, |record| record.seq);
+        self.fail(failing)?;
+        if failing.spares_the_drive() {
+            self.drive_on(known)?;
+            self.operator()?.signal("USR1")?;
+        }
+        let stop = wait_for("the car's stop", PATIENCE, || self.manoeuvres().into_iter().nth(known));
+        let stop = stop.with_context(|| format!("{failing:?}, records after {since}: {:#?}", self.newest(since)));
+        self.repair(failing)?;
+        let missed_deadlines = self.missed_deadlines().saturating_sub(missed);
+        Ok(Trial { failing, stop: stop?, missed_deadlines })
+    }
+
+    fn operator(&self) -> anyhow::Result<&Process> {
+        self.operator.as_ref().context("no operator")
+    }
+
+    fn plane(&self) -> anyhow::Result<&Process> {
+        self.plane.as_ref().context("no control plane")
+    }
+
+    fn manoeuvres(&self) -> Vec<ManoeuvreRecord> {
+        let stop = |record: Record| match record.event {
+            AuditEvent::Manoeuvre(stop) => Some(stop),
+            _ => None,
+        };
+        self.site.audit().into_iter().filter_map(stop).collect()
+    }
+
+    fn newest(&self, since: u64) -> Vec<AuditEvent> {
+        self.site.audit().into_iter().filter(|r| r.seq > since).map(|r| r.event).collect()
+    }
+
+    fn author(&self) -> Option<String> {
+        self.site.audit().into_iter().rev().find_map(|record| match record.event {
+            AuditEvent::Authority { author, .. } => Some(author),
+            _ => None,
+        })
+    }
+
+    fn missed_deadlines(&self) -> u64 {
+        self.site.car().and_then(|car| car["timing"]["missed_deadlines"].as_u64()).unwrap_or(0)
+    }
+
+    fn wait_until_driving(&self, failing: Failing) -> anyhow::Result<()> {
+        let wanted = if failing == Failing::PolicyHung { "policy" } else { "operator" };
+        let is_fast = |car: &serde_json::Value| car["speed_mps"].as_f64().is_some_and(|v| v > DRIVES_MPS);
+        let drives = || {
+            let fresh = self.site.car().filter(|car| car["author"] == wanted && is_fast(car))?;
+            (self.author().as_deref() == Some(wanted)).then_some(fresh)
+        };
+        wait_for("a car that drives", PATIENCE, drives).map(drop).with_context(|| self.logs())
+    }
+
+    fn fail(&mut self, failing: Failing) -> anyhow::Result<()> {
+        match failing {
+            Failing::LinkCutToVehicle => self.proxy.cut(true, false),
+            Failing::LinkCutToSeat => self.proxy.cut(false, true),
+            Failing::LinkCutBothWays => self.proxy.cut(true, true),
+            Failing::SeatKilled => self.operator.take().context("no operator")?.kill()?,
+            Failing::SeatStopped => self.operator()?.signal("STOP")?,
+            Failing::PolicyHung => self.bridge.signal("USR1")?,
+            Failing::ControlPlaneKilled => self.plane.take().context("no control plane")?.kill()?,
+            Failing::ControlPlaneStopped => self.plane()?.signal("STOP")?,
+            Failing::DeadmanReleased => self.operator()?.signal("USR1")?,
+            Failing::PictureFrozen => self.operator()?.signal("USR2")?,
+        }
+        Ok(())
+    }
+
+    /// A control plane that is gone stops no car.
+    fn drive_on(&self, known: usize) -> anyhow::Result<()> {
+        let until = Instant::now() + Duration::from_secs(4);
+        while Instant::now() < until {
+            if let Some(stop) = self.manoeuvres().get(known) {
+                bail!("the car stopped without its control plane: {stop:?}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn repair(&mut self, failing: Failing) -> anyhow::Result<()> {
+        match failing {
+            Failing::LinkCutToVehicle | Failing::LinkCutToSeat | Failing::LinkCutBothWays => {
+                self.proxy.cut(false, false);
+            }
+            Failing::SeatKilled => self.operator = Some(self.site.rehearsing_operator(&self.proxy.address)?),
+            Failing::SeatStopped => self.operator()?.signal("CONT")?,
+            Failing::PolicyHung => self.bridge.signal("USR1")?,
+            Failing::ControlPlaneKilled => {
+                self.operator()?.signal("USR1")?;
+                self.plane = Some(self.site.control_plane(&[])?);
+            }
+            Failing::ControlPlaneStopped => {
+                self.plane()?.signal("CONT")?;
+                self.operator()?.signal("USR1")?;
+            }
+            Failing::DeadmanReleased => self.operator()?.signal("USR1")?,
+            Failing::PictureFrozen => self.operator()?.signal("USR2")?,
+        }
+        Ok(())
+    }
+}

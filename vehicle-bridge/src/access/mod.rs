@@ -1,0 +1,246 @@
+//! Which seats may take part: by grants that the control plane signed, and by nothing else that signalling says.
+//!
+//! [`Access`] is sans-IO; [`Gatekeeper`] is its shell between the link's task and the control thread. The rules:
+//!
+//! - The first key that a control plane names is kept for good (or given by a flag); grants of others are refused.
+//! - Grants are accepted once and in the order of their serials. The greatest serial outlives the process.
+//! - A grant is for one vehicle, seat, session and set of certificates, up to a mode, for at most a minute.
+//! - A grant that ran out, by the vehicle's monotonic clock from its acceptance on, leaves a session with picture and
+//!   emergency stop and no more. While the control plane cannot be reached, it counts for [`GRACE_US`] longer.
+
+mod gatekeeper;
+
+pub use gatekeeper::{AccessError, Gatekeeper};
+
+use protocol::VehicleId;
+use protocol::grant::{Ceiling, Grant, GrantError, LIFE_MS};
+use protocol::signalling::announced_fingerprints;
+use protocol::signing::PublicKey;
+use protocol::v1::SeatRequest;
+use protocol::v1::seat_request::Request;
+use std::collections::BTreeMap;
+
+/// A session that runs outlives its grant by this when the control plane cannot be reached, microseconds.
+pub const GRACE_US: u64 = 60_000_000;
+/// A new grant is asked for when the old one has less than this left, microseconds.
+pub const RENEW_US: u64 = 40_000_000;
+/// And asked for again after this, microseconds.
+const ASK_EVERY_US: u64 = 5_000_000;
+/// The control plane's clock may be ahead of the vehicle's by this, milliseconds.
+const AHEAD_MS: u64 = 30_000;
+
+/// Why a grant is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantRefusal {
+    /// No control plane has named its key yet.
+    #[error("no control plane has named the key of its grants")]
+    NoKey,
+    /// No grant came.
+    #[error("the control plane gave no grant for this session")]
+    Missing,
+    /// It is not made like a grant, or others signed it.
+    #[error(transparent)]
+    Unreadable(#[from] GrantError),
+    /// It is for somebody or something else.
+    #[error("the grant is for another {0}")]
+    OtherScope(&'static str),
+    /// Its time has not come.
+    #[error("the grant was issued {0} ms from now by this vehicle's clock: set the clocks")]
+    NotYet(u64),
+    /// Its time is over.
+    #[error("the grant ran out {0} ms ago by this vehicle's clock")]
+    Expired(u64),
+    /// It lasts longer than any control plane may say.
+    #[error("the grant lasts {0} ms; {LIFE_MS} is the most")]
+    TooLong(u64),
+    /// One with this or a greater serial was accepted before.
+    #[error("the grant's serial {0} is not after {1}: it was used before")]
+    Replayed(u64, u64),
+    /// The seat's certificates are others than those in its grant.
+    #[error("the seat's certificate is not the one in its grant")]
+    OtherCertificate,
+}
+
+impl GrantRefusal {
+    /// The reason without its figures: refusals are counted by it.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NoKey => "grant_no_key",
+            Self::Missing => "grant_missing",
+            Self::Unreadable(GrantError::Malformed(_)) => "grant_malformed",
+            Self::Unreadable(GrantError::Signature) => "grant_signature",
+            Self::OtherScope(_) => "grant_other_scope",
+            Self::NotYet(_) => "grant_not_yet",
+            Self::Expired(_) => "grant_expired",
+            Self::TooLong(_) => "grant_too_long",
+            Self::Replayed(..) => "grant_replayed",
+            Self::OtherCertificate => "grant_other_certificate",
+        }
+    }
+}
+
+/// The grant of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Standing {
+    ceiling: Ceiling,
+    fingerprints: Vec<String>,
+    ends_us: u64,
+    asked_us: u64,
+    text: String,
+}
+
+/// Who may take part.
+#[derive(Debug)]
+pub struct Access {
+    vehicle: VehicleId,
+    key: Option<PublicKey>,
+    /// Greatest serial accepted.
+    mark: u64,
+    standings: BTreeMap<String, Standing>,
+    /// Since when the control plane cannot be reached, if it cannot.
+    alone: bool,
+}
+
+impl Access {
+    /// For `vehicle`, which trusts `key` and has accepted grants up to the serial `mark`.
+    #[must_use]
+    pub fn new(vehicle: VehicleId, key: Option<PublicKey>, mark: u64) -> Self {
+        Self { vehicle, key, mark, standings: BTreeMap::new(), alone: true }
+    }
+
+    /// The key that is trusted.
+    #[must_use]
+    pub fn key(&self) -> Option<&PublicKey> {
+        self.key.as_ref()
+    }
+
+    /// A control plane names its key. True when it is the first and taken for good.
+    pub fn offer_key(&mut self, key: PublicKey) -> bool {
+        let first = self.key.is_none();
+        self.key.get_or_insert(key);
+        first
+    }
+
+    /// Whether the control plane can be reached.
+    pub fn set_alone(&mut self, alone: bool) {
+        self.alone = alone;
+    }
+
+    /// Greatest serial accepted, also by earlier lives.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// A grant for `session` of `seat` came at `now_us` of the vehicle's clock, `wall_ms` since 1970.
+    ///
+    /// # Errors
+    /// [`GrantRefusal`]; whatever was accepted before stays as it is.
+    pub fn accept(
+        &mut self,
+        (now_us, wall_ms): (u64, u64),
+        session: &str,
+        seat: &str,
+        text: &str,
+    ) -> Result<Grant, GrantRefusal> {
+        let grant = Grant::open(text, self.key.as_ref().ok_or(GrantRefusal::NoKey)?)?;
+        let scope = [
+            (grant.vehicle == self.vehicle, "vehicle"),
+            (grant.seat.as_str() == seat, "seat"),
+            (grant.session == session, "session"),
+        ];
+        if let Some((_, what)) = scope.into_iter().find(|(holds, _)| !holds) {
+            return Err(GrantRefusal::OtherScope(what));
+        }
+        let left_ms = time_left_ms(&grant, wall_ms)?;
+        if grant.serial <= self.mark {
+            return Err(GrantRefusal::Replayed(grant.serial, self.mark));
+        }
+        if self.standings.get(session).is_some_and(|s| s.fingerprints != grant.fingerprints) {
+            return Err(GrantRefusal::OtherCertificate);
+        }
+        self.mark = grant.serial;
+        let standing = Standing {
+            ceiling: grant.ceiling,
+            fingerprints: grant.fingerprints.clone(),
+            ends_us: now_us.saturating_add(left_ms * 1_000),
+            asked_us: now_us,
+            text: text.to_owned(),
+        };
+        self.standings.insert(session.to_owned(), standing);
+        Ok(grant)
+    }
+
+    /// Whether a session may be set up with the seat's `description`.
+    ///
+    /// # Errors
+    /// [`GrantRefusal::Missing`] or [`GrantRefusal::OtherCertificate`].
+    pub fn admits(&self, session: &str, description: &str) -> Result<(), GrantRefusal> {
+        let standing = self.standings.get(session).ok_or(GrantRefusal::Missing)?;
+        match announced_fingerprints(description) {
+            Some(announced) if announced == standing.fingerprints => Ok(()),
+            _ => Err(GrantRefusal::OtherCertificate),
+        }
+    }
+
+    /// What a session may do at `now_us`.
+    #[must_use]
+    pub fn ceiling(&self, now_us: u64, session: &str) -> Ceiling {
+        let grace_us = if self.alone { GRACE_US } else { 0 };
+        match self.standings.get(session) {
+            Some(standing) if now_us < standing.ends_us.saturating_add(grace_us) => standing.ceiling,
+            _ => Ceiling::Monitor,
+        }
+    }
+
+    /// The sessions that need a new grant at `now_us`, with the old one. Those that were asked for of late are left out.
+    pub fn due(&mut self, now_us: u64) -> Vec<(String, String)> {
+        if self.alone {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        for (session, standing) in &mut self.standings {
+            let soon = now_us.saturating_add(RENEW_US) >= standing.ends_us;
+            if soon && now_us >= standing.asked_us.saturating_add(ASK_EVERY_US) {
+                standing.asked_us = now_us;
+                due.push((session.clone(), standing.text.clone()));
+            }
+        }
+        due
+    }
+
+    /// The session is over.
+    pub fn forget(&mut self, session: &str) {
+        self.standings.remove(session);
+    }
+}
+
+/// What is left of a grant at `wall_ms` by the vehicle's clock.
+fn time_left_ms(grant: &Grant, wall_ms: u64) -> Result<u64, GrantRefusal> {
+    let lasts_ms = grant.expires_ms.saturating_sub(grant.issued_ms);
+    if lasts_ms > LIFE_MS {
+        return Err(GrantRefusal::TooLong(lasts_ms));
+    }
+    if grant.issued_ms > wall_ms.saturating_add(AHEAD_MS) {
+        return Err(GrantRefusal::NotYet(grant.issued_ms - wall_ms));
+    }
+    if wall_ms >= grant.expires_ms {
+        return Err(GrantRefusal::Expired(wall_ms - grant.expires_ms));
+    }
+    Ok((grant.expires_ms - wall_ms).min(lasts_ms))
+}
+
+/// Whether a session with this ceiling may ask for this. Whoever sees the vehicle may stop it and mark what was seen.
+#[must_use]
+pub fn may_ask(ceiling: Ceiling, request: &SeatRequest) -> bool {
+    let needed = match &request.request {
+        Some(Request::Estop(_) | Request::Bookmark(_)) | None => Ceiling::Monitor,
+        Some(Request::HandBack(_) | Request::Engage(_) | Request::PathAnswer(_)) => Ceiling::Assist,
+        Some(Request::Takeover(_) | Request::EstopReset(_)) => Ceiling::Drive,
+    };
+    ceiling >= needed
+}
+
+#[cfg(test)]
+mod tests;

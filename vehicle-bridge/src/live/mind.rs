@@ -1,0 +1,83 @@
+//! The policy's thread: a policy that hangs or dawdles delays no control tick. Its silence starts the manoeuvre.
+
+use crate::core::{Sensors, Thought};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use policy::{Observation, Policy, PolicyError};
+use protocol::v1::{Surroundings, VehicleState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+struct Question {
+    state: VehicleState,
+    surroundings: Arc<Surroundings>,
+}
+
+/// The control thread's end. Nothing here waits.
+pub(super) struct Mind {
+    questions: Sender<Question>,
+    answers: Receiver<(Thought, Duration)>,
+    policies: Sender<Policy>,
+    asked: Option<u64>,
+    /// Time that the newest answer took, microseconds.
+    pub(super) inference_us: f64,
+    /// Looks that found the policy still busy with an earlier one.
+    pub(super) skipped: u64,
+}
+
+/// A second instance of a policy: the core keeps the one whose manifest people see, the thread the one that thinks.
+pub(super) fn copy(policy: &Policy) -> Result<Policy, PolicyError> {
+    Policy::new(policy.embodiment(), policy.manifest().clone(), policy.network().clone())
+}
+
+impl Mind {
+    /// Starts the thread; it ends with this. While `hang` is set it answers nothing.
+    pub(super) fn start(policy: Policy, hang: Arc<AtomicBool>) -> Self {
+        // One question waits at most: an older one is of no use.
+        let (questions, asked) = bounded(1);
+        let (answers_in, answers) = unbounded();
+        let (policies, new_policies) = unbounded();
+        super::spawn("policy", move || think(policy, &asked, &answers_in, &new_policies, &hang));
+        Self { questions, answers, policies, asked: None, inference_us: 0.0, skipped: 0 }
+    }
+
+    /// Puts another policy into use.
+    pub(super) fn take(&self, policy: Policy) {
+        let _ = self.policies.send(policy);
+    }
+
+    /// Asks when the surroundings are new, and answers what has been thought meanwhile.
+    pub(super) fn turn(&mut self, sensors: &Sensors) -> Option<Thought> {
+        let fresh = sensors.surroundings.as_ref().filter(|s| Some(s.monotonic_us) != self.asked);
+        if let Some(surroundings) = fresh {
+            self.asked = Some(surroundings.monotonic_us);
+            let question = Question { state: sensors.state.clone(), surroundings: Arc::clone(surroundings) };
+            self.skipped += u64::from(self.questions.try_send(question).is_err());
+        }
+        let (thought, took) = self.answers.try_iter().last()?;
+        self.inference_us = took.as_micros() as f64;
+        Some(thought)
+    }
+}
+
+fn think(
+    mut policy: Policy,
+    questions: &Receiver<Question>,
+    answers: &Sender<(Thought, Duration)>,
+    policies: &Receiver<Policy>,
+    hang: &AtomicBool,
+) {
+    while let Ok(Question { state, surroundings }) = questions.recv() {
+        while hang.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if let Some(newest) = policies.try_iter().last() {
+            policy = newest;
+        }
+        let started = Instant::now();
+        let thought = Thought::of(&mut policy, &Observation { state: &state, surroundings: &surroundings });
+        if answers.send((thought, started.elapsed())).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Who sits where, what they may do, and what becomes of what they send.
+
+use super::witness::Witness;
+use crate::access::{Gatekeeper, may_ask};
+use crate::audit::AuditEvent;
+use crate::core::{FromSeat, SeatBody, Tick, VehicleCore, authority};
+use link::{FromSeatBody, VehicleLink};
+use protocol::grant::Ceiling;
+use protocol::v1::{Reason, SeatRequest, SeatResponse, VehicleEvent, vehicle_event};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+struct Sitting {
+    session: String,
+    seat: String,
+    watch_only: bool,
+    ceiling: Ceiling,
+}
+
+impl Sitting {
+    /// A person, not a script, who may drive.
+    fn is_driver(&self) -> bool {
+        !self.watch_only && self.ceiling == Ceiling::Drive && !self.seat.starts_with(authority::STANDBY_PREFIX)
+    }
+}
+
+/// The seats of one vehicle.
+pub(super) struct Seats {
+    link: Arc<VehicleLink>,
+    gatekeeper: Arc<Gatekeeper>,
+    sittings: Vec<Sitting>,
+    /// Inputs and requests that came to the gate.
+    heard: u64,
+    /// Inputs and requests of sessions whose grant does not allow them.
+    not_granted: u64,
+    /// Requests that the authority machine refused.
+    refused: BTreeMap<i32, u64>,
+}
+
+impl Seats {
+    pub(super) fn new(link: Arc<VehicleLink>, gatekeeper: Arc<Gatekeeper>) -> Self {
+        Self { link, gatekeeper, sittings: Vec::new(), heard: 0, not_granted: 0, refused: BTreeMap::new() }
+    }
+
+    /// Takes in what arrived: what a session may do goes into `inbox`.
+    pub(super) fn receive(
+        &mut self,
+        now_us: u64,
+        core: &mut VehicleCore,
+        inbox: &mut Vec<FromSeat>,
+        witness: &mut Witness,
+    ) {
+        while let Some(message) = self.link.try_recv() {
+            let (session, received_us) = (message.session, message.received_us);
+            let body = match message.body {
+                FromSeatBody::Connected => {
+                    self.sit_down(now_us, &session, &message.seat_id, message.watch_only, witness);
+                    Some(SeatBody::Connected)
+                }
+                FromSeatBody::Disconnected { reason } => {
+                    self.get_up(now_us, &session, &message.seat_id, reason, witness)
+                }
+                FromSeatBody::Command(datagram) => {
+                    let inputs = datagram.inputs.len() as u64;
+                    let may = self.gatekeeper.ceiling(now_us, &session) == Ceiling::Drive;
+                    self.count(may, inputs).then_some(SeatBody::Command(datagram))
+                }
+                FromSeatBody::Request(request) => {
+                    let may = may_ask(self.gatekeeper.ceiling(now_us, &session), &request);
+                    witness.asked(&message.seat_id, &request);
+                    if !self.count(may, 1) {
+                        self.refuse(now_us, &session, &message.seat_id, &request, witness);
+                    }
+                    may.then_some(SeatBody::Request(request))
+                }
+                FromSeatBody::Malformed(what) => {
+                    tracing::warn!(seat = %message.seat_id, %what, "unreadable message of a seat");
+                    None
+                }
+            };
+            inbox.extend(body.map(|body| FromSeat { seat: message.seat_id, received_us, body }));
+        }
+        self.look_at_grants(now_us, inbox, witness);
+        core.set_person_present(self.sittings.iter().any(Sitting::is_driver));
+    }
+
+    fn count(&mut self, may: bool, messages: u64) -> bool {
+        match may {
+            true => self.heard += messages,
+            false => self.not_granted += messages,
+        }
+        may
+    }
+
+    fn sit_down(&mut self, now_us: u64, session: &str, seat: &str, watch_only: bool, witness: &mut Witness) {
+        tracing::info!(%seat, watch_only, "seat connected");
+        let ceiling = self.gatekeeper.ceiling(now_us, session);
+        let (session, seat) = (session.to_owned(), seat.to_owned());
+        witness.note(
+            now_us,
+            AuditEvent::Session {
+                seat: seat.clone(),
+                session: session.clone(),
+                up: true,
+                watch_only,
+                reason: String::new(),
+            },
+        );
+        self.sittings.push(Sitting { session, seat, watch_only, ceiling });
+    }
+
+    fn get_up(
+        &mut self,
+        now_us: u64,
+        session: &str,
+        seat: &str,
+        reason: String,
+        witness: &mut Witness,
+    ) -> Option<SeatBody> {
+        tracing::info!(%seat, %reason, "seat gone");
+        let watch_only = self.sittings.iter().any(|s| s.session == session && s.watch_only);
+        self.sittings.retain(|s| s.session != session);
+        let (seat_id, session) = (seat.to_owned(), session.to_owned());
+        witness.note(now_us, AuditEvent::Session { seat: seat_id, session, up: false, watch_only, reason });
+        (!self.may_drive(seat)).then_some(SeatBody::Gone)
+    }
+
+    /// Whether a session of the seat is left that may drive.
+    fn may_drive(&self, seat: &str) -> bool {
+        self.sittings.iter().any(|s| s.seat == seat && s.ceiling == Ceiling::Drive)
+    }
+
+    /// A session whose grant ran out has lost its seat's authority with it.
+    fn look_at_grants(&mut self, now_us: u64, inbox: &mut Vec<FromSeat>, witness: &mut Witness) {
+        let mut lost = Vec::new();
+        for sitting in &mut self.sittings {
+            let ceiling = self.gatekeeper.ceiling(now_us, &sitting.session);
+            if ceiling < sitting.ceiling {
+                tracing::warn!(seat = %sitting.seat, "the grant ran out: this seat may watch and stop the vehicle only");
+                let (seat, session) = (sitting.seat.clone(), sitting.session.clone());
+                witness.note(now_us, AuditEvent::GrantEnded { seat: seat.clone(), session });
+                lost.push(seat);
+            }
+            sitting.ceiling = ceiling;
+        }
+        lost.retain(|seat| !self.may_drive(seat));
+        inbox.extend(lost.into_iter().map(|seat| FromSeat { seat, received_us: now_us, body: SeatBody::Gone }));
+    }
+
+    /// Tells a session that it may not ask for this.
+    fn refuse(&self, now_us: u64, session: &str, seat: &str, request: &SeatRequest, witness: &mut Witness) {
+        let reason = Reason::NotAuthenticated;
+        let response = SeatResponse { id: request.id, accepted: false, reason: reason.into(), authority: None };
+        witness.answered(now_us, seat, &response);
+        let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response)), ..Default::default() };
+        self.link.send_event(Some(session), event);
+    }
+
+    /// Sends a tick's answers on their way.
+    pub(super) fn answer(&mut self, now_us: u64, tick: &mut Tick, witness: &mut Witness) {
+        for (seat, response) in tick.responses.drain(..) {
+            if !response.accepted {
+                *self.refused.entry(response.reason).or_default() += 1;
+            }
+            witness.answered(now_us, &seat, &response);
+            for sitting in self.sittings.iter().filter(|s| s.seat == seat) {
+                let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response.clone())), ..Default::default() };
+                self.link.send_event(Some(&sitting.session), event);
+            }
+        }
+    }
+
+    /// Inputs and requests that came to the gate since the start.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Messages that were not acted on since the start, by reason.
+    pub(super) fn refusals(&self, core: &VehicleCore) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut add = |name: String, count: u64| {
+            if count > 0 {
+                *counts.entry(name).or_default() += count;
+            }
+        };
+        for (reason, count) in core.all_refused() {
+            add(reason.code(), count);
+        }
+        for (reason, count) in &self.refused {
+            add(format!("request_{}", Reason::try_from(*reason).unwrap_or_default().code()), *count);
+        }
+        for (reason, count) in self.gatekeeper.refused() {
+            add(reason.to_owned(), count);
+        }
+        add("unreadable".to_owned(), self.link.malformed());
+        add("watch_only".to_owned(), self.link.refused_from_watchers());
+        add("not_granted".to_owned(), self.not_granted);
+        counts
+    }
+}

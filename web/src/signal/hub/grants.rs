@@ -1,0 +1,96 @@
+//! Who is given grants, and when.
+
+use super::super::issuer::{Issuer, Scope};
+use super::{Hub, Party, Session, State};
+use axum::extract::ws::Utf8Bytes;
+use protocol::grant::Grant;
+use protocol::signalling::Signal;
+use protocol::{Failure, SeatId};
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+impl Hub {
+    /// A hub that gives every seat its grants, but those that are `revoked`.
+    pub fn issuing(issuer: Issuer, revoked: Vec<SeatId>) -> Self {
+        let revoked = revoked.into_iter().collect();
+        Self(Mutex::new(State { issuer: Some(issuer), revoked, ..State::default() }))
+    }
+
+    /// The public key of the grants.
+    pub fn grant_key(&self) -> Option<String> {
+        self.state().issuer.as_ref().map(|issuer| issuer.public().to_string())
+    }
+
+    /// Gives a seat no more grants and ends its sessions at their vehicles.
+    pub fn revoke(&self, seat: &SeatId) {
+        let mut state = self.state();
+        state.revoked.insert(seat.clone());
+        let own: Vec<_> = state.sessions.extract_if(|_, session| session.seat == *seat).collect();
+        for (session, Session { vehicle, .. }) in own {
+            state.tell(&Party::Vehicle(vehicle), &revoked(session));
+        }
+    }
+
+    /// Takes a revocation back.
+    pub fn allow(&self, seat: &SeatId) {
+        self.state().revoked.remove(seat);
+    }
+}
+
+impl State {
+    /// Gives the vehicle a grant for the seat that answers with `description`, ahead of the answer.
+    pub(super) fn grant(&mut self, vehicle: &Party, session: &str, description: &str) {
+        let (Some(issuer), Some(known)) = (&mut self.issuer, self.sessions.get(session)) else { return };
+        if self.revoked.contains(&known.seat) {
+            return;
+        }
+        let scope = Scope { vehicle: &known.vehicle, seat: &known.seat, session, ceiling: known.ceiling };
+        if let Some(grant) = issuer.issue(now_ms(), scope, description) {
+            self.tell(vehicle, &Signal::Grant { session: session.to_owned(), grant });
+        }
+    }
+
+    /// A vehicle's session goes on: it gets another grant, also from a control plane that has restarted meanwhile and
+    /// knows the session by the grant alone. Else the session ends.
+    pub(super) fn renew(&mut self, from: &Party, session: String, old: &str) -> Option<Signal> {
+        let over = |session, reason| Some(Signal::Bye { session, reason, code: Some(Failure::NotGranted) });
+        let Some(issuer) = &mut self.issuer else {
+            return over(session, "this control plane gives no grants".to_owned());
+        };
+        let old = match Grant::open(old, &issuer.public()) {
+            Ok(old) if *from == Party::Vehicle(old.vehicle.clone()) && old.session == session => old,
+            Ok(_) => return over(session, "the grant is for another vehicle or session".to_owned()),
+            Err(error) => return over(session, error.to_string()),
+        };
+        if self.revoked.contains(&old.seat) {
+            return Some(revoked(session));
+        }
+        let grant = match issuer.renew(now_ms(), &old) {
+            Ok(grant) => grant,
+            Err(reason) => return over(session, reason),
+        };
+        let last_used = self.tick();
+        let Grant { seat, vehicle, ceiling, .. } = old;
+        self.sessions.entry(session.clone()).or_insert(Session { seat, vehicle, ceiling, last_used }).last_used =
+            last_used;
+        self.tell(from, &Signal::Grant { session, grant });
+        None
+    }
+
+    /// Says something in the control plane's own name. Who cannot be reached asks again or misses nothing.
+    fn tell(&mut self, to: &Party, signal: &Signal) {
+        if let Ok(text) = serde_json::to_string(signal) {
+            let _ = self.send(to, &Utf8Bytes::from(text));
+        }
+    }
+}
+
+fn revoked(session: String) -> Signal {
+    let reason = "the seat was revoked at the control plane".to_owned();
+    Signal::Bye { session, reason, code: Some(Failure::NotGranted) }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
