@@ -62,17 +62,26 @@ struct Segment {
     bytes: u64,
 }
 
-/// The log's files. An error costs the file in progress; the next message starts another.
+/// After an error the log pauses for this long: a full disk must not be covered with beginnings of files.
+const PAUSE_NS: u64 = 1_000_000_000;
+
+/// The log's files. An error costs the file in progress; a second later another is started.
 pub(crate) struct DriveLog {
     config: DriveLogConfig,
     thinner: Thinner,
     segment: Option<Segment>,
+    paused_until_ns: u64,
 }
 
 impl DriveLog {
     pub(crate) fn new(config: DriveLogConfig) -> Self {
         let thinner = Thinner { period_ns: config.period_ns, last: BTreeMap::new() };
-        Self { config, thinner, segment: None }
+        Self { config, thinner, segment: None, paused_until_ns: 0 }
+    }
+
+    /// Whether an error stopped it and nothing was written since.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.segment.is_none() && self.paused_until_ns > 0
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {
@@ -81,19 +90,20 @@ impl DriveLog {
 
     /// Takes what it wants of the message; answers a file that is finished by it.
     pub(crate) fn push(&mut self, message: &Message) -> Result<Option<api::Episode>, RecorderError> {
-        if !self.thinner.takes(message) {
+        let now_ns = message.log_time_ns;
+        if now_ns < self.paused_until_ns || !self.thinner.takes(message) {
             return Ok(None);
         }
-        let now_ns = message.log_time_ns;
         let full = self.segment.as_ref().is_some_and(|segment| {
             segment.bytes >= self.config.max_bytes || now_ns.abs_diff(segment.info.start_ns) >= self.config.max_ns
         });
-        let finished = if full { self.finish()? } else { None };
-        let result = self.write(message);
+        let result = if full { self.finish() } else { Ok(None) };
+        let result = result.and_then(|finished| self.write(message).map(|()| finished));
         if result.is_err() {
             self.segment = None;
+            self.paused_until_ns = now_ns.saturating_add(PAUSE_NS);
         }
-        result.map(|()| finished)
+        result
     }
 
     fn write(&mut self, message: &Message) -> Result<(), RecorderError> {
@@ -129,7 +139,8 @@ impl DriveLog {
     /// Hands what is older than 200 ms to the operating system.
     pub(crate) fn flush_if_old(&mut self, now_ns: u64) -> Result<(), RecorderError> {
         let result = self.segment.as_mut().map_or(Ok(()), |segment| segment.file.flush_if_old(now_ns));
-        if result.is_err() {
+        if let (Err(_), Some(segment)) = (&result, &self.segment) {
+            self.paused_until_ns = segment.info.end_ns.saturating_add(PAUSE_NS);
             self.segment = None;
         }
         result

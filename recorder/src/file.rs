@@ -12,6 +12,10 @@ pub(crate) const EPISODE: &str = "episode";
 /// Name of the metadata record with the description as known at the beginning; all that a crash leaves.
 pub(crate) const EPISODE_BEGUN: &str = "episode_begun";
 
+/// Name of the metadata record that says where the items are that remote driving has to log by annex 3 of the German
+/// ordinance (StVFernLV, BGBl. 2025 I Nr. 176).
+pub(crate) const DATA_LOG: &str = "stvfernlv_annex_3";
+
 /// The finished file's name.
 pub(crate) fn file_name(id: &EpisodeId) -> String {
     format!("{id}.mcap")
@@ -72,6 +76,7 @@ impl EpisodeFile {
         container.metadata(EPISODE_BEGUN, &info.to_metadata())?;
         container.metadata("clock", &clock(info.source))?;
         container.metadata("software", &software(info))?;
+        container.metadata(DATA_LOG, &data_log())?;
         let channel_metadata = BTreeMap::from([("vehicle".to_owned(), info.vehicle.to_string())]);
         Ok(Self { container, target, channels: BTreeMap::new(), channel_metadata })
     }
@@ -183,6 +188,24 @@ fn clock(source: Source) -> BTreeMap<String, String> {
         ("log_time".to_owned(), format!("when the recorder got the message; {epoch}")),
         ("publish_time".to_owned(), format!("when the content was true; {epoch}")),
     ])
+}
+
+/// Item of the annex, and the record or topic that holds it.
+fn data_log() -> BTreeMap<String, String> {
+    let items = [
+        ("vehicle", "metadata episode: vehicle"),
+        ("position", "/gnss; /ego/pose and /vehicle/state world_from_vehicle in the frame of the attached map"),
+        ("begin, end and number of remote driving", "/takeover/event: start_time, end_time, takeover_id"),
+        ("remote driver", "/takeover/event and /authority: seat_id; granted by epoch"),
+        ("monitoring, faults and software", "/vehicle/state faults; /policy/status; /log; metadata software"),
+        ("environment", "/surroundings: visibility, friction, objects; /camera/*; /scan"),
+        ("network", "/link/stats: round trip, loss, bit rates, ages of picture and command, latency by stage"),
+        ("safety systems", "/control/command gate and author; /authority reason, estop_latched, speed_limit"),
+        ("acceleration and speed", "/vehicle/state observation, channels of the embodiment"),
+        ("lights", "/authority hazards_on"),
+        ("commands from outside", "/operator/input beside /control/proposal and /control/command"),
+    ];
+    items.into_iter().map(|(item, place)| (item.to_owned(), place.to_owned())).collect()
 }
 
 fn software(info: &EpisodeInfo) -> BTreeMap<String, String> {

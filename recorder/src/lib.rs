@@ -3,9 +3,23 @@
 //! - [`Recorder`] is the state machine without I/O: it keeps the last seconds of every topic in a ring and answers
 //!   triggers with [`Action`]s. A takeover that begins gets the seconds before it, from a video keyframe on; takeovers
 //!   that overlap share their messages.
+//! - [`trigger::Watch`] notices what else is worth an episode: hard brakes, near misses, faults, emergency stops, help
+//!   requests, bookmarks, rules of the configuration, a candidate policy that disagrees with the driver.
 //! - [`EpisodeFile`] writes one episode: `<id>.mcap.part` while it grows, `<id>.mcap` once it is whole and on disk.
-//! - [`RecorderThread`] joins the two for a robot that drives in real time; [`write_episode`] is for virtual time.
+//! - [`RecorderThread`] joins them for a robot that drives in real time, with a continuous log at a low rate beside the
+//!   episodes; [`write_episode`] is for virtual time.
 //! - [`recover`] makes the files whole that a crash cut off; [`EpisodeReader`] reads what any of these wrote.
+//! - [`signature`] says who recorded a file and whether it was changed since.
+//!
+//! # When the disk fails
+//!
+//! Producers never wait, and the vehicle drives on. Between them and the disk lie a queue and, behind each file, what
+//! the disk refuses; both are bounded by bytes. When they fill, what is worth least goes first ([`topics::Worth`]): side
+//! cameras, then lidar, then the front camera, and the record of control last; within the queue the oldest of a kind.
+//! A picture whose predecessor is gone is left out until the next keyframe. Every loss is counted by topic in the files.
+//! On a full disk finished files of little value are removed, the oldest first ([`Trigger::may_give_way`]); takeovers,
+//! emergency stops and faults never. [`RecorderHandle::status`] tells the vehicle. When the disk is back, files go on
+//! without a gap where memory sufficed, and otherwise in another file from what the ring still holds.
 //!
 //! ```
 //! use recorder::{EpisodeInfo, EpisodeReader, Message, topics, write_episode};

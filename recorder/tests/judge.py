@@ -30,7 +30,7 @@ def judge(path, video):
         assert sum(counts.values()) == statistics.message_count
         assert len(summary.chunk_indexes) == statistics.chunk_count
         metadata = {record.name: record.metadata for record in reader.iter_metadata()}
-        assert {"episode", "episode_begun", "clock", "software"} <= set(metadata), metadata.keys()
+        assert {"episode", "episode_begun", "clock", "software", "stvfernlv_annex_3"} <= set(metadata), metadata.keys()
         attachments = [attachment.name for attachment in reader.iter_attachments()]
         spans = [index.message_end_time - index.message_start_time for index in summary.chunk_indexes]
         assert max(spans, default=0) <= 200_000_000, max(spans)

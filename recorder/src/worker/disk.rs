@@ -7,6 +7,7 @@
 //!   ring as soon as one can be made.
 
 use super::{Interrupted, Recording, Rest, Settling, Worker, copy_of};
+use crate::drive_log::DriveLog;
 use crate::room::{free_bytes, make_room};
 use crate::status::Disk;
 use crate::thread::RecorderEvent;
@@ -69,7 +70,10 @@ impl Worker {
 
     fn retry_files(&mut self) {
         let mut failed = Vec::new();
-        self.trouble = None;
+        let log_fails = self.drive_log.as_ref().is_some_and(DriveLog::is_interrupted);
+        if self.interrupted.is_empty() && !log_fails {
+            self.trouble = None;
+        }
         for (id, recording) in &mut self.files {
             match recording.file.container().retry() {
                 Ok(true) => {}

@@ -236,7 +236,11 @@ impl Worker {
     fn start(&self, info: &EpisodeInfo, attachments: &[Attachment]) -> Result<EpisodeFile, RecorderError> {
         let mut file = EpisodeFile::patient(&self.config.dir, info, self.config.patience_bytes)?;
         for attachment in attachments {
-            file.attach(info.start_ns, attachment)?;
+            match file.attach(info.start_ns, attachment) {
+                // The episode is worth more than its attachment.
+                Err(error @ RecorderError::TooLarge { .. }) => tracing::error!(%error, "an attachment is left out"),
+                other => other?,
+            }
         }
         Ok(file)
     }

@@ -173,7 +173,7 @@ impl Office {
             };
             match outcome {
                 Outcome::Done => {}
-                Outcome::Refused(why) => tracing::error!(%why, "the control plane refuses an entry"),
+                Outcome::Refused(why) => tracing::error!(%why, "an entry is not delivered"),
                 Outcome::Unreachable => return,
             }
             self.outbox.pop_front();
@@ -183,6 +183,9 @@ impl Office {
     /// An episode leaves the spool only when it lies in the catalogue's folder and the catalogue knows it.
     fn deliver(&self, episode: &Episode) -> Outcome {
         let (from, to) = (self.config.spool_dir.join(&episode.file), self.config.episodes_dir.join(&episode.file));
+        if !from.exists() && !to.exists() {
+            return Outcome::Refused(format!("{} is gone: removed to make room", from.display()));
+        }
         if let Err(error) = place(&from, &to) {
             tracing::error!(%error, from = %from.display(), to = %to.display(), "an episode cannot be delivered");
             return Outcome::Unreachable;
