@@ -1,6 +1,7 @@
 //! The browser's seat: a real Chromium opens the real page, sees the vehicle's camera and drives the vehicle with keys.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use protocol::v1::{SeatRequest, Waypoint, seat_request::Request};
 use serde_json::Value;
 use tests::{CAR, Page, Process, Site};
 
@@ -133,4 +134,46 @@ fn real_time_the_page_lists_vehicles_and_says_what_is_wrong() {
     let nobody = format!("{}/seat.html?id=nobody", desk.site.address);
     page.call("Page.navigate", &serde_json::json!({ "url": nobody })).unwrap();
     page.wait_until("document.getElementById('banner-detail').innerText.includes('offline')").unwrap();
+}
+
+/// Shows the page a question as the vehicle would ask it, and catches what the page answers.
+const ASK: &str = r"(() => {
+    const way = (id, label, side) => ({ id, label, points: [0, 10, 20, 30].map((x_m) => ({ x_m, y_m: x_m % 30 ? side : 0 })) });
+    const question = { id: 7, text: 'a car stands in the lane 24 m ahead: which way?', paths: [way(1, 'left', 3), way(2, 'right', -3)] };
+    window.sent = [];
+    takeover.session.request = (request) => window.sent.push(request);
+    // An epoch beyond all that the vehicle grants: its own statements are older from now on.
+    const authority = { epoch: 1e9, monotonic_us: 1, mode: 3, author: 1, seat: '', lease_left_ms: 0, reason: 1, estop: false, question };
+    takeover.driver.onState(performance.now() * 1000, { authority });
+})()";
+
+#[test]
+fn real_time_a_question_is_drawn_and_answered_by_a_key_or_by_dragged_waypoints() {
+    let mut desk = sit_down(&format!("/seat.html?id={CAR}&seat=marta"));
+    let page = &mut desk.page;
+    page.wait_until("takeover.driver.connected && takeover.driver.vehicle.surroundings").unwrap();
+    page.evaluate(ASK).unwrap();
+    page.wait_until("document.querySelectorAll('#assist:not([hidden]) polyline.way').length === 2").unwrap();
+    page.wait_until("document.getElementById('assist').innerText.includes('which way?')").unwrap();
+    page.tap("Digit2").unwrap();
+    page.wait_until("window.sent.length === 1").unwrap();
+    assert_eq!(page.evaluate("window.sent[0].path_answer.path_id").unwrap(), 2);
+    page.evaluate("takeover.driver.requests.forget()").unwrap();
+
+    // A waypoint is dragged; what is sent reads in the vehicle's language as what was drawn.
+    page.evaluate("takeover.driver.assist.drag(1, 10.5, 2.25)").unwrap();
+    page.wait_until("!document.querySelector('.own-way').hidden").unwrap();
+    page.tap("KeyF").unwrap();
+    page.wait_until("window.sent.length === 2").unwrap();
+    let bytes = "import('/static/messages.js').then((m) => Array.from(m.writeRequest(window.sent[1])))";
+    let bytes: Vec<u8> = serde_json::from_value(page.evaluate(bytes).unwrap()).unwrap();
+    let request = <SeatRequest as prost::Message>::decode(&bytes[..]).unwrap();
+    let Some(Request::PathAnswer(answer)) = request.request else { panic!("{request:?}") };
+    assert_eq!((answer.question_id, answer.declined, answer.waypoints.len()), (7, false, 4));
+    assert_eq!(answer.waypoints[1], Waypoint { x_m: 10.5, y_m: 2.25 });
+    page.evaluate("takeover.driver.requests.forget()").unwrap();
+
+    page.tap("KeyX").unwrap();
+    page.wait_until("window.sent.length === 3 && window.sent[2].path_answer.declined").unwrap();
+    assert!(page.console.is_empty(), "{:?}", page.console);
 }

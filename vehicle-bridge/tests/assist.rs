@@ -185,7 +185,7 @@ fn an_estop_on_the_chosen_path_stops_the_car_and_ends_the_path() {
 }
 
 #[test]
-fn the_scripted_operator_answers_and_takes_over_less() {
+fn the_scripted_operator_answers_and_need_not_take_over() {
     let trip = |seed: u64, assists: bool| {
         let plan = TripPlan {
             id: "assist".into(),
@@ -205,16 +205,8 @@ fn the_scripted_operator_answers_and_takes_over_less() {
     for seed in 1..=6 {
         let (assisted, driven) = (trip(seed, true), trip(seed, false));
         assert_eq!(assisted.crash, None, "seed {seed}");
-        println!(
-            "{seed}: {:?} {:.0} s / {:?} {:?} {:.0} s",
-            assisted.trip.disengagements.iter().map(|d| &d.cause).collect::<Vec<_>>(),
-            assisted.time_s,
-            driven.trip.disengagements.iter().map(|d| &d.cause).collect::<Vec<_>>(),
-            driven.crash,
-            driven.time_s
-        );
         with += assisted.trip.disengagements.len();
         without += driven.trip.disengagements.len();
     }
-    assert!(2 * with < without, "{with} takeovers with assistance, {without} without");
+    assert!(with == 0 && without > 3, "{with} takeovers with assistance, {without} without");
 }

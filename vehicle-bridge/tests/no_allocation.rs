@@ -4,7 +4,8 @@
 
 use policy::Policy;
 use protocol::v1::{
-    Author, CommandDatagram, EngageRequest, OperatorInput, SeatRequest, TakeoverRequest, seat_request::Request,
+    Author, CommandDatagram, EngageRequest, OperatorInput, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint,
+    seat_request::Request,
 };
 use protocol::{Embodiment, PolicyVersion};
 use sim::road::RoadNetwork;
@@ -116,6 +117,29 @@ fn a_control_tick_allocates_nothing_once_its_buffers_have_grown() {
         steered += bench.tick() * u64::from(sequence >= 20);
     }
     assert_eq!((steered, bench.tick.authority.author()), (0, Author::Operator));
+
+    let mut followed = 0;
+    for sequence in 100..200 {
+        let place = *bench.robot.world().ego();
+        let point = |i: u64| TrajectoryPoint {
+            at_us: bench.now_us + i * 500_000,
+            x_m: place.x_m + i as f64 * place.heading_rad.cos(),
+            y_m: place.y_m + i as f64 * place.heading_rad.sin(),
+            speed_mps: 2.0,
+        };
+        let input = OperatorInput {
+            sequence,
+            epoch,
+            seat_us: bench.now_us,
+            deadman: true,
+            action: vec![],
+            shown_frame_us: bench.now_us,
+            trajectory: Some(Trajectory { points: (0..10).map(point).collect() }),
+        };
+        bench.receive(SeatBody::Command(CommandDatagram { inputs: vec![input], ..CommandDatagram::default() }));
+        followed += bench.tick() * u64::from(sequence >= 120);
+    }
+    assert_eq!((followed, bench.tick.authority.author()), (0, Author::Operator));
 
     // The seat falls silent: the manoeuvre itself may announce itself, then nothing is allocated either.
     for _ in 0..20 {

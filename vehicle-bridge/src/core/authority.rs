@@ -221,28 +221,6 @@ impl Authority {
         }
     }
 
-    /// Whether a seat may answer the policy's questions: anybody while the policy drives in `Assist`, scripts only while
-    /// no person is there, nobody else once somebody is about to take over.
-    ///
-    /// # Errors
-    /// The reason why not.
-    pub fn may_answer(&self, seat: &str) -> Result<(), Reason> {
-        if seat.is_empty() {
-            return Err(Reason::NotAuthenticated);
-        }
-        let other = self.grant.as_ref().is_some_and(|grant| grant.seat != seat);
-        if other || self.person_present && is_standby_seat(seat) {
-            return Err(Reason::HeldByOther);
-        }
-        if self.is_assisted() { Ok(()) } else { Err(Reason::NoSuchQuestion) }
-    }
-
-    /// Whether the policy drives and may ask.
-    #[must_use]
-    pub fn is_assisted(&self) -> bool {
-        self.mode == Mode::Assist && self.author == Author::Policy
-    }
-
     fn takeover(
         &mut self,
         seat: &str,
@@ -453,11 +431,6 @@ impl Authority {
         self.help = None;
     }
 
-    /// The policy no longer needs help for `reason`; another request stays.
-    pub fn withdraw_help_for(&mut self, reason: Reason) {
-        self.help = self.help.take().filter(|help| help.reason != reason);
-    }
-
     /// Whether a request for help is open.
     #[must_use]
     pub fn needs_help(&self) -> bool {
@@ -471,5 +444,6 @@ impl Help {
     }
 }
 
+mod assist;
 #[cfg(test)]
 mod tests;

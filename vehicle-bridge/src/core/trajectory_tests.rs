@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 const NOW: u64 = 5_000_000;
 
@@ -93,4 +94,27 @@ fn a_line_that_ends_close_ahead_is_steered_to_its_end_and_no_further() {
 fn before_its_first_point_the_first_counts() {
     let line = with(|p| p.iter_mut().for_each(|p| p.at_us += 400_000)).unwrap();
     assert!(line.follow(NOW, Some(&at(0.0, 0.0, 0.0)), 8.0, 4.0).acceleration_mps2.abs() < 1e-9);
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => -50.0f64..50.0, 1 => prop::num::f64::ANY]
+}
+
+proptest! {
+    #[test]
+    fn whatever_arrives_is_refused_or_asks_for_finite_values(
+        points in prop::collection::vec((any::<u32>(), any_value(), any_value(), any_value()), 0..40),
+        (x_m, y_m, heading_rad, speed) in (-50.0f64..50.0, -50.0f64..50.0, -4.0f64..4.0, 0.0f64..40.0),
+        after in 0u64..12_000_000,
+    ) {
+        let point = |(us, x_m, y_m, speed_mps): (u32, f64, f64, f64)| {
+            v1::TrajectoryPoint { at_us: u64::from(us % 12_000_000), x_m, y_m, speed_mps }
+        };
+        let mut points: Vec<v1::TrajectoryPoint> = points.into_iter().map(point).collect();
+        points.sort_by_key(|p| p.at_us);
+        if let Ok(trajectory) = Trajectory::read(&v1::Trajectory { points }, 0, &car()) {
+            let wish = trajectory.follow(after, Some(&at(x_m, y_m, heading_rad)), speed, 4.0);
+            prop_assert!(wish.acceleration_mps2.is_finite() && wish.steering_rad.is_none_or(f64::is_finite));
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use protocol::v1::{Trajectory, TrajectoryPoint};
 
 const HOLDER: Holder = Holder { seat: Some("a"), epoch: 7 };
 
@@ -117,4 +118,21 @@ fn a_frozen_picture_ends_the_driving_and_one_from_the_future_is_a_lie() {
     assert_eq!(door.at(2_000_000, &shown(2, 999_999)), Err(Reason::PictureFrozen));
     assert!(door.at(2_000_000, &shown(3, 2_000_000)).is_ok());
     assert_eq!(door.at(2_000_000, &shown(4, 2_000_001)), Err(Reason::Malformed));
+}
+
+#[test]
+fn a_trajectory_comes_alone_and_under_the_same_rules() {
+    let point = |i: u64| TrajectoryPoint { at_us: 1_000 + i * 500_000, x_m: i as f64, y_m: 0.0, speed_mps: 2.0 };
+    let trajectory = Trajectory { points: (0..4).map(point).collect() };
+    let line =
+        |sequence| OperatorInput { action: vec![], trajectory: Some(trajectory.clone()), ..good(sequence, 1_000) };
+    let mut door = Door::default();
+    assert!(matches!(door.at(1_000, &line(1)).unwrap().wish, Wish::Trajectory(_)));
+    assert_eq!(door.at(1_000, &line(1)), Err(Reason::OutOfSequence));
+    assert_eq!(door.at(1_000, &OperatorInput { epoch: 6, ..line(2) }), Err(Reason::WrongEpoch));
+    assert_eq!(door.at(1_000, &OperatorInput { deadman: false, ..line(3) }), Err(Reason::DeadmanReleased));
+    assert_eq!(door.at(1_000, &OperatorInput { action: vec![0.5, 0.1], ..line(4) }), Err(Reason::Malformed));
+    assert_eq!(door.at(201_100, &line(5)), Err(Reason::Stale));
+    let over = OperatorInput { seat_us: 1_501_000, ..line(6) };
+    assert_eq!(door.at(1_501_000, &over), Err(Reason::Stale));
 }
