@@ -47,7 +47,7 @@ fn print(trial: &Trial, is_void: bool) {
     println!(
         "{:24} {:>10.1} {:>9.1} {:>10.2} {:>11.2} {:>9.2} {:>8.2}  {result}",
         name.as_str().unwrap_or_default(),
-        stop.speed_mps,
+        stop.fastest_mps,
         trial.delay_us() as f64 / 1e3,
         stop.distance_m,
         stop.allowed_m,

@@ -143,6 +143,7 @@ impl RawSeat {
         let signalling = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
         let [command, requests] = [own[0].clone(), own[1].clone()];
         let seat = Self { heard, command, requests, next_request: 1, _connection: connection, _signalling: signalling };
+        tokio::spawn(stay(seat.command.clone()));
         // What is sent before both sides are ready may be lost: the vehicle says so with its first event.
         let labels = [link::COMMAND_CHANNEL, link::REQUESTS_CHANNEL, link::EVENTS_CHANNEL];
         while !labels.iter().all(|label| seat.heard().opened.contains(*label)) {
@@ -190,6 +191,18 @@ impl RawSeat {
             }
         };
         tokio::time::timeout(PATIENCE, answered).await.context("no answer to a request within a minute")
+    }
+}
+
+/// A seat that is not heard for two seconds is gone: signs of life that ask for nothing.
+async fn stay(command: Arc<dyn DataChannel>) {
+    let mut seat_us = 0;
+    loop {
+        seat_us += 250_000;
+        let ping = v1::CommandDatagram { ping: Some(v1::ClockPing { t1_us: seat_us }), ..Default::default() };
+        // Before the channel opens this fails; after the session it is of no use.
+        let _ = command.send(BytesMut::from(&ping.encode_to_vec()[..])).await;
+        tokio::time::sleep(Duration::from_micros(250_000)).await;
     }
 }
 

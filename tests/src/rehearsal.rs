@@ -5,7 +5,7 @@ use crate::{Process, SeatProxy, Site, wait_for};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vehicle_bridge::audit::chain::Record;
 use vehicle_bridge::audit::{AuditEvent, ManoeuvreRecord};
 
@@ -129,12 +129,16 @@ impl Rehearsal {
         let missed = self.missed_deadlines();
         let known = self.manoeuvres().len();
         let since = self.site.audit().last().map_or(0, |record| record.seq);
-        self.fail(failing)?;
+        match failing {
+            Failing::PolicyHung => self.hang_policy(known)?,
+            _ => self.fail(failing)?,
+        }
         if failing.spares_the_drive() {
             self.drive_on(known)?;
             self.operator()?.signal("USR1")?;
         }
-        let stop = wait_for("the car's stop", PATIENCE, || self.manoeuvres().into_iter().nth(known));
+        let counts = |stop: &ManoeuvreRecord| failing != Failing::PolicyHung || stop.author == "policy";
+        let stop = wait_for("the car's stop", PATIENCE, || self.manoeuvres().into_iter().skip(known).find(counts));
         let stop = stop.with_context(|| format!("{failing:?}, records after {since}: {:#?}", self.newest(since)));
         self.repair(failing)?;
         let missed_deadlines = self.missed_deadlines().saturating_sub(missed);
@@ -161,11 +165,16 @@ impl Rehearsal {
         self.site.audit().into_iter().filter(|r| r.seq > since).map(|r| r.event).collect()
     }
 
-    fn author(&self) -> Option<String> {
+    /// Who moves the car, and since when, milliseconds since 1970.
+    fn authority(&self) -> Option<(String, u64)> {
         self.site.audit().into_iter().rev().find_map(|record| match record.event {
-            AuditEvent::Authority { author, .. } => Some(author),
+            AuditEvent::Authority { author, .. } => Some((author, record.wall_ms)),
             _ => None,
         })
+    }
+
+    fn author(&self) -> Option<String> {
+        self.authority().map(|(author, _)| author)
     }
 
     fn missed_deadlines(&self) -> u64 {
@@ -173,13 +182,41 @@ impl Rehearsal {
     }
 
     fn wait_until_driving(&self, failing: Failing) -> anyhow::Result<()> {
-        let wanted = if failing == Failing::PolicyHung { "policy" } else { "operator" };
+        if failing == Failing::PolicyHung {
+            return Ok(());
+        }
         let is_fast = |car: &serde_json::Value| car["speed_mps"].as_f64().is_some_and(|v| v > DRIVES_MPS);
         let drives = || {
-            let fresh = self.site.car().filter(|car| car["author"] == wanted && is_fast(car))?;
-            (self.author().as_deref() == Some(wanted)).then_some(fresh)
+            let car = self.site.car().filter(|car| car["author"] == "operator" && is_fast(car))?;
+            // The car tells its speed once a second: that it drove before it last stopped is no news.
+            let told_ms = wall_ms().checked_sub(car["status_age_ms"].as_u64()?)?;
+            self.authority().filter(|(author, since_ms)| author == "operator" && told_ms > since_ms + 1_500)
         };
         wait_for("a car that drives", PATIENCE, drives).map(drop).with_context(|| self.logs())
+    }
+
+    /// Hangs the policy's thread as soon as the operator has handed back. An untrained policy would not keep the wheel for
+    /// long, so the operator is stopped first.
+    fn hang_policy(&self, known: usize) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let drives = || (self.author().as_deref() == Some("policy")).then_some(());
+            quickly("the policy at the wheel", drives).with_context(|| self.logs())?;
+            self.operator()?.signal("STOP")?;
+            self.bridge.signal("USR1")?;
+            let ends = || match self.author().as_deref() {
+                _ if self.manoeuvres().iter().skip(known).any(|stop| stop.author == "policy") => Some(true),
+                // It was quicker; its silence stops the car, which is another trial.
+                Some("operator") => Some(false),
+                _ => None,
+            };
+            if quickly("an end of the policy's drive", ends)? {
+                return Ok(());
+            }
+            self.bridge.signal("USR1")?;
+            self.operator()?.signal("CONT")?;
+        }
+        bail!("the operator took the wheel every time before the policy's silence was noticed")
     }
 
     fn fail(&mut self, failing: Failing) -> anyhow::Result<()> {
@@ -189,7 +226,7 @@ impl Rehearsal {
             Failing::LinkCutBothWays => self.proxy.cut(true, true),
             Failing::SeatKilled => self.operator.take().context("no operator")?.kill()?,
             Failing::SeatStopped => self.operator()?.signal("STOP")?,
-            Failing::PolicyHung => self.bridge.signal("USR1")?,
+            Failing::PolicyHung => {}
             Failing::ControlPlaneKilled => self.plane.take().context("no control plane")?.kill()?,
             Failing::ControlPlaneStopped => self.plane()?.signal("STOP")?,
             Failing::DeadmanReleased => self.operator()?.signal("USR1")?,
@@ -217,7 +254,10 @@ impl Rehearsal {
             }
             Failing::SeatKilled => self.operator = Some(self.site.rehearsing_operator(&self.proxy.address)?),
             Failing::SeatStopped => self.operator()?.signal("CONT")?,
-            Failing::PolicyHung => self.bridge.signal("USR1")?,
+            Failing::PolicyHung => {
+                self.bridge.signal("USR1")?;
+                self.operator()?.signal("CONT")?;
+            }
             Failing::ControlPlaneKilled => {
                 self.operator()?.signal("USR1")?;
                 self.plane = Some(self.site.control_plane(&[])?);
@@ -231,4 +271,21 @@ impl Rehearsal {
         }
         Ok(())
     }
+}
+
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As [`wait_for`], with shorter naps.
+fn quickly<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bail!("{what}: not within {PATIENCE:?}")
 }

@@ -47,6 +47,8 @@ pub struct ManoeuvreWatch {
     decel_mps2: f64,
     proposed_us: Option<u64>,
     valid: Option<Mark>,
+    /// Greatest speed since the last valid command.
+    fastest_mps: f64,
     running: Option<Running>,
 }
 
@@ -54,7 +56,7 @@ impl ManoeuvreWatch {
     /// For a robot that is trusted to brake with `decel_mps2`.
     #[must_use]
     pub fn new(decel_mps2: f64) -> Self {
-        Self { decel_mps2, proposed_us: None, valid: None, running: None }
+        Self { decel_mps2, proposed_us: None, valid: None, fastest_mps: 0.0, running: None }
     }
 
     /// After a tick; a record when a manoeuvre has just come to a standstill.
@@ -73,7 +75,9 @@ impl ManoeuvreWatch {
             let back_s = look.now_us.saturating_sub(at_us) as f64 * 1e-6;
             let odometer_m = look.odometer_m - look.speed_mps * back_s;
             self.valid = Some(Mark { author, at_us, speed_mps: look.speed_mps, odometer_m });
+            self.fastest_mps = look.speed_mps;
         }
+        self.fastest_mps = self.fastest_mps.max(look.speed_mps);
         if author != Author::Fallback {
             self.running = None;
             return None;
@@ -104,8 +108,9 @@ impl ManoeuvreWatch {
             began_us,
             stood_us: look.now_us,
             speed_mps: valid.speed_mps,
+            fastest_mps: self.fastest_mps,
             distance_m: look.odometer_m - valid.odometer_m,
-            allowed_m: stopping_distance_m(valid.speed_mps, self.decel_mps2),
+            allowed_m: stopping_distance_m(self.fastest_mps, self.decel_mps2),
             rise_mps,
             lane_margin_m,
         })
@@ -143,7 +148,9 @@ mod tests {
         assert_eq!((record.valid_us, record.began_us, record.stood_us), (95_000, 280_000, 2_000_000));
         assert_eq!((record.reason.as_str(), record.author.as_str()), ("link_lost", "operator"));
         assert!((record.distance_m - (60.0 - 50.0 + 8.0 * 0.005)).abs() < 1e-9, "{record:?}");
-        assert!((record.allowed_m - (1.6 + 8.0)).abs() < 1e-9 && (record.rise_mps - 0.2).abs() < 1e-9);
+        assert_eq!((record.speed_mps, record.fastest_mps), (8.0, 8.3));
+        let allowed_m = 8.3 * 0.2 + 8.3 * 8.3 / 8.0;
+        assert!((record.allowed_m - allowed_m).abs() < 1e-9 && (record.rise_mps - 0.2).abs() < 1e-9);
         assert_eq!(record.lane_margin_m, Some(0.52));
         assert_eq!(watch.note(&look(2_020_000, 0.0, 60.0, &brakes)), None, "once");
     }

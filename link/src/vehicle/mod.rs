@@ -82,7 +82,7 @@ struct LidarFlow {
 enum Outgoing {
     Scan(Arc<Vec<Bytes>>),
     State(Box<v1::StateDatagram>),
-    Event(Option<String>, v1::VehicleEvent),
+    Event(Option<String>, Box<v1::VehicleEvent>),
     Frame(EncodedFrame),
 }
 
@@ -223,7 +223,7 @@ impl VehicleLink {
 
     /// Sends an event reliably to one session, or to all with `None`.
     pub fn send_event(&self, session: Option<&str>, event: v1::VehicleEvent) {
-        if self.outgoing.try_send(Outgoing::Event(session.map(str::to_owned), event)).is_err() {
+        if self.outgoing.try_send(Outgoing::Event(session.map(str::to_owned), Box::new(event))).is_err() {
             tracing::warn!("event for the seats dropped: the link is overloaded or gone");
         }
     }

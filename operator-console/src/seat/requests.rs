@@ -54,7 +54,7 @@ impl Requests {
     pub fn aside(&mut self, request: v1::seat_request::Request) -> v1::SeatRequest {
         let id = self.next_id;
         self.next_id += 1;
-        v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request) }
+        v1::SeatRequest { id, seat_id: self.seat_id.clone(), request: Some(request), ..v1::SeatRequest::default() }
     }
 
     /// Whether an answer to such a request is awaited.

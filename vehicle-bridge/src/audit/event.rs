@@ -130,9 +130,11 @@ pub struct ManoeuvreRecord {
     pub stood_us: u64,
     /// Speed at the last valid command.
     pub speed_mps: f64,
-    /// From there to the standstill.
+    /// Greatest speed from then on: an engine that was asked for more lets go with a lag.
+    pub fastest_mps: f64,
+    /// From the last valid command to the standstill.
     pub distance_m: f64,
-    /// v * 0.2 s + v^2 / (2 a).
+    /// v * 0.2 s + v^2 / (2 a), of the greatest speed.
     pub allowed_m: f64,
     /// How much faster than at its first tick the robot got.
     pub rise_mps: f64,
