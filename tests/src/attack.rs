@@ -133,6 +133,7 @@ impl Attack {
             deadman: true,
             action: vec![-2.0, 0.0],
             shown_frame_us: 0,
+            ..OperatorInput::default()
         }
     }
 
@@ -276,7 +277,12 @@ impl Attack {
             3 => Some(Request::PathAnswer(PathAnswer { question_id: self.rng.random(), ..PathAnswer::default() })),
             _ => None,
         };
-        let request = SeatRequest { id: self.rng.random_range(0..1_000), seat_id: "desk".into(), request };
+        let request = SeatRequest {
+            id: self.rng.random_range(0..1_000),
+            seat_id: "desk".into(),
+            request,
+            ..SeatRequest::default()
+        };
         self.evil.send_request(&request.encode_to_vec()).await
     }
 

@@ -86,7 +86,12 @@ impl Street {
     }
 
     fn ask(&mut self, seat: &str, request: Request) -> Reason {
-        let body = SeatBody::Request(SeatRequest { id: 1, seat_id: seat.into(), request: Some(request) });
+        let body = SeatBody::Request(SeatRequest {
+            id: 1,
+            seat_id: seat.into(),
+            request: Some(request),
+            ..SeatRequest::default()
+        });
         self.inbox.push(FromSeat { seat: seat.into(), received_us: self.now_us, body });
         self.step();
         self.tick.responses[0].1.reason()

@@ -164,7 +164,10 @@ impl Seats {
             }
             witness.answered(now_us, &seat, &response);
             for sitting in self.sittings.iter().filter(|s| s.seat == seat) {
-                let event = VehicleEvent { event: Some(vehicle_event::Event::Response(response.clone())), ..Default::default() };
+                let event = VehicleEvent {
+                    event: Some(vehicle_event::Event::Response(response.clone())),
+                    ..Default::default()
+                };
                 self.link.send_event(Some(&sitting.session), event);
             }
         }
