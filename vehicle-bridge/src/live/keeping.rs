@@ -93,7 +93,7 @@ impl Keeping {
                 RecorderEvent::Logged(part) => tracing::debug!(file = %part.file, "part of the drive log finished"),
                 RecorderEvent::Removed(path) => tracing::warn!(path = %path.display(), "removed to make room"),
                 RecorderEvent::Failed { episode, error } => {
-                    tracing::error!(%episode, %error, "an episode's file failed")
+                    tracing::error!(%episode, %error, "an episode's file failed");
                 }
             }
         }
