@@ -10,6 +10,7 @@ pub use cameras::CameraOrder;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
+use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
 use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
@@ -22,7 +23,7 @@ use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs};
 use stats::Stats;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
@@ -35,6 +36,10 @@ pub const MAX_CAMERAS: usize = 4;
 const OUTGOING: usize = 512;
 /// Commands, state and their headers, bits per second.
 const DATA_BPS: f64 = 60_000.0;
+/// Speech with its headers, bits per second.
+const AUDIO_BPS: f64 = 64_000.0;
+/// Audio sent longer ago than this is over, microseconds.
+const AUDIO_OVER_US: u64 = 1_000_000;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
 
@@ -48,6 +53,12 @@ pub(crate) struct Shared {
     budget: Mutex<(u64, Budget)>,
     pub(crate) inbox: Inbox,
     pub(crate) stats: Stats,
+    /// What seats say.
+    pub(crate) listener: Listener,
+    /// What the vehicle says.
+    talk: Mutex<Talk>,
+    /// When it said something last.
+    talked_us: AtomicU64,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
     frame_gap: AtomicBool,
 }
@@ -62,6 +73,7 @@ enum Outgoing {
     State(Box<v1::StateDatagram>),
     Event(Option<String>, v1::VehicleEvent),
     Frame(EncodedFrame),
+    Audio(AudioPacket),
 }
 
 /// A vehicle's link to all its seats. No method blocks; the control thread may call all of them.
@@ -138,6 +150,9 @@ impl VehicleLink {
             cameras: Cameras::new(cameras.to_vec()),
             inbox,
             stats: Stats::default(),
+            listener: Listener::default(),
+            talk: Mutex::new(Talk::new()?),
+            talked_us: AtomicU64::new(0),
             frame_gap: AtomicBool::new(false),
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
@@ -173,6 +188,35 @@ impl VehicleLink {
         }
     }
 
+    /// Sends 20 ms of sound, captured from `capture_us` on, to every seat. Codes it here, which takes some 0.3 ms; silence
+    /// is coded but not sent.
+    pub fn send_audio(&self, capture_us: u64, samples: &Pcm) {
+        let mut talk = self.shared.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        talk.set_expected_loss(self.shared.stats.link_stats(self.now_us()).loss);
+        match talk.say(capture_us, samples) {
+            Ok(Some(packet)) => {
+                self.shared.talked_us.store(self.now_us(), Ordering::Relaxed);
+                let _ = self.outgoing.try_send(Outgoing::Audio(packet));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "sound for the seats dropped"),
+        }
+    }
+
+    /// The next 20 ms of what the seats say, all together, when it is time for it and anybody speaks. Whoever wants to
+    /// hear asks at least every few milliseconds.
+    #[must_use]
+    pub fn try_recv_audio(&self) -> Option<AudioFrame> {
+        let now_us = self.now_us();
+        self.shared.listener.pull(now_us, Some(now_us))
+    }
+
+    /// What became of the seats' audio.
+    #[must_use]
+    pub fn audio_stats(&self) -> AudioStats {
+        self.shared.listener.stats()
+    }
+
     /// What `camera` should do with the picture it is about to encode. To be asked once a picture: it carries out what
     /// seats have asked for.
     #[must_use]
@@ -187,7 +231,10 @@ impl VehicleLink {
         let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
             let room = self.shared.stats.room();
-            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps: DATA_BPS, ..Overhead::default() };
+            let talked_us = self.shared.talked_us.load(Ordering::Relaxed);
+            let talks = talked_us > 0 && now_us < talked_us + AUDIO_OVER_US;
+            let audio_bps = if talks { AUDIO_BPS } else { 0.0 };
+            let overhead = Overhead { repair_bps: room.overhead_bps, audio_bps, data_bps: DATA_BPS };
             budget.1.update(now_us, room.target_bps, overhead);
             budget.0 = now_us;
         }
@@ -324,6 +371,7 @@ impl Switchboard {
                     session.send_event(&event);
                 }
             }
+            Outgoing::Audio(packet) => self.sessions.values().for_each(|session| session.send_audio(&packet)),
             Outgoing::Frame(frame) => {
                 let gap = self.shared.frame_gap.swap(false, Ordering::Relaxed);
                 for session in self.sessions.values_mut() {

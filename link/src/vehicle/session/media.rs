@@ -1,9 +1,10 @@
 //! The media task of a session: frames in, paced and protected packets out.
 
 use super::context::Context;
+use crate::audio::AudioPacket;
 use crate::cc::{Class, EstimateHandle, Pacer};
 use crate::media::{Kind, OutPacket, PathState, Sender};
-use crate::peer::{self, ExtensionIds};
+use crate::peer::{self, ExtensionIds, Voice};
 use crate::rtp::{FrameInfo, rtp_timestamp};
 use crate::video::EncodedFrame;
 use bytes::Bytes;
@@ -104,11 +105,18 @@ impl Lane {
     }
 }
 
-/// Everything of one session that goes out as video.
+/// A packet on its way through the pacer.
+enum Out {
+    Video(usize, OutPacket),
+    Audio(AudioPacket),
+}
+
+/// Everything of one session that goes out as picture and sound.
 struct Media {
     context: Arc<Context>,
     lanes: Vec<Lane>,
-    pacer: Pacer<(usize, OutPacket)>,
+    voice: Voice,
+    pacer: Pacer<Out>,
     estimate: EstimateHandle,
     ids: Option<ExtensionIds>,
     fec_allowed: bool,
@@ -122,9 +130,9 @@ struct Media {
 pub(super) async fn run(
     context: Arc<Context>,
     connection: Arc<dyn PeerConnection>,
-    tracks: Vec<Track>,
+    (tracks, voice): (Vec<Track>, Voice),
     estimate: EstimateHandle,
-    mut frames: mpsc::Receiver<EncodedFrame>,
+    (mut frames, mut audio): (mpsc::Receiver<EncodedFrame>, mpsc::Receiver<AudioPacket>),
     mut inputs: mpsc::Receiver<Input>,
 ) {
     let fec_allowed = context.has_feature(crate::FEC_FEATURE);
@@ -137,6 +145,7 @@ pub(super) async fn run(
     let mut media = Media {
         context,
         lanes,
+        voice,
         pacer: Pacer::new(),
         estimate,
         ids: None,
@@ -152,6 +161,10 @@ pub(super) async fn run(
         tokio::select! {
             frame = frames.recv() => match frame {
                 Some(frame) => media.on_frame(&frame),
+                None => return,
+            },
+            packet = audio.recv() => match packet {
+                Some(packet) => media.on_audio(packet),
                 None => return,
             },
             input = inputs.recv() => match input {
@@ -186,6 +199,14 @@ impl Media {
         self.context.shared.stats.frame_sent(frame.keyframe);
     }
 
+    /// Queued ahead of all video, and it does not wait for the rate.
+    fn on_audio(&mut self, packet: AudioPacket) {
+        // What is said before the transport is up would be old when it is.
+        if self.ids.is_some() {
+            self.pacer.enqueue(self.context.shared.now_us(), Class::Audio, packet.payload.len(), Out::Audio(packet));
+        }
+    }
+
     fn on_nack(&mut self, camera: usize, sequences: &[u16]) {
         let now_us = self.context.shared.now_us();
         if let Some(lane) = self.lanes.get_mut(camera) {
@@ -205,11 +226,18 @@ impl Media {
                     Kind::Retransmission => Class::Retransmission,
                     Kind::Media { .. } | Kind::Fec => Class::Video(camera),
                 };
-                self.pacer.enqueue(now_us, class, packet.payload.len(), (camera, packet));
+                self.pacer.enqueue(now_us, class, packet.payload.len(), Out::Video(camera, packet));
             }
         }
         let Some(ids) = self.ids else { return true };
-        while let Some((camera, packet)) = self.pacer.poll(now_us) {
+        while let Some(out) = self.pacer.poll(now_us) {
+            let (camera, packet) = match out {
+                Out::Video(camera, packet) => (camera, packet),
+                Out::Audio(packet) => match self.voice.write(packet).await {
+                    true => continue,
+                    false => return false,
+                },
+            };
             let bytes = packet.payload.len();
             let kind = packet.kind;
             if !self.lanes[camera].write(packet, ids, self.context.shared.now_us()).await {

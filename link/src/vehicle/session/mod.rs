@@ -3,10 +3,12 @@
 mod context;
 mod media;
 mod offer;
+mod voice;
 
 use super::Shared;
 use super::inbox::FromSeatBody;
 use crate::LinkError;
+use crate::audio::AudioPacket;
 use crate::peer::{
     Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
 };
@@ -28,6 +30,8 @@ use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSession
 /// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.
 const FRAMES: usize = 3;
 const EVENTS: usize = 256;
+/// Audio packets waiting for it: 160 ms.
+const AUDIO: usize = 8;
 /// From the call to an open data channel.
 const SETUP: Duration = Duration::from_secs(15);
 /// A seat is heard many times a second; silence this long means a dead path or a dead seat.
@@ -62,6 +66,7 @@ pub(super) struct Session {
     states: watch::Sender<Bytes>,
     events: mpsc::Sender<v1::VehicleEvent>,
     frames: mpsc::Sender<EncodedFrame>,
+    audio: mpsc::Sender<AudioPacket>,
     /// Cameras whose frames are held back until one that can be decoded without those before.
     waiting: Vec<bool>,
 }
@@ -73,12 +78,13 @@ impl Session {
         let (states, states_rx) = watch::channel(Bytes::new());
         let (events, events_rx) = mpsc::channel(EVENTS);
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
+        let (audio, audio_rx) = mpsc::channel(AUDIO);
         let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
         let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone()));
         context.shared.stats.add(&context.id, context.watch_only);
-        let outputs = Outputs { states: states_rx, events: events_rx, frames: frames_rx };
+        let outputs = Outputs { states: states_rx, events: events_rx, frames: frames_rx, audio: audio_rx };
         tokio::spawn(run(context.clone(), signals_rx, outputs, peer, Ways { out, notes }));
-        Self { seat, context, signals, states, events, frames, waiting: vec![true; cameras] }
+        Self { seat, context, signals, states, events, frames, audio, waiting: vec![true; cameras] }
     }
 
     pub(super) fn on_signal(&self, signal: Signal) {
@@ -97,6 +103,11 @@ impl Session {
         if self.events.try_send(event.clone()).is_err() {
             tracing::warn!(session = %self.context.id, "event for the seat dropped: its channel is stuck");
         }
+    }
+
+    pub(super) fn send_audio(&self, packet: &AudioPacket) {
+        // A session that does not keep up loses it: old sound is worth nothing.
+        let _ = self.audio.try_send(packet.clone());
     }
 
     pub(super) fn send_frame(&mut self, frame: &EncodedFrame, gap: bool) {
@@ -217,6 +228,7 @@ async fn serve(
                     life.code = Some(if life.connected { Failure::PathLost } else { Failure::IceFailedNoPath });
                     break "the path to the seat is dead".to_owned();
                 }Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
+                Some(PeerEvent::Voice(track)) => drop(tasks.spawn(voice::hear(context.clone(), track))),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
                 None => break "the connection is gone".to_owned(),
             },

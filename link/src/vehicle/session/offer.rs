@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::media::{self, Input, Track};
+use crate::audio::AudioPacket;
 use crate::peer::{
-    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel,
+    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, Voice, datagram, is_keyframe_request, open_channel,
 };
 use crate::video::EncodedFrame;
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
@@ -28,6 +29,7 @@ pub(super) struct Outputs {
     pub(super) states: watch::Receiver<Bytes>,
     pub(super) events: mpsc::Receiver<v1::VehicleEvent>,
     pub(super) frames: mpsc::Receiver<EncodedFrame>,
+    pub(super) audio: mpsc::Receiver<AudioPacket>,
 }
 
 /// A connection with its offer.
@@ -54,10 +56,11 @@ pub(super) async fn make(
     for camera in 0..context.shared.cameras.specs().len() {
         tracks.push(add_track(&*connection, camera).await?);
     }
+    let voice = add_voice(&*connection, context.watch_only, tasks).await?;
     let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
     let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
     let sdp = describe(&*connection, None).await?;
-    let Outputs { states, events: queue, frames } = outputs;
+    let Outputs { states, events: queue, frames, audio } = outputs;
     let (opened_tx, opened) = mpsc::channel(1);
     let (inputs_tx, inputs) = mpsc::channel(256);
     tasks.spawn(send_states(context.clone(), state, tracks[0].clone(), states));
@@ -65,7 +68,8 @@ pub(super) async fn make(
     for (camera, track) in tracks.iter().enumerate() {
         tasks.spawn(read_rtcp(context.clone(), camera, track.clone(), inputs_tx.clone()));
     }
-    tasks.spawn(media::run(context.clone(), connection.clone(), tracks, estimate, frames, inputs));
+    let media = media::run(context.clone(), connection.clone(), (tracks, voice), estimate, (frames, audio), inputs);
+    tasks.spawn(media);
     Ok(Made { connection, events, opened, sdp })
 }
 
@@ -80,6 +84,23 @@ async fn add_track(connection: &dyn PeerConnection, camera: usize) -> Result<Tra
         .await
         .map_err(|source| LinkError::WebRtc { what: "video track", source })?;
     Ok(Track { track, ssrc })
+}
+
+/// One audio section behind the cameras'. A seat that only watches may listen, not talk.
+async fn add_voice(
+    connection: &dyn PeerConnection,
+    watch_only: bool,
+    tasks: &mut JoinSet<()>,
+) -> Result<Voice, LinkError> {
+    let voice = Voice::new(tasks);
+    let direction =
+        if watch_only { RTCRtpTransceiverDirection::Sendonly } else { RTCRtpTransceiverDirection::Sendrecv };
+    let init = RTCRtpTransceiverInit { direction, ..Default::default() };
+    connection
+        .add_transceiver_from_track(voice.track.clone(), Some(init))
+        .await
+        .map_err(|source| LinkError::WebRtc { what: "audio track", source })?;
+    Ok(voice)
 }
 
 /// Makes an offer and sets it as the local description.
