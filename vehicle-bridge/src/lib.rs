@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod live;
 pub mod scribe;
 pub mod sim_robot;
+pub mod sound;
 pub mod source;
 pub mod timing;
 pub mod virtual_drive;

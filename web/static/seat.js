@@ -8,6 +8,7 @@ import { show } from "./hud.js";
 import { Input } from "./input.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
+import { Voice } from "./voice.js";
 
 // Commands go out this often.
 const TICK_MS = 10;
@@ -104,6 +105,7 @@ function drive(vehicle, seat, relayOnly) {
     },
     track: (track, receiver, index) => {
       if (track.kind === "video") cameras.at(index).play(track);
+      else voice.play(track);
     },
     state: (state, at) => driver.onState(at, state),
     event: (event) => {
@@ -112,6 +114,7 @@ function drive(vehicle, seat, relayOnly) {
     },
     report: () => picture().report(),
   });
+  const voice = new Voice(() => session.voice());
   let last = nowUs();
   const ticking = setInterval(() => {
     const now = nowUs();
@@ -136,7 +139,7 @@ function drive(vehicle, seat, relayOnly) {
     clearInterval(showing);
     session.close();
   });
-  return { driver, session, cameras };
+  return { driver, session, cameras, voice };
 }
 
 /** How many a second, once a second. */
