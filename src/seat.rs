@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use vehicle_bridge::sound::{Sound, SoundArgs};
 use vehicle_bridge::source::usage;
 
 /// Sits in a seat without a screen: receives and decodes the pictures, sends commands that ask for nothing, and writes
@@ -37,6 +38,8 @@ pub struct SeatArgs {
     /// Ends after so many seconds.
     #[arg(long)]
     pub seconds: Option<f64>,
+    #[command(flatten)]
+    pub sound: SoundArgs,
     /// Ends when standard input closes.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -130,6 +133,7 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
         None,
         link::Paths::new(&args.interfaces)?,
     )?;
+    let mut sound = Sound::open(&args.sound)?;
     let mut desk = Desk::new(&seat, &args.seat);
     let start = Instant::now();
     while !stop.load(Ordering::Relaxed) && args.seconds.is_none_or(|s| start.elapsed().as_secs_f64() < s) {
@@ -137,8 +141,12 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
             desk.receive(&seat, message);
         }
         desk.act(&seat);
+        if let Some(sound) = &mut sound {
+            sound.turn(&seat)?;
+        }
         std::thread::sleep(POLL);
     }
+    sound.map_or(Ok(()), Sound::finish)?;
     let report = desk.finish(&seat);
     drop(seat);
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -268,7 +276,15 @@ impl Desk {
             ("malformed", stats.malformed),
             ("sessions", stats.sessions),
         ];
-        self.report.counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count as f64)).collect();
+        let sound = seat.audio_stats();
+        let heard = [
+            ("audio_played", sound.played),
+            ("audio_recovered", sound.recovered),
+            ("audio_concealed", sound.concealed),
+            ("audio_late", sound.late),
+        ];
+        self.report.counts =
+            counts.into_iter().chain(heard).map(|(name, count)| (name.to_owned(), count as f64)).collect();
         self.report
     }
 }

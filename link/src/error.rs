@@ -74,6 +74,14 @@ pub enum LinkError {
         /// As the codec says it.
         source: openh264::Error,
     },
+    /// The audio codec refused.
+    #[error("Opus {what}: {reason}")]
+    Audio {
+        /// Which step.
+        what: &'static str,
+        /// As the codec says it.
+        reason: String,
+    },
     /// A picture refers to one that was not decoded. A picture that recovers from a long-term reference or a keyframe
     /// helps; the decoder is none the worse.
     #[error("picture with frame number {frame_num} cannot be decoded: {reason}")]

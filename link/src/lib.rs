@@ -36,6 +36,7 @@
 //! | what | opened by | kind | message |
 //! | --- | --- | --- | --- |
 //! | H.264 video, `sendonly`, one track a camera, named `camera-0` and so on | vehicle | RTP, packetization mode 1 | one access unit a timestamp, `capture_us * 9 / 100` |
+//! | Opus audio, one section for both directions, silent until somebody speaks | both; not by a seat that only watches | RTP, 48 kHz, 20 ms | one frame a packet, each with a copy of the one before |
 //! | [`STATE_CHANNEL`] | vehicle | unordered, 100 ms | `StateDatagram`, with a state or with a segment of a lidar scan |
 //! | [`EVENTS_CHANNEL`] | vehicle | reliable, ordered | `VehicleEvent`, the first a `Hello` |
 //! | [`COMMAND_CHANNEL`] | seat | unordered, 100 ms or no retransmission | `CommandDatagram` |
@@ -49,6 +50,7 @@
 //!   channels, unless they are larger than a packet: SCTP would hold them up for a second after a loss.
 //! - `rs-fec`: redundancy (Reed-Solomon over each frame's packets) follows the frame in the same stream under the same
 //!   payload type; [`rtp::FrameInfo`], a header extension on each packet, says which packets those are.
+//! - `vehicle-clock-audio`: audio is stamped with the vehicle's clock, `capture_us * 48 / 1000`, so that its age is known.
 //! - `picture-feedback`: the seat tells which pictures it has decoded, so that after a loss the encoder refers to one of
 //!   those instead of sending a keyframe.
 //!
@@ -65,7 +67,8 @@
 //! which may refuse it. Only a watch-only session is held to watching here already: its inputs and requests end here, an
 //! emergency stop excepted.
 
-#[allow(dead_code)] // probes, audio and dropping stale frames are offered, not used yet
+pub mod audio;
+#[allow(dead_code)] // probes and dropping stale frames are offered, not used yet
 mod cc;
 mod error;
 mod identity;
@@ -123,9 +126,12 @@ fn feature_value<'a>(features: &'a [String], prefix: &str) -> Option<&'a str> {
     features.iter().find_map(|feature| feature.strip_prefix(prefix))
 }
 
+/// Audio's timestamps are readings of the vehicle's clock, at the seat by its estimate.
+const AUDIO_FEATURE: &str = "vehicle-clock-audio";
+
 /// What this build understands beyond plain WebRTC, as it stands in calls and offers.
 fn features() -> Vec<String> {
-    [FEC_FEATURE, FEEDBACK_FEATURE, peer::datagram::FEATURE].map(str::to_owned).into()
+    [FEC_FEATURE, FEEDBACK_FEATURE, AUDIO_FEATURE, peer::datagram::FEATURE].map(str::to_owned).into()
 }
 
 fn now_us(origin: Instant) -> u64 {

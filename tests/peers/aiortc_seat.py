@@ -78,7 +78,7 @@ class Seat:
         self.sent, self.deadman, self.action = [], False, []
         self.changed = asyncio.Event()
         self.peer.on("datachannel", self.on_channel)
-        self.peer.on("track", lambda track: asyncio.ensure_future(self.watch(track)))
+        self.peer.on("track", lambda track: track.kind == "video" and asyncio.ensure_future(self.watch(track)))
 
     def on_channel(self, channel):
         channel.on("message", lambda data: self.on_message(channel.label, data))

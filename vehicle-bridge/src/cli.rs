@@ -1,6 +1,7 @@
 //! The bridge as a program: arguments and the run until a signal. The launcher's `takeover bridge` is the same.
 
 use crate::live::{self, BridgeConfig};
+use crate::sound::{Sound, SoundArgs};
 use crate::source;
 use anyhow::Context;
 use protocol::VehicleId;
@@ -68,6 +69,8 @@ pub struct BridgeArgs {
     /// With --source: ends after so many seconds.
     #[arg(long, requires = "source")]
     pub seconds: Option<f64>,
+    #[command(flatten)]
+    pub sound: SoundArgs,
     /// Ends when standard input closes, so that the program never outlives the one that started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -154,6 +157,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let sound = Sound::open(&args.sound)?;
     if let Some(source) = &args.source {
         let config = source::SourceConfig {
             control_plane: args.control_plane.clone(),
@@ -163,7 +167,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
             seconds: args.seconds,
             paths: link::Paths::new(&args.interfaces)?,
         };
-        source::run(&config, runtime.handle(), &stop)?;
+        source::run(&config, runtime.handle(), &stop, sound)?;
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
         return Ok(());
     }
@@ -184,7 +188,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     if args.rehearse {
         toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy);
     }
-    live::run(&config, runtime.handle(), &stop)?;
+    live::run(&config, runtime.handle(), &stop, sound)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(())
 }

@@ -22,6 +22,7 @@ pub mod live;
 pub mod manoeuvre;
 pub mod scribe;
 pub mod sim_robot;
+pub mod sound;
 pub mod source;
 pub mod timing;
 pub mod virtual_drive;

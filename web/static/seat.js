@@ -10,6 +10,7 @@ import { Input } from "./input.js";
 import { Lidar, draw } from "./lidar.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
+import { Voice } from "./voice.js";
 
 // Commands go out this often.
 const TICK_MS = 10;
@@ -107,6 +108,7 @@ function drive(vehicle, seat, relayOnly) {
     },
     track: (track, receiver, index) => {
       if (track.kind === "video") cameras.at(index).play(track);
+      else voice.play(track);
     },
     state: (state, at) => driver.onState(at, state),
     lidar: (segment) => lidar.add(segment),
@@ -116,6 +118,7 @@ function drive(vehicle, seat, relayOnly) {
     },
     report: () => picture().report(),
   });
+  const voice = new Voice(() => session.voice());
   let last = nowUs();
   const ticking = setInterval(() => {
     const now = nowUs();
@@ -143,7 +146,7 @@ function drive(vehicle, seat, relayOnly) {
     clearInterval(showing);
     session.close();
   });
-  return { driver, session, cameras, lidar };
+  return { driver, session, cameras, lidar, voice };
 }
 
 /** How many a second, once a second. */

@@ -70,6 +70,12 @@ export class Session {
     return this.#peer;
   }
 
+  /** The sender of the audio section, if the vehicle wants to hear this seat. */
+  voice() {
+    const audio = this.#peer?.getTransceivers().find((t) => t.receiver.track.kind === "audio");
+    return audio?.direction === "sendrecv" ? audio.sender : undefined;
+  }
+
   /** How the vehicle's clock stands to this page's, or null. */
   clock() {
     return this.#clock.estimate(nowUs());
@@ -220,6 +226,9 @@ export class Session {
     this.#channels.command ??= this.#openChannel(peer, "command", { ordered: false, maxPacketLifeTime: 100 });
     this.#channels.requests ??= this.#openChannel(peer, "requests", { ordered: true });
     for (const candidate of this.#waiting.splice(0)) await peer.addIceCandidate(candidate);
+    // Answered in both directions at once, so that talking needs no negotiation; without a track nothing is sent.
+    const audio = peer.getTransceivers().find((t) => t.receiver.track.kind === "audio");
+    if (audio && !this.watchOnly) audio.direction = "sendrecv";
     await peer.setLocalDescription(await peer.createAnswer());
     this.#send({ type: "answer", session: this.#session, sdp: peer.localDescription.sdp });
   }
@@ -257,8 +266,10 @@ export class Session {
     });
     peer.ontrack = ({ receiver, track, transceiver }) => {
       // Latency before smoothness: show each picture when it comes.
-      receiver.jitterBufferTarget = 0;
-      receiver.playoutDelayHint = 0;
+      if (track.kind === "video") {
+        receiver.jitterBufferTarget = 0;
+        receiver.playoutDelayHint = 0;
+      }
       const videos = peer.getTransceivers().filter((t) => t.receiver.track.kind === track.kind);
       this.on.track?.(track, receiver, videos.indexOf(transceiver));
     };

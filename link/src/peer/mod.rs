@@ -3,10 +3,14 @@
 mod channel;
 mod config;
 pub(crate) mod datagram;
+mod hearing;
+mod sound;
 mod tap;
 
 pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
 pub(crate) use config::{PeerConfig, check_vouched};
+pub(crate) use hearing::Ear;
+pub(crate) use sound::{Voice, offers_two_way_audio};
 pub(crate) use tap::is_keyframe_request;
 
 use crate::LinkError;
@@ -58,6 +62,8 @@ pub(crate) enum PeerEvent {
     Candidate(RTCIceCandidateInit),
     Channel(Arc<dyn DataChannel>),
     Track(Arc<dyn TrackRemote>),
+    /// The peer has begun to speak.
+    Voice(Arc<dyn TrackRemote>),
 }
 
 struct Events(mpsc::Sender<PeerEvent>);
@@ -88,7 +94,8 @@ impl PeerConnectionEventHandler for Events {
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.pass(PeerEvent::Track(track));
+        let is_voice = track.kind().await == RtpCodecKind::Audio;
+        self.pass(if is_voice { PeerEvent::Voice(track) } else { PeerEvent::Track(track) });
     }
 }
 
@@ -167,6 +174,7 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
     media
         .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
         .map_err(web_rtc("video codec"))?;
+    media.register_codec(sound::codec_parameters(), RtpCodecKind::Audio).map_err(web_rtc("audio codec"))?;
     for uri in [PLAYOUT_DELAY, TRANSPORT_CC, FRAME_INFO_URI] {
         let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
         media.register_header_extension(extension, RtpCodecKind::Video, None).map_err(web_rtc("header extension"))?;
@@ -224,9 +232,13 @@ impl ExtensionIds {
 
 /// What the peer agreed to for the video we send.
 pub(crate) async fn sending_extensions(connection: &dyn PeerConnection) -> ExtensionIds {
-    let Some(sender) = connection.get_senders().await.into_iter().next() else { return ExtensionIds::default() };
-    let parameters = sender.get_parameters().await;
-    parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default()
+    for sender in connection.get_senders().await {
+        if sender.track().kind().await == RtpCodecKind::Video {
+            let parameters = sender.get_parameters().await;
+            return parameters.map(|p| ExtensionIds::of(&p.rtp_parameters.header_extensions)).unwrap_or_default();
+        }
+    }
+    ExtensionIds::default()
 }
 
 /// What our answer agrees to for the video we receive: the first id of each extension, as all sections share one transport.

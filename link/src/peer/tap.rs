@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 /// Whether the peer asks for a keyframe.
 pub(crate) fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
@@ -25,6 +27,11 @@ pub(crate) fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
 fn is_for_us(packet: &dyn rtc::rtcp::Packet) -> bool {
     let any = packet.as_any();
     is_keyframe_request(packet) || any.is::<ReceiverReport>() || any.is::<TransportLayerNack>()
+}
+
+/// Reads what comes back about a track that nobody else asks about: every handle must be read.
+pub(super) async fn drain(track: Arc<TrackLocalStaticRTP>) {
+    while track.poll().await.is_some() {}
 }
 
 /// Sits next to the wire, so that nothing has been taken out before it looks.

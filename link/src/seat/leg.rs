@@ -3,8 +3,8 @@
 use super::Shared;
 use super::lane::Lane;
 use crate::peer::{
-    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal, check_vouched,
-    open_channel, watch_channel,
+    self, ChannelEnd, Ear, Incoming, PeerConfig, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
+    check_vouched, open_channel, watch_channel,
 };
 use crate::{COMMAND_CHANNEL, LinkError, PATH_INDEX, PATH_OF, REQUESTS_CHANNEL, STATE_CHANNEL};
 use bytes::Bytes;
@@ -181,6 +181,14 @@ async fn serve(
                             lane.add(&id, track.clone());
                             lane.feed(&*track, ids).await;
                         }
+                    });
+                }
+                // While the first path lives the vehicle is silent here.
+                Some(PeerEvent::Voice(track)) => {
+                    let (shared, id) = (shared.clone(), id.clone());
+                    tasks.spawn(async move {
+                        let ear = Ear::new(&shared.listener, &id, shared.vehicle.as_str(), true);
+                        ear.hear(track, || shared.now_us()).await;
                     });
                 }
                 Some(PeerEvent::Channel(channel)) => watch_channel(channel, to_session.clone(), &mut tasks),

@@ -5,16 +5,17 @@ use super::leg::{Lanes, LegHandle, LegInputs};
 use super::mailbox::FromVehicle;
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
+use crate::audio::AudioPacket;
 use crate::lidar::ScanAssembler;
 use crate::paths::Seen;
 use crate::peer::{
-    self, ChannelEnd, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
-    check_vouched, datagram, open_channel, watch_channel,
+    self, ChannelEnd, Ear, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, Voice,
+    candidate_signal, check_vouched, datagram, open_channel, watch_channel,
 };
 use crate::signalling::{SignalEvent, Signalling};
 use crate::{
-    COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, MAX_PATHS, PATHS, REQUESTS_CHANNEL, STATE_CHANNEL,
-    feature_value,
+    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, MAX_PATHS, PATHS, REQUESTS_CHANNEL,
+    STATE_CHANNEL, feature_value,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -48,6 +49,7 @@ const REPORT_EVERY: u32 = 40;
 pub(super) struct Queues {
     pub(super) commands: mpsc::Receiver<v1::CommandDatagram>,
     pub(super) requests: mpsc::Receiver<v1::SeatRequest>,
+    pub(super) voice: mpsc::Receiver<AudioPacket>,
 }
 
 impl Queues {
@@ -56,6 +58,7 @@ impl Queues {
         tokio::select! {
             command = self.commands.recv() => command.is_some(),
             request = self.requests.recv() => request.is_some(),
+            packet = self.voice.recv() => packet.is_some(),
         }
     }
 }
@@ -127,6 +130,8 @@ struct Peer {
     scans: ScanAssembler,
     /// Datagrams and requests sent.
     sent: (u64, u64),
+    /// What this seat says, over the first path; `None` when the vehicle does not want to hear it.
+    voice: Option<Voice>,
     command_open: bool,
     requests_open: bool,
     connected: bool,
@@ -162,7 +167,9 @@ impl Peer {
             sockets: shared.paths.sockets(0)?,
         };
         let (connection, _) = peer::build(setup).await?;
+        let may_talk = !shared.options.watch_only && peer::offers_two_way_audio(&offer.sdp);
         set_offer(&*connection, offer.sdp).await?;
+        let voice = if may_talk { Some(add_voice(&*connection, tasks).await?) } else { None };
         let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
         let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
         let ids = send_answer(&*connection, session, &signalling.outgoing).await?;
@@ -193,6 +200,7 @@ impl Peer {
             seen: Default::default(),
             scans: ScanAssembler::default(),
             sent: (0, 0),
+            voice,
             command_open: false,
             requests_open: false,
             connected: false,
@@ -255,6 +263,10 @@ impl Peer {
                     Some(request) => { self.send_request(request).await; Ok(()) }
                     None => Err(None),
                 },
+                packet = queues.voice.recv() => match packet {
+                    Some(packet) => { self.say(packet).await; Ok(()) }
+                    None => Err(None),
+                },
                 () = shared.feedback.urgent.notified() => {
                     self.send_datagram(v1::CommandDatagram::default()).await;
                     Ok(())
@@ -283,6 +295,15 @@ impl Peer {
                 Ok(())
             }
             Some(PeerEvent::Track(track)) => self.on_track(track, tasks),
+            Some(PeerEvent::Voice(track)) => {
+                let (shared, session) = (self.shared.clone(), self.session.clone());
+                let timed = self.has_feature(AUDIO_FEATURE);
+                tasks.spawn(async move {
+                    let ear = Ear::new(&shared.listener, &session, shared.vehicle.as_str(), timed);
+                    ear.hear(track, || shared.now_us()).await;
+                });
+                Ok(())
+            }
             Some(PeerEvent::Channel(channel)) => {
                 watch_channel(channel, self.incoming_tx.clone(), tasks);
                 Ok(())
@@ -443,6 +464,12 @@ impl Peer {
         }
     }
 
+    async fn say(&mut self, packet: AudioPacket) {
+        if let Some(voice) = self.voice.as_mut().filter(|_| self.connected) {
+            voice.write(packet).await;
+        }
+    }
+
     async fn send_request(&mut self, mut request: v1::SeatRequest) {
         if self.requests_open {
             request.seat_id = self.shared.seat.to_string();
@@ -515,6 +542,14 @@ impl Peer {
 /// Apart, since what borrows the stream's number must not live while something is awaited.
 fn wrap(ssrc: &watch::Receiver<u32>, bytes: &[u8]) -> Option<RawPacket> {
     datagram::wrap(*ssrc.borrow(), bytes)
+}
+
+/// To be called between offer and answer: it fills the sending half of the offered section.
+async fn add_voice(connection: &dyn PeerConnection, tasks: &mut JoinSet<()>) -> Result<Voice, LinkError> {
+    let voice = Voice::new(tasks);
+    let added = connection.add_track(voice.track.clone()).await;
+    added.map_err(|source| LinkError::WebRtc { what: "audio track", source })?;
+    Ok(voice)
 }
 
 pub(super) async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {

@@ -12,6 +12,7 @@ pub use guard::Guard;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
+use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
 use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::video::{EncodedFrame, VideoSpec};
@@ -26,7 +27,7 @@ use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
 use stats::Stats;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
@@ -43,6 +44,10 @@ const DATA_BPS: f64 = 60_000.0;
 const LIDAR_EVERY_US: u64 = 90_000;
 /// RTCP, SRTP, UDP and IP around a datagram, bytes.
 const DATAGRAM_HEADERS: usize = 70;
+/// Speech with its headers, bits per second.
+const AUDIO_BPS: f64 = 64_000.0;
+/// Audio sent longer ago than this is over, microseconds.
+const AUDIO_OVER_US: u64 = 1_000_000;
 /// How often the budget is shared out anew, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
 /// How often the guard may ask the control plane something.
@@ -61,6 +66,12 @@ pub(crate) struct Shared {
     pub(crate) stats: Stats,
     /// Bits per second of lidar, and when the last scan was sent.
     lidar: Mutex<LidarFlow>,
+    /// What seats say.
+    pub(crate) listener: Listener,
+    /// What the vehicle says.
+    talk: Mutex<Talk>,
+    /// When it said something last.
+    talked_us: AtomicU64,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
     frame_gap: AtomicBool,
 }
@@ -84,6 +95,7 @@ enum Outgoing {
     State(Box<v1::StateDatagram>),
     Event(Option<String>, Box<v1::VehicleEvent>),
     Frame(EncodedFrame),
+    Audio(AudioPacket),
 }
 
 /// What a vehicle's link may be started with.
@@ -182,6 +194,9 @@ impl VehicleLink {
             inbox,
             stats: Stats::default(),
             lidar: Mutex::default(),
+            listener: Listener::default(),
+            talk: Mutex::new(Talk::new()?),
+            talked_us: AtomicU64::new(0),
             frame_gap: AtomicBool::new(false),
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
@@ -236,6 +251,35 @@ impl VehicleLink {
         }
     }
 
+    /// Sends 20 ms of sound, captured from `capture_us` on, to every seat. Codes it here, which takes some 0.3 ms; silence
+    /// is coded but not sent.
+    pub fn send_audio(&self, capture_us: u64, samples: &Pcm) {
+        let mut talk = self.shared.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        talk.set_expected_loss(self.shared.stats.link_stats(self.now_us()).loss);
+        match talk.say(capture_us, samples) {
+            Ok(Some(packet)) => {
+                self.shared.talked_us.store(self.now_us(), Ordering::Relaxed);
+                let _ = self.outgoing.try_send(Outgoing::Audio(packet));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "sound for the seats dropped"),
+        }
+    }
+
+    /// The next 20 ms of what the seats say, all together, when it is time for it and anybody speaks. Whoever wants to
+    /// hear asks at least every few milliseconds.
+    #[must_use]
+    pub fn try_recv_audio(&self) -> Option<AudioFrame> {
+        let now_us = self.now_us();
+        self.shared.listener.pull(now_us, Some(now_us))
+    }
+
+    /// What became of the seats' audio.
+    #[must_use]
+    pub fn audio_stats(&self) -> AudioStats {
+        self.shared.listener.stats()
+    }
+
     /// What `camera` should do with the picture it is about to encode. To be asked once a picture: it carries out what
     /// seats have asked for.
     #[must_use]
@@ -250,9 +294,12 @@ impl VehicleLink {
         let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
             let room = self.shared.stats.room();
+            let talked_us = self.shared.talked_us.load(Ordering::Relaxed);
+            let talks = talked_us > 0 && now_us < talked_us + AUDIO_OVER_US;
+            let audio_bps = if talks { AUDIO_BPS } else { 0.0 };
             let lidar_bps = self.shared.lidar.lock().unwrap_or_else(PoisonError::into_inner).bps;
             let data_bps = DATA_BPS + lidar_bps;
-            let overhead = Overhead { repair_bps: room.overhead_bps, data_bps, ..Overhead::default() };
+            let overhead = Overhead { repair_bps: room.overhead_bps, audio_bps, data_bps };
             budget.1.update(now_us, room.target_bps, overhead);
             budget.0 = now_us;
         }
@@ -482,6 +529,7 @@ impl Switchboard {
                     session.send_event(&event);
                 }
             }
+            Outgoing::Audio(packet) => self.sessions.values().for_each(|session| session.send_audio(&packet)),
             Outgoing::Frame(frame) => {
                 let gap = self.shared.frame_gap.swap(false, Ordering::Relaxed);
                 for session in self.sessions.values_mut() {

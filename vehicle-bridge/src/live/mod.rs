@@ -17,6 +17,7 @@ use crate::keeper::{self, Keeper};
 use crate::ledger::{Account, Ledger};
 use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
+use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
 use camera::Shutter;
 use crossbeam_channel::unbounded;
@@ -112,7 +113,12 @@ pub enum BridgeError {
 ///
 /// # Errors
 /// [`BridgeError`] when a part cannot start.
-pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> Result<(), BridgeError> {
+pub fn run(
+    config: &BridgeConfig,
+    runtime: &tokio::runtime::Handle,
+    stop: &Arc<AtomicBool>,
+    sound: Option<Sound>,
+) -> Result<(), BridgeError> {
     let car = Embodiment::ackermann_car();
     let correspondence = OfficeConfig {
         control_plane: config.control_plane.clone(),
@@ -165,6 +171,8 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         let work = move || camera::run(&shutter, camera, &spec, streamer, &handle, epoch_ns);
         camera_threads.push(spawn("camera", work));
     }
+    let sounds = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop)));
+    let sounds = sounds.transpose().map_err(|_| BridgeError::Thread("sound"))?;
     let desk = Arc::new(Desk::default());
     let (disengagements, disengagements_out) = unbounded();
     let (episodes, episodes_out) = unbounded();
@@ -217,6 +225,8 @@ pub fn run(config: &BridgeConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
     let result = control.run(stop);
     drop(audit);
     shutters.iter().for_each(|shutter| shutter.close());
+    stop.store(true, Ordering::Relaxed);
+    sound::join(sounds);
     desk.stop.store(true, Ordering::Relaxed);
     let camera_results: Vec<_> =
         camera_threads.into_iter().map(|thread| thread.join().map_err(|_| BridgeError::Thread("camera"))).collect();

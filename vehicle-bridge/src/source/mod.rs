@@ -10,6 +10,7 @@ pub mod usage;
 pub use listener::CommandAges;
 
 use crate::live::camera::FPS;
+use crate::sound::{self, Sound};
 use anyhow::Context;
 use film::Film;
 use link::video::{Planes, VideoSpec};
@@ -104,7 +105,12 @@ impl Footage {
 ///
 /// # Errors
 /// When the film cannot be played, a part cannot start or the figures cannot be written.
-pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+pub fn run(
+    config: &SourceConfig,
+    runtime: &tokio::runtime::Handle,
+    stop: &Arc<AtomicBool>,
+    sound: Option<Sound>,
+) -> anyhow::Result<()> {
     let footage = Footage::open(&config.source)?;
     let origin = Instant::now();
     let (width, height) = SIZE;
@@ -126,6 +132,7 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         let (link, stop) = (Arc::clone(&link), Arc::clone(stop));
         move || film_with(&footage, &link, &stop)
     })?;
+    let sound = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop))).transpose()?;
     let mut memory_bytes = Vec::new();
     let mut next = origin;
     while !stop.load(Ordering::Relaxed) && config.seconds.is_none_or(|s| origin.elapsed().as_secs_f64() < s) {
@@ -144,6 +151,7 @@ pub fn run(config: &SourceConfig, runtime: &tokio::runtime::Handle, stop: &Arc<A
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     stop.store(true, Ordering::Relaxed);
+    sound::join(sound);
     let captured_us =
         camera.join().map_err(|_| anyhow::anyhow!("the camera's thread ended unexpectedly; please report this"))??;
     let Some(file) = &config.json else { return Ok(()) };

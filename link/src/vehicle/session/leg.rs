@@ -121,6 +121,7 @@ async fn serve(
                 Some(PeerEvent::State(RTCPeerConnectionState::Closed)) | None => {
                     break over("the seat closed this path", None);
                 }
+                Some(PeerEvent::Voice(track)) => drop(tasks.spawn(super::voice::hear(context.clone(), track))),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
             },
             Some(message) = incoming.recv() => {

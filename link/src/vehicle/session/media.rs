@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::offer::PathLife;
+use crate::audio::AudioPacket;
 use crate::cc::{Class, Estimate, EstimateHandle, Pacer};
 use crate::media::{Kind, OutPacket, PathState, Sender};
-use crate::peer::{self, ExtensionIds};
+use crate::peer::{self, ExtensionIds, Voice};
 use crate::rtp::{FrameInfo, rtp_timestamp};
 use crate::video::EncodedFrame;
 use bytes::Bytes;
@@ -112,14 +113,21 @@ impl Lane {
     }
 }
 
+/// A packet on its way through the pacer.
+enum Out {
+    Video(usize, OutPacket),
+    Audio(AudioPacket),
+}
+
 /// One path of the session on its way out.
 pub(super) struct Leg {
     connection: Arc<dyn PeerConnection>,
     /// Of each camera.
     tracks: Vec<Track>,
+    voice: Voice,
     estimate: EstimateHandle,
     life: PathLife,
-    pacer: Pacer<(usize, OutPacket)>,
+    pacer: Pacer<Out>,
     /// Known once the path is up.
     ids: Option<ExtensionIds>,
     /// The estimator's wishes for a pause that were heard, and until when the last one lasts.
@@ -130,12 +138,12 @@ pub(super) struct Leg {
 impl Leg {
     pub(super) fn new(
         connection: Arc<dyn PeerConnection>,
-        tracks: Vec<Track>,
+        (tracks, voice): (Vec<Track>, Voice),
         estimate: EstimateHandle,
         life: PathLife,
     ) -> Self {
         let pacer = Pacer::new();
-        Self { connection, tracks, estimate, life, pacer, ids: None, pauses: 0, pause_until_us: 0 }
+        Self { connection, tracks, voice, estimate, life, pacer, ids: None, pauses: 0, pause_until_us: 0 }
     }
 
     async fn get_ready(&mut self) {
@@ -178,7 +186,7 @@ fn combine(estimates: impl Iterator<Item = Estimate> + Clone) -> Option<Estimate
     Some(Estimate { loss: safest.loss, mean_burst: safest.mean_burst, round_trip_us, ..slowest })
 }
 
-/// Everything of one session that goes out as video.
+/// Everything of one session that goes out as picture and sound.
 struct Media {
     context: Arc<Context>,
     lanes: Vec<Lane>,
@@ -191,7 +199,7 @@ struct Media {
 pub(super) async fn run(
     context: Arc<Context>,
     first: Leg,
-    mut frames: mpsc::Receiver<EncodedFrame>,
+    (mut frames, mut audio): (mpsc::Receiver<EncodedFrame>, mpsc::Receiver<AudioPacket>),
     mut inputs: mpsc::Receiver<Input>,
 ) {
     let fec_allowed = context.has_feature(crate::FEC_FEATURE);
@@ -210,6 +218,10 @@ pub(super) async fn run(
         tokio::select! {
             frame = frames.recv() => match frame {
                 Some(frame) => media.on_frame(&frame),
+                None => return,
+            },
+            packet = audio.recv() => match packet {
+                Some(packet) => media.on_audio(packet),
                 None => return,
             },
             input = inputs.recv() => match input {
@@ -250,6 +262,17 @@ impl Media {
         self.context.shared.stats.frame_sent(frame.keyframe);
     }
 
+    /// Queued ahead of all video, and it does not wait for the rate.
+    fn on_audio(&mut self, packet: AudioPacket) {
+        // What is said before the transport is up would be old when it is.
+        let now_us = self.context.shared.now_us();
+        // Over one path: a listener cannot tell that the voice of another is the same.
+        let alive = self.legs.iter().position(|leg| leg.ids.is_some() && leg.is_alive(now_us));
+        if let Some(leg) = alive.and_then(|index| self.legs.get_mut(index)) {
+            leg.pacer.enqueue(now_us, Class::Audio, packet.payload.len(), Out::Audio(packet));
+        }
+    }
+
     fn on_nack(&mut self, camera: usize, sequences: &[u16]) {
         let now_us = self.context.shared.now_us();
         if let Some(lane) = self.lanes.get_mut(camera) {
@@ -270,7 +293,14 @@ impl Media {
         }
         for (number, leg) in self.legs.iter_mut().enumerate() {
             let Some(ids) = leg.ids.filter(|_| leg.life.is_up()) else { continue };
-            while let Some((camera, packet)) = leg.pacer.poll(now_us) {
+            while let Some(out) = leg.pacer.poll(now_us) {
+                let (camera, packet) = match out {
+                    Out::Video(camera, packet) => (camera, packet),
+                    Out::Audio(packet) => {
+                        leg.voice.write(packet).await;
+                        continue;
+                    }
+                };
                 let (bytes, kind) = (packet.payload.len(), packet.kind);
                 let written = self.lanes[camera].write(&leg.tracks[camera], packet, ids, self.context.shared.now_us());
                 if !written.await {
@@ -325,7 +355,7 @@ fn enqueue(legs: &mut [Leg], now_us: u64, camera: usize, packet: &OutPacket) {
     for leg in legs {
         let behind = least_us.is_some_and(|least| waits(leg) > least + BEHIND_US);
         if leg.life.is_up() && !behind {
-            leg.pacer.enqueue(now_us, class, packet.payload.len(), (camera, packet.clone()));
+            leg.pacer.enqueue(now_us, class, packet.payload.len(), Out::Video(camera, packet.clone()));
         }
     }
 }

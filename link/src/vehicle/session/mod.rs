@@ -4,10 +4,12 @@ mod context;
 mod leg;
 mod media;
 mod offer;
+mod voice;
 
 use super::Shared;
 use super::inbox::FromSeatBody;
 use crate::LinkError;
+use crate::audio::AudioPacket;
 use crate::peer::{
     Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
 };
@@ -31,6 +33,8 @@ use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSession
 /// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.
 const FRAMES: usize = 3;
 const EVENTS: usize = 256;
+/// Audio packets waiting for it: 160 ms.
+const AUDIO: usize = 8;
 /// From the call to an open data channel.
 const SETUP: Duration = Duration::from_secs(15);
 /// A seat is heard many times a second; silence this long means a dead path or a dead seat.
@@ -77,6 +81,7 @@ pub(super) struct Session {
     /// Certificates that the seat's answer announced.
     pub(super) fingerprints: Option<Vec<String>>,
     events_sent: u64,
+    audio: mpsc::Sender<AudioPacket>,
     /// Cameras whose frames are held back until one that can be decoded without those before.
     waiting: Vec<bool>,
 }
@@ -89,13 +94,14 @@ impl Session {
         let (scans, scans_rx) = watch::channel(Arc::default());
         let (events, events_rx) = mpsc::channel(EVENTS);
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
+        let (audio, audio_rx) = mpsc::channel(AUDIO);
         let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
         let (media, inputs) = mpsc::channel(256);
         let (from_legs, from_legs_rx) = mpsc::channel(64);
         let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone(), media));
         context.shared.stats.add(&context.id, context.watch_only);
         let outputs = Outputs { states: states_rx, scans: scans_rx, events: events_rx };
-        let streams = Streams { outputs, frames: frames_rx, inputs, from_legs: from_legs_rx };
+        let streams = Streams { outputs, frames: frames_rx, audio: audio_rx, inputs, from_legs: from_legs_rx };
         tokio::spawn(run(context.clone(), signals_rx, streams, peer, Ways { out, notes }));
         let waiting = vec![true; cameras];
         Self {
@@ -106,6 +112,7 @@ impl Session {
             scans,
             events,
             frames,
+            audio,
             from_legs,
             legs: Vec::new(),
             fingerprints: None,
@@ -173,6 +180,11 @@ impl Session {
         }
     }
 
+    pub(super) fn send_audio(&self, packet: &AudioPacket) {
+        // A session that does not keep up loses it: old sound is worth nothing.
+        let _ = self.audio.try_send(packet.clone());
+    }
+
     pub(super) fn send_frame(&mut self, frame: &EncodedFrame, gap: bool) {
         let camera = usize::from(frame.camera);
         let Some(waiting) = self.waiting.get_mut(camera) else { return };
@@ -201,6 +213,7 @@ pub(super) struct Ways {
 struct Streams {
     outputs: Outputs,
     frames: mpsc::Receiver<EncodedFrame>,
+    audio: mpsc::Receiver<AudioPacket>,
     inputs: mpsc::Receiver<Input>,
     from_legs: mpsc::Receiver<Incoming>,
 }
@@ -243,13 +256,13 @@ async fn serve(
 ) -> Result<String, LinkError> {
     let mut tasks = JoinSet::new();
     let (incoming_tx, mut incoming) = mpsc::channel(64);
-    let Streams { outputs, frames, inputs, mut from_legs } = streams;
+    let Streams { outputs, frames, audio, inputs, mut from_legs } = streams;
     let first = PathLife::default();
     // A path that is gone while others carry the session on.
     let mut first_gone = false;
     let Made { connection, mut events, mut opened, sdp, leg } =
         offer::make(context, peer, incoming_tx.clone(), outputs, (0, &first), &mut tasks).await?;
-    tasks.spawn(media::run(context.clone(), leg, frames, inputs));
+    tasks.spawn(media::run(context.clone(), leg, (frames, audio), inputs));
     let _ = out.send(offer::signal(context, &context.id, sdp)).await;
 
     let deadline = Instant::now() + SETUP;
@@ -314,6 +327,7 @@ async fn serve(
                     break "the path to the seat is dead".to_owned();
                 }
                 Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
+                Some(PeerEvent::Voice(track)) => drop(tasks.spawn(voice::hear(context.clone(), track))),
                 Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
                 None => break "the connection is gone".to_owned(),
             },

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::media::{Input, Leg, Track};
 use crate::peer::{
-    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, datagram, is_keyframe_request, open_channel,
+    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, Voice, datagram, is_keyframe_request, open_channel,
 };
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
 use bytes::{Bytes, BytesMut};
@@ -77,6 +77,7 @@ pub(super) async fn make(
     for (camera, ssrc) in context.ssrcs.iter().enumerate() {
         tracks.push(add_track(&*connection, camera, *ssrc).await?);
     }
+    let voice = add_voice(&*connection, context.watch_only, tasks).await?;
     let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
     let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
     let sdp = describe(&*connection, None).await?;
@@ -87,7 +88,7 @@ pub(super) async fn make(
     for (camera, track) in tracks.iter().enumerate() {
         tasks.spawn(read_rtcp(context.clone(), life.clone(), camera, track.clone()));
     }
-    let leg = Leg::new(connection.clone(), tracks, estimate, life.clone());
+    let leg = Leg::new(connection.clone(), (tracks, voice), estimate, life.clone());
     Ok(Made { connection, events, opened, sdp, leg })
 }
 
@@ -100,6 +101,23 @@ async fn add_track(connection: &dyn PeerConnection, camera: usize, ssrc: u32) ->
         .await
         .map_err(|source| LinkError::WebRtc { what: "video track", source })?;
     Ok(Track { track, ssrc })
+}
+
+/// One audio section behind the cameras'. A seat that only watches may listen, not talk.
+async fn add_voice(
+    connection: &dyn PeerConnection,
+    watch_only: bool,
+    tasks: &mut JoinSet<()>,
+) -> Result<Voice, LinkError> {
+    let voice = Voice::new(tasks);
+    let direction =
+        if watch_only { RTCRtpTransceiverDirection::Sendonly } else { RTCRtpTransceiverDirection::Sendrecv };
+    let init = RTCRtpTransceiverInit { direction, ..Default::default() };
+    connection
+        .add_transceiver_from_track(voice.track.clone(), Some(init))
+        .await
+        .map_err(|source| LinkError::WebRtc { what: "audio track", source })?;
+    Ok(voice)
 }
 
 /// Makes an offer and sets it as the local description.

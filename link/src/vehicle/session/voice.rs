@@ -1,0 +1,23 @@
+//! What a seat says.
+
+use super::context::Context;
+use crate::peer::Ear;
+use std::sync::Arc;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+/// Receives a seat's voice until the session ends.
+pub(super) async fn hear(context: Arc<Context>, track: Arc<dyn TrackRemote>) {
+    let listener = &context.shared.listener;
+    if context.watch_only {
+        // The offer says so already; a seat that talks nevertheless is not heard.
+        while let Some(event) = track.poll().await {
+            if matches!(event, TrackRemoteEvent::OnRtpPacket(_)) {
+                listener.count_refused();
+            }
+        }
+        return;
+    }
+    let timed = context.has_feature(crate::AUDIO_FEATURE);
+    let ear = Ear::new(listener, &context.id, &context.seat, timed);
+    ear.hear(track, || context.shared.now_us()).await;
+}
