@@ -38,6 +38,7 @@ pub struct SeatArgs {
     /// Ends after so many seconds.
     #[arg(long)]
     pub seconds: Option<f64>,
+    /// What it says and where what it hears goes.
     #[command(flatten)]
     pub sound: SoundArgs,
     /// Ends when standard input closes.

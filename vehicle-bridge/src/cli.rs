@@ -69,6 +69,7 @@ pub struct BridgeArgs {
     /// With --source: ends after so many seconds.
     #[arg(long, requires = "source")]
     pub seconds: Option<f64>,
+    /// What it says and where what it hears goes.
     #[command(flatten)]
     pub sound: SoundArgs,
     /// Ends when standard input closes, so that the program never outlives the one that started it.
