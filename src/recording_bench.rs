@@ -21,7 +21,7 @@ const BATCH: usize = 100;
 ///
 /// # Errors
 /// When something cannot be measured, or a proof fails.
-pub fn rows(effort: usize) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn rows(effort: usize) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir().context("cannot make a folder for the recorder's figures")?;
     let python = python();
     if python.is_none() {
