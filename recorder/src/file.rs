@@ -194,7 +194,10 @@ fn clock(source: Source) -> BTreeMap<String, String> {
 fn data_log() -> BTreeMap<String, String> {
     let items = [
         ("vehicle", "metadata episode: vehicle"),
-        ("position", "/gnss; /ego/pose and /vehicle/state world_from_vehicle in the frame of the attached map"),
+        (
+            "position",
+            "/gnss where there is a receiver; /ego/pose and /vehicle/state world_from_vehicle in the frame of the map",
+        ),
         ("begin, end and number of remote driving", "/takeover/event: start_time, end_time, takeover_id"),
         ("remote driver", "/takeover/event and /authority: seat_id; granted by epoch"),
         ("monitoring, faults and software", "/vehicle/state faults; /policy/status; /log; metadata software"),
