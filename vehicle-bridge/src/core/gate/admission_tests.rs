@@ -118,3 +118,15 @@ fn a_frozen_picture_ends_the_driving_and_one_from_the_future_is_a_lie() {
     assert!(door.at(2_000_000, &shown(3, 2_000_000)).is_ok());
     assert_eq!(door.at(2_000_000, &shown(4, 2_000_001)), Err(Reason::Malformed));
 }
+
+#[test]
+fn after_a_change_of_seats_the_new_ones_queue_is_measured_like_the_old_ones() {
+    let (car, mut door) = (Embodiment::ackermann_car(), Admission::default());
+    let mut admit = |seat, received_us, sequence, seat_us| {
+        let holder = Holder { seat: Some(seat), epoch: 7 };
+        door.admit(Untrusted(&good(sequence, seat_us)), seat, received_us, holder, &car).map(drop)
+    };
+    assert_eq!(admit("a", 1_000_000, 1, 1_000_000), Ok(()));
+    assert_eq!(admit("b", 1_100_000, 2, 5_000_000), Ok(()));
+    assert_eq!(admit("b", 2_000_000, 3, 5_010_000), Err(Reason::Stale));
+}
