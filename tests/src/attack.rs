@@ -79,6 +79,8 @@ struct Attack {
     origin: Instant,
     epoch: u64,
     sequence: u64,
+    /// Of the newest honest input: the vehicle has used this one, and none before it can be new.
+    honest_sequence: u64,
     earlier: Vec<CommandDatagram>,
     outcome: Outcome,
 }
@@ -98,6 +100,7 @@ pub async fn run(plane: &str, count: u64, seed: u64) -> anyhow::Result<Outcome> 
         origin: Instant::now(),
         epoch: 0,
         sequence: 0,
+        honest_sequence: 0,
         earlier: Vec::new(),
         outcome: Outcome::default(),
     };
@@ -161,6 +164,7 @@ impl Attack {
         let sent = datagram(vec![self.honest_input()]);
         self.desk.send_command(&sent.encode_to_vec()).await?;
         self.outcome.honest += 1;
+        self.honest_sequence = self.sequence;
         if self.earlier.len() == KEPT {
             self.earlier.remove(0);
         }
@@ -189,7 +193,8 @@ impl Attack {
         self.outcome.states += 1;
         if let (Some(command), Some(authority)) = (&state.command, &state.authority) {
             let still = command.action.first().is_none_or(|a| *a <= 0.01);
-            let straight = command.action.get(1).is_none_or(|s| s.abs() <= 0.01);
+            // One tick of full lock is 5 mrad.
+            let straight = command.action.get(1).is_none_or(|s| s.abs() <= 1e-6);
             let holder = authority.author() != Author::Operator || authority.seat_id == "desk";
             let known = matches!(authority.author(), Author::Operator | Author::Fallback);
             self.outcome.acted_on += u64::from(!(still && straight && holder && known && !authority.estop_latched));
@@ -217,7 +222,7 @@ impl Attack {
                 let before = if kind == "duplicated" { 0 } else { self.rng.random_range(1..50) };
                 let mut old = self.greedy_input();
                 self.sequence -= 1;
-                old.sequence = self.sequence.saturating_sub(before);
+                old.sequence = self.honest_sequence.saturating_sub(before);
                 self.desk.send_command(&datagram(vec![old]).encode_to_vec()).await
             }
             "random" => {
@@ -319,7 +324,7 @@ pub fn check(outcome: &Outcome) -> anyhow::Result<()> {
     let at_the_gate = |reason: &str| !matches!(reason, "unreadable" | "watch_only" | "not_granted");
     let refused: u64 = outcome.refused.iter().filter(|(reason, _)| at_the_gate(reason)).map(|(_, n)| n).sum();
     let let_through = outcome.heard.saturating_sub(refused);
-    let honest = outcome.honest + outcome.retaken + 100;
+    let honest = outcome.honest + outcome.retaken + 10;
     ensure!(let_through <= honest, "{let_through} messages passed the gate, {honest} were honest at most");
     let sent = |kind: &str| outcome.sent.get(kind).copied().unwrap_or(0);
     let whole = outcome.hostile() - sent("truncated") - sent("random");

@@ -116,3 +116,35 @@ fn a_corridor_of_no_use_leaves_the_line_as_it_was() {
     path.refresh(&pose, &corridor([(0.0, 0.0), (10.0, 0.0)].into_iter()));
     assert_eq!(path.steering_rad(&pose, 10.0), Some(0.0));
 }
+
+#[test]
+fn a_line_that_comes_nearer_is_followed_between_its_points() {
+    let mut path = StoppingPath::default();
+    let pose = Pose2::default();
+    // Points at distances 2 and 14; the look-ahead of 6 m lies a third of the way between them.
+    let (near, far) = ((1.2_f64, 1.6_f64), (8.4_f64, 11.2_f64));
+    path.refresh(&pose, &corridor([near, far].into_iter()));
+    let goal = (near.0 + (far.0 - near.0) / 3.0, near.1 + (far.1 - near.1) / 3.0);
+    let wanted = (2.0 * goal.1 / (goal.0 * goal.0 + goal.1 * goal.1) * WHEELBASE_M).atan();
+    let got = path.steering_rad(&pose, 10.0).unwrap();
+    assert!((got - wanted).abs() < 1e-6, "{got} {wanted}");
+}
+
+#[test]
+fn what_lies_exactly_beside_is_no_goal() {
+    let mut path = StoppingPath::default();
+    let pose = Pose2::default();
+    path.refresh(&pose, &corridor([(0.0, 10.0), (-5.0, 10.0)].into_iter()));
+    assert_eq!(path.steering_rad(&pose, 10.0), None);
+}
+
+#[test]
+fn a_point_exactly_at_the_look_ahead_is_the_goal() {
+    let mut path = StoppingPath::default();
+    let pose = Pose2::default();
+    path.refresh(&pose, &corridor([(6.0, 0.0), (7.0, 7.0)].into_iter()));
+    assert_eq!(path.steering_rad(&pose, 10.0), Some(0.0));
+    // One beside the robot at that very distance is nothing to go on from.
+    path.refresh(&pose, &corridor([(0.0, 6.0), (8.0, 0.0)].into_iter()));
+    assert_eq!(path.steering_rad(&pose, 10.0), Some(0.0));
+}

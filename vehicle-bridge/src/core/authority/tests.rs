@@ -368,3 +368,22 @@ fn bookmarks_pass_and_requests_for_nothing_do_not() {
 fn the_next_life_begins_beyond_every_epoch_that_may_have_been_lost() {
     assert_eq!((next_life(0), next_life(41), next_life(u64::MAX)), (EPOCH_RESERVE, 41 + EPOCH_RESERVE, u64::MAX));
 }
+
+#[test]
+fn a_stopped_vehicle_that_is_taken_over_says_why_and_counts_no_disengagement() {
+    let mut car = Car::stopped();
+    assert_eq!(car.reason(), Reason::NotArmed);
+    assert_eq!(car.ask("a", takeover()), Reason::Ok);
+    car.0.valid_command(0, &mut car.1);
+    assert_eq!((car.stands(), car.reason()), (DRIVEN, Reason::OperatorRequest));
+    assert!(matches!(car.1[..], [Change::TakeoverBegan { disengagement: false, .. }]));
+}
+
+#[test]
+fn a_person_who_relieves_a_script_is_the_reason_whatever_was_before() {
+    let mut car = Car::driven_by("scripted-1");
+    assert_eq!(car.ask_in(&STANDING, "a", reset(3_000)), Reason::Ok);
+    assert_eq!(car.reason(), Reason::NotArmed);
+    assert_eq!(car.ask("a", takeover()), Reason::Ok);
+    assert_eq!((car.0.author(), car.reason()), (Author::Fallback, Reason::OperatorRequest));
+}

@@ -69,6 +69,9 @@ fn the_governor_slows_operators_and_nobody_else() {
     let (a, _, _, reason) = after_a_second(Author::Operator, action(2.0, 0.0), &limited);
     assert!((a + 2.2).abs() < 1e-9 && reason == Reason::Latency, "{a}");
     assert_eq!(after_a_second(Author::Policy, action(2.0, 0.0), &limited).0, 2.0);
+    // Whoever wants just what is allowed is not told that anything was changed.
+    let allowed = governor::limit_acceleration(10.0, 8.0, car.stop_decel_mps2);
+    assert_eq!(after_a_second(Author::Operator, action(allowed, 0.0), &limited).3, Reason::Ok);
     assert_eq!(after_a_second(Author::Operator, action(-5.0, 0.0), &limited).0, -5.0);
 }
 

@@ -136,3 +136,15 @@ fn a_trajectory_comes_alone_and_under_the_same_rules() {
     let over = OperatorInput { seat_us: 1_501_000, ..line(6) };
     assert_eq!(door.at(1_501_000, &over), Err(Reason::Stale));
 }
+
+#[test]
+fn after_a_change_of_seats_the_new_ones_queue_is_measured_like_the_old_ones() {
+    let (car, mut door) = (Embodiment::ackermann_car(), Admission::default());
+    let mut admit = |seat, received_us, sequence, seat_us| {
+        let holder = Holder { seat: Some(seat), epoch: 7 };
+        door.admit(Untrusted(&good(sequence, seat_us)), seat, received_us, holder, &car).map(drop)
+    };
+    assert_eq!(admit("a", 1_000_000, 1, 1_000_000), Ok(()));
+    assert_eq!(admit("b", 1_100_000, 2, 5_000_000), Ok(()));
+    assert_eq!(admit("b", 2_000_000, 3, 5_010_000), Err(Reason::Stale));
+}

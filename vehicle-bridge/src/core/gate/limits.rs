@@ -140,6 +140,17 @@ mod tests {
     }
 
     #[test]
+    fn after_sudden_braking_a_channel_rises_from_rest() {
+        let mut motion = Motion::at(action(-6.0, 0.0));
+        for _ in 0..5 {
+            motion.towards(&action(3.0, 0.0), &car(), DT_S, 1.0, Some(0));
+        }
+        motion.towards(&action(-8.0, 0.0), &car(), DT_S, 1.0, Some(0));
+        let released = motion.towards(&action(3.0, 0.0), &car(), DT_S, 1.0, Some(0)).as_slice()[0];
+        assert!((released + 8.0 - 0.32).abs() < 1e-9, "{released}");
+    }
+
+    #[test]
     fn goals_outside_the_position_limits_end_at_the_limit() {
         let mut motion = Motion::at(action(0.0, 0.0));
         for _ in 0..200 {
