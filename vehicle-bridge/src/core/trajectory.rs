@@ -134,7 +134,7 @@ impl Trajectory {
         let look_ahead_m = (LOOK_AHEAD_S * speed_mps).clamp(LOOK_AHEAD_M.0, LOOK_AHEAD_M.1);
         let line = || self.points().iter().map(|p| (p.x_m, p.y_m));
         let to_end = || {
-            let end = pursuit::seen_from(pose, line().last()?);
+            let end = pursuit::seen_from(pose, line().next_back()?);
             (end.0 > NEAREST_M).then(|| pursuit::towards(end))
         };
         pursuit::steering_rad(line(), pose, look_ahead_m).or_else(to_end)

@@ -67,16 +67,16 @@ impl Car {
     }
 
     fn question(&self) -> PathQuestion {
-        self.shown().question.unwrap()
+        *self.shown().question.unwrap()
     }
 
-    fn answer(&mut self, answer: PathAnswer) -> Result<(), Reason> {
-        self.assistant.answer(self.now_us, &self.pose, &answer, None)
+    fn answer(&mut self, answer: &PathAnswer) -> Result<(), Reason> {
+        self.assistant.answer(self.now_us, &self.pose, answer, None)
     }
 
     fn waypoints(&mut self, points: &[(f32, f32)]) -> Result<(), Reason> {
         let waypoints = points.iter().map(|(x_m, y_m)| Waypoint { x_m: *x_m, y_m: *y_m }).collect();
-        self.answer(PathAnswer { question_id: 1, waypoints, ..Default::default() })
+        self.answer(&PathAnswer { question_id: 1, waypoints, ..Default::default() })
     }
 }
 
@@ -150,7 +150,7 @@ fn a_road_with_no_way_round_is_said_once() {
 fn the_chosen_path_is_driven_and_ends() {
     let mut car = Car::asked();
     let end = car.question().paths[0].points.last().copied().unwrap();
-    assert_eq!(car.answer(pick(1, 1)), Ok(()));
+    assert_eq!(car.answer(&pick(1, 1)), Ok(()));
     let chosen = car.shown().chosen_path.unwrap();
     assert!(car.shown().question.is_none() && chosen.path_id == 1 && chosen.left_m > 50.0, "{chosen:?}");
     // Before it has looked, it does not start.
@@ -166,15 +166,15 @@ fn the_chosen_path_is_driven_and_ends() {
 #[test]
 fn answers_to_other_questions_other_paths_and_after_the_time_are_refused() {
     let mut car = Car::asked();
-    assert_eq!(car.answer(pick(2, 1)), Err(Reason::NoSuchQuestion));
-    assert_eq!(car.answer(pick(1, 9)), Err(Reason::NoSuchQuestion));
-    assert_eq!(car.answer(pick(1, 0)), Err(Reason::NoSuchQuestion));
+    assert_eq!(car.answer(&pick(2, 1)), Err(Reason::NoSuchQuestion));
+    assert_eq!(car.answer(&pick(1, 9)), Err(Reason::NoSuchQuestion));
+    assert_eq!(car.answer(&pick(1, 0)), Err(Reason::NoSuchQuestion));
     let expires_us = car.question().expires_us;
     car.now_us = expires_us;
-    assert_eq!(car.answer(pick(1, 1)), Err(Reason::NoSuchQuestion));
+    assert_eq!(car.answer(&pick(1, 1)), Err(Reason::NoSuchQuestion));
     car.now_us = expires_us - 1;
-    assert_eq!(car.answer(pick(1, 1)), Ok(()));
-    assert_eq!(car.answer(pick(1, 1)), Err(Reason::NoSuchQuestion));
+    assert_eq!(car.answer(&pick(1, 1)), Ok(()));
+    assert_eq!(car.answer(&pick(1, 1)), Err(Reason::NoSuchQuestion));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn an_expired_question_is_asked_anew_and_a_settled_one_withdrawn() {
 #[test]
 fn a_declined_question_is_not_repeated_for_a_while() {
     let mut car = Car::asked();
-    assert_eq!(car.answer(PathAnswer { question_id: 1, declined: true, ..Default::default() }), Ok(()));
+    assert_eq!(car.answer(&PathAnswer { question_id: 1, declined: true, ..Default::default() }), Ok(()));
     assert_eq!((car.look(&road(vec![parked()])), car.shown().question), (News::None, None));
     assert!(matches!(car.assistant.wish(Some(&car.pose), 0.0), Wish::AtMost(_)));
     car.now_us += QUIET_US;
@@ -235,7 +235,7 @@ fn a_path_out_of_the_permitted_area_is_refused() {
 #[test]
 fn oncoming_traffic_is_let_pass_first_and_who_follows_is_not_waited_for() {
     let mut car = Car::asked();
-    car.answer(pick(1, 1)).unwrap();
+    car.answer(&pick(1, 1)).unwrap();
     car.look(&road(vec![parked(), thing(ObjectKind::Car, 90.0, 3.5, -10.0)]));
     assert_eq!(car.assistant.wish(Some(&car.pose), 0.0), Wish::Path(0.0, None));
     car.look(&road(vec![parked(), thing(ObjectKind::Car, -8.0, 0.0, 6.0)]));
@@ -246,7 +246,7 @@ fn oncoming_traffic_is_let_pass_first_and_who_follows_is_not_waited_for() {
 #[test]
 fn a_vehicle_that_stands_on_its_path_for_a_minute_asks_anew() {
     let mut car = Car::asked();
-    car.answer(pick(1, 1)).unwrap();
+    car.answer(&pick(1, 1)).unwrap();
     let blocked = road(vec![parked(), thing(ObjectKind::Pedestrian, 12.0, 0.0, 0.0)]);
     car.look(&blocked);
     car.now_us += 60 * SECOND;
@@ -258,6 +258,6 @@ fn a_vehicle_that_stands_on_its_path_for_a_minute_asks_anew() {
 fn outside_assist_nothing_is_remembered_but_the_count() {
     let mut car = Car::asked();
     car.assistant.rest();
-    assert_eq!((car.shown().question, car.answer(pick(1, 1))), (None, Err(Reason::NoSuchQuestion)));
+    assert_eq!((car.shown().question, car.answer(&pick(1, 1))), (None, Err(Reason::NoSuchQuestion)));
     assert_eq!((car.news(&road(vec![parked()])), car.question().id), (News::Asked, 2));
 }
