@@ -9,6 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("descriptors.bin"), set.encode_to_vec())?;
     let mut config = prost_build::Config::new();
     config.bytes([".foxglove.CompressedVideo.data"]);
+    // Seldom there, and large beside the rest of the message.
+    config.boxed(".takeover.v1.AuthorityState.question");
     config.enable_type_names();
     config.compile_fds(set)?;
     Ok(())

@@ -25,7 +25,7 @@ use vehicle_bridge::latency_study::{Ending, Mode, Row, Study, Trial, summarise};
   takeover latency-study --trials 5 --delay 0 --delay 300 --mode baseline --mode trajectory")]
 pub struct LatencyStudyArgs {
     /// Delay one way, milliseconds, up to 400; may be given several times. Without it 0, 50, 100, 150, 225 and 300.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub delay: Vec<f64>,
     /// Way to drive: baseline, governor, predictive or trajectory; may be given several times. Without it, all.
     #[arg(long, value_name = "WAY")]
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn arguments_that_cannot_be_used_are_named() {
         let why = |words: &[&str]| parse(words).unwrap_err().to_string();
-        assert!(why(&["--delay", "-1"]).contains("--delay -1"), "{}", why(&["--delay", "-1"]));
+        assert!(why(&["--delay=-1"]).contains("--delay -1"));
         assert!(why(&["--delay", "NaN"]).contains("--delay NaN"));
         assert!(why(&["--mode", "luck"]).contains("\"luck\"; there are baseline, governor"));
         assert!(why(&["--trials", "0"]).contains("--trials 0") && why(&["--route-m", "1"]).contains("--route-m 1"));

@@ -102,7 +102,7 @@ impl Street {
         for _ in 0..10_000 {
             self.step();
             if let Some(question) = &self.tick.authority.question {
-                return question.clone();
+                return question.as_ref().clone();
             }
         }
         panic!("the vehicle never asked")

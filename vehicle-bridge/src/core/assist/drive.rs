@@ -143,7 +143,7 @@ impl Chosen {
         let steering = pose.filter(|_| moves).and_then(|pose| {
             let line = || self.line.iter().copied();
             pursuit::steering_rad(line(), pose, look_ahead_m)
-                .or_else(|| line().last().map(|end| pursuit::towards(pursuit::seen_from(pose, end))))
+                .or_else(|| line().next_back().map(|end| pursuit::towards(pursuit::seen_from(pose, end))))
         });
         (acceleration, steering)
     }

@@ -209,7 +209,7 @@ impl Assistant {
     pub fn show(&self, state: &mut AuthorityState) {
         let own = self.question.as_ref().map(|open| &open.message);
         if state.question.as_ref().map(|q| q.id) != own.map(|q| q.id) {
-            state.question = own.cloned();
+            state.question = own.cloned().map(Box::new);
         }
         state.chosen_path = self.chosen.as_ref().map(|chosen| ChosenPath {
             question_id: chosen.question_id,

@@ -67,7 +67,7 @@ impl Car {
     }
 
     fn question(&self) -> PathQuestion {
-        self.shown().question.unwrap()
+        *self.shown().question.unwrap()
     }
 
     fn answer(&mut self, answer: &PathAnswer) -> Result<(), Reason> {
