@@ -15,7 +15,7 @@ use trainer::fleet::FleetPlan;
 use vehicle_bridge::sim_robot::SimRobot;
 use vehicle_bridge::virtual_drive::{Recording, TICK_US, drive};
 
-/// Measures camera, virtual time, policy and recorder, and writes the results as JSON.
+/// Measures camera, virtual time, policy, recorder and link, and writes the results as JSON.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BenchArgs {
     /// Where the results go.
@@ -27,6 +27,9 @@ pub struct BenchArgs {
     /// Measures the recorder only.
     #[arg(long)]
     pub recorder: bool,
+    /// Measures the link only: some cases of `takeover link-report`, each for so many seconds times --effort.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    pub link: Option<f64>,
     /// Records into this folder until the process is killed: a part of the measurement that kills recorders.
     #[arg(long, hide = true)]
     pub record_until_killed: Option<PathBuf>,
@@ -35,7 +38,7 @@ pub struct BenchArgs {
 /// One result; `ratio` is how many times better than the peer or limit.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) value: f64,
     unit: &'static str,
     better: &'static str,
@@ -46,23 +49,25 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn lower(
-        name: &'static str,
+        name: impl Into<String>,
         value: f64,
         unit: &'static str,
         peer: &'static str,
         peer_value: f64,
     ) -> Self {
-        Self { name, value, unit, better: "lower", peer, peer_value, ratio: peer_value / value }
+        // What is as good as nothing is a thousand times better, not infinitely.
+        let ratio = peer_value / value.max(peer_value / 1e3);
+        Self { name: name.into(), value, unit, better: "lower", peer, peer_value, ratio }
     }
 
     pub(crate) fn higher(
-        name: &'static str,
+        name: impl Into<String>,
         value: f64,
         unit: &'static str,
         peer: &'static str,
         peer_value: f64,
     ) -> Self {
-        Self { name, value, unit, better: "higher", peer, peer_value, ratio: value / peer_value }
+        Self { name: name.into(), value, unit, better: "higher", peer, peer_value, ratio: value / peer_value }
     }
 }
 
@@ -83,15 +88,20 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     }
     let effort = args.effort.max(1) as usize;
     let mut rows = Vec::new();
-    if !args.recorder {
+    if !args.recorder && args.link.is_none() {
         rows.extend(camera(effort)?);
         rows.push(virtual_time(effort)?);
         rows.push(policy_latency(effort)?);
     }
-    rows.extend(crate::recording_bench::rows(effort)?);
-    println!("{:36} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
+    if args.link.is_none() {
+        rows.extend(crate::recording_bench::rows(effort)?);
+    }
+    if !args.recorder {
+        rows.extend(crate::link_report::bench(args.link.unwrap_or(20.0) * effort as f64)?);
+    }
+    println!("{:44} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
     for r in &rows {
-        println!("{:36} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
+        println!("{:44} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
     }
     if let Some(dir) = args.json.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;

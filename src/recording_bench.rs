@@ -55,7 +55,7 @@ fn script(name: &str, text: &str, python: &Path, arguments: &[String]) -> anyhow
 fn peers(python: &Path, rows: &[Row]) -> anyhow::Result<Vec<Row>> {
     let answer = script("peers.py", include_str!("../recorder/tests/peers.py"), python, &[])?;
     let figures: serde_json::Value = serde_json::from_str(&answer).context("peers.py printed no figures")?;
-    let ours = |name: &str| rows.iter().find(|row| row.name == name).map(|row| (row.name, row.value));
+    let ours = |name: &str| rows.iter().find(|row| row.name == name).map(|row| (row.name.clone(), row.value));
     let mut beside = Vec::new();
     for (name, unit, peer, key) in [
         ("mixed sizes to memory, CRC and index", "MB/s", "Python mcap", "mcap_mixed_mb_s"),

@@ -10,6 +10,7 @@ mod plot;
 mod tests;
 mod trial;
 
+use crate::bench::Row;
 use anyhow::{Context, bail};
 use cases::{CASES, Case, unit};
 use serde::Serialize;
@@ -112,6 +113,34 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
+}
+
+/// Cases that say in short how good the link is.
+const BENCH: [&str; 6] = ["clean", "rtt50", "loss10", "burst", "connect", "failover"];
+
+/// The figures of some cases that have a goal, for `takeover bench`; none without the rights to make a path.
+///
+/// # Errors
+/// When a program fails.
+pub(crate) fn bench(seconds: f64) -> anyhow::Result<Vec<Row>> {
+    if let Err(error) = crate::netem::namespaces::check_rights() {
+        eprintln!("the link is not measured: {error:#}");
+        return Ok(Vec::new());
+    }
+    let stop = AtomicBool::new(false);
+    let bar = indicatif::ProgressBar::new(BENCH.len() as u64).with_message("link");
+    let mut rows = Vec::new();
+    for case in BENCH.iter().filter_map(|name| Case::find(name)) {
+        let trial = trial::run(case, "synthetic", 1, seconds, &stop).with_context(|| format!("case {}", case.name))?;
+        for (metric, value) in metrics::metrics(case, &trial) {
+            let Some(goal) = case.goal(&metric) else { continue };
+            let make = if goal.at_least { Row::higher } else { Row::lower };
+            rows.push(make(format!("link {} {metric}", case.name), value, unit(&metric), "goal", goal.value));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(rows)
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Case>> {
