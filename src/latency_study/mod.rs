@@ -21,7 +21,7 @@ use vehicle_bridge::latency_study::{Ending, Mode, Row, Study, Trial, summarise};
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   takeover latency-study --plot study.svg --json study.json
-      30 routes on each of three roads for each way to drive and delay: about ten minutes on two cores
+      30 routes on each of three roads for each way to drive and delay: a quarter of an hour on two cores
   takeover latency-study --trials 5 --delay 0 --delay 300 --mode baseline --mode trajectory")]
 pub struct LatencyStudyArgs {
     /// Delay one way, milliseconds, up to 400; may be given several times. Without it 0, 50, 100, 150, 225 and 300.
