@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod control_plane;
 pub mod demo;
+pub mod episode;
 pub mod evaluate;
 pub mod link_report;
 pub mod netem;

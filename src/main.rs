@@ -34,6 +34,8 @@ enum Command {
     LinkReport(takeover::link_report::LinkReportArgs),
     /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
     Netem(takeover::netem::NetemArgs),
+    /// List, check, cut, merge, export, import and play takeover episodes.
+    Episode(takeover::episode::EpisodeArgs),
     /// Train a policy from a folder of episodes.
     Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
@@ -58,6 +60,7 @@ fn main() -> std::process::ExitCode {
         Command::Web(args) => takeover::control_plane::run(&args),
         Command::LinkReport(args) => takeover::link_report::run(&args),
         Command::Netem(args) => return finish(takeover::netem::run(&args)),
+        Command::Episode(args) => return finish(takeover::episode::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };

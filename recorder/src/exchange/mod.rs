@@ -11,7 +11,11 @@
 pub mod edit;
 mod error;
 pub mod h264;
+pub mod lerobot;
+pub mod mp4;
 mod output;
+pub mod parquet;
+pub mod table;
 pub mod verify;
 
 pub use error::ExchangeError;
