@@ -130,7 +130,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
             done.seconds,
             args.output.display()
         );
-        done.left_out.iter().for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));
+        done.left_out
+            .iter()
+            .for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::create_dir_all(&args.output)
@@ -141,7 +143,11 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         let states = States::read(&reader, &mut show(&bar))?;
         let csv = args.format == ExportFormat::Csv;
         let path = args.output.join(format!("{}.{}", reader.info().id, if csv { "csv" } else { "parquet" }));
-        if csv { states.write_csv(&path)? } else { states.write_parquet(&path)? }
+        if csv {
+            states.write_csv(&path)?
+        } else {
+            states.write_parquet(&path)?
+        }
         written.push(json!({"file": path, "rows": states.columns().first().map_or(0, |column| column.rows())}));
     }
     bar.finish_and_clear();

@@ -78,7 +78,10 @@ pub fn summary(reader: &EpisodeReader) {
     let end = info.takeover_end_ns.map_or_else(|| "the end".to_owned(), |end| format!("{:.1} s", at(end)));
     println!("  takeover from {:.1} s to {end}", at(info.takeover_ns));
     if let Some(recovered) = &info.recovered {
-        println!("  recovered: cut at byte {}, {} damaged records left out", recovered.cut_at, recovered.skipped_records);
+        println!(
+            "  recovered: cut at byte {}, {} damaged records left out",
+            recovered.cut_at, recovered.skipped_records
+        );
     }
     for topic in reader.topics() {
         let dropped = info.drops.get(&topic.topic).map_or_else(String::new, |count| format!(", {count} dropped"));

@@ -8,15 +8,19 @@
 //! Every input is taken for hostile: an error names file and place, and memory goes with the largest piece that the
 //! formats allow, never with a length that a file claims.
 
+pub mod comma2k19;
 pub mod edit;
 mod error;
 pub mod h264;
 pub mod lerobot;
 pub mod mp4;
+mod npy;
 mod output;
 pub mod parquet;
+pub mod rosbag2;
 pub mod table;
 pub mod verify;
+pub mod view;
 
 pub use error::ExchangeError;
 

@@ -113,7 +113,8 @@ impl Mp4Writer {
         let mut sample = Vec::with_capacity(data.len() + 8);
         for unit in h264::units(data) {
             let kind = h264::kind(unit);
-            let known = (kind == h264::SPS && unit == self.format.sps) || (kind == h264::PPS && unit == self.format.pps);
+            let known =
+                (kind == h264::SPS && unit == self.format.sps) || (kind == h264::PPS && unit == self.format.pps);
             if !known && kind != h264::DELIMITER {
                 sample.extend_from_slice(&(unit.len() as u32).to_be_bytes());
                 sample.extend_from_slice(unit);
@@ -170,10 +171,8 @@ impl Mp4Writer {
                 &boxed(b"co64", &[&words(&[0, 1, 0, DATA_START as u32])]),
             ],
         );
-        let information = boxed(
-            b"minf",
-            &[&boxed(b"vmhd", &[&words(&[1, 0, 0])]), &boxed(b"dinf", &[&reference]), &tables],
-        );
+        let information =
+            boxed(b"minf", &[&boxed(b"vmhd", &[&words(&[1, 0, 0])]), &boxed(b"dinf", &[&reference]), &tables]);
         let track = boxed(b"trak", &[&header, &boxed(b"mdia", &[&media, &handler, &information])]);
         boxed(b"moov", &[&movie, &track])
     }
@@ -181,10 +180,8 @@ impl Mp4Writer {
     fn description(&self) -> Vec<u8> {
         let Format { sps, pps, width, height } = &self.format;
         let (sps_length, pps_length) = ((sps.len() as u16).to_be_bytes(), (pps.len() as u16).to_be_bytes());
-        let configuration = boxed(
-            b"avcC",
-            &[&[1, sps[1], sps[2], sps[3], 0xff, 0xe1], &sps_length, sps, &[1], &pps_length, pps],
-        );
+        let configuration =
+            boxed(b"avcC", &[&[1, sps[1], sps[2], sps[3], 0xff, 0xe1], &sps_length, sps, &[1], &pps_length, pps]);
         let mut entry = words(&[0, 1, 0, 0, 0, 0, width << 16 | height, 0x48_0000, 0x48_0000, 0, 0x1_0000]);
         entry.extend_from_slice(&[0; 30]);
         entry.extend_from_slice(&[0, 0x18, 0xff, 0xff]);
@@ -341,7 +338,8 @@ fn description(tables: &[u8]) -> Result<(&'static str, Vec<u8>), String> {
             Ok(("h264", parameter_sets(configuration).ok_or("the H.264 configuration makes no sense")?))
         }
         b"av01" => {
-            let configuration = child(extra, b"av1C").and_then(|c| c.get(4..)).ok_or("av01 without its configuration")?;
+            let configuration =
+                child(extra, b"av1C").and_then(|c| c.get(4..)).ok_or("av01 without its configuration")?;
             Ok(("av1", configuration.to_vec()))
         }
         other => Err(format!("its codec is {:?}; H.264 and AV1 can be taken over", String::from_utf8_lossy(other))),
@@ -414,7 +412,11 @@ fn samples(tables: &[u8], length: u64) -> Result<Vec<(u64, u32)>, String> {
             at += u64::from(size);
         }
     }
-    if samples.len() == count { Ok(samples) } else { Err(format!("{} of {count} pictures have a place", samples.len())) }
+    if samples.len() == count {
+        Ok(samples)
+    } else {
+        Err(format!("{} of {count} pictures have a place", samples.len()))
+    }
 }
 
 #[cfg(test)]

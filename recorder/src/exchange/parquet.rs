@@ -3,9 +3,7 @@
 use super::ExchangeError;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use ::parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type,
-};
+use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
@@ -113,7 +111,9 @@ impl Column {
         match &self.lengths {
             None => format!("optional {physical} {name}{logical};"),
             Some(_) => {
-                format!("optional group {name} (LIST) {{ repeated group list {{ optional {physical} element{logical}; }} }}")
+                format!(
+                    "optional group {name} (LIST) {{ repeated group list {{ optional {physical} element{logical}; }} }}"
+                )
             }
         }
     }

@@ -108,7 +108,8 @@ impl Dataset {
         let meta = dir.join("meta");
         std::fs::create_dir_all(&meta).map_err(ExchangeError::io("make the folder", &meta))?;
         let mut info = Info::new(if robot.is_empty() { "unknown" } else { robot }, first.fps);
-        info.features = first.features.iter().filter(|(_, f)| !f.is_picture()).map(|(n, f)| (n.clone(), f.clone())).collect();
+        info.features =
+            first.features.iter().filter(|(_, f)| !f.is_picture()).map(|(n, f)| (n.clone(), f.clone())).collect();
         info.features.insert("timestamp".to_owned(), Feature::single("float32"));
         for name in ["frame_index", "episode_index", "index", "task_index"] {
             info.features.insert(name.to_owned(), Feature::single("int64"));
@@ -186,10 +187,16 @@ impl Dataset {
                     started = true;
                     let format = Format::of(&picture.data).ok_or_else(|| {
                         let at = message.log_time_ns;
-                        ExchangeError::unfit(source.path(), format!("the keyframe of {topic} at {at} ns makes no sense"))
+                        ExchangeError::unfit(
+                            source.path(),
+                            format!("the keyframe of {topic} at {at} ns makes no sense"),
+                        )
                     })?;
                     let key = camera_key(topic);
-                    self.info.features.entry(key.clone()).or_insert_with(|| Feature::video(format.width, format.height, fps));
+                    self.info
+                        .features
+                        .entry(key.clone())
+                        .or_insert_with(|| Feature::video(format.width, format.height, fps));
                     reel.prepare(&self.dir, &key, format, fps)?;
                     from = reel.writer.as_ref().map_or(0, Mp4Writer::frames);
                 }
@@ -211,7 +218,10 @@ impl Dataset {
         let (rows, episode, from) = (frames.times.len(), self.rows.len() as i64, self.report.frames as i64);
         let constant = |value: i64| Values::I64(vec![value; rows]);
         let mut columns = vec![
-            Column::plain("timestamp", Values::F32((0..rows).map(|n| (n as f64 / f64::from(self.fps)) as f32).collect())),
+            Column::plain(
+                "timestamp",
+                Values::F32((0..rows).map(|n| (n as f64 / f64::from(self.fps)) as f32).collect()),
+            ),
             Column::plain("frame_index", Values::I64((0..rows as i64).collect())),
             Column::plain("episode_index", constant(episode)),
             Column::plain("index", Values::I64((from..from + rows as i64).collect())),
@@ -280,9 +290,7 @@ impl Dataset {
 
     /// The table of pandas, whose index is the task's text.
     fn write_tasks(&self, path: &Path) -> Result<(), ExchangeError> {
-        let text = |name: &str, kind: &str, numpy: &str| {
-            json!({"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": null})
-        };
+        let text = |name: &str, kind: &str, numpy: &str| json!({"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": null});
         let pandas = json!({
             "index_columns": ["task"], "column_indexes": [], "pandas_version": "2.2.0",
             "columns": [text("task_index", "int64", "int64"), text("task", "unicode", "object")],
@@ -296,7 +304,8 @@ impl Dataset {
     }
 
     fn episodes(&self) -> Vec<Column> {
-        let numbers = |of: &dyn Fn(&EpisodeRow) -> usize| Values::I64(self.rows.iter().map(|row| of(row) as i64).collect());
+        let numbers =
+            |of: &dyn Fn(&EpisodeRow) -> usize| Values::I64(self.rows.iter().map(|row| of(row) as i64).collect());
         let zeros = || Values::I64(vec![0; self.rows.len()]);
         let tasks = Values::Text(self.rows.iter().map(|row| row.task.clone()).collect());
         let mut columns = vec![
@@ -312,7 +321,8 @@ impl Dataset {
         ];
         for key in self.reels.keys().map(|topic| camera_key(topic)) {
             let video = |row: &EpisodeRow| row.videos.get(&key).copied().unwrap_or_default();
-            let times = |of: &dyn Fn((usize, f64, f64)) -> f64| Values::F64(self.rows.iter().map(|r| of(video(r))).collect());
+            let times =
+                |of: &dyn Fn((usize, f64, f64)) -> f64| Values::F64(self.rows.iter().map(|r| of(video(r))).collect());
             columns.extend([
                 Column::plain(format!("videos/{key}/chunk_index"), numbers(&|row| numbered(video(row).0).0)),
                 Column::plain(format!("videos/{key}/file_index"), numbers(&|row| numbered(video(row).0).1)),

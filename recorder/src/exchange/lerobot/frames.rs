@@ -1,7 +1,7 @@
 //! An episode's rows: which values belong to which picture.
 
-use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
 use super::meta::{Feature, features};
+use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
 use crate::exchange::{ExchangeError, edit};
 use crate::{EpisodeReader, topics};
 use protocol::v1;
@@ -124,14 +124,14 @@ impl Frames {
             stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
         let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
         let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
-        let mut frames =
-            Self { features, values: BTreeMap::new(), times, films, fps, task, left_out };
+        let mut frames = Self { features, values: BTreeMap::new(), times, films, fps, task, left_out };
         frames.fill(source, &series)?;
         Ok(frames)
     }
 
     fn fill(&mut self, source: &EpisodeReader, series: &Series) -> Result<(), ExchangeError> {
-        for (name, feature) in self.features.iter().filter(|(name, f)| !f.is_picture() && !DEFAULT.contains(&&***name)) {
+        for (name, feature) in self.features.iter().filter(|(name, f)| !f.is_picture() && !DEFAULT.contains(&&***name))
+        {
             let width = feature.width();
             let mut all = Vec::with_capacity(width * self.times.len());
             for &at in &self.times {
@@ -176,8 +176,8 @@ fn pair(films: &BTreeMap<String, Film>, times: &[u64], fps: u32) -> (Vec<(String
     let period = 1_000_000_000 / u64::from(fps);
     let (mut paired, mut left_out) = (Vec::new(), Vec::new());
     for film in films.values() {
-        let fits = film.times.len() >= times.len()
-            && film.times.iter().zip(times).all(|(at, row)| at.abs_diff(*row) < period);
+        let fits =
+            film.times.len() >= times.len() && film.times.iter().zip(times).all(|(at, row)| at.abs_diff(*row) < period);
         if fits { paired.push((film.topic.clone(), 0)) } else { left_out.push(film.topic.clone()) }
     }
     (paired, left_out)

@@ -26,11 +26,7 @@ struct Described {
 ///
 /// # Errors
 /// Naming the file and the place in it that cannot be used; [`crate::RecorderError::Exists`] for an episode that is there.
-pub fn import(
-    dataset: &Path,
-    dir: &Path,
-    progress: &mut Progress<'_>,
-) -> Result<Vec<api::Episode>, ExchangeError> {
+pub fn import(dataset: &Path, dir: &Path, progress: &mut Progress<'_>) -> Result<Vec<api::Episode>, ExchangeError> {
     let info = Info::read(&dataset.join("meta/info.json"))?;
     let beside = dataset.join("meta/takeover.json");
     let described: Described = if beside.exists() { read_json(&beside)? } else { Described::default() };
@@ -170,7 +166,8 @@ impl Episode<'_> {
     }
 
     fn row(&self, name: &str, feature: &Feature, row: usize) -> Result<Vec<f64>, ExchangeError> {
-        let unfit = |problem: &str| ExchangeError::unfit(&self.table.path, format!("feature {name:?}, row {row}: {problem}"));
+        let unfit =
+            |problem: &str| ExchangeError::unfit(&self.table.path, format!("feature {name:?}, row {row}: {problem}"));
         let column = self.table.columns.get(name).ok_or_else(|| unfit("there is no such column"))?;
         let width = feature.width();
         let begin = match &column.lengths {
@@ -271,8 +268,12 @@ impl Episode<'_> {
         };
         output.proto(topics::CONTROL_COMMAND.name, at, at, &command)?;
         if let Some(action) = get(PROPOSAL)? {
-            let proposal =
-                v1::PolicyProposal { monotonic_us: at / 1000, observation_sequence: number, action, ..Default::default() };
+            let proposal = v1::PolicyProposal {
+                monotonic_us: at / 1000,
+                observation_sequence: number,
+                action,
+                ..Default::default()
+            };
             output.proto(topics::CONTROL_PROPOSAL.name, at, at, &proposal)?;
         }
         let ours = [STATE, ACTION, INTERVENTION, AUTHOR, PROPOSAL, POSE, LOG_TIME];
