@@ -7,6 +7,7 @@ pub mod bench;
 pub mod control_plane;
 pub mod demo;
 pub mod drawing;
+pub mod episode;
 pub mod evaluate;
 pub mod latency_study;
 pub mod link_report;

@@ -38,6 +38,8 @@ enum Command {
     LatencyStudy(takeover::latency_study::LatencyStudyArgs),
     /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
     Netem(takeover::netem::NetemArgs),
+    /// List, check, cut, merge, export, import and play takeover episodes.
+    Episode(takeover::episode::EpisodeArgs),
     /// Train a policy from a folder of episodes.
     Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
@@ -67,6 +69,7 @@ fn main() -> std::process::ExitCode {
         Command::LinkReport(args) => takeover::link_report::run(&args),
         Command::LatencyStudy(args) => takeover::latency_study::run(&args),
         Command::Netem(args) => return finish(takeover::netem::run(&args)),
+        Command::Episode(args) => return finish(takeover::episode::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };

@@ -48,6 +48,8 @@ pub mod bench;
 mod container;
 mod drive_log;
 mod error;
+#[cfg(feature = "exchange")]
+pub mod exchange;
 mod file;
 mod info;
 mod message;

@@ -41,6 +41,12 @@ impl EpisodeMessage {
         &self.channel.schema
     }
 
+    /// Everything that the file says of its channel.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn channel(&self) -> &Arc<ChannelRecord> {
+        &self.channel
+    }
+
     /// Its content.
     ///
     /// # Errors

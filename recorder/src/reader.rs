@@ -120,6 +120,11 @@ impl EpisodeReader {
         read_metadata(&mut Blocks::open(&self.path)?, &self.index, name)
     }
 
+    /// Names of the metadata records, in the order of the file.
+    pub fn metadata_names(&self) -> impl Iterator<Item = &str> {
+        self.index.metadata.iter().map(|metadata| metadata.name.as_str())
+    }
+
     /// Names of the attachments.
     pub fn attachment_names(&self) -> impl Iterator<Item = &str> {
         self.index.attachments.iter().map(|attachment| attachment.name.as_str())

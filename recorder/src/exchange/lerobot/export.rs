@@ -1,0 +1,351 @@
+//! Writing a dataset.
+
+use super::frames::{Frames, camera_key};
+use super::meta::{Feature, Info, write_json};
+use super::stats::Stats;
+use super::{AUTHOR, LOG_TIME};
+use crate::EpisodeReader;
+use crate::exchange::mp4::{Format, Mp4Writer};
+use crate::exchange::parquet::{Column, Values, write};
+use crate::exchange::{ExchangeError, Progress};
+use protocol::foxglove;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Rows of a data file, about 100 MB at a car's features.
+const MAX_ROWS: usize = 500_000;
+const MAX_VIDEO_BYTES: u64 = 200 << 20;
+const FILES_A_CHUNK: usize = 1000;
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Exported {
+    /// Episodes.
+    pub episodes: usize,
+    /// Rows.
+    pub frames: usize,
+    /// Rows whose action an operator gave.
+    pub interventions: usize,
+    /// Seconds of recording.
+    pub seconds: f64,
+    /// Cameras that could not be paired with the rows, by episode file.
+    pub left_out: Vec<String>,
+}
+
+/// Writes `sources` as one dataset into `dir`, which must be empty or not there.
+///
+/// # Errors
+/// [`ExchangeError::Unfit`] naming the episode that lacks states or commands, or differs from the first one in rate or
+/// features; those of reading and writing.
+pub fn export(
+    sources: &[PathBuf],
+    dir: &Path,
+    task: Option<&str>,
+    progress: &mut Progress<'_>,
+) -> Result<Exported, ExchangeError> {
+    if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(ExchangeError::unfit(dir, "the folder is not empty"));
+    }
+    let mut dataset: Option<Dataset> = None;
+    for (number, path) in sources.iter().enumerate() {
+        let source = EpisodeReader::open(path)?;
+        let frames = Frames::read(&source, task)?;
+        let dataset = match &mut dataset {
+            Some(dataset) => dataset,
+            None => dataset.insert(Dataset::new(dir, &source.info().embodiment, &frames)?),
+        };
+        dataset.add(&source, frames)?;
+        progress(number as u64 + 1, sources.len() as u64);
+    }
+    dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()
+}
+
+/// A camera's open film.
+struct Reel {
+    writer: Option<Mp4Writer>,
+    file: usize,
+}
+
+struct Dataset {
+    dir: PathBuf,
+    info: Info,
+    fps: u32,
+    columns: BTreeMap<String, Column>,
+    data_file: usize,
+    stats: BTreeMap<String, Stats>,
+    tasks: Vec<String>,
+    rows: Vec<EpisodeRow>,
+    reels: BTreeMap<String, Reel>,
+    described: Vec<Value>,
+    report: Exported,
+}
+
+#[derive(Default)]
+struct EpisodeRow {
+    task: String,
+    length: usize,
+    data_file: usize,
+    from: usize,
+    /// By camera: file, first and last timestamp.
+    videos: BTreeMap<String, (usize, f64, f64)>,
+}
+
+fn numbered(file: usize) -> (usize, usize) {
+    (file / FILES_A_CHUNK, file % FILES_A_CHUNK)
+}
+
+fn place(dir: &Path, folder: &str, file: usize, ending: &str) -> Result<PathBuf, ExchangeError> {
+    let (chunk, file) = numbered(file);
+    let folder = dir.join(folder).join(format!("chunk-{chunk:03}"));
+    std::fs::create_dir_all(&folder).map_err(ExchangeError::io("make the folder", &folder))?;
+    Ok(folder.join(format!("file-{file:03}.{ending}")))
+}
+
+impl Dataset {
+    fn new(dir: &Path, robot: &str, first: &Frames) -> Result<Self, ExchangeError> {
+        let meta = dir.join("meta");
+        std::fs::create_dir_all(&meta).map_err(ExchangeError::io("make the folder", &meta))?;
+        let mut info = Info::new(if robot.is_empty() { "unknown" } else { robot }, first.fps);
+        info.features =
+            first.features.iter().filter(|(_, f)| !f.is_picture()).map(|(n, f)| (n.clone(), f.clone())).collect();
+        info.features.insert("timestamp".to_owned(), Feature::single("float32"));
+        for name in ["frame_index", "episode_index", "index", "task_index"] {
+            info.features.insert(name.to_owned(), Feature::single("int64"));
+        }
+        let stats = info.features.iter().map(|(name, feature)| (name.clone(), Stats::new(feature.width()))).collect();
+        Ok(Self {
+            dir: dir.to_owned(),
+            info,
+            fps: first.fps,
+            columns: BTreeMap::new(),
+            data_file: 0,
+            stats,
+            tasks: Vec::new(),
+            rows: Vec::new(),
+            reels: first.films.iter().map(|(topic, _)| (topic.clone(), Reel { writer: None, file: 0 })).collect(),
+            described: Vec::new(),
+            report: Exported::default(),
+        })
+    }
+
+    fn add(&mut self, source: &EpisodeReader, frames: Frames) -> Result<(), ExchangeError> {
+        let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
+        if frames.fps != self.fps {
+            return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
+        }
+        for (name, feature) in &frames.features {
+            if !feature.is_picture() && self.info.features.get(name).map(|f| &f.shape) != Some(&feature.shape) {
+                return unfit(format!("feature {name} is not as in the first episode"));
+            }
+        }
+        let topics: Vec<&String> = frames.films.iter().map(|(topic, _)| topic).collect();
+        if topics != self.reels.keys().collect::<Vec<_>>() {
+            return unfit(format!("its cameras {topics:?} are not those of the first episode"));
+        }
+        let task = match self.tasks.iter().position(|task| *task == frames.task) {
+            Some(index) => index,
+            None => {
+                self.tasks.push(frames.task.clone());
+                self.tasks.len() - 1
+            }
+        };
+        let mut row = EpisodeRow {
+            task: frames.task.clone(),
+            length: frames.times.len(),
+            data_file: self.data_file,
+            from: self.report.frames,
+            videos: BTreeMap::new(),
+        };
+        self.film(source, frames.times.len(), &mut row)?;
+        self.columns(&frames, task);
+        self.report.frames += row.length;
+        self.report.seconds += source.info().duration_s();
+        self.report.left_out.extend(frames.left_out.iter().map(|t| format!("{}: {t}", source.path().display())));
+        self.rows.push(row);
+        self.described.push(json!(source.info()));
+        if self.columns.values().next().map_or(0, Column::rows) >= MAX_ROWS { self.write_data() } else { Ok(()) }
+    }
+
+    /// Takes over the pictures.
+    fn film(&mut self, source: &EpisodeReader, rows: usize, row: &mut EpisodeRow) -> Result<(), ExchangeError> {
+        let fps = self.fps;
+        for (topic, reel) in &mut self.reels {
+            let (mut started, mut count, mut from) = (false, 0, 0);
+            for message in source.select(Some([topic.as_str()]), ..) {
+                let message = message?;
+                let picture: foxglove::CompressedVideo = message.decode()?;
+                if picture.format != "h264" {
+                    let problem = format!("{topic} is {:?}; H.264 can be taken over", picture.format);
+                    return Err(ExchangeError::unfit(source.path(), problem));
+                }
+                if !started && !crate::exchange::h264::is_keyframe(&picture.data) {
+                    continue;
+                }
+                if !started {
+                    started = true;
+                    let format = Format::of(&picture.data).ok_or_else(|| {
+                        let at = message.log_time_ns;
+                        ExchangeError::unfit(
+                            source.path(),
+                            format!("the keyframe of {topic} at {at} ns makes no sense"),
+                        )
+                    })?;
+                    let key = camera_key(topic);
+                    self.info
+                        .features
+                        .entry(key.clone())
+                        .or_insert_with(|| Feature::video(format.width, format.height, fps));
+                    reel.prepare(&self.dir, &key, format, fps)?;
+                    from = reel.writer.as_ref().map_or(0, Mp4Writer::frames);
+                }
+                if count == rows {
+                    break;
+                }
+                if let Some(writer) = &mut reel.writer {
+                    writer.add(&picture.data)?;
+                }
+                count += 1;
+            }
+            let at = |frame: usize| frame as f64 / f64::from(fps);
+            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + count)));
+        }
+        Ok(())
+    }
+
+    fn columns(&mut self, frames: &Frames, task: usize) {
+        let (rows, episode, from) = (frames.times.len(), self.rows.len() as i64, self.report.frames as i64);
+        let constant = |value: i64| Values::I64(vec![value; rows]);
+        let mut columns = vec![
+            Column::plain(
+                "timestamp",
+                Values::F32((0..rows).map(|n| (n as f64 / f64::from(self.fps)) as f32).collect()),
+            ),
+            Column::plain("frame_index", Values::I64((0..rows as i64).collect())),
+            Column::plain("episode_index", constant(episode)),
+            Column::plain("index", Values::I64((from..from + rows as i64).collect())),
+            Column::plain("task_index", constant(task as i64)),
+        ];
+        for (name, all) in &frames.values {
+            let Some(feature) = self.info.features.get(name) else { continue };
+            let values = match feature.dtype.as_str() {
+                _ if name == LOG_TIME => Values::I64(frames.times.iter().map(|at| *at as i64).collect()),
+                "bool" => Values::Bool(all.iter().map(|value| *value != 0.0).collect()),
+                "float32" => Values::F32(all.iter().map(|value| *value as f32).collect()),
+                "float64" => Values::F64(all.clone()),
+                _ => Values::I64(all.iter().map(|value| *value as i64).collect()),
+            };
+            let width = feature.width();
+            columns.push(if width == 1 { Column::plain(name, values) } else { Column::lists(name, values, width) });
+        }
+        if let Some(authors) = frames.values.get(AUTHOR) {
+            let operator = f64::from(protocol::v1::Author::Operator as i32);
+            self.report.interventions += authors.iter().filter(|author| **author == operator).count();
+        }
+        for column in columns {
+            if let Some(stats) = self.stats.get_mut(&column.name) {
+                let width = column.lengths.as_ref().and_then(|lengths| lengths.first()).copied().unwrap_or(1);
+                for row in 0..column.rows() {
+                    stats.add((row * width..(row + 1) * width).filter_map(|index| column.values.number(index)));
+                }
+            }
+            match self.columns.get_mut(&column.name) {
+                Some(known) => known.append(column),
+                None => {
+                    self.columns.insert(column.name.clone(), column);
+                }
+            }
+        }
+    }
+
+    fn write_data(&mut self) -> Result<(), ExchangeError> {
+        let columns: Vec<Column> = std::mem::take(&mut self.columns).into_values().collect();
+        write(&place(&self.dir, "data", self.data_file, "parquet")?, &columns, &[])?;
+        self.data_file += 1;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Exported, ExchangeError> {
+        if !self.columns.is_empty() {
+            self.write_data()?;
+        }
+        for reel in self.reels.values_mut() {
+            reel.writer.take().map_or(Ok(()), Mp4Writer::finish)?;
+        }
+        let meta = self.dir.join("meta");
+        write(&place(&meta, "episodes", 0, "parquet")?, &self.episodes(), &[])?;
+        self.write_tasks(&meta.join("tasks.parquet"))?;
+        self.info.total_episodes = self.rows.len();
+        self.info.total_frames = self.report.frames;
+        self.info.total_tasks = self.tasks.len();
+        self.info.splits.insert("train".to_owned(), format!("0:{}", self.rows.len()));
+        write_json(&meta.join("info.json"), &self.info.to_json())?;
+        let stats: BTreeMap<&String, Value> = self.stats.iter().map(|(name, stats)| (name, stats.to_json())).collect();
+        write_json(&meta.join("stats.json"), &json!(stats))?;
+        write_json(&meta.join("takeover.json"), &json!({ "episodes": self.described }))?;
+        self.report.episodes = self.rows.len();
+        Ok(self.report)
+    }
+
+    /// The table of pandas, whose index is the task's text.
+    fn write_tasks(&self, path: &Path) -> Result<(), ExchangeError> {
+        let text = |name: &str, kind: &str, numpy: &str| json!({"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": null});
+        let pandas = json!({
+            "index_columns": ["task"], "column_indexes": [], "pandas_version": "2.2.0",
+            "columns": [text("task_index", "int64", "int64"), text("task", "unicode", "object")],
+            "creator": {"library": "takeover", "version": env!("CARGO_PKG_VERSION")},
+        });
+        let columns = [
+            Column::plain("task_index", Values::I64((0..self.tasks.len() as i64).collect())),
+            Column::plain("task", Values::Text(self.tasks.clone())),
+        ];
+        write(path, &columns, &[("pandas", pandas.to_string())])
+    }
+
+    fn episodes(&self) -> Vec<Column> {
+        let numbers =
+            |of: &dyn Fn(&EpisodeRow) -> usize| Values::I64(self.rows.iter().map(|row| of(row) as i64).collect());
+        let zeros = || Values::I64(vec![0; self.rows.len()]);
+        let tasks = Values::Text(self.rows.iter().map(|row| row.task.clone()).collect());
+        let mut columns = vec![
+            Column::plain("episode_index", Values::I64((0..self.rows.len() as i64).collect())),
+            Column::lists("tasks", tasks, 1),
+            Column::plain("length", numbers(&|row| row.length)),
+            Column::plain("data/chunk_index", numbers(&|row| numbered(row.data_file).0)),
+            Column::plain("data/file_index", numbers(&|row| numbered(row.data_file).1)),
+            Column::plain("dataset_from_index", numbers(&|row| row.from)),
+            Column::plain("dataset_to_index", numbers(&|row| row.from + row.length)),
+            Column::plain("meta/episodes/chunk_index", zeros()),
+            Column::plain("meta/episodes/file_index", zeros()),
+        ];
+        for key in self.reels.keys().map(|topic| camera_key(topic)) {
+            let video = |row: &EpisodeRow| row.videos.get(&key).copied().unwrap_or_default();
+            let times =
+                |of: &dyn Fn((usize, f64, f64)) -> f64| Values::F64(self.rows.iter().map(|r| of(video(r))).collect());
+            columns.extend([
+                Column::plain(format!("videos/{key}/chunk_index"), numbers(&|row| numbered(video(row).0).0)),
+                Column::plain(format!("videos/{key}/file_index"), numbers(&|row| numbered(video(row).0).1)),
+                Column::plain(format!("videos/{key}/from_timestamp"), times(&|video| video.1)),
+                Column::plain(format!("videos/{key}/to_timestamp"), times(&|video| video.2)),
+            ]);
+        }
+        columns
+    }
+}
+
+impl Reel {
+    /// Makes sure that pictures of this format fit into the open film.
+    fn prepare(&mut self, dir: &Path, key: &str, format: Format, fps: u32) -> Result<(), ExchangeError> {
+        let full = |writer: &Mp4Writer| *writer.format() != format || writer.bytes() > MAX_VIDEO_BYTES;
+        if self.writer.as_ref().is_some_and(full) {
+            self.writer.take().map_or(Ok(()), Mp4Writer::finish)?;
+            self.file += 1;
+        }
+        if self.writer.is_none() {
+            let path = place(dir, &format!("videos/{key}"), self.file, "mp4")?;
+            self.writer = Some(Mp4Writer::create(&path, format, fps)?);
+        }
+        Ok(())
+    }
+}

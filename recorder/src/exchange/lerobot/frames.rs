@@ -1,0 +1,184 @@
+//! An episode's rows: which values belong to which picture.
+
+use super::meta::{Feature, features};
+use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
+use crate::exchange::{ExchangeError, edit};
+use crate::{EpisodeReader, topics};
+use protocol::v1;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Times of one camera's pictures from its first keyframe on.
+pub(super) struct Film {
+    pub topic: String,
+    pub times: Vec<u64>,
+}
+
+/// An episode resolved into rows.
+pub(super) struct Frames {
+    pub features: BTreeMap<String, Feature>,
+    /// By feature, the values of all rows one after the other.
+    pub values: BTreeMap<String, Vec<f64>>,
+    /// Log times, which need all their bits.
+    pub times: Vec<u64>,
+    /// Whole pictures of these cameras belong to the rows, one each, from this picture on.
+    pub films: Vec<(String, usize)>,
+    pub fps: u32,
+    pub task: String,
+    /// Cameras whose pictures do not pair with the rows.
+    pub left_out: Vec<String>,
+}
+
+#[derive(Default)]
+struct Series {
+    states: Vec<(u64, v1::VehicleState)>,
+    commands: Vec<(u64, v1::ControlCommand)>,
+    proposals: Vec<(u64, v1::PolicyProposal)>,
+    foreign: BTreeMap<String, Vec<(u64, Vec<f64>)>>,
+    films: BTreeMap<String, Film>,
+}
+
+/// The feature's name of a camera's topic.
+pub(super) fn camera_key(topic: &str) -> String {
+    let name = topic.strip_prefix("/camera/").unwrap_or(topic).trim_start_matches('/').replace('/', "_");
+    format!("observation.images.{name}")
+}
+
+impl Series {
+    fn read(source: &EpisodeReader) -> Result<Self, ExchangeError> {
+        let mut series = Self::default();
+        for message in source.messages() {
+            let message = message?;
+            let at = message.log_time_ns;
+            match message.topic() {
+                name if name == topics::VEHICLE_STATE.name => series.states.push((at, message.decode()?)),
+                name if name == topics::CONTROL_COMMAND.name => series.commands.push((at, message.decode()?)),
+                name if name == topics::CONTROL_PROPOSAL.name => series.proposals.push((at, message.decode()?)),
+                name if name.starts_with(FOREIGN) => {
+                    let value: Value = serde_json::from_slice(&message.data).map_err(|error| {
+                        ExchangeError::unfit(source.path(), format!("{name} at {at} ns is no JSON: {error}"))
+                    })?;
+                    let numbers = value["value"].as_array().map_or(Vec::new(), |values| {
+                        values.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+                    });
+                    series.foreign.entry(name[FOREIGN.len()..].to_owned()).or_default().push((at, numbers));
+                }
+                name if message.schema() == "foxglove.CompressedVideo" => {
+                    if series.films.contains_key(name) || edit::starts_decoding(&message)? {
+                        let film = series.films.entry(name.to_owned());
+                        let film = film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new() });
+                        film.times.push(at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(series)
+    }
+}
+
+/// The newest entry at or before `at`.
+fn before<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
+    let count = series.partition_point(|(time, _)| *time <= at);
+    series.get(count.checked_sub(1)?).map(|(_, value)| value)
+}
+
+/// The first entry at or after `at`, else the last.
+fn after<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
+    let index = series.partition_point(|(time, _)| *time < at);
+    series.get(index).or(series.last()).map(|(_, value)| value)
+}
+
+/// Pictures a second, from the median distance.
+fn rate(times: &[u64]) -> u32 {
+    let mut steps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
+    steps.sort_unstable();
+    let median = steps.get(steps.len() / 2).copied().unwrap_or(100_000_000);
+    (1e9 / median as f64).round().clamp(1.0, 1000.0) as u32
+}
+
+impl Frames {
+    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Self, ExchangeError> {
+        let series = Series::read(source)?;
+        let unfit = |problem: &str| ExchangeError::unfit(source.path(), problem);
+        let main = series.films.get(topics::CAMERA_FRONT.name).or(series.films.values().next());
+        // Without a camera the states are the rows.
+        let clock: Vec<u64> = match main {
+            Some(film) => film.times.clone(),
+            None => series.states.iter().map(|(at, _)| *at).collect(),
+        };
+        let begin = series.states.first().ok_or_else(|| unfit("it has no vehicle state"))?.0;
+        if series.commands.is_empty() {
+            return Err(unfit("it has no control command"));
+        }
+        let skipped = clock.partition_point(|at| *at < begin);
+        // The first row's picture must decode on its own, so the film begins at its first keyframe in any case.
+        let times = if main.is_some() { clock } else { clock[skipped..].to_vec() };
+        let fps = rate(&times);
+        let (films, left_out) = pair(&series.films, &times, fps);
+        let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
+        let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());
+        let state_width = series.states[0].1.observation.len();
+        let action_width = series.commands[0].1.action.len();
+        let features: BTreeMap<String, Feature> =
+            stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
+        let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
+        let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
+        let mut frames = Self { features, values: BTreeMap::new(), times, films, fps, task, left_out };
+        frames.fill(source, &series)?;
+        Ok(frames)
+    }
+
+    fn fill(&mut self, source: &EpisodeReader, series: &Series) -> Result<(), ExchangeError> {
+        for (name, feature) in self.features.iter().filter(|(name, f)| !f.is_picture() && !DEFAULT.contains(&&***name))
+        {
+            let width = feature.width();
+            let mut all = Vec::with_capacity(width * self.times.len());
+            for &at in &self.times {
+                let mut row = row(name, series, at).unwrap_or_default();
+                if row.is_empty() && (name == PROPOSAL || name == POSE) {
+                    row = vec![f64::NAN; width];
+                }
+                if row.len() != width {
+                    let problem = format!("{name} has {} values at {at} ns, {width} are in its description", row.len());
+                    return Err(ExchangeError::unfit(source.path(), problem));
+                }
+                all.append(&mut row);
+            }
+            self.values.insert(name.clone(), all);
+        }
+        Ok(())
+    }
+}
+
+fn row(name: &str, series: &Series, at: u64) -> Option<Vec<f64>> {
+    let state = || before(&series.states, at).or(series.states.first().map(|(_, state)| state));
+    let command = || after(&series.commands, at);
+    Some(match name {
+        STATE => state()?.observation.clone(),
+        ACTION => command()?.action.clone(),
+        PROPOSAL => after(&series.proposals, at)?.action.clone(),
+        POSE => {
+            let state = state()?;
+            let pose = state.world_from_vehicle.unwrap_or_default();
+            vec![pose.x_m, pose.y_m, pose.heading_rad, state.odometer_m]
+        }
+        INTERVENTION => vec![f64::from(u8::from(command()?.author() == v1::Author::Operator))],
+        AUTHOR => vec![f64::from(command()?.author)],
+        // Written from the times themselves.
+        LOG_TIME => vec![0.0],
+        _ => before(series.foreign.get(name)?, at)?.clone(),
+    })
+}
+
+/// Which cameras have one picture a row.
+fn pair(films: &BTreeMap<String, Film>, times: &[u64], fps: u32) -> (Vec<(String, usize)>, Vec<String>) {
+    let period = 1_000_000_000 / u64::from(fps);
+    let (mut paired, mut left_out) = (Vec::new(), Vec::new());
+    for film in films.values() {
+        let fits =
+            film.times.len() >= times.len() && film.times.iter().zip(times).all(|(at, row)| at.abs_diff(*row) < period);
+        if fits { paired.push((film.topic.clone(), 0)) } else { left_out.push(film.topic.clone()) }
+    }
+    (paired, left_out)
+}

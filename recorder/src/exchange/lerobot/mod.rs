@@ -1,0 +1,34 @@
+//! LeRobotDataset v3: `meta/info.json`, `meta/stats.json`, `meta/tasks.parquet`, `meta/episodes`, `data` and `videos`.
+//!
+//! A row is a picture of the first camera; the rate is the pictures'. `observation.state` is the newest state before the
+//! picture, `action` the first command after it, both in single precision as training wants them;
+//! `complementary_info.is_intervention` says that the operator was the command's author. The H.264 is taken over as it
+//! was recorded, never encoded again. `complementary_info.log_time_ns` keeps the true times, `meta/takeover.json` the
+//! episodes' descriptions; both are what [`import`] restores an episode from. Other datasets' features come along as JSON
+//! topics under `/lerobot/`.
+
+mod export;
+mod frames;
+mod import;
+mod meta;
+mod stats;
+
+pub use export::{Exported, export};
+pub use import::import;
+
+/// Format version that is written and read.
+pub const VERSION: &str = "v3.0";
+
+const STATE: &str = "observation.state";
+const ACTION: &str = "action";
+const INTERVENTION: &str = "complementary_info.is_intervention";
+const AUTHOR: &str = "complementary_info.author";
+const PROPOSAL: &str = "complementary_info.proposal";
+const POSE: &str = "complementary_info.pose";
+const LOG_TIME: &str = "complementary_info.log_time_ns";
+/// Topics of features that are none of ours.
+const FOREIGN: &str = "/lerobot/";
+/// Metadata record of an imported episode: task, features, robot.
+const RECORD: &str = "lerobot";
+/// What every dataset has.
+const DEFAULT: [&str; 5] = ["timestamp", "frame_index", "episode_index", "index", "task_index"];

@@ -1,0 +1,31 @@
+//! Episodes from and for other tools: cut and merge, check, export, import, live view.
+//!
+//! - [`edit`] cuts and merges, [`verify`] reads everything once and says what is wrong.
+//! - [`lerobot`] writes and reads LeRobotDataset v3, [`table`] CSV and Parquet of states.
+//! - [`rosbag2`] and [`comma2k19`] make episodes of other recordings.
+//! - [`view`] serves `foxglove.sdk.v1` to live viewers, from a running robot or an episode.
+//!
+//! Every input is taken for hostile: an error names file and place, and memory goes with the largest piece that the
+//! formats allow, never with a length that a file claims.
+
+pub mod comma2k19;
+pub mod edit;
+mod error;
+pub mod h264;
+pub mod lerobot;
+pub mod mp4;
+mod npy;
+mod output;
+pub mod parquet;
+pub mod rosbag2;
+pub mod table;
+pub mod verify;
+pub mod view;
+
+pub use error::ExchangeError;
+
+/// Is told how much of how much is done; the unit is the caller's affair only as a share.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+
+/// For callers that show nothing.
+pub fn silent(_done: u64, _of: u64) {}

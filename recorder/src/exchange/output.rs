@@ -1,0 +1,181 @@
+//! An episode file that takes messages of any schema and encoding.
+
+use super::ExchangeError;
+use crate::container::{ChannelSpec, Container};
+use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
+use crate::records::ChannelRecord;
+use crate::{Attachment, EpisodeInfo, EpisodeMessage, EpisodeReader, RecorderError};
+use mcap::records::MessageHeader;
+use protocol::api;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A channel as an importer names it.
+pub(super) struct Kind<'a> {
+    pub topic: &'a str,
+    pub schema: &'a str,
+    pub schema_encoding: &'a str,
+    pub schema_data: &'a [u8],
+    pub message_encoding: &'a str,
+}
+
+/// Times and number of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    pub sequence: u32,
+    pub log_ns: u64,
+    pub publish_ns: u64,
+}
+
+pub(super) struct Output {
+    container: Container,
+    target: PathBuf,
+    none: BTreeMap<String, String>,
+    /// Ids by the address of a source's channel; the channel is kept so that no other one gets its address.
+    copied: HashMap<usize, (Arc<ChannelRecord>, u16)>,
+    /// Ids of own channels by topic, with the number of the next message.
+    own: BTreeMap<String, (u16, u32)>,
+    span_ns: Option<(u64, u64)>,
+}
+
+impl Output {
+    /// Starts `DIR/<id>.mcap`; there must be none yet.
+    pub fn create(dir: &Path, info: &EpisodeInfo) -> Result<Self, ExchangeError> {
+        std::fs::create_dir_all(dir).map_err(ExchangeError::io("make the folder", dir))?;
+        let target = dir.join(file_name(&info.id));
+        if target.exists() {
+            return Err(RecorderError::Exists { path: target }.into());
+        }
+        let mut container = Container::create(&part_path(dir, &info.id), true, 0)?;
+        container.metadata(EPISODE_BEGUN, &info.to_metadata())?;
+        Ok(Self {
+            container,
+            target,
+            none: BTreeMap::new(),
+            copied: HashMap::new(),
+            own: BTreeMap::new(),
+            span_ns: None,
+        })
+    }
+
+    pub fn metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> Result<(), ExchangeError> {
+        Ok(self.container.metadata(name, entries)?)
+    }
+
+    /// What files of the recorder say of clock and software, for an import.
+    pub fn describe(&mut self, info: &EpisodeInfo, clock: &str) -> Result<(), ExchangeError> {
+        let times = ["log_time", "publish_time"].map(|key| (key.to_owned(), clock.to_owned()));
+        self.metadata("clock", &BTreeMap::from(times))?;
+        let software = [("vehicle", info.software.as_str()), ("recorder", env!("CARGO_PKG_VERSION"))];
+        self.metadata("software", &software.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
+    }
+
+    /// Takes over a source's metadata and attachments but for its description.
+    pub fn copy_surroundings(&mut self, source: &EpisodeReader) -> Result<(), ExchangeError> {
+        for name in source.metadata_names().filter(|name| ![EPISODE, EPISODE_BEGUN].contains(name)) {
+            self.container.metadata(name, &source.metadata(name)?)?;
+        }
+        for name in source.attachment_names() {
+            if let Some(attachment) = source.attachment(name)? {
+                self.attach(source.info().start_ns, &attachment)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn attach(&mut self, log_ns: u64, attachment: &Attachment) -> Result<(), ExchangeError> {
+        Ok(self.container.attachment(log_ns, attachment)?)
+    }
+
+    /// Takes over a message as it is.
+    pub fn copy(&mut self, message: &EpisodeMessage) -> Result<(), ExchangeError> {
+        let channel = message.channel();
+        let key = Arc::as_ptr(channel) as usize;
+        let id = match self.copied.get(&key) {
+            Some((_, id)) => *id,
+            None => {
+                let id = self.container.channel(&ChannelSpec {
+                    topic: &channel.topic,
+                    schema: &channel.schema,
+                    schema_encoding: &channel.schema_encoding,
+                    schema_data: &channel.schema_data,
+                    message_encoding: &channel.message_encoding,
+                    metadata: &channel.metadata,
+                });
+                self.copied.insert(key, (Arc::clone(channel), id));
+                id
+            }
+        };
+        let (log_ns, publish_ns) = (message.log_time_ns, message.publish_time_ns);
+        self.write(id, Stamp { sequence: message.sequence, log_ns, publish_ns }, &message.data)
+    }
+
+    /// Writes a message of a foreign kind.
+    pub fn raw(&mut self, kind: &Kind<'_>, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
+        let (id, _) = self.channel(kind);
+        self.write(id, stamp, data)
+    }
+
+    /// Writes one of our messages, numbered by its topic.
+    pub fn proto<T>(&mut self, topic: &str, log_ns: u64, publish_ns: u64, content: &T) -> Result<(), ExchangeError>
+    where
+        T: prost::Message + prost::Name,
+    {
+        let data = content.encode_to_vec();
+        let known = self.own.contains_key(topic);
+        let schema = T::full_name();
+        let descriptors =
+            if known { Vec::new() } else { protocol::schema::descriptor_set(&schema).unwrap_or_default() };
+        let (id, sequence) = self.channel(&Kind {
+            topic,
+            schema: &schema,
+            schema_encoding: "protobuf",
+            schema_data: &descriptors,
+            message_encoding: "protobuf",
+        });
+        self.write(id, Stamp { sequence, log_ns, publish_ns }, &data)
+    }
+
+    fn channel(&mut self, kind: &Kind<'_>) -> (u16, u32) {
+        if let Some((id, next)) = self.own.get_mut(kind.topic) {
+            let sequence = *next;
+            *next = next.wrapping_add(1);
+            return (*id, sequence);
+        }
+        let id = self.container.channel(&ChannelSpec {
+            topic: kind.topic,
+            schema: kind.schema,
+            schema_encoding: kind.schema_encoding,
+            schema_data: kind.schema_data,
+            message_encoding: kind.message_encoding,
+            metadata: &self.none,
+        });
+        self.own.insert(kind.topic.to_owned(), (id, 1));
+        (id, 0)
+    }
+
+    fn write(&mut self, channel_id: u16, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
+        let Stamp { sequence, log_ns, publish_ns } = stamp;
+        let header = MessageHeader { channel_id, sequence, log_time: log_ns, publish_time: publish_ns };
+        self.container.message(&header, data)?;
+        self.span_ns = Some(self.span_ns.map_or((log_ns, log_ns), |(lo, hi)| (lo.min(log_ns), hi.max(log_ns))));
+        Ok(())
+    }
+
+    /// First and last log time so far.
+    pub fn span_ns(&self) -> Option<(u64, u64)> {
+        self.span_ns
+    }
+
+    /// Completes the file; its description's start and end are those of its messages.
+    pub fn finish(mut self, mut info: EpisodeInfo) -> Result<api::Episode, ExchangeError> {
+        if let Some((first, last)) = self.span_ns {
+            (info.start_ns, info.end_ns) = (first, last);
+            info.actual_pre_roll_ns = info.takeover_ns.saturating_sub(first);
+        }
+        self.container.metadata(EPISODE, &info.to_metadata())?;
+        let finished = self.container.finish(&self.target)?;
+        Ok(info.to_api(file_name(&info.id), finished.bytes, finished.sha256))
+    }
+}

@@ -1,0 +1,135 @@
+//! Looking at episodes.
+
+use super::{bar, files, print_json, show};
+use recorder::exchange::verify::Verdict;
+use recorder::{EpisodeInfo, EpisodeReader};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub fn list(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
+    let (mut rows, mut broken) = (Vec::new(), 0);
+    for file in files(paths)? {
+        match EpisodeReader::open(&file) {
+            Ok(reader) if json => rows.push(json!({"file": file, "info": reader.info()})),
+            Ok(reader) => line(&file, reader.info()),
+            Err(error) if json => {
+                broken += 1;
+                rows.push(json!({"file": file, "error": error.to_string()}));
+            }
+            Err(error) => {
+                broken += 1;
+                println!("{error}");
+            }
+        }
+    }
+    if json {
+        print_json(&rows)?;
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(file: &Path, info: &EpisodeInfo) {
+    let mark = if info.recovered.is_some() { " (recovered)" } else { "" };
+    println!(
+        "{:32} {:>7.1} s  {:12} {:10} {:12} {}{mark}",
+        info.id,
+        info.duration_s(),
+        info.vehicle,
+        info.policy,
+        info.cause,
+        file.display()
+    );
+}
+
+fn describe(reader: &EpisodeReader) -> anyhow::Result<Value> {
+    let duration_s = reader.info().duration_s();
+    let topics: Vec<Value> = reader
+        .topics()
+        .iter()
+        .map(|t| {
+            let rate_hz = if duration_s > 0.0 { t.messages as f64 / duration_s } else { 0.0 };
+            json!({"topic": t.topic, "schema": t.schema, "messages": t.messages, "rate_hz": rate_hz})
+        })
+        .collect();
+    let attachments: Vec<&str> = reader.attachment_names().collect();
+    let bytes = std::fs::metadata(reader.path())?.len();
+    Ok(json!({
+        "file": reader.path(), "bytes": bytes, "messages": reader.message_count(), "duration_s": duration_s,
+        "info": reader.info(), "topics": topics, "attachments": attachments,
+    }))
+}
+
+pub fn info(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let reader = EpisodeReader::open(file)?;
+    if json {
+        return print_json(&describe(&reader)?);
+    }
+    summary(&reader);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An episode for people.
+pub fn summary(reader: &EpisodeReader) {
+    let info = reader.info();
+    let at = |ns: u64| ns.saturating_sub(info.start_ns) as f64 * 1e-9;
+    println!("{}: {} with policy {} on {:?}", info.id, info.vehicle, info.policy, info.map);
+    println!("  {:.1} s, {} messages; {} {:?}", info.duration_s(), reader.message_count(), info.cause, info.reason);
+    let end = info.takeover_end_ns.map_or_else(|| "the end".to_owned(), |end| format!("{:.1} s", at(end)));
+    println!("  takeover from {:.1} s to {end}", at(info.takeover_ns));
+    if let Some(recovered) = &info.recovered {
+        println!(
+            "  recovered: cut at byte {}, {} damaged records left out",
+            recovered.cut_at, recovered.skipped_records
+        );
+    }
+    for topic in reader.topics() {
+        let dropped = info.drops.get(&topic.topic).map_or_else(String::new, |count| format!(", {count} dropped"));
+        println!("  {:28} {:32} {:>7}{dropped}", topic.topic, topic.schema, topic.messages);
+    }
+    for name in reader.attachment_names() {
+        println!("  attached: {name}");
+    }
+}
+
+pub fn verify(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
+    let (mut rows, mut sound) = (Vec::new(), true);
+    for file in files(paths)? {
+        let bar = bar(&file.display().to_string());
+        let verdict = match EpisodeReader::open(&file) {
+            Ok(reader) => recorder::exchange::verify::verify(&reader, &mut show(&bar)),
+            Err(error) => Verdict { problems: vec![error.to_string()], ..Verdict::default() },
+        };
+        bar.finish_and_clear();
+        sound &= verdict.problems.is_empty();
+        if json {
+            rows.push(json!({"file": file, "verdict": verdict}));
+            continue;
+        }
+        let messages: u64 = verdict.topics.values().map(|topic| topic.messages).sum();
+        match verdict.problems.as_slice() {
+            [] => println!("{}: sound, {messages} messages on {} topics", file.display(), verdict.topics.len()),
+            problems => problems.iter().for_each(|problem| println!("{}: {problem}", file.display())),
+        }
+    }
+    if json {
+        print_json(&rows)?;
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let recovery = recorder::recover_all(dir)?;
+    let broken: Vec<Value> =
+        recovery.broken.iter().map(|(file, error)| json!({"file": file, "error": error.to_string()})).collect();
+    if json {
+        print_json(&json!({"episodes": recovery.episodes, "broken": broken}))?;
+    } else {
+        recovery.episodes.iter().for_each(|e| println!("{}: whole again, {:.1} s", e.file, e.duration_s));
+        recovery.broken.iter().for_each(|(file, error)| println!("set aside as {}: {error}", file.display()));
+        if recovery.episodes.is_empty() && broken.is_empty() {
+            println!("nothing to recover in {}", dir.display());
+        }
+    }
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
