@@ -144,9 +144,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         let csv = args.format == ExportFormat::Csv;
         let path = args.output.join(format!("{}.{}", reader.info().id, if csv { "csv" } else { "parquet" }));
         if csv {
-            states.write_csv(&path)?
+            states.write_csv(&path)?;
         } else {
-            states.write_parquet(&path)?
+            states.write_parquet(&path)?;
         }
         written.push(json!({"file": path, "rows": states.columns().first().map_or(0, |column| column.rows())}));
     }

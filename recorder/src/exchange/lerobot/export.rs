@@ -56,7 +56,7 @@ pub fn export(
             Some(dataset) => dataset,
             None => dataset.insert(Dataset::new(dir, &source.info().embodiment, &frames)?),
         };
-        dataset.add(&source, frames)?;
+        dataset.add(&source, &frames)?;
         progress(number as u64 + 1, sources.len() as u64);
     }
     dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()
@@ -130,7 +130,7 @@ impl Dataset {
         })
     }
 
-    fn add(&mut self, source: &EpisodeReader, frames: Frames) -> Result<(), ExchangeError> {
+    fn add(&mut self, source: &EpisodeReader, frames: &Frames) -> Result<(), ExchangeError> {
         let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
         if frames.fps != self.fps {
             return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
@@ -159,7 +159,7 @@ impl Dataset {
             videos: BTreeMap::new(),
         };
         self.film(source, frames.times.len(), &mut row)?;
-        self.columns(&frames, task);
+        self.columns(frames, task);
         self.report.frames += row.length;
         self.report.seconds += source.info().duration_s();
         self.report.left_out.extend(frames.left_out.iter().map(|t| format!("{}: {t}", source.path().display())));

@@ -63,12 +63,12 @@ impl Series {
                     });
                     series.foreign.entry(name[FOREIGN.len()..].to_owned()).or_default().push((at, numbers));
                 }
-                name if message.schema() == "foxglove.CompressedVideo" => {
-                    if series.films.contains_key(name) || edit::starts_decoding(&message)? {
-                        let film = series.films.entry(name.to_owned());
-                        let film = film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new() });
-                        film.times.push(at);
-                    }
+                name if message.schema() == "foxglove.CompressedVideo"
+                    && (series.films.contains_key(name) || edit::starts_decoding(&message)?) =>
+                {
+                    let film = series.films.entry(name.to_owned());
+                    let film = film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new() });
+                    film.times.push(at);
                 }
                 _ => {}
             }

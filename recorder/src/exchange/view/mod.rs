@@ -6,7 +6,7 @@
 //!
 //! let view = LiveView::bind("127.0.0.1:8765".parse().unwrap(), "car-1").await?;
 //! // From any thread; never waits.
-//! view.publish("/scan", "foxglove.LaserScan", 1_700_000_000_000_000_000, laser_scan);
+//! view.publish("/scan", "foxglove.LaserScan", 1_700_000_000_000_000_000, &laser_scan);
 //! # Ok(())
 //! # }
 //! ```
@@ -21,7 +21,6 @@ mod replay;
 pub use replay::replay;
 
 use super::ExchangeError;
-use bytes::Bytes;
 use protocol::Advertised;
 use queue::Queue;
 use std::collections::BTreeMap;
@@ -123,13 +122,13 @@ impl LiveView {
 
     /// Shows a protobuf message of a schema that `protocol` defines. Never waits. A topic of a schema that it does not
     /// define is shown without definition.
-    pub fn publish(&self, topic: &str, schema: &str, log_time_ns: u64, data: Bytes) {
+    pub fn publish(&self, topic: &str, schema: &str, log_time_ns: u64, data: &[u8]) {
         let known = self.shared.state().channels.contains_key(topic);
         let definition =
             if known { Vec::new() } else { ::protocol::schema::descriptor_set(schema).unwrap_or_default() };
         let kind =
             ChannelKind { topic, schema, schema_encoding: "protobuf", schema_data: &definition, encoding: "protobuf" };
-        self.publish_as(&kind, log_time_ns, &data);
+        self.publish_as(&kind, log_time_ns, data);
     }
 
     /// Shows a message of any kind; the first of a topic says what the topic is.
