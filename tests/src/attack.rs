@@ -344,7 +344,6 @@ pub fn check(outcome: &Outcome) -> anyhow::Result<()> {
         "unreadable",
         "request_held_by_other",
         "request_not_in_control",
-        "request_no_such_question",
     ] {
         ensure!(outcome.refused.get(reason).is_some_and(|n| *n > 0), "nothing was refused as {reason}");
     }
