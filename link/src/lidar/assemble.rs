@@ -44,7 +44,7 @@ pub struct ScanAssembler {
 }
 
 impl ScanAssembler {
-    /// Takes a segment; gives a scan that it completed, or the one before that it put an end to.
+    /// Takes a segment; gives a scan that it completed, or else the one before that it put an end to.
     ///
     /// # Errors
     /// [`LidarError`]: the segment cannot be used; what was collected stays.

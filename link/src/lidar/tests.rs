@@ -64,9 +64,9 @@ fn compression_of_a_street_is_at_least_fourfold_against_floats() {
 
 #[test]
 fn a_lost_segment_costs_its_own_beams() {
-    let segments = encode(&laser(street(4000, 2)), 1, 0);
+    let segments = encode(&laser(street(12_000, 2)), 1, 0);
     assert!(segments.len() >= 3 && segments.iter().all(|s| s.ranges.len() <= SEGMENT_BYTES + 2 * BLOCK * 5));
-    let next = encode(&laser(street(100, 3)), 2, 0);
+    let next = encode(&laser(street(4000, 3)), 2, 0);
     let left: Vec<_> =
         segments.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, s)| s.clone()).chain(next).collect();
     let scans = receive(&left);
