@@ -79,7 +79,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
         }
         std::thread::sleep(PERIOD);
     }
-    drop(seat);
+    seat.leave(Duration::from_secs(1));
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(())
 }

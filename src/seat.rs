@@ -149,7 +149,7 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
     }
     sound.map_or(Ok(()), Sound::finish)?;
     let report = desk.finish(&seat);
-    drop(seat);
+    seat.leave(Duration::from_secs(1));
     runtime.shutdown_timeout(Duration::from_secs(2));
     print_summary(&report);
     let Some(file) = &args.json else { return Ok(()) };

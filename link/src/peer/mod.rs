@@ -188,6 +188,11 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
             Some(Duration::from_millis(400)),
         )
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(100))
+        // A check may come before the candidate that it belongs to; that is no worse a path, and no reason to wait the
+        // library's second for another. Better kinds still get a moment's start.
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(Duration::from_millis(100)))
+        .with_relay_acceptance_min_wait(Some(Duration::from_millis(400)))
         .with_include_loopback_candidate(true)
         // The offering side chooses the path and is ready last: when it begins the handshake, nobody misses the first flight,
         // whose repetition would cost a second.

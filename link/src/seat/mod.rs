@@ -160,6 +160,8 @@ pub struct SeatLink {
     requests: mpsc::Sender<v1::SeatRequest>,
     voice: mpsc::Sender<AudioPacket>,
     talk: Mutex<Talk>,
+    /// Told when the goodbye is said.
+    goodbye: Mutex<std::sync::mpsc::Receiver<()>>,
 }
 
 impl std::fmt::Debug for SeatLink {
@@ -234,8 +236,22 @@ impl SeatLink {
         let (voice, voice_rx) = mpsc::channel(8);
         let talk = Mutex::new(Talk::new()?);
         let queues = session::Queues { commands: commands_rx, requests: requests_rx, voice: voice_rx };
-        runtime.spawn(run(shared.clone(), signalling, queues));
-        Ok(Self { shared, commands, requests, voice, talk })
+        let (said_goodbye, goodbye) = std::sync::mpsc::channel();
+        let task = run(shared.clone(), signalling, queues);
+        runtime.spawn(async move {
+            task.await;
+            let _ = said_goodbye.send(());
+        });
+        Ok(Self { shared, commands, requests, voice, talk, goodbye: Mutex::new(goodbye) })
+    }
+
+    /// Says goodbye and waits until it is said, at most `limit`: a runtime that ends right after a drop would end before it,
+    /// and the vehicle would wait for this seat to come back.
+    pub fn leave(self, limit: Duration) {
+        let Self { commands, requests, voice, goodbye, .. } = self;
+        drop((commands, requests, voice));
+        let goodbye = goodbye.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let _ = goodbye.recv_timeout(limit);
     }
 
     /// Sends operator input; dropped when there is no session or the path is stuck.

@@ -476,6 +476,14 @@ impl Switchboard {
         if self.sessions.contains_key(&id) || id.is_empty() || id.len() > 128 {
             return self.refuse(id, "the session's name is taken or not usable", Failure::Refused);
         }
+        if self.sessions.len() >= MAX_SESSIONS
+            && let Some(silent) =
+                self.sessions.iter().find(|(_, session)| session.is_silent()).map(|(id, _)| id.clone())
+            && let Some(session) = self.sessions.remove(&silent)
+        {
+            // It was kept in case its path came back; somebody who is there goes first.
+            session.end("the vehicle needs the place of a seat that fell silent");
+        }
         if self.sessions.len() >= MAX_SESSIONS {
             let reason = "the vehicle serves as many seats as it can; try again when one has left";
             return self.refuse(id, reason, Failure::VehicleFull);

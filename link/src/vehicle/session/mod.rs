@@ -155,6 +155,11 @@ impl Session {
         self.legs.retain(|leg| leg.id != id);
     }
 
+    /// Nothing has been heard of its seat for a while.
+    pub(super) fn is_silent(&self) -> bool {
+        self.context.silent_us() > SILENCE_US
+    }
+
     pub(super) fn on_signal(&self, signal: Signal) {
         let _ = self.signals.try_send(signal);
     }
