@@ -68,7 +68,6 @@
 //! emergency stop excepted.
 
 pub mod audio;
-#[allow(dead_code)] // probes and dropping stale frames are offered, not used yet
 mod cc;
 mod error;
 mod identity;

@@ -4,7 +4,7 @@
 //! below the rate at which packets left it, however high the rate was before. Growth is quick where no limit is known
 //! or where whole frames arrive as fast as they were sent, and slow near the limit met last.
 
-use super::estimate::{Limit, Probe};
+use super::estimate::Limit;
 use super::estimator::Estimator;
 use super::policer::{Now, Order};
 
@@ -49,12 +49,6 @@ const LATE_OF_REORDERED: f64 = 0.3;
 const LATE_MOST: f64 = 0.15;
 /// After a blackout, of the rate before.
 const AFTER_SILENCE: f64 = 0.75;
-/// Without a frame's burst that says anything for this long, a probe is asked for, at most so often, microseconds.
-const PROBE_AFTER_US: u64 = 400_000;
-const PROBE_EVERY_US: u64 = 1_000_000;
-const PROBE_RATE: f64 = 2.2;
-const PROBE_PACKETS: usize = 5;
-const PROBE_BYTES: usize = 1_200;
 
 /// A queue that stands: since when, its extremes in the current stretch, and the rate when it began.
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +83,6 @@ pub(super) struct Control {
     /// See [`super::Estimate::pause`].
     pub(super) pause: (u64, u32),
     paused_until_us: u64,
-    pub(super) probe: Probe,
-    probed_us: u64,
 }
 
 impl Control {
@@ -104,8 +96,6 @@ impl Control {
             standoff: None,
             pause: (0, 0),
             paused_until_us: 0,
-            probe: Probe::default(),
-            probed_us: 0,
         }
     }
 
@@ -276,7 +266,6 @@ impl Estimator {
         }
         if !self.policer.is_policed() {
             self.follow_trains(now_us);
-            self.ask_for_probe(now_us);
         }
         // Not more than what was tried: a path that was never filled has proven nothing.
         let sent_bps = self.sent.bps().unwrap_or(self.control.target_bps);
@@ -318,22 +307,5 @@ impl Estimator {
         // Still narrow: the next frames shall tell whether there is more.
         let bps = self.control.target_bps / SETTLED;
         self.control.ceiling = Some(Ceiling { bps, at_us: now_us, is_guess: true, ..ceiling });
-    }
-
-    /// Where frames are too small to say anything, asks for a burst that does.
-    fn ask_for_probe(&mut self, now_us: u64) {
-        let control = &mut self.control;
-        let quiet_us = control.decreased_us.max(self.trains.newest_us().unwrap_or(0)) + PROBE_AFTER_US;
-        let wanted = control.is_narrow() && control.target_bps < 0.95 * self.out.max_bps();
-        if !wanted || now_us < quiet_us || now_us < control.probed_us + PROBE_EVERY_US {
-            return;
-        }
-        control.probed_us = now_us;
-        control.probe = Probe {
-            id: control.probe.id.wrapping_add(1),
-            bps: PROBE_RATE * control.target_bps,
-            bytes: PROBE_BYTES,
-            packets: PROBE_PACKETS,
-        };
     }
 }

@@ -28,19 +28,6 @@ pub(crate) enum State {
     Decrease,
 }
 
-/// A burst of packets that would show whether the path carries more.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Probe {
-    /// Counts up with each wish; 0: none yet.
-    pub(crate) id: u32,
-    /// Rate at which it should leave, bits per second.
-    pub(crate) bps: f64,
-    /// Bytes in all.
-    pub(crate) bytes: usize,
-    /// In at least this many packets.
-    pub(crate) packets: usize,
-}
-
 /// The estimator's view of a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
@@ -63,8 +50,6 @@ pub(crate) struct Estimate {
     /// How long to send no new pictures so that a queue drains, microseconds, and a count that tells one such wish from
     /// the next.
     pub(crate) pause: (u64, u32),
-    /// The latest wish for a probe.
-    pub(crate) probe: Probe,
 }
 
 /// A rate at which a frame leaves as one burst on a path that has shown no limit, bits per second.
@@ -88,7 +73,6 @@ impl Estimate {
             state: State::Increase,
             narrow: false,
             pause: (0, 0),
-            probe: Probe::default(),
         }
     }
 

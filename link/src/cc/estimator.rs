@@ -204,7 +204,6 @@ impl Estimator {
             state,
             narrow: self.control.is_narrow(),
             pause: self.control.pause,
-            probe: self.control.probe,
         });
     }
 }

@@ -2,7 +2,8 @@
 //! gets.
 //!
 //! - [`Estimator`] turns arrivals into a rate. It keeps the queue on the path short, tells losses that come with its own
-//!   rate from those that come anyway, and says what it knows through an [`EstimateHandle`].
+//!   rate from those that come anyway, and says what it knows through an [`EstimateHandle`]. It needs no padding to probe
+//!   with: each frame leaves faster than the rate, and how its packets spread shows what the path carries.
 //! - [`Pacer`] lets packets out at that rate, in the order of their urgency.
 //! - [`Budget`] shares the rate out among cameras: first bitrate, then frame rate, then resolution.
 //!

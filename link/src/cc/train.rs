@@ -35,7 +35,6 @@ pub(super) struct Trains {
     open: Option<Open>,
     last: VecDeque<Train>,
     spacing_us: f64,
-    newest_us: Option<u64>,
 }
 
 impl Trains {
@@ -72,7 +71,6 @@ impl Trains {
         if open.packets < LEAST_PACKETS || sent_us.max(arrived_us) < LEAST_SPAN_US {
             return;
         }
-        self.newest_us = Some(open.first_sent_us);
         let bps = |span_us: u64| open.bytes as f64 * 8e6 / span_us.max(500) as f64;
         self.last.push_back(Train {
             sent_us: open.first_sent_us,
@@ -92,11 +90,6 @@ impl Trains {
         }
         let carried = self.last.iter().map(|t| t.arrived_bps.min(t.sent_bps)).fold(f64::INFINITY, f64::min);
         Some((carried, self.last.iter().all(|t| t.arrived_bps > 0.85 * t.sent_bps)))
-    }
-
-    /// When the last train was sent that said anything.
-    pub(super) fn newest_us(&self) -> Option<u64> {
-        self.newest_us
     }
 
     /// How far trains are apart, microseconds.

@@ -4,12 +4,10 @@
 //! what follows a loss must never be spliced into what came before it.
 
 mod access_unit;
-mod depacketizer;
 mod frame_info;
 mod packetizer;
 
 pub(crate) use access_unit::{AccessUnit, starts_keyframe};
-pub use depacketizer::{AssembledFrame, Depacketizer, DepacketizerStats, Output, Packet};
 pub use frame_info::{FRAME_INFO_URI, FrameInfo};
 pub use packetizer::{MAX_PAYLOAD, packetize, packetize_within, rtp_timestamp};
 

@@ -1,7 +1,7 @@
 //! From a camera's picture to the seats: what every camera's thread does with each picture.
 
 use super::VehicleLink;
-use crate::video::{EncodedFrame, H264Config, H264Encoder, I420, Planes, VideoEncoder, VideoSpec};
+use crate::video::{EncodedFrame, H264Config, H264Encoder, I420, Planes, VideoEncoder, VideoSpec, nearest_bitrate};
 use crate::{CameraPlan, LinkError, timecode};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl CameraStreamer {
         let cameras = link.shared.cameras.specs();
         let spec = *cameras.get(camera).ok_or(LinkError::NoCamera { camera, cameras: cameras.len() })?;
         let plan = CameraPlan {
-            bitrate_bps: spec.default_bitrate_bps(),
+            bitrate_bps: nearest_bitrate(spec.default_bitrate_bps()),
             fps: spec.fps,
             width: spec.width,
             height: spec.height,
@@ -128,7 +128,7 @@ impl CameraStreamer {
     }
 
     fn follow_plan(&mut self) -> Result<(), LinkError> {
-        let plan = self.link.plan(usize::from(self.camera));
+        let plan = encodable(self.link.plan(usize::from(self.camera)));
         let narrow = f64::from(plan.bitrate_bps) < NARROW * f64::from(self.spec.default_bitrate_bps());
         let interval = if narrow { KEYFRAMES_NARROW_S } else { KEYFRAMES_WIDE_S };
         let before = std::mem::replace(&mut self.plan, plan);
@@ -151,9 +151,30 @@ impl CameraStreamer {
     }
 }
 
+/// The plan with a rate that an encoder takes.
+fn encodable(plan: CameraPlan) -> CameraPlan {
+    CameraPlan { bitrate_bps: nearest_bitrate(plan.bitrate_bps), ..plan }
+}
+
 fn config(plan: &CameraPlan, keyframe_interval_s: f64) -> H264Config {
     let mut config = H264Config::new(plan.width as usize, plan.height as usize, plan.fps);
     config.bitrate_bps = plan.bitrate_bps;
     config.keyframe_interval_s = Some(keyframe_interval_s);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path can be so narrow that the share-out gives a camera less than any encoder takes.
+    #[test]
+    fn a_plan_for_next_to_nothing_still_encodes() {
+        for (asked, bitrate_bps) in [(0, 50_000), (28_200, 50_000), (600_000, 600_000), (u32::MAX, 50_000_000)] {
+            let plan = encodable(CameraPlan { bitrate_bps: asked, fps: 5.0, width: 320, height: 180 });
+            assert_eq!(plan.bitrate_bps, bitrate_bps);
+            let mut encoder = H264Encoder::new(config(&plan, KEYFRAMES_NARROW_S)).unwrap();
+            encoder.set_bitrate(plan.bitrate_bps).unwrap();
+        }
+    }
 }

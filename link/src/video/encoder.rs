@@ -80,6 +80,12 @@ const MAX_BPS: u32 = 50_000_000;
 /// The codec's own limit is lower still.
 const LEAST_TOLD_BPS: u32 = 10_000;
 
+/// The nearest rate that an encoder takes: a path may have room for less than a picture needs, and what is too much
+/// waits and is left out before it is encoded.
+pub(crate) fn nearest_bitrate(bps: u32) -> u32 {
+    bps.clamp(MIN_BPS, MAX_BPS)
+}
+
 pub(super) fn check_bitrate(bps: u32) -> Result<u32, LinkError> {
     if (MIN_BPS..=MAX_BPS).contains(&bps) {
         Ok(bps)

@@ -15,6 +15,7 @@ mod scale;
 mod slice_header;
 
 pub use decoder::H264Decoder;
+pub(crate) use encoder::nearest_bitrate;
 pub use encoder::{H264Config, H264Encoder};
 #[cfg(feature = "gstreamer")]
 pub use gst::GstEncoder;

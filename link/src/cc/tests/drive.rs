@@ -145,7 +145,6 @@ impl Driver {
     fn review(&mut self, now_us: u64) {
         let estimate = self.handle.read();
         self.pacer.set_rate(estimate.pacing_bps());
-        self.pacer.probe(now_us, estimate.probe);
         if estimate.pause.1 != self.pauses {
             self.pauses = estimate.pause.1;
             self.paused_until_us = now_us + estimate.pause.0;
@@ -154,7 +153,6 @@ impl Driver {
     }
 
     fn encode(&mut self, now_us: u64) {
-        self.pacer.drop_frames_before(0, now_us.saturating_sub(120_000));
         if now_us < self.paused_until_us || self.pacer.backlog_us(Class::Video(0)) > 40_000 {
             return;
         }
@@ -170,17 +168,13 @@ impl Driver {
         self.missing.push((packets, 0));
         for _ in 0..packets {
             let bytes = bytes / packets;
-            self.pacer.enqueue(now_us, Class::Video(0), bytes, Packet { frame: Some(frame), bytes });
+            assert!(self.pacer.enqueue(Class::Video(0), bytes, Packet { frame: Some(frame), bytes }));
         }
     }
 
     fn send(&mut self, now_us: u64) {
         while let Some(packet) = self.pacer.poll(now_us) {
             self.send_one(now_us, &packet);
-        }
-        let padding = self.pacer.padding_wanted(now_us);
-        if padding > 0 {
-            self.send_one(now_us, &Packet { frame: None, bytes: padding });
         }
     }
 

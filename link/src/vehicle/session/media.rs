@@ -146,6 +146,12 @@ impl Leg {
         Self { connection, tracks, voice, estimate, life, pacer, ids: None, pauses: 0, pause_until_us: 0 }
     }
 
+    fn enqueue(&mut self, class: Class, bytes: usize, packet: Out) {
+        if !self.pacer.enqueue(class, bytes, packet) {
+            tracing::warn!(?class, bytes, "no room for a packet: far too much waits for this path");
+        }
+    }
+
     async fn get_ready(&mut self) {
         if self.ids.is_none() && self.life.is_up() {
             let ids = peer::sending_extensions(&*self.connection).await;
@@ -269,7 +275,7 @@ impl Media {
         // Over one path: a listener cannot tell that the voice of another is the same.
         let alive = self.legs.iter().position(|leg| leg.ids.is_some() && leg.is_alive(now_us));
         if let Some(leg) = alive.and_then(|index| self.legs.get_mut(index)) {
-            leg.pacer.enqueue(now_us, Class::Audio, packet.payload.len(), Out::Audio(packet));
+            leg.enqueue(Class::Audio, packet.payload.len(), Out::Audio(packet));
         }
     }
 
@@ -355,7 +361,7 @@ fn enqueue(legs: &mut [Leg], now_us: u64, camera: usize, packet: &OutPacket) {
     for leg in legs {
         let behind = least_us.is_some_and(|least| waits(leg) > least + BEHIND_US);
         if leg.life.is_up() && !behind {
-            leg.pacer.enqueue(now_us, class, packet.payload.len(), Out::Video(camera, packet.clone()));
+            leg.enqueue(class, packet.payload.len(), Out::Video(camera, packet.clone()));
         }
     }
 }
