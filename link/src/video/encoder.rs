@@ -211,6 +211,10 @@ fn fill(parameters: &mut SEncParamExt, config: &H264Config) {
     parameters.eSpsPpsIdStrategy = CONSTANT_ID;
     parameters.iMultipleThreadIdc = 1;
     parameters.bEnableSceneChangeDetect = false;
+    // They look at every picture twice and make none better here (`encode_speed`: 0.02 dB, 3 to 5 % of the time).
+    parameters.bEnableBackgroundDetection = false;
+    parameters.bEnableAdaptiveQuant = false;
+    parameters.bEnableDenoise = false;
     parameters.iSpatialLayerNum = 1;
     parameters.iTemporalLayerNum = 1;
     parameters.bEnableLongTermReference = true;

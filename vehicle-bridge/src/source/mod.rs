@@ -134,11 +134,15 @@ pub fn run(
     })?;
     let sound = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop))).transpose()?;
     let mut memory_bytes = Vec::new();
+    let mut bitrates = (0.0, 0.0);
     let mut next = origin;
     while !stop.load(Ordering::Relaxed) && config.seconds.is_none_or(|s| origin.elapsed().as_secs_f64() < s) {
         let now_us = link.now_us();
         listener.look(&link);
         let stats = LinkStats { command_age_ms: listener.newest_age_ms(now_us).unwrap_or(0.0), ..link.stats() };
+        if stats.bitrate_bps > 0.0 {
+            bitrates = (bitrates.0 + stats.bitrate_bps, bitrates.1 + 1.0);
+        }
         link.send_state(StateDatagram {
             vehicle_id: config.vehicle.to_string(),
             link: Some(stats),
@@ -166,7 +170,7 @@ pub fn run(
         memory_bytes,
         pictures: captured_us.len() as u64,
         captured_us,
-        bitrate_bps: link.stats().bitrate_bps,
+        bitrate_bps: bitrates.0 / f64::max(bitrates.1, 1.0),
         sessions: listener.sessions,
         commands: listener.ages,
     };
