@@ -1,6 +1,6 @@
 //! `takeover operator`: the scripted remote operator in a seat, over the real link.
 
-use link::{FromVehicle, SeatLink, SeatOptions};
+use link::{Deadman, FromVehicle, SeatLink, SeatOptions};
 use protocol::v1::CommandDatagram;
 use protocol::{Embodiment, SeatId, VehicleId};
 use sim::operator::{OperatorConfig, ScriptedOperator};
@@ -73,6 +73,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
             tracing::info!(?request, "request");
             seat.send_request(request);
         }
+        rehearsal.sample(seat.now_us(), out.command.is_some());
         if let Some(mut command) = out.command {
             rehearsal.spoil(&mut command);
             seat.send_command(command);
@@ -87,6 +88,8 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
 /// Faults of the person at the seat, for rehearsals.
 #[derive(Default)]
 struct Rehearsal {
+    /// In the operator's hand, as a person's would be.
+    deadman: Deadman,
     released: Arc<AtomicBool>,
     frozen: Arc<AtomicBool>,
     /// Capture time of the picture that stands still.
@@ -94,8 +97,13 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// The hand closes round the deadman when there is something to command.
+    fn sample(&mut self, now_us: u64, commands: bool) {
+        self.deadman.sample(now_us, commands && !self.released.load(Ordering::Relaxed));
+    }
+
     fn spoil(&mut self, command: &mut CommandDatagram) {
-        if self.released.load(Ordering::Relaxed) {
+        if !self.deadman.is_held() {
             command.inputs.iter_mut().for_each(|input| input.deadman = false);
         }
         if !self.frozen.load(Ordering::Relaxed) {

@@ -88,7 +88,7 @@ pub use error::LinkError;
 pub use identity::Identity;
 pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
-pub use seat::{FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
+pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{
     CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
     VehicleOptions,

@@ -168,13 +168,21 @@ const HELD: [(Key, &[KeyCode]); 6] = [
     (Key::Reset, &[KeyCode::KeyR]),
 ];
 
-const PRESSED: [(Action, &[KeyCode]); 6] = [
+const PRESSED: [(Action, &[KeyCode]); 14] = [
     (Action::Estop, &[KeyCode::Space, KeyCode::Backspace]),
     (Action::TakeOver, &[KeyCode::KeyT]),
     (Action::TakeOverSafety, &[KeyCode::KeyY]),
     (Action::HandBack, &[KeyCode::KeyH]),
     (Action::Engage, &[KeyCode::KeyG]),
     (Action::Bookmark, &[KeyCode::KeyB]),
+    (Action::Assist, &[KeyCode::KeyQ]),
+    (Action::Decline, &[KeyCode::KeyX]),
+    (Action::Path1, &[KeyCode::Digit1, KeyCode::Numpad1]),
+    (Action::Path2, &[KeyCode::Digit2, KeyCode::Numpad2]),
+    (Action::Path3, &[KeyCode::Digit3, KeyCode::Numpad3]),
+    (Action::Path4, &[KeyCode::Digit4, KeyCode::Numpad4]),
+    (Action::Path5, &[KeyCode::Digit5, KeyCode::Numpad5]),
+    (Action::Path6, &[KeyCode::Digit6, KeyCode::Numpad6]),
 ];
 
 fn read_keys(

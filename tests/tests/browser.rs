@@ -44,6 +44,19 @@ const READ_THIRTY: &str = r"(async () => {
     return pictures;
 })()";
 
+/// The lines of `cases` that the page's deadman takes otherwise.
+const RUN_DEADMAN: &str = r"
+    const { Deadman } = await import('/static/deadman.js');
+    const wrong = [];
+    for (const group of cases.split('\n\n')) {
+        const deadman = new Deadman();
+        for (const line of group.split('\n').filter((l) => l && !l.startsWith('#'))) {
+            const [ms, pressed, held] = line.split(' ').map(Number);
+            if (deadman.sample(1000 * ms, pressed === 1) !== (held === 1)) wrong.push(line);
+        }
+    }
+    return wrong;";
+
 #[test]
 fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     let mut desk = sit_down(&format!("/seat.html?id={CAR}&seat=marta"));
@@ -74,6 +87,10 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     let beams =
         "(({ ranges }) => [ranges.length, ranges.filter((r) => r > 0 && r <= 80.01).length])(takeover.lidar.scan)";
     assert_eq!(page.evaluate(beams).unwrap(), serde_json::json!([240, 240]));
+
+    // The page's deadman follows the rules of every other seat's.
+    let rules = format!("(async (cases) => {{ {RUN_DEADMAN} }})({:?})", include_str!("../../web/static/deadman.txt"));
+    assert_eq!(page.evaluate(&rules).unwrap(), serde_json::json!([]));
 
     // Without the deadman nothing is asked; with it the takeover is granted as soon as the vehicle's self-check is over.
     page.tap("KeyT").unwrap();

@@ -4,6 +4,7 @@
 import { Assist } from "./assist.js";
 import { Authority, modeOf } from "./authority.js";
 import { checklist, failures } from "./checklist.js";
+import { Deadman } from "./deadman.js";
 import { Estop } from "./estop.js";
 import { CAUSES, MODES, OBSERVATIONS, REASONS } from "./labels.js";
 import { Mapping, NEUTRAL, ramp } from "./mapping.js";
@@ -25,6 +26,7 @@ export class Driver {
   mapping = null;
   connected = false;
   assist = new Assist();
+  deadman = new Deadman();
   estop = new Estop();
   notices = [];
   drive = NEUTRAL;
@@ -151,12 +153,12 @@ export class Driver {
 
   /** One tick: what to send, { input datagram or null, requests }. `sample` is Input.sample's. */
   tick(now, seconds, sample, picture, clock) {
-    this.sample = sample;
+    this.sample = { ...sample, deadman: this.deadman.sample(now, sample.deadman) };
     const requests = sample.pressed.map((action) => this.#act(now, action, picture, clock)).filter(Boolean);
     const stop = this.#tickEstop(now);
     if (stop) requests.push(stop);
     for (const purpose of this.requests.overdue(now)) this.say(now, "warning", `${WORDS[purpose]}: no answer from the vehicle`);
-    const released = this.#drives && !sample.deadman;
+    const released = this.#drives && !this.sample.deadman;
     if (released && !this.#warned) this.say(now, "alarm", "deadman released: the vehicle stops");
     this.#warned = released;
     this.notices = this.notices.filter((n) => n.until > now);

@@ -12,8 +12,11 @@ const PRESSED = {
   KeyB: "bookmark", KeyQ: "assist", KeyX: "decline", KeyF: "send_path",
   ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => [`Digit${n}`, `path_${n}`])),
 };
-// Standard gamepad: south, east, west, north, select, start.
-const BUTTONS = [[1, "estop"], [0, "takeover"], [3, "hand_back"], [2, "bookmark"], [9, "engage"]];
+// Standard gamepad: south, east, west, north, select, start; up, down, left, right.
+const BUTTONS = [
+  [1, "estop"], [0, "takeover"], [3, "hand_back"], [2, "bookmark"], [9, "engage"],
+  [12, "path_1"], [13, "decline"], [14, "path_3"], [15, "path_2"],
+];
 const SELECT = 8, SHOULDERS = [4, 5], TRIGGERS = { brake: 6, accelerate: 7 };
 // Travel around the centre that is noise.
 const DEAD_ZONE = 0.08;

@@ -1,6 +1,7 @@
 //! The seat's end: calls a vehicle, shows what it sends, and calls again whenever the session is lost.
 
 mod account;
+mod deadman;
 mod decode;
 mod feedback;
 mod lane;
@@ -10,6 +11,7 @@ mod session;
 mod video;
 
 pub use account::FrameTimes;
+pub use deadman::Deadman;
 pub use mailbox::FromVehicle;
 
 use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};

@@ -3,7 +3,9 @@
 mod banner;
 mod state;
 mod view;
+mod ways;
 
 pub use banner::{Banner, Mark};
 pub use state::{CheckLine, HudState, Line, Tone};
 pub use view::{Clicks, hud};
+pub use ways::Ways;

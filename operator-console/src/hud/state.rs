@@ -1,6 +1,6 @@
 //! Everything that is written on the screen, made from the seat's view alone.
 
-use super::Banner;
+use super::{Banner, Ways};
 use crate::seat::{Connection, EstopPhase, Level, SeatView};
 use crate::tokens;
 use bevy_egui::egui::Color32;
@@ -81,6 +81,8 @@ pub struct HudState {
     pub no_picture: Option<String>,
     /// The vehicle's question.
     pub help: Option<String>,
+    /// Which way?
+    pub ways: Option<Ways>,
     /// The emergency stop in words; `None` when clear.
     pub estop: Option<String>,
     /// Share of the reset hold that is done.
@@ -100,7 +102,7 @@ pub struct HudState {
 }
 
 const KEYS: &str = "Shift deadman   W A S D drive   T take over   Y take over (safety)   H hand back   G engage   \
-                    B bookmark   SPACE stop at once   R (3 s) release";
+                    B bookmark   Q assist   SPACE stop at once   R (3 s) release";
 
 /// A view that is older than this says that the seat's thread is stuck.
 const VIEW_STALE: Duration = Duration::from_millis(500);
@@ -137,6 +139,7 @@ impl HudState {
             no_picture: (!view.has_picture)
                 .then(|| if connected { "no picture yet".into() } else { "waiting for a vehicle".to_owned() }),
             help: view.help.as_ref().map(|h| format!("The vehicle asks ({}): {}", urgency(h.urgency), h.text)),
+            ways: view.question.as_deref().map(Ways::of),
             estop: estop(view),
             reset_progress: view.reset_progress as f32,
             checklist: checklist(view),

@@ -26,7 +26,10 @@ pub fn hud(ui: &mut Ui, state: &HudState) -> Clicks {
     hud.stale(&painter, state);
     let below = hud.banner(&painter, state);
     let below = hud.estop_strip(&painter, state, below);
-    hud.figures(&painter, state, below);
+    let beside = hud.figures(&painter, state, below);
+    if let Some(ways) = &state.ways {
+        hud.ways(ui, ways, beside + vec2(0.0, hud.px(12.0)), &mut clicks);
+    }
     hud.question(&painter, state, below);
     hud.checklist(&painter, state, below);
     hud.drive(&painter, state);
@@ -36,17 +39,17 @@ pub fn hud(ui: &mut Ui, state: &HudState) -> Clicks {
     clicks
 }
 
-struct Hud {
+pub(super) struct Hud {
     area: Rect,
     scale: f32,
 }
 
 impl Hud {
-    fn px(&self, size: f32) -> f32 {
+    pub(super) fn px(&self, size: f32) -> f32 {
         size * self.scale
     }
 
-    fn font(&self, size: f32) -> FontId {
+    pub(super) fn font(&self, size: f32) -> FontId {
         FontId::proportional(self.px(size))
     }
 
@@ -107,7 +110,8 @@ impl Hud {
         painter.galley(rect.center() - galley.size() / 2.0, galley, Color32::WHITE);
     }
 
-    fn figures(&self, painter: &Painter, state: &HudState, top: f32) {
+    /// Returns its lower right corner.
+    fn figures(&self, painter: &Painter, state: &HudState, top: f32) -> Pos2 {
         let row = self.px(23.0);
         let size = vec2(self.px(300.0), row * state.lines.len() as f32 + self.px(16.0));
         let min = pos2(self.area.right() - size.x - self.px(12.0), top + self.px(12.0));
@@ -121,6 +125,7 @@ impl Hud {
             let end = pos2(rect.right() - self.px(10.0), y);
             painter.text(end, Align2::RIGHT_CENTER, &line.value, self.mono(14.0), line.tone.colour());
         }
+        rect.max
     }
 
     fn question(&self, painter: &Painter, state: &HudState, top: f32) {
@@ -257,7 +262,14 @@ impl Hud {
     }
 
     /// A button that never takes the keyboard's focus: a space meant for the emergency stop must not press it.
-    fn button(&self, ui: &Ui, rect: Rect, text: &str, colour: Color32, size: f32) -> bevy_egui::egui::Response {
+    pub(super) fn button(
+        &self,
+        ui: &Ui,
+        rect: Rect,
+        text: &str,
+        colour: Color32,
+        size: f32,
+    ) -> bevy_egui::egui::Response {
         let response = ui.interact(rect, ui.id().with(text), Sense::CLICK);
         let fill = if response.is_pointer_button_down_on() {
             colour.gamma_multiply(0.6)

@@ -105,3 +105,29 @@ fn a_finger_that_stays_on_the_stop_does_not_release_it() {
         assert_eq!(clicks, Clicks::default());
     }
 }
+
+#[test]
+fn a_question_shows_its_ways_and_a_click_answers() {
+    let context = Context::default();
+    let path = |label: &str| protocol::v1::CandidatePath {
+        label: label.to_owned(),
+        points: vec![protocol::v1::Waypoint { x_m: 1.0, y_m: 0.0 }, protocol::v1::Waypoint { x_m: 20.0, y_m: 3.0 }],
+        ..Default::default()
+    };
+    let question = protocol::v1::PathQuestion {
+        text: "Something blocks the lane. Which way?".to_owned(),
+        paths: vec![path("pass on the left"), path("wait behind"), path("turn"), path("reverse")],
+        ..Default::default()
+    };
+    let choice = crate::seat::PathChoice { question, surroundings: None };
+    let state = state_of(&SeatView { question: Some(choice.into()), ..connected() });
+    let (_, texts) = frame(&context, &state, Vec::new());
+    let window = Rect::from_min_size(Pos2::ZERO, SIZE).expand(1.0);
+    assert!(texts.iter().all(|(_, rect)| window.contains_rect(*rect)));
+    assert!(place(&texts, "none of these").bottom() < place(&texts, "EMERGENCY STOP").top());
+    let at = place(&texts, "2: wait behind").center();
+    frame(&context, &state, vec![Event::PointerMoved(at)]);
+    frame(&context, &state, vec![press(at, true)]);
+    let (clicks, _) = frame(&context, &state, vec![press(at, false)]);
+    assert_eq!(clicks.actions, [Action::Path2]);
+}

@@ -44,10 +44,14 @@ fn button_of(action: Action) -> Option<Button> {
     match action {
         Action::Estop => Some(Button::East),
         Action::TakeOver => Some(Button::South),
-        Action::TakeOverSafety => None,
         Action::HandBack => Some(Button::North),
         Action::Engage => Some(Button::Start),
         Action::Bookmark => Some(Button::West),
+        Action::Path1 => Some(Button::DPadUp),
+        Action::Path2 => Some(Button::DPadRight),
+        Action::Path3 => Some(Button::DPadLeft),
+        Action::Decline => Some(Button::DPadDown),
+        _ => None,
     }
 }
 

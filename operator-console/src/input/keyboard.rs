@@ -9,6 +9,8 @@
 //! | R, held 3 s | release the emergency stop |
 //! | T / Y | take over / take over to prevent harm |
 //! | H, G, B | hand back, engage, bookmark |
+//! | Q | turn Assist on or off |
+//! | 1 to 6, X | choose a way that the vehicle offers, or none |
 
 use super::{Action, Device, Drive, Sample};
 use std::time::Duration;

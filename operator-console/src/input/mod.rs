@@ -51,12 +51,45 @@ pub enum Action {
     Engage,
     /// Mark this moment in the recording.
     Bookmark,
+    /// Turn Assist on or off: the policy drives and may ask which way.
+    Assist,
+    /// None of the ways that the vehicle offers: it waits.
+    Decline,
+    /// The first of the ways that the vehicle offers.
+    Path1,
+    /// The second.
+    Path2,
+    /// The third.
+    Path3,
+    /// The fourth.
+    Path4,
+    /// The fifth.
+    Path5,
+    /// The sixth.
+    Path6,
 }
 
 impl Action {
     /// Every action, in the order of [`Action::index`].
-    pub const ALL: [Self; 6] =
-        [Self::Estop, Self::TakeOver, Self::TakeOverSafety, Self::HandBack, Self::Engage, Self::Bookmark];
+    pub const ALL: [Self; 14] = [
+        Self::Estop,
+        Self::TakeOver,
+        Self::TakeOverSafety,
+        Self::HandBack,
+        Self::Engage,
+        Self::Bookmark,
+        Self::Assist,
+        Self::Decline,
+        Self::Path1,
+        Self::Path2,
+        Self::Path3,
+        Self::Path4,
+        Self::Path5,
+        Self::Path6,
+    ];
+
+    /// The ways of a question, in the order in which the vehicle names them.
+    pub const PATHS: [Self; 6] = [Self::Path1, Self::Path2, Self::Path3, Self::Path4, Self::Path5, Self::Path6];
 
     /// Place in [`Action::ALL`].
     #[must_use]
@@ -74,6 +107,14 @@ impl Action {
             Self::HandBack => "hand back",
             Self::Engage => "engage",
             Self::Bookmark => "bookmark",
+            Self::Assist => "assist",
+            Self::Decline => "none of the ways",
+            Self::Path1 => "way 1",
+            Self::Path2 => "way 2",
+            Self::Path3 => "way 3",
+            Self::Path4 => "way 4",
+            Self::Path5 => "way 5",
+            Self::Path6 => "way 6",
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Right trigger accelerates, left trigger brakes, left stick steers. Either shoulder button is the deadman. East (B,
 //! circle) is the emergency stop, South (A, cross) takes over, North (Y, triangle) hands back, West (X, square)
-//! bookmarks, Start engages, Select held 3 s releases the emergency stop.
+//! bookmarks, Start engages, Select held 3 s releases the emergency stop. The directional pad answers the vehicle: up, right
+//! and left choose its first, second and third way, down none of them.
 
 use super::{Action, Device, Drive, Sample};
 

@@ -1,13 +1,15 @@
 //! The seat without its thread: what to send for what the person does and the vehicle says.
 
 use super::{
-    AuthorityTracker, Check, Connection, Estop, EstopPhase, EstopSend, Facts, Holder, Level, Notices, PictureTimes,
-    Purpose, Requests, SeatView, checklist, failures,
+    AuthorityTracker, Check, Connection, Estop, EstopPhase, EstopSend, Facts, Holder, Level, Notices, PathChoice,
+    PictureTimes, Purpose, Requests, SeatView, checklist, failures,
 };
 use crate::input::{Action, Drive, Mapping, Ramp, Rates, Sample};
+use link::Deadman;
 use protocol::v1::seat_request::Request;
 use protocol::{ClockEstimate, Embodiment, v1};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Inputs repeated in each datagram, so that a lost one costs nothing.
@@ -50,6 +52,8 @@ pub struct SeatLogic {
     state_at_us: Option<u64>,
     moving_at_us: u64,
     help: Option<v1::HelpRequest>,
+    question: Option<Arc<PathChoice>>,
+    deadman: Deadman,
     estop: Estop,
     estop_request: Option<v1::SeatRequest>,
     requests: Requests,
@@ -84,6 +88,8 @@ impl SeatLogic {
             state_at_us: None,
             moving_at_us: 0,
             help: None,
+            question: None,
+            deadman: Deadman::default(),
             estop: Estop::default(),
             estop_request: None,
             requests: Requests::new(seat_id, first_id),
@@ -125,6 +131,7 @@ impl SeatLogic {
         self.drives = false;
         self.granted = false;
         self.help = None;
+        self.question = None;
         self.sent.clear();
         self.pictures.on_lost();
     }
@@ -175,6 +182,7 @@ impl SeatLogic {
         if self.authority.take(authority) {
             self.estop.on_latch(now_us, authority.estop_latched);
             self.help.clone_from(&authority.help);
+            self.on_question(authority.question.as_deref());
         }
         let drives = self.authority.holder(&self.seat_id) == Holder::Me;
         let granted = self.authority.is_granted(&self.seat_id);
@@ -193,6 +201,15 @@ impl SeatLogic {
             self.notices.say(now_us, level, format!("you no longer drive: {}", authority.reason().label()));
         }
         self.drives = drives;
+    }
+
+    /// The vehicle's open question; it keeps the surroundings that it was asked in.
+    fn on_question(&mut self, question: Option<&v1::PathQuestion>) {
+        if question.map(|q| q.id) == self.question.as_ref().map(|c| c.question.id) {
+            return;
+        }
+        let surroundings = self.vehicle.surroundings.clone();
+        self.question = question.map(|q| Arc::new(PathChoice { question: q.clone(), surroundings }));
     }
 
     fn on_response(&mut self, now_us: u64, response: &v1::SeatResponse) {
@@ -227,6 +244,7 @@ impl SeatLogic {
         let TickInputs { now_us, dt_s, sample, clock } = inputs;
         self.clock = clock;
         self.last = sample;
+        self.last.deadman = self.deadman.sample(now_us, self.last.deadman);
         let mut requests = Vec::new();
         for action in self.last.pressed.clone() {
             requests.extend(self.act(now_us, action));
@@ -250,6 +268,10 @@ impl SeatLogic {
             self.estop.press(now_us);
             return None;
         }
+        let path = Action::PATHS.iter().position(|way| *way == action);
+        if path.is_some() || action == Action::Decline {
+            return self.answer(now_us, path);
+        }
         let purpose = Purpose::Action(action);
         if self.requests.awaits(purpose) {
             return None;
@@ -264,9 +286,27 @@ impl SeatLogic {
             Action::HandBack => Request::HandBack(v1::HandBackRequest { mode: v1::Mode::Monitor.into() }),
             Action::Engage => Request::Engage(v1::EngageRequest {}),
             Action::Bookmark => Request::Bookmark(v1::BookmarkRequest { note: String::new() }),
-            Action::Estop => return None,
+            Action::Assist => {
+                let assists = self.authority.latest().is_some_and(|a| a.mode() == v1::Mode::Assist);
+                let mode = if assists { v1::Mode::Monitor } else { v1::Mode::Assist };
+                Request::HandBack(v1::HandBackRequest { mode: mode.into() })
+            }
+            _ => return None,
         };
         Some(self.requests.issue(now_us, purpose, request))
+    }
+
+    /// Answers the vehicle's question with the way of that place, or with none; without a question the keys mean nothing.
+    fn answer(&mut self, now_us: u64, path: Option<usize>) -> Option<v1::SeatRequest> {
+        let question = &self.question.as_ref()?.question;
+        if !self.connected() || self.requests.awaits(Purpose::Answer) {
+            return None;
+        }
+        let mut answer = v1::PathAnswer { question_id: question.id, declined: path.is_none(), ..Default::default() };
+        if let Some(place) = path {
+            answer.path_id = question.paths.get(place)?.id;
+        }
+        Some(self.requests.issue(now_us, Purpose::Answer, Request::PathAnswer(answer)))
     }
 
     fn takeover(&mut self, now_us: u64, cause: Option<v1::TakeoverCause>) -> Option<Request> {
@@ -411,6 +451,7 @@ impl SeatLogic {
             checklist: self.checklist(now_us),
             notices: self.notices.current(now_us),
             help: self.help.clone(),
+            question: self.question.clone(),
             clock: self.clock,
             has_picture: self.pictures.counts().0 > 0,
             picture_age_us: self.pictures.age_us(now_us),

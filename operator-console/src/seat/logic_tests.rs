@@ -18,6 +18,7 @@ struct Bench {
     latched: bool,
     applied: Vec<f64>,
     pictures: bool,
+    question: Option<v1::PathQuestion>,
 }
 
 impl Bench {
@@ -27,6 +28,8 @@ impl Bench {
         seat.on_connected(0);
         let hello = v1::Hello { embodiment: "ackermann_car".into(), ..Default::default() };
         seat.on_event(0, v1::VehicleEvent { event: Some(Event::Hello(hello)), ..Default::default() });
+        let hands_off = TickInputs { now_us: 1_000_000, dt_s: 0.01, ..TickInputs::default() };
+        seat.tick(hands_off);
         Self {
             seat,
             now_us: 1_000_000,
@@ -39,6 +42,7 @@ impl Bench {
             latched: false,
             applied: vec![0.0, 0.05],
             pictures: true,
+            question: None,
         }
     }
 
@@ -51,6 +55,7 @@ impl Bench {
             seat_id: self.holder.into(),
             estop_latched: self.latched,
             lease_left_ms: self.lease_left_ms,
+            question: self.question.clone().map(Box::new),
             ..Default::default()
         }
     }
@@ -113,7 +118,7 @@ fn each_datagram_repeats_the_last_four_inputs_newest_last() {
         outputs = bench.tick(&held());
     }
     let sequences: Vec<u64> = outputs.command.unwrap().inputs.iter().map(|i| i.sequence).collect();
-    assert_eq!(sequences, [1003, 1004, 1005, 1006]);
+    assert_eq!(sequences, [1004, 1005, 1006, 1007]);
 }
 
 #[test]
@@ -299,4 +304,59 @@ fn commands_flow_from_the_grant_on_since_the_first_valid_one_makes_the_operator_
     let outputs = bench.tick(&held());
     assert_eq!(newest(&outputs).epoch, bench.epoch);
     assert!(!newest(&outputs).action.is_empty());
+}
+
+#[test]
+fn a_question_is_answered_once_by_its_key_and_only_while_it_is_open() {
+    let mut bench = Bench::new();
+    assert!(bench.tick(&press(Action::Path1)).requests.is_empty());
+    let way = |id| v1::CandidatePath { id, ..Default::default() };
+    bench.question = Some(v1::PathQuestion { id: 9, paths: vec![way(3), way(8)], ..Default::default() });
+    bench.tick(&held());
+    assert!(bench.tick(&press(Action::Path3)).requests.is_empty(), "there is no third way");
+    let answer = |outputs: &Outputs| match &outputs.requests[0].request {
+        Some(Request::PathAnswer(answer)) => (answer.question_id, answer.path_id, answer.declined),
+        other => panic!("{other:?}"),
+    };
+    let outputs = bench.tick(&press(Action::Path2));
+    assert_eq!(answer(&outputs), (9, 8, false));
+    assert!(bench.tick(&press(Action::Decline)).requests.is_empty(), "an answer is under way");
+    let response = v1::SeatResponse { id: outputs.requests[0].id, accepted: true, ..Default::default() };
+    bench.seat.on_response(bench.now_us, &response);
+    assert!(bench.says("the answer: accepted"));
+    assert_eq!(answer(&bench.tick(&press(Action::Decline))), (9, 0, true));
+    let now_us = bench.now_us;
+    assert_eq!(bench.seat.view(now_us, "car-1", None).question.map(|c| c.question.id), Some(9));
+    bench.question = None;
+    bench.tick(&held());
+    assert!(bench.seat.view(now_us, "car-1", None).question.is_none());
+}
+
+#[test]
+fn assist_is_turned_on_and_off_by_one_key() {
+    let mut bench = Bench::new();
+    let mode = |outputs: &Outputs| match &outputs.requests[0].request {
+        Some(Request::HandBack(hand_back)) => hand_back.mode(),
+        other => panic!("{other:?}"),
+    };
+    let outputs = bench.tick(&press(Action::Assist));
+    assert_eq!(mode(&outputs), Mode::Assist);
+    let response = v1::SeatResponse { id: outputs.requests[0].id, accepted: true, ..Default::default() };
+    bench.seat.on_response(bench.now_us, &response);
+    bench.mode = Mode::Assist;
+    bench.tick(&held());
+    assert_eq!(mode(&bench.tick(&press(Action::Assist))), Mode::Monitor);
+}
+
+#[test]
+fn a_deadman_that_is_down_from_the_start_is_not_held() {
+    let mut seat = SeatLogic::new("desk", false, 1000);
+    seat.on_connected(0);
+    let mut deadman = |now_us, held| {
+        let sample = Sample { deadman: held, ..Sample::default() };
+        let outputs = seat.tick(TickInputs { now_us, dt_s: 0.01, sample, clock: None });
+        newest(&outputs).deadman
+    };
+    assert!(!deadman(0, true) && !deadman(10_000, true));
+    assert!(!deadman(20_000, false) && deadman(30_000, true));
 }

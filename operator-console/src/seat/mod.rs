@@ -21,4 +21,4 @@ pub use notices::{Level, Notice, Notices};
 pub use picture::{OLD_US, PictureTimes, STALE_US};
 pub use requests::{Purpose, Requests};
 pub use thread::{SeatOptions, SeatThread};
-pub use view::{Connection, SeatView};
+pub use view::{Connection, PathChoice, SeatView};

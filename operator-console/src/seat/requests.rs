@@ -14,6 +14,8 @@ pub enum Purpose {
     Action(Action),
     /// Release of the emergency stop.
     EstopReset,
+    /// Answer to the vehicle's question.
+    Answer,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
         match self {
             Self::Action(action) => action.label(),
             Self::EstopReset => "release of the emergency stop",
+            Self::Answer => "the answer",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Check, EstopPhase, Holder, Notice};
 use crate::input::{Device, Drive};
 use protocol::{ClockEstimate, v1};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How the seat stands with its vehicle.
@@ -17,6 +18,15 @@ pub enum Connection {
     Connected,
     /// The session ended; it is being made anew.
     Lost(String),
+}
+
+/// A question of the vehicle's, as it was asked; places are metres in the vehicle's frame at that time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathChoice {
+    /// The question with the ways that the vehicle offers.
+    pub question: v1::PathQuestion,
+    /// What was around the vehicle.
+    pub surroundings: Option<v1::Surroundings>,
 }
 
 /// A snapshot of everything the seat knows.
@@ -52,6 +62,8 @@ pub struct SeatView {
     pub notices: Vec<Notice>,
     /// Question of the vehicle to people.
     pub help: Option<v1::HelpRequest>,
+    /// Which way? With what the vehicle saw around it when it asked.
+    pub question: Option<Arc<PathChoice>>,
     /// The two clocks.
     pub clock: Option<ClockEstimate>,
     /// Whether a picture was ever shown.
@@ -94,6 +106,7 @@ impl SeatView {
             checklist: Vec::new(),
             notices: Vec::new(),
             help: None,
+            question: None,
             clock: None,
             has_picture: false,
             picture_age_us: None,

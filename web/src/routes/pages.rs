@@ -39,10 +39,10 @@ macro_rules! scripts {
 }
 
 /// Every script but the one that is made from [`protocol`].
-const SCRIPTS: [(&str, &str); 26] = scripts!(
+const SCRIPTS: [(&str, &str); 27] = scripts!(
     "account.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js" "dashboard.js"
-    "dom.js" "driver.js" "estop.js" "health.js" "hud.js" "input.js" "lidar.js" "mapping.js" "messages.js" "picture.js"
-    "protobuf.js" "requests.js" "seat.js" "session.js" "timecode.js" "vehicle.js" "voice.js"
+    "deadman.js" "dom.js" "driver.js" "estop.js" "health.js" "hud.js" "input.js" "lidar.js" "mapping.js" "messages.js"
+    "picture.js" "protobuf.js" "requests.js" "seat.js" "session.js" "timecode.js" "vehicle.js" "voice.js"
 );
 
 /// What the pages load.
