@@ -73,7 +73,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
             tracing::info!(?request, "request");
             seat.send_request(request);
         }
-        rehearsal.sample(seat.now_us(), out.command.is_some());
+        rehearsal.sample(seat.now_us());
         if let Some(mut command) = out.command {
             rehearsal.spoil(&mut command);
             seat.send_command(command);
@@ -90,6 +90,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
 struct Rehearsal {
     /// In the operator's hand, as a person's would be.
     deadman: Deadman,
+    sat_down: bool,
     released: Arc<AtomicBool>,
     frozen: Arc<AtomicBool>,
     /// Capture time of the picture that stands still.
@@ -97,9 +98,10 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// The hand closes round the deadman when there is something to command.
-    fn sample(&mut self, now_us: u64, commands: bool) {
-        self.deadman.sample(now_us, commands && !self.released.load(Ordering::Relaxed));
+    /// The hand closes round the deadman after the first look at it, and stays there unless the rehearsal opens it.
+    fn sample(&mut self, now_us: u64) {
+        let is_pressed = std::mem::replace(&mut self.sat_down, true) && !self.released.load(Ordering::Relaxed);
+        self.deadman.sample(now_us, is_pressed);
     }
 
     fn spoil(&mut self, command: &mut CommandDatagram) {

@@ -52,9 +52,17 @@ impl Page {
     /// # Errors
     /// When there is no browser or it does not answer.
     pub fn open(url: &str) -> anyhow::Result<Self> {
+        Self::open_with(url, &[])
+    }
+
+    /// Opens `url` in a browser with further `options`.
+    ///
+    /// # Errors
+    /// When there is no browser or it does not answer.
+    pub fn open_with(url: &str, options: &[&str]) -> anyhow::Result<Self> {
         let profile = tempfile::tempdir()?;
         let mut command = headless(&profile)?;
-        command.args(["--remote-debugging-port=0", "--window-size=1600,900", "about:blank"]);
+        command.args(["--remote-debugging-port=0", "--window-size=1600,900", "about:blank"]).args(options);
         let browser = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut browser = Some(browser);
         let opened = Self::attach(&mut browser, profile, url);

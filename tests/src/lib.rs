@@ -73,6 +73,11 @@ impl Process {
         run(Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string())).map(drop)
     }
 
+    /// Its status, once it has ended by itself.
+    pub fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
     /// SIGKILL, without a chance to finish anything.
     ///
     /// # Errors

@@ -194,3 +194,33 @@ fn real_time_a_question_is_drawn_and_answered_by_a_key_or_by_dragged_waypoints()
     page.wait_until("window.sent.length === 3 && window.sent[2].path_answer.declined").unwrap();
     assert!(page.console.is_empty(), "{:?}", page.console);
 }
+
+#[test]
+fn real_time_people_at_the_page_and_at_the_vehicle_hear_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let heard = folder.path().join("heard.wav");
+    let mut bridge = site.bridge_with(&["--audio", "tone", "--audio-out", heard.to_str().unwrap()]).unwrap();
+    site.wait_until("the car online", |c| c["online"] == true).unwrap();
+    // Chromium's own microphone for tests beeps.
+    let microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+    let mut page = Page::open_with(&format!("{}/seat.html?id={CAR}&seat=marta", site.address), &microphone).unwrap();
+    page.wait_until("takeover.driver.connected && takeover.session.voice()").unwrap();
+    page.press("KeyM").unwrap();
+    page.wait_until("takeover.voice.talking && takeover.voice.hearing").unwrap();
+    let loudness = "takeover.session.peer.getStats().then((all) => [...all.values()].some((s) => \
+                    s.type === 'inbound-rtp' && s.kind === 'audio' && s.totalAudioEnergy > 0.001))";
+    page.wait_until(loudness).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    page.release("KeyM").unwrap();
+    page.wait_until("!takeover.voice.talking").unwrap();
+    assert!(page.console.is_empty(), "{:?}", page.console);
+    drop(page);
+    bridge.signal("TERM").unwrap();
+    tests::wait_for("the bridge's end", std::time::Duration::from_secs(20), || bridge.has_ended()).unwrap();
+    let sound = std::fs::read(&heard).unwrap();
+    let samples = sound[44..].chunks_exact(2).map(|b| i64::from(i16::from_le_bytes([b[0], b[1]])));
+    let loud = samples.filter(|sample| sample.abs() > 500).count();
+    assert!(loud > 1_000, "{loud} loud samples of {}", sound.len() / 2);
+}
