@@ -90,7 +90,6 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
 struct Rehearsal {
     /// In the operator's hand, as a person's would be.
     deadman: Deadman,
-    sat_down: bool,
     released: Arc<AtomicBool>,
     frozen: Arc<AtomicBool>,
     /// Capture time of the picture that stands still.
@@ -98,10 +97,12 @@ struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// The hand closes round the deadman after the first look at it, and stays there unless the rehearsal opens it.
+    /// The hand stays round the deadman unless the rehearsal opens it; where that does not count, it opens and closes.
     fn sample(&mut self, now_us: u64) {
-        let is_pressed = std::mem::replace(&mut self.sat_down, true) && !self.released.load(Ordering::Relaxed);
-        self.deadman.sample(now_us, is_pressed);
+        let is_pressed = !self.released.load(Ordering::Relaxed);
+        if !(is_pressed && self.deadman.sample(now_us, true)) {
+            self.deadman.sample(now_us, false);
+        }
     }
 
     fn spoil(&mut self, command: &mut CommandDatagram) {

@@ -2,6 +2,7 @@
 
 use crate::LinkError;
 use nix::net::if_::InterfaceFlags;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Most paths at once.
@@ -65,6 +66,12 @@ impl Paths {
     }
 }
 
+/// All addresses of this machine now; a connection cannot leave those that it was made with.
+pub(crate) fn local_addresses() -> BTreeSet<IpAddr> {
+    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    addresses.filter_map(|a| ip(a.address.as_ref()?)).collect()
+}
+
 fn socket(address: IpAddr) -> String {
     std::net::SocketAddr::new(address, 0).to_string()
 }
@@ -118,6 +125,7 @@ mod tests {
         assert!(missing.sockets(0).unwrap_err().to_string().contains("nowhere7"));
         assert_eq!(Paths::new(&["::1".into()]).unwrap().sockets(0).unwrap(), ["[::1]:0"]);
         assert_eq!(Paths::default().sockets(1).unwrap().len(), 2);
+        assert!(local_addresses().contains(&IpAddr::from([127, 0, 0, 1])));
     }
 
     #[test]

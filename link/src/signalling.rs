@@ -6,6 +6,7 @@ use crate::peer::PeerConfig;
 use crate::{Identity, LinkError};
 use futures_util::{SinkExt, StreamExt};
 use protocol::signalling::{IceServer, Signal};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -57,8 +58,8 @@ impl Signalling {
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const PING_EVERY: Duration = Duration::from_secs(3);
-const SILENCE: Duration = Duration::from_secs(10);
+const PING_EVERY: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(6);
 const MAX_MESSAGE: usize = 256 * 1024;
 
 /// The WebSocket's address from the control plane's.
@@ -152,6 +153,14 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
     format!("the control plane refuses ({}): {text}", answer.status())
 }
 
+/// The local address of an open connection.
+fn own_address(socket: &Socket) -> Option<IpAddr> {
+    match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream.local_addr().ok().map(|address| address.ip()),
+        _ => None,
+    }
+}
+
 /// Runs one connection; `None` when it is wanted no more, else why it ended.
 async fn serve(
     mut socket: Socket,
@@ -161,6 +170,7 @@ async fn serve(
 ) -> Option<String> {
     let mut ping = interval(PING_EVERY);
     let mut heard = Instant::now();
+    let own = own_address(&socket);
     loop {
         tokio::select! {
             signal = outgoing.recv() => {
@@ -192,6 +202,10 @@ async fn serve(
                 }
             }
             _ = ping.tick() => {
+                // TCP would go on asking for minutes from an address that this machine has no more.
+                if let Some(own) = own.filter(|own| std::net::UdpSocket::bind((*own, 0)).is_err()) {
+                    return Some(format!("{own} is no address of this machine any more"));
+                }
                 if heard.elapsed() > SILENCE {
                     return Some(format!("nothing heard for {SILENCE:?}"));
                 }

@@ -38,6 +38,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 const RESTART_EVERY: Duration = Duration::from_secs(2);
 /// How often a path that is missing is tried again.
 const PATH_EVERY: Duration = Duration::from_secs(3);
+/// When nothing is heard over any path for so long, another one is made from whatever addresses there are by then, tried as
+/// often: a machine that changes its network keeps the session, not the sockets.
+const RESCUE_AFTER: Duration = Duration::from_secs(1);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
 /// Calm pings between which nothing else has to be said: ten a second.
@@ -138,6 +141,8 @@ struct Peer {
     /// Connected, but nothing is heard: the person has been told that the link is lost.
     silent: bool,
     heard: Instant,
+    /// Over the first path.
+    first_heard: Instant,
     restart_asked: Instant,
     pings: u32,
 }
@@ -206,6 +211,7 @@ impl Peer {
             connected: false,
             silent: false,
             heard: now,
+            first_heard: now,
             restart_asked: now,
             pings: 0,
         })
@@ -236,11 +242,12 @@ impl Peer {
                     Some(SignalEvent::Signal(signal)) if signal.session() == Some(&self.session) => {
                         self.on_signal(signal, signalling).await
                     }
-                    Some(event) => { self.on_leg_signal(&event); note(&event, up); Ok(()) }
+                    Some(event) => { self.on_other_signal(&event); note(&event, up); Ok(()) }
                     None => Err(None),
                 },
                 Some(message) = self.from_legs.recv(), if self.connected => { self.on_leg_message(&message); Ok(()) }
                 Some(message) = self.incoming.recv() => {
+                    self.first_heard = Instant::now();
                     match self.connected {
                         true => self.on_message(&message),
                         false => early.keep(message),
@@ -279,6 +286,7 @@ impl Peer {
             if !self.connected && self.command_open && self.requests_open {
                 self.connected = true;
                 self.heard = Instant::now();
+                self.first_heard = self.heard;
                 shared.count(|stats| stats.sessions += 1);
                 shared.mailbox.put(FromVehicle::Connected);
                 early.take().iter().for_each(|message| self.on_message(message));
@@ -398,22 +406,31 @@ impl Peer {
             tracing::info!(vehicle = %self.shared.vehicle, %reason, "link lost, waiting for the path to come back");
             self.shared.mailbox.put(FromVehicle::Lost { reason });
         }
-        if up && self.restart_asked.elapsed() >= RESTART_EVERY {
+        if up && self.paths_of_vehicle().is_none() && self.restart_asked.elapsed() >= RESTART_EVERY {
             self.restart_asked = Instant::now();
             let _ = signalling.outgoing.try_send(Signal::Restart { session: self.session.clone() });
         }
         Ok(())
     }
 
+    /// How many paths the vehicle wants; `None` for one that knows nothing of paths.
+    fn paths_of_vehicle(&self) -> Option<usize> {
+        feature_value(&self.features, PATHS).and_then(|n| n.parse().ok())
+    }
+
     /// Calls for each path that is wanted and missing.
     fn keep_paths(&mut self, signalling: &Signalling) {
-        self.legs.retain(|leg| !leg.is_over());
-        // A vehicle that does not say how many paths it wants knows nothing of paths.
-        let Some(wanted) = feature_value(&self.features, PATHS).and_then(|n| n.parse::<usize>().ok()) else { return };
+        let deaf = self.heard.elapsed() > RESCUE_AFTER;
+        let first_lives = !self.first_gone && self.first_heard.elapsed() < RESCUE_AFTER;
+        // One that was called in the first one's place is too many when that comes back.
+        self.legs.retain(|leg| !(leg.is_over() || first_lives && leg.index == 0));
+        let Some(wanted) = self.paths_of_vehicle() else { return };
         let wanted = wanted.max(self.shared.paths.count()).min(MAX_PATHS);
-        let there = |index: usize| (index == 0 && !self.first_gone) || self.legs.iter().any(|leg| leg.index == index);
+        let first_there = !self.first_gone && !deaf;
+        let there = |index: usize| (index == 0 && first_there) || self.legs.iter().any(|leg| leg.index == index);
         let Some(index) = (0..wanted).find(|index| !there(*index)) else { return };
-        if self.legs_called > 0 && self.leg_tried.elapsed() < PATH_EVERY {
+        let pause = if deaf { RESCUE_AFTER } else { PATH_EVERY };
+        if self.legs_called > 0 && self.leg_tried.elapsed() < pause {
             return;
         }
         self.leg_tried = Instant::now();
@@ -430,8 +447,13 @@ impl Peer {
         }));
     }
 
-    fn on_leg_signal(&self, event: &SignalEvent) {
-        let SignalEvent::Signal(signal) = event else { return };
+    fn on_other_signal(&mut self, event: &SignalEvent) {
+        let signal = match event {
+            SignalEvent::Signal(signal) => signal,
+            // What was called for over the connection that is gone may never have left.
+            SignalEvent::Up => return self.legs.retain(LegHandle::is_up),
+            SignalEvent::Down(_) => return,
+        };
         if let Some(leg) = self.legs.iter().find(|leg| signal.session() == Some(&leg.id)) {
             let _ = leg.signals.try_send(signal.clone());
         }

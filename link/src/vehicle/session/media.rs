@@ -360,7 +360,9 @@ fn enqueue(legs: &mut [Leg], now_us: u64, camera: usize, packet: &OutPacket) {
     let least_us = legs.iter().filter(|leg| leg.is_alive(now_us)).map(waits).min();
     for leg in legs {
         let behind = least_us.is_some_and(|least| waits(leg) > least + BEHIND_US);
-        if leg.life.is_up() && !behind {
+        // What goes to nobody would take the room of what somebody waits for.
+        let deaf = least_us.is_some() && !leg.is_alive(now_us);
+        if leg.life.is_up() && !behind && !deaf {
             leg.enqueue(class, packet.payload.len(), Out::Video(camera, packet.clone()));
         }
     }

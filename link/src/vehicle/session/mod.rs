@@ -10,6 +10,7 @@ use super::Shared;
 use super::inbox::FromSeatBody;
 use crate::LinkError;
 use crate::audio::AudioPacket;
+use crate::paths::local_addresses;
 use crate::peer::{
     Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
 };
@@ -270,6 +271,7 @@ async fn serve(
     tasks.spawn(media::run(context.clone(), leg, (frames, audio), inputs));
     let _ = out.send(offer::signal(context, &context.id, sdp)).await;
 
+    let addresses = local_addresses();
     let deadline = Instant::now() + SETUP;
     let mut candidates = RemoteCandidates::default();
     let mut early = Early::default();
@@ -291,6 +293,11 @@ async fn serve(
                 }
                 // A path that works needs no other one: the seat's question came late.
                 Some(Signal::Restart { .. }) if context.silent_us() > SILENCE_US / 2 => {
+                    // No new offer leaves the sockets that the connection was made with.
+                    if !addresses.is_subset(&local_addresses()) {
+                        life.code = Some(Failure::PathLost);
+                        break "the vehicle's address changed; call again".to_owned();
+                    }
                     let options = RTCOfferOptions { ice_restart: true };
                     candidates = RemoteCandidates::default();
                     let sdp = offer::describe(&*connection, Some(options)).await?;
