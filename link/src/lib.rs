@@ -86,6 +86,10 @@ pub mod video;
 pub use cc::CameraPlan;
 pub use error::LinkError;
 pub use identity::Identity;
+/// Directives for a program's log filter: the libraries below write a line for every packet that a dead path refuses, and
+/// what they mean by it is said by this crate, with a code.
+pub const QUIET: &str = "webrtc=off,rtc=off,quinn_udp=off";
+
 pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
 pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};

@@ -1,5 +1,6 @@
 //! What is rehearsed, and how good it has to be.
 
+use crate::netem::namespaces::Side;
 use link::netem::{NetemError, PathSpec};
 
 /// One case of the report.
@@ -28,6 +29,8 @@ pub enum Kind {
     Watch,
     /// One seat after the other connects, waits for a picture and leaves.
     Connect,
+    /// One seat watches, and this side's address changes again and again: a modem that finds another network.
+    Roam(Side),
 }
 
 /// A metric's goal.
@@ -150,6 +153,24 @@ pub const CASES: &[Case] = &[
         by_default: true,
     },
     Case {
+        name: "roam",
+        about: "50 ms round trip, the seat gets another address every 15 s",
+        preset: "rtt50",
+        second: None,
+        kind: Kind::Roam(Side::Right),
+        goals: &[at_most("picture_after_roam_p95", 3.0)],
+        by_default: true,
+    },
+    Case {
+        name: "roam-vehicle",
+        about: "50 ms round trip, the vehicle gets another address every 15 s",
+        preset: "rtt50",
+        second: None,
+        kind: Kind::Roam(Side::Left),
+        goals: &[at_most("picture_after_roam_p95", 3.0)],
+        by_default: true,
+    },
+    Case {
         name: "failover",
         about: "two paths, 50 and 30 ms round trip; the first is dead for 5 s of each 30 s",
         preset: "blackout",
@@ -185,7 +206,7 @@ pub const UNITS: &[(&str, &str)] = &[
     ("frame_rate", "1/s"),
     ("below_150ms_again", "s"),
     ("first_picture_", "s"),
-    ("picture_after_blackout_", "s"),
+    ("picture_after_", "s"),
     ("vehicle_cpu", "cores"),
     ("seat_cpu", "cores"),
     ("latency_drift", "ms"),

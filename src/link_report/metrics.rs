@@ -78,6 +78,9 @@ pub fn metrics(case: &Case, trial: &Trial) -> BTreeMap<String, f64> {
     if case.name == "blackout" {
         blackouts(case, trial, &mut all);
     }
+    if let Kind::Roam(_) = case.kind {
+        roams(trial, &mut all);
+    }
     all
 }
 
@@ -254,13 +257,31 @@ fn steps(case: &Case, trial: &Trial, shown: &[Shown], all: &mut BTreeMap<String,
 
 /// From the end of each blackout to the first picture taken after it.
 fn blackouts(case: &Case, trial: &Trial, all: &mut BTreeMap<String, f64>) {
+    let ended = changes(case, trial, |i| !i.blackhole).into_iter().filter(|(_, better)| *better);
+    pictures_after("blackout", ended.map(|(at_us, _)| at_us), 6_000_000, trial, all);
+}
+
+/// From each change of address to the first picture taken after it.
+fn roams(trial: &Trial, all: &mut BTreeMap<String, f64>) {
+    let at = trial.roamed_unix_us.iter().map(|unix_us| *unix_us as i64 - trial.bridge.origin_unix_us as i64);
+    pictures_after("roam", at, 0, trial, all);
+}
+
+/// From each moment, on the vehicle's clock, to the first picture taken after it. Those count that are at least `run_us`
+/// after the first picture.
+fn pictures_after(
+    what: &str,
+    moments: impl Iterator<Item = i64>,
+    run_us: i64,
+    trial: &Trial,
+    all: &mut BTreeMap<String, f64>,
+) {
     let Some(seat) = trial.seats.first() else { return };
     let (offset_us, end_us) = (true_offset_us(trial), (trial.bridge.seconds * 1e6) as i64);
     let Some(begun_us) = seat.pictures.first().map(|p| p.capture_us as i64) else { return };
-    let ended = changes(case, trial, |i| !i.blackhole).into_iter().filter(|(_, better)| *better);
-    let mut times: Vec<f64> = ended
-        .filter(|(at, _)| *at > begun_us + 6_000_000 && *at + 5_000_000 < end_us)
-        .map(|(at, _)| {
+    let mut times: Vec<f64> = moments
+        .filter(|at| *at > begun_us + run_us && *at + 5_000_000 < end_us)
+        .map(|at| {
             let first = seat.pictures.iter().find(|p| p.capture_us as i64 >= at);
             // None came: all the time that was left.
             let at_us = first.map_or(end_us, |p| p.presented_seat_us as i64 + offset_us);
@@ -268,6 +289,6 @@ fn blackouts(case: &Case, trial: &Trial, all: &mut BTreeMap<String, f64>) {
         })
         .collect();
     for (name, share) in [("p50", 0.5), ("p95", 0.95)] {
-        put(all, format!("picture_after_blackout_{name}"), percentile(&mut times, share));
+        put(all, format!("picture_after_{what}_{name}"), percentile(&mut times, share));
     }
 }

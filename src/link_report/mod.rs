@@ -6,6 +6,7 @@
 mod cases;
 mod metrics;
 mod plot;
+mod roaming;
 #[cfg(test)]
 mod tests;
 mod trial;

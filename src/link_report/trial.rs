@@ -1,6 +1,7 @@
 //! One run of one case: control plane and bridge in the left namespace, seats in the right one.
 
 use super::cases::{Case, Kind};
+use super::roaming::Roaming;
 use crate::netem::namespaces::Side;
 use crate::netem::router::Router;
 use crate::netem::sys;
@@ -26,6 +27,8 @@ pub struct Trial {
     pub router: ShellStats,
     /// Wall time of the zero of the path's script, microseconds.
     pub path_unix_us: u64,
+    /// Wall time of each change of address, microseconds.
+    pub roamed_unix_us: Vec<u64>,
 }
 
 const PORT: u16 = 8080;
@@ -79,6 +82,16 @@ impl Process {
 
     /// Waits at most `limit` for its end, then asks for it, then enforces it.
     fn finish(&mut self, limit: Duration, stop: &AtomicBool) -> anyhow::Result<ExitStatus> {
+        self.finish_while(limit, stop, || ())
+    }
+
+    /// As [`Self::finish`]; calls `turn` again and again meanwhile.
+    fn finish_while(
+        &mut self,
+        limit: Duration,
+        stop: &AtomicBool,
+        mut turn: impl FnMut(),
+    ) -> anyhow::Result<ExitStatus> {
         let start = Instant::now();
         let mut asked = false;
         loop {
@@ -92,6 +105,7 @@ impl Process {
             if start.elapsed() > limit + GRACE {
                 self.child.kill()?;
             }
+            turn();
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -113,7 +127,9 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     let paths = case.paths()?;
     let router = Router::start(&paths, seed)?;
     let path_unix_us = usage::zero_unix_us(|| router.elapsed().as_micros() as u64);
-    let url = format!("http://{}:{PORT}", Router::address(Side::Left, 0));
+    // The control plane stays where it is while one of the two moves.
+    let plane = if case.kind == Kind::Roam(Side::Left) { Side::Right } else { Side::Left };
+    let url = format!("http://{}:{PORT}", Router::address(plane, 0));
     let program = std::env::current_exe()?;
     let takeover = |side, arguments: &[&str]| {
         let mut command = router.namespaces.command(side, program.as_os_str());
@@ -122,7 +138,7 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     };
     let file = |name: &str| dir.path().join(name).display().to_string();
     let listen = format!("0.0.0.0:{PORT}");
-    let web = takeover(Side::Left, &["web", "--addr", &listen, "--data", &file("web")]);
+    let web = takeover(plane, &["web", "--addr", &listen, "--data", &file("web")]);
     let _web = Process::start("web", web, dir.path())?;
     let bridge_json = file("bridge.json");
     let mut arguments =
@@ -134,7 +150,7 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     bridge.wait_for("registered at the control plane", stop)?;
     let visits = if case.kind == Kind::Connect { (seconds / VISIT_S).max(1.0) as usize } else { 1 };
     let stay_s = if case.kind == Kind::Connect { VISIT_S } else { seconds };
-    let mut seats = Vec::new();
+    let (mut seats, mut roamed_unix_us) = (Vec::new(), Vec::new());
     for n in 0..visits {
         let (name, json) = (format!("seat-{n}"), file("seat.json"));
         let stay = stay_s.to_string();
@@ -145,7 +161,16 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
         ]
         .concat();
         let mut seat = Process::start("seat", takeover(Side::Right, &arguments), dir.path())?;
-        let status = seat.finish(Duration::from_secs_f64(stay_s) + GRACE, stop)?;
+        let limit = Duration::from_secs_f64(stay_s) + GRACE;
+        let status = match case.kind {
+            Kind::Roam(side) => {
+                let mut roaming = Roaming::new(&router, side);
+                let status = seat.finish_while(limit, stop, || roaming.turn());
+                roamed_unix_us = roaming.done()?;
+                status?
+            }
+            Kind::Watch | Kind::Connect => seat.finish(limit, stop)?,
+        };
         if !status.success() {
             bail!("the seat ended with {status}: {}", seat.last_words());
         }
@@ -163,7 +188,7 @@ pub fn run(case: &Case, source: &str, seed: u64, seconds: f64, stop: &AtomicBool
     // A damaged picture may pass the timecode's checksum once in 65,536 times: only what was captured counts.
     let captured: BTreeSet<u64> = bridge.captured_us.iter().copied().collect();
     seats.iter_mut().for_each(|seat: &mut SeatReport| seat.pictures.retain(|p| captured.contains(&p.capture_us)));
-    Ok(Trial { bridge, seats, router: router_stats, path_unix_us })
+    Ok(Trial { bridge, seats, router: router_stats, path_unix_us, roamed_unix_us })
 }
 
 /// The arguments that use several paths at once; one needs none.

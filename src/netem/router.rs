@@ -55,6 +55,22 @@ impl Router {
         format!("10.77.{}.{}", path + 1, side as usize + 1)
     }
 
+    /// Takes a side's address on a path away and gives it another one: `number` from 1 on, 0 for the one it began with.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn readdress(&self, side: Side, path: usize, number: u8) -> anyhow::Result<()> {
+        let (namespace, device) = (self.namespaces.name(side), format!("path{path}"));
+        let host = if number == 0 { side as usize + 1 } else { 100 * (side as usize + 1) + usize::from(number) % 50 };
+        ip(&["-n", namespace, "address", "flush", "dev", &device])?;
+        ip(&["-n", namespace, "address", "add", &format!("10.77.{}.{host}/24", path + 1), "dev", &device])?;
+        if path == 0 {
+            // It went with the last address.
+            ip(&["-n", namespace, "route", "replace", "default", "dev", &device])?;
+        }
+        Ok(())
+    }
+
     /// Counts of each path.
     #[must_use]
     pub fn stats(&self) -> Vec<ShellStats> {

@@ -64,7 +64,24 @@ pub(super) struct LegHandle {
     pub(super) index: usize,
     pub(super) signals: mpsc::Sender<Signal>,
     pub(super) requests: mpsc::Sender<Bytes>,
-    up: Arc<AtomicBool>,
+    life: Arc<Life>,
+}
+
+/// What the session is to know of a path.
+struct Life {
+    up: AtomicBool,
+    /// When the vehicle was last heard over it; at first, when it was called for.
+    heard: Mutex<Instant>,
+}
+
+impl Life {
+    fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 impl LegHandle {
@@ -72,15 +89,20 @@ impl LegHandle {
     pub(super) fn start(inputs: LegInputs) -> Self {
         let (signals, signals_rx) = mpsc::channel(128);
         let (requests, requests_rx) = mpsc::channel(64);
-        let up = Arc::new(AtomicBool::new(false));
+        let life = Arc::new(Life { up: AtomicBool::new(false), heard: Mutex::new(Instant::now()) });
         let (id, index) = (inputs.id.clone(), inputs.index);
-        tokio::spawn(run(inputs, signals_rx, requests_rx, up.clone()));
-        Self { id, index, signals, requests, up }
+        tokio::spawn(run(inputs, signals_rx, requests_rx, life.clone()));
+        Self { id, index, signals, requests, life }
     }
 
-    /// It carries packets.
+    /// It carries packets, or did until it fell silent.
     pub(super) fn is_up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+        self.life.is_up()
+    }
+
+    /// For how long the vehicle was not heard over it; before it is up, how long ago it was called for.
+    pub(super) fn quiet(&self) -> Duration {
+        self.life.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Its task has ended.
@@ -89,12 +111,7 @@ impl LegHandle {
     }
 }
 
-async fn run(
-    inputs: LegInputs,
-    mut signals: mpsc::Receiver<Signal>,
-    requests: mpsc::Receiver<Bytes>,
-    up: Arc<AtomicBool>,
-) {
+async fn run(inputs: LegInputs, mut signals: mpsc::Receiver<Signal>, requests: mpsc::Receiver<Bytes>, life: Arc<Life>) {
     let LegInputs { shared, session, id, index, out, lanes, .. } = &inputs;
     let mut features = crate::features();
     features.extend([format!("{PATH_OF}{session}"), format!("{PATH_INDEX}{index}")]);
@@ -102,13 +119,13 @@ async fn run(
     let call = Signal::Call { session: id.clone(), seat, vehicle, watch_only, features, vouched: None };
     let _ = out.send(call).await;
     let reason = match offer(&mut signals).await {
-        Ok(sdp) => match serve(&inputs, sdp, signals, requests, &up).await {
+        Ok(sdp) => match serve(&inputs, sdp, signals, requests, &life).await {
             Ok(reason) => reason,
             Err(error) => error.to_string(),
         },
         Err(reason) => reason,
     };
-    up.store(false, Ordering::Relaxed);
+    life.up.store(false, Ordering::Relaxed);
     lanes.remove(id);
     tracing::info!(%session, path = %id, %reason, "path over");
     let _ = out.try_send(Signal::Bye { session: id.clone(), reason, code: None });
@@ -139,18 +156,19 @@ async fn serve(
     sdp: String,
     mut signals: mpsc::Receiver<Signal>,
     mut requests: mpsc::Receiver<Bytes>,
-    up: &AtomicBool,
+    life: &Life,
 ) -> Result<String, LinkError> {
     let LegInputs { shared, id, index, peer: config, out, to_session, lanes, .. } = inputs;
     let mut tasks = JoinSet::new();
     let (events_tx, mut events) = mpsc::channel(256);
+    let (incoming_tx, mut incoming) = mpsc::channel(64);
     let sockets = shared.paths.sockets(*index)?;
-    let setup = PeerSetup { config, events: events_tx, datagrams: (STATE_CHANNEL, to_session.clone()), sockets };
+    let setup = PeerSetup { config, events: events_tx, datagrams: (STATE_CHANNEL, incoming_tx.clone()), sockets };
     let (connection, _) = peer::build(setup).await?;
     super::session::set_offer(&*connection, sdp).await?;
     // Datagrams go as RTCP; the channel is opened all the same, so that both ends look like any other session.
-    let _command = open_channel(&*connection, COMMAND_CHANNEL, false, to_session.clone(), &mut tasks).await?;
-    let mut reliable = open_channel(&*connection, REQUESTS_CHANNEL, true, to_session.clone(), &mut tasks).await?;
+    let _command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), &mut tasks).await?;
+    let mut reliable = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), &mut tasks).await?;
     let ids = super::session::send_answer(&*connection, id, out).await?;
     let mut candidates = RemoteCandidates::default();
     candidates.remote_description_is_set(&*connection).await;
@@ -163,7 +181,7 @@ async fn serve(
                     candidates.add(&*connection, candidate, sdp_mline_index).await;
                 }
                 Some(Signal::Bye { reason, .. }) => break reason,
-                Some(Signal::Error { message, .. }) if !up.load(Ordering::Relaxed) => break message,
+                Some(Signal::Error { message, .. }) if !life.is_up() => break message,
                 Some(_) => {}
                 None => break "the session is over".to_owned(),
             },
@@ -191,8 +209,11 @@ async fn serve(
                         ear.hear(track, || shared.now_us()).await;
                     });
                 }
-                Some(PeerEvent::Channel(channel)) => watch_channel(channel, to_session.clone(), &mut tasks),
-                Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => up.store(true, Ordering::Relaxed),
+                Some(PeerEvent::Channel(channel)) => watch_channel(channel, incoming_tx.clone(), &mut tasks),
+                Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => {
+                    life.heard();
+                    life.up.store(true, Ordering::Relaxed);
+                }
                 Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => break "this path is dead".to_owned(),
                 Some(PeerEvent::State(RTCPeerConnectionState::Closed)) | None => {
                     break "the vehicle closed this path".to_owned();
@@ -207,7 +228,13 @@ async fn serve(
                 Some(request) => drop(reliable.send_datagram(&request).await),
                 None => break "the session is over".to_owned(),
             },
-            () = sleep_until(deadline), if !up.load(Ordering::Relaxed) => {
+            Some(message) = incoming.recv() => {
+                life.heard();
+                if to_session.send(message).await.is_err() {
+                    break "the session is over".to_owned();
+                }
+            }
+            () = sleep_until(deadline), if !life.is_up() => {
                 break "no connection over this path".to_owned();
             }
         }

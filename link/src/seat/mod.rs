@@ -6,6 +6,7 @@ mod decode;
 mod feedback;
 mod lane;
 mod leg;
+mod legs;
 mod mailbox;
 mod session;
 mod video;

@@ -1,7 +1,8 @@
 //! One session of the seat with its vehicle.
 
 use super::lane::Lane;
-use super::leg::{Lanes, LegHandle, LegInputs};
+use super::leg::Lanes;
+use super::legs::Legs;
 use super::mailbox::FromVehicle;
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
@@ -14,7 +15,7 @@ use crate::peer::{
 };
 use crate::signalling::{SignalEvent, Signalling};
 use crate::{
-    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, MAX_PATHS, PATHS, REQUESTS_CHANNEL,
+    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, PATHS, REQUESTS_CHANNEL,
     STATE_CHANNEL, feature_value,
 };
 use bytes::Bytes;
@@ -36,11 +37,6 @@ const SETUP: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
 /// How often a silent vehicle is asked for another path, over signalling.
 const RESTART_EVERY: Duration = Duration::from_secs(2);
-/// How often a path that is missing is tried again.
-const PATH_EVERY: Duration = Duration::from_secs(3);
-/// When nothing is heard over any path for so long, another one is made from whatever addresses there are by then, tried as
-/// often: a machine that changes its network keeps the session, not the sockets.
-const RESCUE_AFTER: Duration = Duration::from_secs(1);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
 /// Calm pings between which nothing else has to be said: ten a second.
@@ -121,10 +117,7 @@ struct Peer {
     track: Option<(Arc<Lane>, watch::Receiver<u32>)>,
     lanes: Arc<Lanes>,
     /// Further paths, and what comes over them.
-    legs: Vec<LegHandle>,
-    legs_called: usize,
-    leg_tried: Instant,
-    from_legs_tx: mpsc::Sender<Incoming>,
+    legs: Legs,
     from_legs: mpsc::Receiver<Incoming>,
     /// The first path is gone while others carry the session on.
     first_gone: bool,
@@ -181,7 +174,7 @@ impl Peer {
         let mut candidates = RemoteCandidates::default();
         candidates.remote_description_is_set(&*connection).await;
         tracing::debug!(?ids, features = ?offer.features, "answered");
-        let now = Instant::now();
+        let (now, lanes) = (Instant::now(), Arc::<Lanes>::default());
         Ok(Self {
             shared: shared.clone(),
             session: session.to_owned(),
@@ -195,11 +188,8 @@ impl Peer {
             candidates,
             ids,
             track: None,
-            lanes: Arc::default(),
-            legs: Vec::new(),
-            legs_called: 0,
-            leg_tried: now,
-            from_legs_tx,
+            legs: Legs::new(from_legs_tx, lanes.clone()),
+            lanes,
             from_legs,
             first_gone: false,
             seen: Default::default(),
@@ -234,7 +224,7 @@ impl Peer {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut early = Early::default();
         loop {
-            let legs = self.legs.iter().filter(|leg| leg.is_up()).count() as u64;
+            let legs = self.legs.up().count() as u64;
             shared.count(|stats| stats.paths = u64::from(self.connected && !self.first_gone) + legs);
             let turn = tokio::select! {
                 event = self.events.recv(), if !self.first_gone => self.on_event(event, signalling, tasks),
@@ -317,7 +307,7 @@ impl Peer {
                 Ok(())
             }
             Some(PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)) | None
-                if self.legs.iter().any(LegHandle::is_up) =>
+                if self.legs.up().next().is_some() =>
             {
                 tracing::info!(session = %self.session, "the first path is gone, the session goes on over another");
                 self.first_gone = true;
@@ -391,10 +381,12 @@ impl Peer {
                 false => Ok(()),
             };
         }
-        if up {
-            self.keep_paths(signalling);
+        if let Some(wanted) = self.paths_of_vehicle().filter(|_| up) {
+            let wanted = wanted.max(self.shared.paths.count());
+            let first_quiet = (!self.first_gone).then(|| self.first_heard.elapsed());
+            self.legs.keep(wanted, first_quiet, (&self.shared, &self.session, signalling));
         }
-        if self.first_gone && !self.legs.iter().any(LegHandle::is_up) {
+        if self.first_gone && self.legs.up().next().is_none() {
             return over("every path to the vehicle is dead");
         }
         if self.heard.elapsed() <= SILENCE {
@@ -418,44 +410,11 @@ impl Peer {
         feature_value(&self.features, PATHS).and_then(|n| n.parse().ok())
     }
 
-    /// Calls for each path that is wanted and missing.
-    fn keep_paths(&mut self, signalling: &Signalling) {
-        let deaf = self.heard.elapsed() > RESCUE_AFTER;
-        let first_lives = !self.first_gone && self.first_heard.elapsed() < RESCUE_AFTER;
-        // One that was called in the first one's place is too many when that comes back.
-        self.legs.retain(|leg| !(leg.is_over() || first_lives && leg.index == 0));
-        let Some(wanted) = self.paths_of_vehicle() else { return };
-        let wanted = wanted.max(self.shared.paths.count()).min(MAX_PATHS);
-        let first_there = !self.first_gone && !deaf;
-        let there = |index: usize| (index == 0 && first_there) || self.legs.iter().any(|leg| leg.index == index);
-        let Some(index) = (0..wanted).find(|index| !there(*index)) else { return };
-        let pause = if deaf { RESCUE_AFTER } else { PATH_EVERY };
-        if self.legs_called > 0 && self.leg_tried.elapsed() < pause {
-            return;
-        }
-        self.leg_tried = Instant::now();
-        self.legs_called += 1;
-        self.legs.push(LegHandle::start(LegInputs {
-            shared: self.shared.clone(),
-            session: self.session.clone(),
-            id: format!("{}~{}", self.session, self.legs_called),
-            index,
-            peer: signalling.peer_config(),
-            out: signalling.outgoing.clone(),
-            to_session: self.from_legs_tx.clone(),
-            lanes: self.lanes.clone(),
-        }));
-    }
-
     fn on_other_signal(&mut self, event: &SignalEvent) {
-        let signal = match event {
-            SignalEvent::Signal(signal) => signal,
-            // What was called for over the connection that is gone may never have left.
-            SignalEvent::Up => return self.legs.retain(LegHandle::is_up),
-            SignalEvent::Down(_) => return,
-        };
-        if let Some(leg) = self.legs.iter().find(|leg| signal.session() == Some(&leg.id)) {
-            let _ = leg.signals.try_send(signal.clone());
+        match event {
+            SignalEvent::Signal(signal) => self.legs.on_signal(signal),
+            SignalEvent::Up => self.legs.call_again(),
+            SignalEvent::Down(_) => {}
         }
     }
 
@@ -498,9 +457,7 @@ impl Peer {
             self.sent.1 += 1;
             request.link_sequence = self.sent.1;
             let bytes: Bytes = request.encode_to_vec().into();
-            for leg in self.legs.iter().filter(|leg| leg.is_up()) {
-                let _ = leg.requests.try_send(bytes.clone());
-            }
+            self.legs.send_request(&bytes);
             // Not blocking: a stuck channel is full of requests nobody answers, and the session ends soon.
             self.requests.send_datagram(&bytes).await;
         }

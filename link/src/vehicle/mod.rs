@@ -510,7 +510,8 @@ impl Switchboard {
         match (self.sessions.get_mut(of).filter(|s| s.seat == seat), index) {
             (None, _) => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
             (_, None) => self.refuse(id, "that is no path's number", Failure::Refused),
-            (Some(session), Some(_)) if taken || id.len() > 128 || session.further_paths() >= MAX_PATHS => {
+            // Those that died are there for a while beside those that were called for in their place.
+            (Some(session), Some(_)) if taken || id.len() > 128 || session.further_paths() >= 2 * MAX_PATHS => {
                 self.refuse(id, "the session has as many paths as it can, or the name is taken", Failure::Refused);
             }
             (Some(session), Some(index)) => session.add_path(id, index, peer, ways),
