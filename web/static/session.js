@@ -8,8 +8,12 @@ import { readEvent, readState, writeCommand, writeRequest } from "./messages.js"
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 // An unanswered call is made again after this long.
 const ANSWER_MS = 8000;
-// A link that is interrupted for this long is given up.
-const PATIENCE_MS = 4000;
+// A vehicle tells its state many times a second; the browser itself takes five seconds and more to call a path dead.
+const SILENCE_MS = 1500;
+// While a link is interrupted, the vehicle is asked for another path this often (an ICE restart), and so many times before
+// the session is given up: this machine may have another address now.
+const RESTART_MS = 1500;
+const RESTARTS = 3;
 const PING_MS = 200;
 const PINGS_PER_REPORT = 5;
 // More than this waiting on the command channel means a dead path; old commands serve nobody.
@@ -45,6 +49,9 @@ export class Session {
   #pinging = 0;
   #closed = false;
   #up = false;
+  // Up, but nothing is heard of the vehicle.
+  #interrupted = false;
+  #heardAt = 0;
   #clock = new ClockEstimator();
   #certificate = null;
   #servers = [];
@@ -107,6 +114,7 @@ export class Session {
 
   #ping() {
     if (!this.#up) return;
+    if (performance.now() - this.#heardAt > SILENCE_MS) this.#interrupt();
     const report = ++this.#pings % PINGS_PER_REPORT === 0 ? this.on.report?.() : undefined;
     this.command({ ping: { t1_us: nowUs() }, report });
   }
@@ -123,6 +131,7 @@ export class Session {
     socket.onopen = () => {
       opened = true;
       if (!this.#up) this.#call();
+      else if (this.#interrupted) this.#askForPath();
     };
     socket.onmessage = (message) => {
       this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}.`, "negotiation_failed"));
@@ -166,6 +175,7 @@ export class Session {
 
   /** The call led to nothing in time: no offer, or no path. */
   #unanswered() {
+    this.#renew();
     if (!this.#peer) return this.#again(`${this.vehicle} does not answer. Calling again…`, "vehicle_silent");
     this.#bye("no path was found", "ice_failed_no_path");
     this.#again("No path to the vehicle was found.", "ice_failed_no_path");
@@ -186,6 +196,7 @@ export class Session {
   }
 
   #lost(reason) {
+    this.#interrupted = false;
     if (!this.#up) return;
     this.#up = false;
     this.on.lost?.(reason);
@@ -241,6 +252,7 @@ export class Session {
       clearTimeout(this.#timer);
       this.#tries = 0;
       this.#up = true;
+      this.#heardAt = performance.now();
       this.#say("");
       this.on.connected?.();
     };
@@ -279,20 +291,39 @@ export class Session {
   }
 
   #changed(peer) {
-    if (peer.connectionState === "connected") {
-      if (this.#up) {
-        clearTimeout(this.#timer);
-        this.#say("");
-      }
-    } else if (peer.connectionState === "disconnected") {
-      this.#say("The link is interrupted…");
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#again("The link was lost. Calling again…", "path_lost"), PATIENCE_MS);
+    if (peer.connectionState === "disconnected" && this.#up) {
+      this.#interrupt();
     } else if (peer.connectionState === "failed") {
       const code = this.#up ? "path_lost" : "ice_failed_no_path";
       this.#bye("the link failed", code);
       this.#again(this.#up ? "The link was lost. Calling again…" : "No path to the vehicle was found.", code);
     }
+  }
+
+  #interrupt() {
+    if (this.#interrupted) return;
+    this.#interrupted = true;
+    this.#say("The link is interrupted…");
+    this.#restart(RESTARTS);
+  }
+
+  #restart(left) {
+    clearTimeout(this.#timer);
+    if (left === 0) return this.#again("The link was lost. Calling again…", "path_lost");
+    // What was asked in vain may never have left: a socket does not outlive the address that it was opened from.
+    if (left < RESTARTS) this.#renew();
+    else this.#askForPath();
+    this.#timer = setTimeout(() => this.#restart(left - 1), RESTART_MS);
+  }
+
+  #askForPath() {
+    this.#send({ type: "restart", session: this.#session });
+  }
+
+  #renew() {
+    const old = this.#socket;
+    this.#open();
+    old?.close();
   }
 
   #listen(channel) {
@@ -310,6 +341,12 @@ export class Session {
 
   #state(state, at) {
     const { pong } = state;
+    this.#heardAt = performance.now();
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      clearTimeout(this.#timer);
+      this.#say("");
+    }
     if (pong) this.#clock.add(pong.t1_us, pong.t2_us, pong.t3_us, at);
     if (state.lidar.length > 0) state.lidar.forEach((segment) => this.on.lidar?.(segment));
     else this.on.state?.(state, at);

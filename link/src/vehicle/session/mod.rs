@@ -42,6 +42,8 @@ const SETUP: Duration = Duration::from_secs(15);
 const SILENCE_US: u64 = 2_000_000;
 /// A path that stays dead longer is given up; until then the session goes on where it was as soon as the path does.
 const GIVE_UP_US: u64 = 30_000_000;
+/// Between two offers with new candidates.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a session starts with.
 pub(super) struct SessionInputs {
@@ -272,6 +274,7 @@ async fn serve(
     let _ = out.send(offer::signal(context, &context.id, sdp)).await;
 
     let addresses = local_addresses();
+    let mut restarted = Instant::now();
     let deadline = Instant::now() + SETUP;
     let mut candidates = RemoteCandidates::default();
     let mut early = Early::default();
@@ -291,8 +294,9 @@ async fn serve(
                 Some(Signal::Candidate { candidate, sdp_mline_index, .. }) => {
                     candidates.add(&*connection, candidate, sdp_mline_index).await;
                 }
-                // A path that works needs no other one: the seat's question came late.
-                Some(Signal::Restart { .. }) if context.silent_us() > SILENCE_US / 2 => {
+                // The seat may be heard while it hears nothing. What it asked during a blackout comes all at once after it.
+                Some(Signal::Restart { .. }) if restarted.elapsed() >= RESTART_PAUSE => {
+                    restarted = Instant::now();
                     // No new offer leaves the sockets that the connection was made with.
                     if !addresses.is_subset(&local_addresses()) {
                         life.code = Some(Failure::PathLost);
