@@ -254,7 +254,7 @@ impl Copy {
             Some(&id) => id,
             None => {
                 let channel = self.channels.get(old).ok_or_else(|| format!("a message names channel {old}"))?;
-                let id = self.out.channel(&spec(channel));
+                let id = self.out.channel(&spec(channel))?;
                 self.ids.insert(old, id);
                 id
             }

@@ -5,6 +5,7 @@ use super::meta::{Feature, Info, write_json};
 use super::stats::Stats;
 use super::{AUTHOR, LOG_TIME};
 use crate::EpisodeReader;
+use crate::exchange::draft::Draft;
 use crate::exchange::mp4::{Format, Mp4Writer};
 use crate::exchange::parquet::{Column, Values, write};
 use crate::exchange::{ExchangeError, Progress};
@@ -34,7 +35,11 @@ pub struct Exported {
     pub left_out: Vec<String>,
 }
 
-/// Writes `sources` as one dataset into `dir`, which must be empty or not there.
+/// Decodes a keyframe (an access unit of H.264, Annex B) and answers some of its pixels, evenly spread: red, green, blue.
+pub type Eye<'a> = dyn FnMut(&[u8]) -> Option<Vec<[u8; 3]>> + 'a;
+
+/// Writes `sources` as one dataset into `dir`, which must be empty or not there. `eye` looks at the keyframes for the
+/// statistics of the pictures; without one there are none.
 ///
 /// # Errors
 /// [`ExchangeError::Unfit`] naming the episode that lacks states or commands, or differs from the first one in rate or
@@ -43,23 +48,31 @@ pub fn export(
     sources: &[PathBuf],
     dir: &Path,
     task: Option<&str>,
+    mut eye: Option<&mut Eye<'_>>,
     progress: &mut Progress<'_>,
 ) -> Result<Exported, ExchangeError> {
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(ExchangeError::unfit(dir, "the folder is not empty"));
     }
+    // Until it is whole it has another name.
+    let draft = Draft::of(dir);
     let mut dataset: Option<Dataset> = None;
     for (number, path) in sources.iter().enumerate() {
         let source = EpisodeReader::open(path)?;
         let frames = Frames::read(&source, task)?;
         let dataset = match &mut dataset {
             Some(dataset) => dataset,
-            None => dataset.insert(Dataset::new(dir, &source.info().embodiment, &frames)?),
+            None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, &frames)?),
         };
-        dataset.add(&source, &frames)?;
+        dataset.add(&source, &frames, &mut eye)?;
         progress(number as u64 + 1, sources.len() as u64);
     }
-    dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()
+    let done = dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()?;
+    if dir.exists() {
+        std::fs::remove_dir(dir).map_err(ExchangeError::io("replace the empty folder", dir))?;
+    }
+    draft.keep(dir)?;
+    Ok(done)
 }
 
 /// A camera's open film.
@@ -130,7 +143,12 @@ impl Dataset {
         })
     }
 
-    fn add(&mut self, source: &EpisodeReader, frames: &Frames) -> Result<(), ExchangeError> {
+    fn add(
+        &mut self,
+        source: &EpisodeReader,
+        frames: &Frames,
+        eye: &mut Option<&mut Eye<'_>>,
+    ) -> Result<(), ExchangeError> {
         let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
         if frames.fps != self.fps {
             return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
@@ -158,7 +176,7 @@ impl Dataset {
             from: self.report.frames,
             videos: BTreeMap::new(),
         };
-        self.film(source, frames.times.len(), &mut row)?;
+        self.film(source, frames.times.len(), &mut row, eye)?;
         self.columns(frames, task);
         self.report.frames += row.length;
         self.report.seconds += source.info().duration_s();
@@ -169,7 +187,13 @@ impl Dataset {
     }
 
     /// Takes over the pictures.
-    fn film(&mut self, source: &EpisodeReader, rows: usize, row: &mut EpisodeRow) -> Result<(), ExchangeError> {
+    fn film(
+        &mut self,
+        source: &EpisodeReader,
+        rows: usize,
+        row: &mut EpisodeRow,
+        eye: &mut Option<&mut Eye<'_>>,
+    ) -> Result<(), ExchangeError> {
         let fps = self.fps;
         for (topic, reel) in &mut self.reels {
             let (mut started, mut count, mut from) = (false, 0, 0);
@@ -180,7 +204,8 @@ impl Dataset {
                     let problem = format!("{topic} is {:?}; H.264 can be taken over", picture.format);
                     return Err(ExchangeError::unfit(source.path(), problem));
                 }
-                if !started && !crate::exchange::h264::is_keyframe(&picture.data) {
+                let keyframe = crate::exchange::h264::is_keyframe(&picture.data);
+                if !started && !keyframe {
                     continue;
                 }
                 if !started {
@@ -205,6 +230,10 @@ impl Dataset {
                 }
                 if let Some(writer) = &mut reel.writer {
                     writer.add(&picture.data)?;
+                }
+                if keyframe && let Some(pixels) = eye.as_mut().and_then(|eye| eye(&picture.data)) {
+                    let stats = self.stats.entry(camera_key(topic)).or_insert_with(Stats::of_pictures);
+                    stats.add_picture(&pixels);
                 }
                 count += 1;
             }

@@ -8,10 +8,13 @@ use protocol::v1;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Times of one camera's pictures from its first keyframe on.
+/// One camera's pictures from its first keyframe on.
 pub(super) struct Film {
     pub topic: String,
+    /// When they were recorded.
     pub times: Vec<u64>,
+    /// When they were taken.
+    pub taken: Vec<u64>,
 }
 
 /// An episode resolved into rows.
@@ -21,6 +24,8 @@ pub(super) struct Frames {
     pub values: BTreeMap<String, Vec<f64>>,
     /// Log times, which need all their bits.
     pub times: Vec<u64>,
+    /// When the rows' pictures were taken: what a row's values belong to.
+    taken: Vec<u64>,
     /// Whole pictures of these cameras belong to the rows, one each, from this picture on.
     pub films: Vec<(String, usize)>,
     pub fps: u32,
@@ -67,14 +72,22 @@ impl Series {
                     && (series.films.contains_key(name) || edit::starts_decoding(&message)?) =>
                 {
                     let film = series.films.entry(name.to_owned());
-                    let film = film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new() });
+                    let film =
+                        film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new(), taken: Vec::new() });
                     film.times.push(at);
+                    film.taken.push(taken(at, message.publish_time_ns));
                 }
                 _ => {}
             }
         }
         Ok(series)
     }
+}
+
+/// When a picture was taken that was recorded at `log_ns`: what its publisher says, if that can be.
+fn taken(log_ns: u64, publish_ns: u64) -> u64 {
+    const LONGEST_NS: u64 = 1_000_000_000;
+    if (log_ns.saturating_sub(LONGEST_NS)..=log_ns).contains(&publish_ns) { publish_ns } else { log_ns }
 }
 
 /// The newest entry at or before `at`.
@@ -114,6 +127,7 @@ impl Frames {
         let skipped = clock.partition_point(|at| *at < begin);
         // The first row's picture must decode on its own, so the film begins at its first keyframe in any case.
         let times = if main.is_some() { clock } else { clock[skipped..].to_vec() };
+        let taken = main.map_or_else(|| times.clone(), |film| film.taken.clone());
         let fps = rate(&times);
         let (films, left_out) = pair(&series.films, &times, fps);
         let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
@@ -124,7 +138,7 @@ impl Frames {
             stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
         let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
         let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
-        let mut frames = Self { features, values: BTreeMap::new(), times, films, fps, task, left_out };
+        let mut frames = Self { features, values: BTreeMap::new(), times, taken, films, fps, task, left_out };
         frames.fill(source, &series)?;
         Ok(frames)
     }
@@ -134,7 +148,7 @@ impl Frames {
         {
             let width = feature.width();
             let mut all = Vec::with_capacity(width * self.times.len());
-            for &at in &self.times {
+            for &at in &self.taken {
                 let mut row = row(name, series, at).unwrap_or_default();
                 if row.is_empty() && (name == PROPOSAL || name == POSE) {
                     row = vec![f64::NAN; width];

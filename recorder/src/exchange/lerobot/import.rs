@@ -250,7 +250,7 @@ impl Episode<'_> {
             world_from_vehicle: pose.as_ref().map(|p| v1::Pose2 { x_m: p[0], y_m: p[1], heading_rad: p[2] }),
             observation: get(STATE)?.unwrap_or_default(),
             odometer_m: pose.map_or(0.0, |pose| pose[3]),
-            faults: Vec::new(),
+            ..Default::default()
         };
         output.proto(topics::VEHICLE_STATE.name, at, at, &state)?;
         let taken = get(INTERVENTION)?.is_some_and(|value| value.first() == Some(&1.0));
