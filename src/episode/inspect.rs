@@ -142,11 +142,12 @@ pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let broken: Vec<Value> =
         recovery.broken.iter().map(|(file, error)| json!({"file": file, "error": error.to_string()})).collect();
     if json {
-        print_json(&json!({"episodes": recovery.episodes, "broken": broken}))?;
+        print_json(&json!({"episodes": recovery.episodes, "broken": broken, "busy": recovery.busy}))?;
     } else {
         recovery.episodes.iter().for_each(|e| println!("{}: whole again, {:.1} s", e.file, e.duration_s));
         recovery.broken.iter().for_each(|(file, error)| println!("set aside as {}: {error}", file.display()));
-        if recovery.episodes.is_empty() && broken.is_empty() {
+        recovery.busy.iter().for_each(|file| println!("left alone, it is being written: {}", file.display()));
+        if recovery.episodes.is_empty() && broken.is_empty() && recovery.busy.is_empty() {
             println!("nothing to recover in {}", dir.display());
         }
     }

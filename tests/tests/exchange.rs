@@ -19,6 +19,7 @@ use vehicle_bridge::virtual_drive::Recording;
 
 /// Episodes of a short drive in virtual time.
 fn drive(folder: &Path) -> Vec<PathBuf> {
+    std::fs::create_dir_all(folder).unwrap();
     let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("v0").unwrap(), 5).unwrap();
     let plan = FleetPlan {
         name: "trip".into(),

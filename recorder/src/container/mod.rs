@@ -203,6 +203,8 @@ impl Container {
             io::ErrorKind::AlreadyExists => RecorderError::Exists { path: path.to_owned() },
             _ => RecorderError::io("create", path)(error),
         })?;
+        // Tells a recovery that somebody lives who writes this; where locks are unknown, nobody is told.
+        let _ = file.try_lock();
         let writer = Writer::new(DiskFile::new(file, patience_bytes)).map_err(RecorderError::io("write", path))?;
         Ok(Self { writer, path: path.to_owned(), ended: false })
     }
