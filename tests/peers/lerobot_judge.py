@@ -51,7 +51,6 @@ def films(dataset, info, all_entries):
         if feature["dtype"] != "video":
             continue
         height, width, _ = feature["shape"]
-        shown = 0
         for file in sorted({(e[f"videos/{key}/chunk_index"], e[f"videos/{key}/file_index"]) for e in all_entries}):
             path = dataset / info["video_path"].format(video_key=key, chunk_index=file[0], file_index=file[1])
             with av.open(str(path)) as film:
@@ -64,16 +63,38 @@ def films(dataset, info, all_entries):
             for e in mine:
                 begin, end = e[f"videos/{key}/from_timestamp"], e[f"videos/{key}/to_timestamp"]
                 assert round((end - begin) * info["fps"]) == e["length"], e
-            assert len(times) == sum(e["length"] for e in mine), (len(times), mine)
-            shown += len(times)
-            first_of_each_starts_anew(path, [round(e[f"videos/{key}/from_timestamp"] * info["fps"]) for e in mine])
-        assert shown == info["total_frames"]
+            assert len(times) >= sum(e["length"] for e in mine), (len(times), mine)
 
 
-def first_of_each_starts_anew(path, wanted):
-    with av.open(str(path)) as film:
-        packets = [packet for packet in film.demux(film.streams.video[0]) if packet.size]
-        assert all(packets[n].is_keyframe for n in wanted), wanted
+def decoded(topic):
+    """Pictures by the time at which they were taken."""
+    decoder, shown = av.CodecContext.create("h264", "r"), []
+    for _, _, content in topic:
+        shown += decoder.decode(av.Packet(content.data))
+    shown += decoder.decode(None)
+    assert len(shown) == len(topic)
+    return {taken: frame.to_ndarray(format="gray") for (_, taken, _), frame in zip(topic, shown)}
+
+
+def pictures(dataset, info, entry, topics, mine):
+    """Every row's picture of every camera is the one that was taken at the same time."""
+    front = {log: taken for log, taken, _ in topics["/camera/front"]}
+    rows_taken = [front[row["complementary_info.log_time_ns"]] for row in mine]
+    cameras = 0
+    for key, feature in info["features"].items():
+        if feature["dtype"] != "video":
+            continue
+        cameras += 1
+        theirs = decoded(topics["/camera/" + key.rsplit(".", 1)[1]])
+        path = dataset / info["video_path"].format(
+            video_key=key, chunk_index=entry[f"videos/{key}/chunk_index"], file_index=entry[f"videos/{key}/file_index"])
+        start = round(entry[f"videos/{key}/from_timestamp"] * info["fps"])
+        with av.open(str(path)) as film:
+            shown = [f.to_ndarray(format="gray") for f in film.decode(video=0)][start : start + entry["length"]]
+        assert len(shown) == len(rows_taken)
+        for taken, picture in zip(rows_taken, shown):
+            assert (theirs[taken] == picture).all(), (key, taken)
+    return cameras
 
 
 def judge(dataset, files):
@@ -99,15 +120,17 @@ def judge(dataset, files):
             if column:
                 assert math.isclose(min(column), value["min"][n], rel_tol=1e-6, abs_tol=1e-9), key
                 assert math.isclose(sum(column) / len(column), value["mean"][n], rel_tol=1e-5, abs_tol=1e-6), key
-    taken, at = 0, 0
+    taken, at, cameras = 0, 0, 0
     for number, (path, entry) in enumerate(zip(files, all_entries)):
         assert entry["dataset_from_index"] == at and entry["episode_index"] == number
         mine = all_rows[at : at + entry["length"]]
         at += entry["length"]
         assert entry["dataset_to_index"] == at
-        taken += compare(episode(path), mine, info["fps"])
+        topics = episode(path)
+        taken += compare(topics, mine, info["fps"])
+        cameras = pictures(dataset, info, entry, topics, mine)
     films(dataset, info, all_entries)
-    print(json.dumps({"frames": len(all_rows), "interventions": taken, "fps": info["fps"]}))
+    print(json.dumps({"frames": len(all_rows), "interventions": taken, "fps": info["fps"], "cameras": cameras}))
 
 
 def compare(topics, mine, fps):
@@ -115,12 +138,10 @@ def compare(topics, mine, fps):
     states, commands = topics["/vehicle/state"], topics["/control/command"]
     state_times, command_times = [s[0] for s in states], [c[0] for c in commands]
     taken = 0
-    pictures = topics["/camera/front"]
-    assert len(mine) <= len(pictures)
-    for n, (row, picture) in enumerate(zip(mine, pictures)):
+    front = {log: seen for log, seen, _ in topics["/camera/front"]}
+    for n, row in enumerate(mine):
         assert row["frame_index"] == n and abs(row["timestamp"] - n / fps) < 1e-4
-        assert row["complementary_info.log_time_ns"] == picture[0]
-        seen = picture[1]
+        seen = front[row["complementary_info.log_time_ns"]]
         state = states[max(bisect.bisect_right(state_times, seen) - 1, 0)][2]
         command = commands[min(bisect.bisect_left(command_times, seen), len(commands) - 1)][2]
         assert row["observation.state"] == [single(v) for v in state.observation], n

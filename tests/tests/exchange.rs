@@ -4,6 +4,7 @@
 
 use policy::Policy;
 use prost::Message as _;
+use protocol::v1::{self, Author};
 use protocol::{Embodiment, PolicyVersion, foxglove};
 use recorder::{EpisodeReader, Message, topics};
 use serde_json::Value;
@@ -77,6 +78,62 @@ fn a_lerobot_dataset_has_every_value_and_comes_back_with_every_value() {
     judge("lerobot_judge.py", &paths(&["--same"], &[first, second], &[]));
 }
 
+/// A drive of three seconds with two cameras whose keyframes lie apart, as those of a running vehicle do; `missing` is
+/// the number of a picture that the left one did not take.
+fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
+    const STEP_NS: u64 = 50_000_000;
+    const DELAY_NS: u64 = 12_000_000;
+    let film = takeover::recording_bench::film().unwrap();
+    let mut messages = Vec::new();
+    for (camera, begin) in [(&topics::CAMERA_FRONT, 0), (&topics::CAMERA_LEFT, 7)] {
+        for n in begin..60 {
+            let frame = &film[(n - begin) as usize % film.len()];
+            // What follows a picture that is not there cannot be decoded until the next keyframe.
+            let waits = (missing..missing.next_multiple_of(20) + begin).contains(&n);
+            if camera == &topics::CAMERA_LEFT && waits {
+                continue;
+            }
+            let content = foxglove::CompressedVideo {
+                data: frame.data.clone(),
+                format: "h264".to_owned(),
+                ..Default::default()
+            };
+            let taken = n * STEP_NS + STEP_NS;
+            let message = Message::encode(camera, n as u32, taken + DELAY_NS, taken, &content);
+            messages.push(Message { keyframe: frame.keyframe, ..message });
+        }
+    }
+    for n in 0..160_u64 {
+        let (at, author) = (n * 20_000_000, if n < 80 { Author::Policy } else { Author::Operator });
+        let state = v1::VehicleState { sequence: n, observation: vec![n as f64; 4], ..Default::default() };
+        let command = v1::ControlCommand { author: author.into(), action: vec![n as f64; 2], ..Default::default() };
+        messages.push(Message::encode(&topics::VEHICLE_STATE, n as u32, at, at, &state));
+        messages.push(Message::encode(&topics::CONTROL_COMMAND, n as u32, at, at, &command));
+    }
+    messages.sort_by_key(|message| message.log_time_ns);
+    let (id, vehicle) = (protocol::EpisodeId::new(name).unwrap(), protocol::VehicleId::new("car").unwrap());
+    let info = recorder::EpisodeInfo::new(id, vehicle, PolicyVersion::new("p").unwrap());
+    folder.join(recorder::write_episode(folder, &info, messages).unwrap().file)
+}
+
+#[test]
+fn cameras_whose_keyframes_lie_apart_are_paired_by_when_they_took_their_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let files = [two_cameras(folder.path(), "a", 60), two_cameras(folder.path(), "b", 50)];
+    let export = ["export", "--format", "lerobot", "--output"];
+    episode(&[paths(&export, &[at("first")], &[]), paths(&[], &files, &[])].concat());
+    let judged = judge("lerobot_judge.py", &paths(&[], &[at("first")], &paths(&[], &files, &[])));
+    let judged: Value = serde_json::from_str(&judged).unwrap();
+    // From the seventh picture on, and in the second episode up to the one that is missing.
+    assert_eq!((judged["cameras"].as_u64(), judged["frames"].as_u64()), (Some(2), Some(53 + 43)), "{judged}");
+    episode(&paths(&["import", "--format", "lerobot", "--output"], &[at("back"), at("first")], &[]));
+    let again = ["a.mcap", "b.mcap"].map(|name| at("back").join(name));
+    episode(&[paths(&["verify"], &again, &[])].concat());
+    episode(&[paths(&export, &[at("second")], &[]), paths(&[], &again, &[])].concat());
+    judge("lerobot_judge.py", &paths(&["--same"], &[at("first"), at("second")], &[]));
+}
+
 #[test]
 fn tables_hold_every_tick() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,9 +157,9 @@ fn recordings_of_other_programs_are_taken_over_whole() {
         let out = at("out");
         episode(&paths(&["import", "--format", "rosbag2", "--output"], &[out.clone(), at(source)], &[]));
         let imported = out.join(format!("{}.mcap", source.replace(".mcap", "")));
-        println!("{source}: {}", judge("foreign_mcap.py", &paths(&["compare"], &[imported.clone(), at(file)], &[])));
-        episode(&paths(&["verify"], &[imported], &[]));
+        println!("{source}: {}", judge("foreign_mcap.py", &paths(&["compare"], &[imported, at(file)], &[])));
     }
+    episode(&paths(&["verify"], &[at("out/bag.mcap")], &[]));
 }
 
 /// An episode with a message of every schema.
@@ -164,11 +221,11 @@ fn every_schema_decodes_in_python_in_rerun_and_in_node() {
     }
     let schemas: BTreeSet<&str> = read["schemas"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(schemas, written);
-    let first = reader.select(Some([topics::VEHICLE_STATE.name]), ..).next().unwrap().unwrap();
-    let first = protocol::v1::VehicleState::decode(first.data).unwrap();
+    let last = reader.select(Some([topics::VEHICLE_STATE.name]), ..).last().unwrap().unwrap();
+    let last = protocol::v1::VehicleState::decode(last.data).unwrap();
     let observed: Vec<f64> =
         read["state"]["observation"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
-    assert_eq!((read["state"]["odometerM"].as_f64(), observed), (Some(first.odometer_m), first.observation));
+    assert_eq!((read["state"]["odometerM"].as_f64(), observed), (Some(last.odometer_m), last.observation));
 }
 
 const SHOWN: [&str; 6] = ["/camera/front", "/vehicle/state", "/control/proposal", "/scan", "/scene", "/tf"];

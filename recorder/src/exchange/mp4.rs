@@ -245,6 +245,14 @@ impl Mp4Reader {
         self.codec
     }
 
+    /// The last picture up to `index` that decoding can start at; `index` when there is none.
+    #[must_use]
+    pub fn keyframe_before(&self, index: usize) -> usize {
+        let Some(sync) = &self.sync else { return index };
+        let before = &sync[..sync.partition_point(|number| (*number as usize) <= index.saturating_add(1))];
+        before.last().map_or(index, |number| (*number as usize).saturating_sub(1).min(index))
+    }
+
     /// Picture `index` as an episode has it: H.264 in Annex B with parameter sets before a keyframe.
     ///
     /// # Errors

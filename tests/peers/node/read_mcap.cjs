@@ -1,5 +1,5 @@
 // Reads an episode with `@mcap/core` by its index, checks every checksum and decodes every message with the definition in
-// the file. Prints one JSON object: messages by topic, schemas, the first /vehicle/state, metadata and attachments.
+// the file. Prints one JSON object: messages by topic, schemas, the last /vehicle/state, metadata and attachments.
 //
 //     node read_mcap.cjs FOLDER_OF_NODE_MODULES FILE
 
@@ -36,7 +36,7 @@ async function main() {
     const content = decode(schema.name, schema.data, message.data);
     topics[channel.topic] = (topics[channel.topic] ?? 0) + 1;
     schemas.add(schema.name);
-    if (channel.topic === "/vehicle/state" && state === undefined) state = content;
+    if (channel.topic === "/vehicle/state") state = content;
   }
   const metadata = [];
   for await (const record of reader.readMetadata()) metadata.push(record.name);

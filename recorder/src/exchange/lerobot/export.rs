@@ -1,6 +1,7 @@
 //! Writing a dataset.
 
 use super::frames::{Frames, camera_key};
+use super::pairing::Strip;
 use super::meta::{Feature, Info, write_json};
 use super::stats::Stats;
 use super::{AUTHOR, LOG_TIME};
@@ -137,7 +138,7 @@ impl Dataset {
             stats,
             tasks: Vec::new(),
             rows: Vec::new(),
-            reels: first.films.iter().map(|(topic, _)| (topic.clone(), Reel { writer: None, file: 0 })).collect(),
+            reels: first.films.iter().map(|s| (s.topic.clone(), Reel { writer: None, file: 0 })).collect(),
             described: Vec::new(),
             report: Exported::default(),
         })
@@ -150,7 +151,8 @@ impl Dataset {
         eye: &mut Option<&mut Eye<'_>>,
     ) -> Result<(), ExchangeError> {
         let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
-        if frames.fps != self.fps {
+        // Rows are numbered, and their true times are beside them; cameras that miss a picture now and then are one rate.
+        if frames.fps.abs_diff(self.fps) * 10 > self.fps {
             return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
         }
         for (name, feature) in &frames.features {
@@ -158,7 +160,7 @@ impl Dataset {
                 return unfit(format!("feature {name} is not as in the first episode"));
             }
         }
-        let topics: Vec<&String> = frames.films.iter().map(|(topic, _)| topic).collect();
+        let topics: Vec<&String> = frames.films.iter().map(|strip| &strip.topic).collect();
         if topics != self.reels.keys().collect::<Vec<_>>() {
             return unfit(format!("its cameras {topics:?} are not those of the first episode"));
         }
@@ -176,7 +178,7 @@ impl Dataset {
             from: self.report.frames,
             videos: BTreeMap::new(),
         };
-        self.film(source, frames.times.len(), &mut row, eye)?;
+        self.film(source, frames, &mut row, eye)?;
         self.columns(frames, task);
         self.report.frames += row.length;
         self.report.seconds += source.info().duration_s();
@@ -190,13 +192,14 @@ impl Dataset {
     fn film(
         &mut self,
         source: &EpisodeReader,
-        rows: usize,
+        frames: &Frames,
         row: &mut EpisodeRow,
         eye: &mut Option<&mut Eye<'_>>,
     ) -> Result<(), ExchangeError> {
-        let fps = self.fps;
-        for (topic, reel) in &mut self.reels {
-            let (mut started, mut count, mut from) = (false, 0, 0);
+        let (fps, rows) = (self.fps, frames.times.len());
+        for Strip { topic, first, row0 } in &frames.films {
+            let Some(reel) = self.reels.get_mut(topic) else { continue };
+            let (mut index, mut from) = (None, 0);
             for message in source.select(Some([topic.as_str()]), ..) {
                 let message = message?;
                 let picture: foxglove::CompressedVideo = message.decode()?;
@@ -205,11 +208,9 @@ impl Dataset {
                     return Err(ExchangeError::unfit(source.path(), problem));
                 }
                 let keyframe = crate::exchange::h264::is_keyframe(&picture.data);
-                if !started && !keyframe {
-                    continue;
-                }
-                if !started {
-                    started = true;
+                index = index.map(|index: usize| index + 1).or_else(|| keyframe.then_some(0));
+                let Some(here) = index.filter(|here| here >= first) else { continue };
+                if here == *first {
                     let format = Format::of(&picture.data).ok_or_else(|| {
                         let at = message.log_time_ns;
                         ExchangeError::unfit(
@@ -225,7 +226,7 @@ impl Dataset {
                     reel.prepare(&self.dir, &key, format, fps)?;
                     from = reel.writer.as_ref().map_or(0, Mp4Writer::frames);
                 }
-                if count == rows {
+                if here == row0 + rows {
                     break;
                 }
                 if let Some(writer) = &mut reel.writer {
@@ -235,10 +236,11 @@ impl Dataset {
                     let stats = self.stats.entry(camera_key(topic)).or_insert_with(Stats::of_pictures);
                     stats.add_picture(&pixels);
                 }
-                count += 1;
             }
+            // What the first picture builds on lies before it.
+            let from = from + row0 - first;
             let at = |frame: usize| frame as f64 / f64::from(fps);
-            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + count)));
+            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + rows)));
         }
         Ok(())
     }

@@ -1,21 +1,13 @@
 //! An episode's rows: which values belong to which picture.
 
 use super::meta::{Feature, features};
+use super::pairing::{Film, Strip, pair, rate};
 use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
 use crate::exchange::{ExchangeError, edit};
 use crate::{EpisodeReader, topics};
 use protocol::v1;
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// One camera's pictures from its first keyframe on.
-pub(super) struct Film {
-    pub topic: String,
-    /// When they were recorded.
-    pub times: Vec<u64>,
-    /// When they were taken.
-    pub taken: Vec<u64>,
-}
 
 /// An episode resolved into rows.
 pub(super) struct Frames {
@@ -26,8 +18,8 @@ pub(super) struct Frames {
     pub times: Vec<u64>,
     /// When the rows' pictures were taken: what a row's values belong to.
     taken: Vec<u64>,
-    /// Whole pictures of these cameras belong to the rows, one each, from this picture on.
-    pub films: Vec<(String, usize)>,
+    /// The films' parts that belong to the rows.
+    pub films: Vec<Strip>,
     pub fps: u32,
     pub task: String,
     /// Cameras whose pictures do not pair with the rows.
@@ -72,8 +64,10 @@ impl Series {
                     && (series.films.contains_key(name) || edit::starts_decoding(&message)?) =>
                 {
                     let film = series.films.entry(name.to_owned());
-                    let film =
-                        film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new(), taken: Vec::new() });
+                    let film = film.or_insert_with(|| Film { topic: name.to_owned(), ..Film::default() });
+                    if edit::starts_decoding(&message)? {
+                        film.keys.push(film.times.len());
+                    }
                     film.times.push(at);
                     film.taken.push(taken(at, message.publish_time_ns));
                 }
@@ -102,34 +96,30 @@ fn after<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
     series.get(index).or(series.last()).map(|(_, value)| value)
 }
 
-/// Pictures a second, from the median distance.
-fn rate(times: &[u64]) -> u32 {
-    let mut steps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
-    steps.sort_unstable();
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(100_000_000);
-    (1e9 / median as f64).round().clamp(1.0, 1000.0) as u32
-}
-
 impl Frames {
     pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Self, ExchangeError> {
         let series = Series::read(source)?;
         let unfit = |problem: &str| ExchangeError::unfit(source.path(), problem);
         let main = series.films.get(topics::CAMERA_FRONT.name).or(series.films.values().next());
-        // Without a camera the states are the rows.
-        let clock: Vec<u64> = match main {
-            Some(film) => film.times.clone(),
-            None => series.states.iter().map(|(at, _)| *at).collect(),
-        };
         let begin = series.states.first().ok_or_else(|| unfit("it has no vehicle state"))?.0;
         if series.commands.is_empty() {
             return Err(unfit("it has no control command"));
         }
-        let skipped = clock.partition_point(|at| *at < begin);
-        // The first row's picture must decode on its own, so the film begins at its first keyframe in any case.
-        let times = if main.is_some() { clock } else { clock[skipped..].to_vec() };
-        let taken = main.map_or_else(|| times.clone(), |film| film.taken.clone());
-        let fps = rate(&times);
-        let (films, left_out) = pair(&series.films, &times, fps);
+        let (times, taken, fps, films, left_out);
+        if let Some(main) = main {
+            fps = rate(&main.taken);
+            let all: Vec<Film> = series.films.values().cloned().collect();
+            let rows;
+            (rows, films, left_out) = pair(&all, main, begin, fps);
+            if rows.is_empty() {
+                return Err(unfit("no picture was taken while there are vehicle states"));
+            }
+            (times, taken) = (main.times[rows.clone()].to_vec(), main.taken[rows].to_vec());
+        } else {
+            // Without a camera the states are the rows.
+            times = series.states.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+            (taken, fps, films, left_out) = (times.clone(), rate(&times), Vec::new(), Vec::new());
+        }
         let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
         let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());
         let state_width = series.states[0].1.observation.len();
@@ -183,16 +173,4 @@ fn row(name: &str, series: &Series, at: u64) -> Option<Vec<f64>> {
         LOG_TIME => vec![0.0],
         _ => before(series.foreign.get(name)?, at)?.clone(),
     })
-}
-
-/// Which cameras have one picture a row.
-fn pair(films: &BTreeMap<String, Film>, times: &[u64], fps: u32) -> (Vec<(String, usize)>, Vec<String>) {
-    let period = 1_000_000_000 / u64::from(fps);
-    let (mut paired, mut left_out) = (Vec::new(), Vec::new());
-    for film in films.values() {
-        let fits =
-            film.times.len() >= times.len() && film.times.iter().zip(times).all(|(at, row)| at.abs_diff(*row) < period);
-        if fits { paired.push((film.topic.clone(), 0)) } else { left_out.push(film.topic.clone()) }
-    }
-    (paired, left_out)
 }
