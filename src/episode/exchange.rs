@@ -161,6 +161,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
             done.seconds,
             args.output.display()
         );
+        if done.unpaired > 0 {
+            println!("{} pictures have no row: another camera missed its own", done.unpaired);
+        }
         done.left_out
             .iter()
             .for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));

@@ -78,7 +78,7 @@ fn a_lerobot_dataset_has_every_value_and_comes_back_with_every_value() {
     judge("lerobot_judge.py", &paths(&["--same"], &[first, second], &[]));
 }
 
-/// A drive of three seconds with two cameras whose keyframes lie apart, as those of a running vehicle do; `missing` is
+/// A drive of five seconds with two cameras whose keyframes lie apart, as those of a running vehicle do; `missing` is
 /// the number of a picture that the left one did not take.
 fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
     const STEP_NS: u64 = 50_000_000;
@@ -86,24 +86,21 @@ fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
     let film = takeover::recording_bench::film().unwrap();
     let mut messages = Vec::new();
     for (camera, begin) in [(&topics::CAMERA_FRONT, 0), (&topics::CAMERA_LEFT, 7)] {
-        for n in begin..60 {
+        for n in begin..100 {
             let frame = &film[(n - begin) as usize % film.len()];
             // What follows a picture that is not there cannot be decoded until the next keyframe.
             let waits = (missing..missing.next_multiple_of(20) + begin).contains(&n);
             if camera == &topics::CAMERA_LEFT && waits {
                 continue;
             }
-            let content = foxglove::CompressedVideo {
-                data: frame.data.clone(),
-                format: "h264".to_owned(),
-                ..Default::default()
-            };
+            let content =
+                foxglove::CompressedVideo { data: frame.data.clone(), format: "h264".to_owned(), ..Default::default() };
             let taken = n * STEP_NS + STEP_NS;
             let message = Message::encode(camera, n as u32, taken + DELAY_NS, taken, &content);
             messages.push(Message { keyframe: frame.keyframe, ..message });
         }
     }
-    for n in 0..160_u64 {
+    for n in 0..260_u64 {
         let (at, author) = (n * 20_000_000, if n < 80 { Author::Policy } else { Author::Operator });
         let state = v1::VehicleState { sequence: n, observation: vec![n as f64; 4], ..Default::default() };
         let command = v1::ControlCommand { author: author.into(), action: vec![n as f64; 2], ..Default::default() };
@@ -120,15 +117,16 @@ fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
 fn cameras_whose_keyframes_lie_apart_are_paired_by_when_they_took_their_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let files = [two_cameras(folder.path(), "a", 60), two_cameras(folder.path(), "b", 50)];
+    let files = [two_cameras(folder.path(), "a", 100), two_cameras(folder.path(), "b", 50)];
     let export = ["export", "--format", "lerobot", "--output"];
     episode(&[paths(&export, &[at("first")], &[]), paths(&[], &files, &[])].concat());
     let judged = judge("lerobot_judge.py", &paths(&[], &[at("first")], &paths(&[], &files, &[])));
     let judged: Value = serde_json::from_str(&judged).unwrap();
-    // From the seventh picture on, and in the second episode up to the one that is missing.
-    assert_eq!((judged["cameras"].as_u64(), judged["frames"].as_u64()), (Some(2), Some(53 + 43)), "{judged}");
+    // From the seventh picture on; the second episode up to the one that is missing, and from the next keyframe on.
+    let frames = 93 + 43 + 33;
+    assert_eq!((judged["cameras"].as_u64(), judged["frames"].as_u64()), (Some(2), Some(frames)), "{judged}");
     episode(&paths(&["import", "--format", "lerobot", "--output"], &[at("back"), at("first")], &[]));
-    let again = ["a.mcap", "b.mcap"].map(|name| at("back").join(name));
+    let again = ["a.mcap", "b.mcap", "b.2.mcap"].map(|name| at("back").join(name));
     episode(&[paths(&["verify"], &again, &[])].concat());
     episode(&[paths(&export, &[at("second")], &[]), paths(&[], &again, &[])].concat());
     judge("lerobot_judge.py", &paths(&["--same"], &[at("first"), at("second")], &[]));

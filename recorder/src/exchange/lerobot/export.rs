@@ -1,16 +1,16 @@
 //! Writing a dataset.
 
 use super::frames::{Frames, camera_key};
-use super::pairing::Strip;
 use super::meta::{Feature, Info, write_json};
+use super::pairing::Strip;
 use super::stats::Stats;
 use super::{AUTHOR, LOG_TIME};
-use crate::EpisodeReader;
 use crate::exchange::draft::Draft;
 use crate::exchange::mp4::{Format, Mp4Writer};
 use crate::exchange::parquet::{Column, Values, write};
 use crate::exchange::{ExchangeError, Progress};
-use protocol::foxglove;
+use crate::{EpisodeInfo, EpisodeReader};
+use protocol::{EpisodeId, foxglove};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub struct Exported {
     pub seconds: f64,
     /// Cameras that could not be paired with the rows, by episode file.
     pub left_out: Vec<String>,
+    /// Pictures without a row, as another camera missed its own.
+    pub unpaired: usize,
 }
 
 /// Decodes a keyframe (an access unit of H.264, Annex B) and answers some of its pixels, evenly spread: red, green, blue.
@@ -60,12 +62,13 @@ pub fn export(
     let mut dataset: Option<Dataset> = None;
     for (number, path) in sources.iter().enumerate() {
         let source = EpisodeReader::open(path)?;
-        let frames = Frames::read(&source, task)?;
-        let dataset = match &mut dataset {
-            Some(dataset) => dataset,
-            None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, &frames)?),
-        };
-        dataset.add(&source, &frames, &mut eye)?;
+        for (piece, frames) in Frames::read(&source, task)?.iter().enumerate() {
+            let dataset = match &mut dataset {
+                Some(dataset) => dataset,
+                None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, frames)?),
+            };
+            dataset.add(&source, piece, frames, &mut eye)?;
+        }
         progress(number as u64 + 1, sources.len() as u64);
     }
     let done = dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()?;
@@ -104,6 +107,17 @@ struct EpisodeRow {
     from: usize,
     /// By camera: file, first and last timestamp.
     videos: BTreeMap<String, (usize, f64, f64)>,
+}
+
+/// The episode's description; a further piece has a name of its own.
+fn described(source: &EpisodeReader, piece: usize) -> Result<EpisodeInfo, ExchangeError> {
+    let mut info = source.info().clone();
+    if piece > 0 {
+        let id = EpisodeId::new(format!("{}.{}", info.id, piece + 1));
+        let id = id.map_err(|error| ExchangeError::unfit(source.path(), error.to_string()))?;
+        info.continues = Some(std::mem::replace(&mut info.id, id));
+    }
+    Ok(info)
 }
 
 fn numbered(file: usize) -> (usize, usize) {
@@ -147,6 +161,7 @@ impl Dataset {
     fn add(
         &mut self,
         source: &EpisodeReader,
+        piece: usize,
         frames: &Frames,
         eye: &mut Option<&mut Eye<'_>>,
     ) -> Result<(), ExchangeError> {
@@ -181,10 +196,13 @@ impl Dataset {
         self.film(source, frames, &mut row, eye)?;
         self.columns(frames, task);
         self.report.frames += row.length;
-        self.report.seconds += source.info().duration_s();
+        if piece == 0 {
+            self.report.seconds += source.info().duration_s();
+        }
+        self.report.unpaired += frames.unpaired;
         self.report.left_out.extend(frames.left_out.iter().map(|t| format!("{}: {t}", source.path().display())));
         self.rows.push(row);
-        self.described.push(json!(source.info()));
+        self.described.push(json!(described(source, piece)?));
         if self.columns.values().next().map_or(0, Column::rows) >= MAX_ROWS { self.write_data() } else { Ok(()) }
     }
 

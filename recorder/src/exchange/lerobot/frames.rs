@@ -1,7 +1,7 @@
 //! An episode's rows: which values belong to which picture.
 
 use super::meta::{Feature, features};
-use super::pairing::{Film, Strip, pair, rate};
+use super::pairing::{Film, Paired, Strip, pair, rate};
 use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
 use crate::exchange::{ExchangeError, edit};
 use crate::{EpisodeReader, topics};
@@ -9,7 +9,7 @@ use protocol::v1;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// An episode resolved into rows.
+/// An episode, or a piece of one, resolved into rows.
 pub(super) struct Frames {
     pub features: BTreeMap<String, Feature>,
     /// By feature, the values of all rows one after the other.
@@ -24,6 +24,8 @@ pub(super) struct Frames {
     pub task: String,
     /// Cameras whose pictures do not pair with the rows.
     pub left_out: Vec<String>,
+    /// Pictures that belong to no row, as another camera missed its own.
+    pub unpaired: usize,
 }
 
 #[derive(Default)]
@@ -97,7 +99,8 @@ fn after<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
 }
 
 impl Frames {
-    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Self, ExchangeError> {
+    /// The episode's rows: in one piece, or in several where a camera missed a picture.
+    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Vec<Self>, ExchangeError> {
         let series = Series::read(source)?;
         let unfit = |problem: &str| ExchangeError::unfit(source.path(), problem);
         let main = series.films.get(topics::CAMERA_FRONT.name).or(series.films.values().next());
@@ -105,20 +108,18 @@ impl Frames {
         if series.commands.is_empty() {
             return Err(unfit("it has no control command"));
         }
-        let (times, taken, fps, films, left_out);
-        if let Some(main) = main {
-            fps = rate(&main.taken);
-            let all: Vec<Film> = series.films.values().cloned().collect();
-            let rows;
-            (rows, films, left_out) = pair(&all, main, begin, fps);
-            if rows.is_empty() {
-                return Err(unfit("no picture was taken while there are vehicle states"));
-            }
-            (times, taken) = (main.times[rows.clone()].to_vec(), main.taken[rows].to_vec());
-        } else {
-            // Without a camera the states are the rows.
-            times = series.states.iter().map(|(at, _)| *at).collect::<Vec<_>>();
-            (taken, fps, films, left_out) = (times.clone(), rate(&times), Vec::new(), Vec::new());
+        // Without a camera the states are the rows.
+        let states = Film { times: series.states.iter().map(|(at, _)| *at).collect(), ..Film::default() };
+        let states = Film { taken: states.times.clone(), ..states };
+        let clock = main.unwrap_or(&states);
+        let fps = rate(&clock.taken);
+        let all: Vec<Film> = series.films.values().cloned().collect();
+        let Paired { mut runs, left_out, unpaired } = pair(&all, clock, begin, fps);
+        if main.is_none() {
+            runs = vec![(0..clock.times.len(), Vec::new())];
+        }
+        if runs.is_empty() {
+            return Err(unfit("no picture was taken while there are vehicle states"));
         }
         let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
         let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());
@@ -128,9 +129,23 @@ impl Frames {
             stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
         let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
         let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
-        let mut frames = Self { features, values: BTreeMap::new(), times, taken, films, fps, task, left_out };
-        frames.fill(source, &series)?;
-        Ok(frames)
+        let mut pieces = Vec::new();
+        for (rows, films) in runs {
+            let mut piece = Self {
+                features: features.clone(),
+                values: BTreeMap::new(),
+                times: clock.times[rows.clone()].to_vec(),
+                taken: clock.taken[rows].to_vec(),
+                films,
+                fps,
+                task: task.clone(),
+                left_out: if pieces.is_empty() { left_out.clone() } else { Vec::new() },
+                unpaired: if pieces.is_empty() { unpaired } else { 0 },
+            };
+            piece.fill(source, &series)?;
+            pieces.push(piece);
+        }
+        Ok(pieces)
     }
 
     fn fill(&mut self, source: &EpisodeReader, series: &Series) -> Result<(), ExchangeError> {

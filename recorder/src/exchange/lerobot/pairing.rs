@@ -1,8 +1,9 @@
 //! Which pictures of which cameras belong to one row.
 //!
 //! A dataset's film has one picture a row, and H.264 cannot be thinned without encoding it again. Cameras of a running
-//! vehicle begin at keyframes of their own, and now and then one misses a picture. So the rows are the longest run of
-//! pictures that all cameras have; what a film needs before its first row in order to be decoded lies before that row.
+//! vehicle begin at keyframes of their own, and now and then one misses a picture. So the rows are runs of pictures that
+//! all cameras have, each an episode of the dataset; what a film needs before its first row in order to be decoded lies
+//! before that row.
 
 use std::ops::Range;
 
@@ -42,6 +43,9 @@ pub(super) fn rate(times: &[u64]) -> u32 {
     usual.unwrap_or(mean).round().clamp(1.0, 1000.0) as u32
 }
 
+/// A camera with its picture for each of the main camera's.
+type Camera<'a> = (&'a Film, Vec<Option<usize>>);
+
 /// The picture of `film` that was taken with each of `taken`, at most half a period apart.
 fn partners(film: &Film, taken: &[u64], half_ns: u64) -> Vec<Option<usize>> {
     let partner = |&at: &u64| {
@@ -53,8 +57,9 @@ fn partners(film: &Film, taken: &[u64], half_ns: u64) -> Vec<Option<usize>> {
     taken.iter().map(partner).collect()
 }
 
-/// The longest run of rows within `from..` in which every camera's pictures follow each other.
-fn longest_run(from: usize, rows: usize, cameras: &[(&Film, Vec<Option<usize>>)]) -> Range<usize> {
+/// The runs of rows within `from..rows` in which every camera's pictures follow each other, none shorter than
+/// `least` rows.
+fn runs(from: usize, rows: usize, least: usize, cameras: &[&Camera<'_>]) -> Vec<Range<usize>> {
     let goes_on = |row: usize| {
         cameras.iter().all(|(_, partners)| match (partners[row - 1], partners[row]) {
             (Some(before), Some(now)) => now == before + 1,
@@ -62,43 +67,56 @@ fn longest_run(from: usize, rows: usize, cameras: &[(&Film, Vec<Option<usize>>)]
         })
     };
     let begins = |row: usize| cameras.iter().all(|(_, partners)| partners[row].is_some());
-    let (mut best, mut start) = (from..from, None);
-    for row in from..rows {
-        start = match start {
-            Some(start) if goes_on(row) => Some(start),
-            _ => begins(row).then_some(row),
-        };
-        if let Some(start) = start.filter(|start| row + 1 - start > best.len()) {
-            best = start..row + 1;
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for row in (from..rows).filter(|row| begins(*row)) {
+        match runs.last_mut().filter(|run| run.end == row && goes_on(row)) {
+            Some(run) => run.end = row + 1,
+            None => runs.push(row..row + 1),
         }
     }
-    best
+    runs.retain(|run| run.len() >= least);
+    runs
 }
 
-/// The rows among the pictures of `main`, none of them taken before `begin_ns`, the films' parts, and the cameras that
-/// would cost more than half of the rows and are left out.
-pub(super) fn pair(
-    films: &[Film],
-    main: &Film,
-    begin_ns: u64,
-    fps: u32,
-) -> (Range<usize>, Vec<Strip>, Vec<String>) {
+fn count(runs: &[Range<usize>]) -> usize {
+    runs.iter().map(Range::len).sum()
+}
+
+/// What [`pair`] found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Paired {
+    /// Rows, as pictures of the main camera, and the films' parts for them.
+    pub runs: Vec<(Range<usize>, Vec<Strip>)>,
+    /// Cameras that would cost more than half of the rows.
+    pub left_out: Vec<String>,
+    /// Pictures of the main camera that are in no run.
+    pub unpaired: usize,
+}
+
+/// The rows among the pictures of `main`, none of them taken before `begin_ns`: runs of at least a second in which no
+/// camera misses a picture.
+pub(super) fn pair(films: &[Film], main: &Film, begin_ns: u64, fps: u32) -> Paired {
     let half_ns = 500_000_000 / u64::from(fps.max(1));
-    let from = main.taken.partition_point(|at| *at < begin_ns);
-    let rows = main.taken.len();
-    let mut cameras: Vec<_> = films.iter().map(|film| (film, partners(film, &main.taken, half_ns))).collect();
-    let mut left_out = Vec::new();
+    let (from, rows) = (main.taken.partition_point(|at| *at < begin_ns), main.taken.len());
+    // No shorter than a second, unless the episode is.
+    let least = (fps as usize).min(rows - from);
+    let mut cameras: Vec<Camera<'_>> = films.iter().map(|film| (film, partners(film, &main.taken, half_ns))).collect();
+    let mut paired = Paired::default();
     loop {
-        let run = longest_run(from, rows, &cameras);
-        let worst = cameras.iter().enumerate().filter(|(_, (film, _))| film.topic != main.topic);
-        let worst = worst.min_by_key(|(_, camera)| longest_run(from, rows, std::slice::from_ref(*camera)).len());
+        let found = runs(from, rows, least, &cameras.iter().collect::<Vec<_>>());
+        let others = cameras.iter().enumerate().filter(|(_, (film, _))| film.topic != main.topic);
+        let worst = others.min_by_key(|(_, camera)| count(&runs(from, rows, least, &[*camera])));
         match worst.map(|(index, _)| index) {
-            Some(index) if run.len() * 2 < rows - from => {
-                left_out.push(cameras.remove(index).0.topic.clone());
+            Some(index) if count(&found) * 2 < rows - from => {
+                paired.left_out.push(cameras.remove(index).0.topic.clone());
             }
             _ => {
-                let strips = cameras.iter().filter_map(|(film, partners)| strip(film, *partners.get(run.start)?));
-                return (run.clone(), strips.collect(), left_out);
+                paired.unpaired = rows - from - count(&found);
+                let strips = |run: &Range<usize>| {
+                    cameras.iter().filter_map(|(film, partners)| strip(film, *partners.get(run.start)?)).collect()
+                };
+                paired.runs = found.iter().map(|run| (run.clone(), strips(run))).collect();
+                return paired;
             }
         }
     }
@@ -132,27 +150,32 @@ mod tests {
         assert_eq!((rate(&[]), rate(&[5]), rate(&[5, 5])), (10, 10, 10));
     }
 
+    fn strips(of: [(&str, usize, usize); 2]) -> Vec<Strip> {
+        of.map(|(topic, first, row0)| Strip { topic: topic.into(), first, row0 }).into()
+    }
+
     #[test]
     fn cameras_that_begin_apart_share_the_rows_that_both_have() {
         let (front, left) = (film("front", 0..90), film("left", 7..100));
-        let (run, strips, left_out) = pair(&[front.clone(), left], &front, 0, 30);
-        assert_eq!((run, left_out), (7..90, Vec::<String>::new()));
-        let expected = [("front", 0, 7), ("left", 0, 0)]
-            .map(|(topic, first, row0)| Strip { topic: topic.into(), first, row0 });
-        assert_eq!(strips, expected);
+        let paired = pair(&[front.clone(), left], &front, 0, 30);
+        assert_eq!(paired.runs, [(7..90, strips([("front", 0, 7), ("left", 0, 0)]))]);
+        assert_eq!((paired.left_out.len(), paired.unpaired), (0, 7));
     }
 
     #[test]
     fn a_missing_picture_splits_the_rows_and_a_camera_that_misses_many_is_left_out() {
         let front = film("front", 0..90);
-        let left = film("left", (0..90).filter(|n| *n != 20));
+        let left = film("left", (0..90).filter(|n| *n != 40 && *n != 44));
         let rear = film("rear", (0..90).filter(|n| n % 7 != 0));
-        let (run, strips, left_out) = pair(&[front.clone(), left.clone(), rear], &front, 0, 30);
-        assert_eq!((run, left_out), (21..90, vec!["rear".to_owned()]));
-        assert_eq!(strips[1], Strip { topic: "left".into(), first: 20, row0: 20 });
-        assert_eq!(strips[0], Strip { topic: "front".into(), first: 20, row0: 21 });
+        let paired = pair(&[front.clone(), left.clone(), rear], &front, 0, 30);
+        let second = strips([("front", 40, 45), ("left", 40, 43)]);
+        assert_eq!(paired.runs, [(0..40, strips([("front", 0, 0), ("left", 0, 0)])), (45..90, second)]);
+        assert_eq!((paired.left_out, paired.unpaired), (vec!["rear".to_owned()], 5));
         // Nothing before the first state.
-        assert_eq!(pair(&[front.clone()], &front, 1_000 * MS, 30).0, 30..90);
-        assert_eq!(pair(&[left], &front, u64::MAX, 30).0, 90..90);
+        assert_eq!(pair(std::slice::from_ref(&front), &front, 1_000 * MS, 30).runs[0].0, 30..90);
+        assert_eq!(pair(&[left], &front, u64::MAX, 30), Paired::default());
+        // What is shorter than a second is better than nothing.
+        let short = film("front", 0..9);
+        assert_eq!(pair(std::slice::from_ref(&short), &short, 0, 30).runs[0].0, 0..9);
     }
 }
