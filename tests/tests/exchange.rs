@@ -60,9 +60,9 @@ fn a_lerobot_dataset_has_every_value_and_comes_back_with_every_value() {
     let files = drive(&at("episodes"));
     let (first, back, second) = (at("first"), at("back"), at("second"));
     let export = ["export", "--format", "lerobot", "--output"];
-    let told = episode(&[paths(&export, &[first.clone()], &[]), paths(&[], &files, &[])].concat());
+    let told = episode(&[paths(&export, std::slice::from_ref(&first), &[]), paths(&[], &files, &[])].concat());
     let told: Value = serde_json::from_str(&told).unwrap();
-    let judged = judge("lerobot_judge.py", &paths(&[], &[first.clone()], &paths(&[], &files, &[])));
+    let judged = judge("lerobot_judge.py", &paths(&[], std::slice::from_ref(&first), &paths(&[], &files, &[])));
     let judged: Value = serde_json::from_str(&judged).unwrap();
     assert_eq!(judged["frames"], told["exported"]["frames"]);
     assert_eq!(judged["interventions"], told["exported"]["interventions"]);
@@ -74,7 +74,7 @@ fn a_lerobot_dataset_has_every_value_and_comes_back_with_every_value() {
         let (was, is) = (EpisodeReader::open(file).unwrap(), EpisodeReader::open(again).unwrap());
         assert_eq!((&was.info().id, was.info().takeover_ns), (&is.info().id, is.info().takeover_ns));
     }
-    episode(&[paths(&export, &[second.clone()], &[]), paths(&[], &again, &[])].concat());
+    episode(&[paths(&export, std::slice::from_ref(&second), &[]), paths(&[], &again, &[])].concat());
     judge("lerobot_judge.py", &paths(&["--same"], &[first, second], &[]));
 }
 
