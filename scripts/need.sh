@@ -36,6 +36,8 @@ for part in "$@"; do
     test)
         want chromium sh -c 'command -v chromium || command -v google-chrome || command -v chromium-browser'
         want coturn command -v turnserver
+        want nodejs command -v node
+        want npm command -v npm
         want python3-venv sh -c 'python3 -c "import venv, ensurepip"'
         want xvfb command -v Xvfb
         ;;

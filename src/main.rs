@@ -79,7 +79,14 @@ fn main() -> std::process::ExitCode {
 
 fn finish(result: anyhow::Result<std::process::ExitCode>) -> std::process::ExitCode {
     result.unwrap_or_else(|error| {
-        eprintln!("takeover: {error:#}");
+        // Many errors say themselves what their source says.
+        let mut text = String::new();
+        for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+            if !text.ends_with(&cause) {
+                text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+            }
+        }
+        eprintln!("takeover: {text}");
         std::process::ExitCode::FAILURE
     })
 }

@@ -5,11 +5,15 @@ use crate::bench::Row;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
+use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use recorder::exchange::{lerobot, silent};
 use recorder::trials::{Frame, Killed, kill_once, overlapping_takeovers};
+use recorder::{EpisodeInfo, Message, topics, write_episode};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 const KILLS: u64 = 200;
 const KILLS_AT_ONCE: usize = 6;
@@ -31,6 +35,7 @@ pub(crate) fn rows(effort: usize) -> anyhow::Result<Vec<Row>> {
     if let Some(python) = &python {
         rows.extend(peers(python, &rows)?);
     }
+    rows.push(dataset(folder.path(), effort)?);
     rows.push(kills(python.as_deref(), KILLS)?);
     rows.push(overlaps(folder.path(), python.as_deref())?);
     Ok(rows)
@@ -136,16 +141,62 @@ fn judge(python: &Path, files: &[PathBuf], video: bool) -> anyhow::Result<()> {
 /// # Errors
 /// When the encoder refuses.
 pub fn film() -> anyhow::Result<Vec<Frame>> {
-    const SIDE: usize = 64;
-    let mut encoder = H264Encoder::new(H264Config { bitrate_bps: 100_000, ..H264Config::new(SIDE, SIDE, 20.0) })?;
-    let chroma = vec![128; SIDE * SIDE / 4];
+    moving_picture((64, 64), 20, 100_000)
+}
+
+fn moving_picture((width, height): (usize, usize), fps: usize, bitrate_bps: u32) -> anyhow::Result<Vec<Frame>> {
+    let mut encoder = H264Encoder::new(H264Config { bitrate_bps, ..H264Config::new(width, height, fps as f64) })?;
+    let chroma = vec![128; width * height / 4];
     let mut frames = Vec::new();
-    for n in 0..40_usize {
-        let y: Vec<u8> = (0..SIDE * SIDE).map(|i| if (i % SIDE + n).is_multiple_of(16) { 220 } else { 40 }).collect();
-        let picture = I420 { width: SIDE, height: SIDE, y: &y, u: &chroma, v: &chroma };
-        let frame = encoder.encode(picture, n as u64 * 50_000, Reference::Previous)?;
+    for n in 0..2 * fps {
+        let y: Vec<u8> =
+            (0..width * height).map(|i| if (i % width + n).is_multiple_of(16) { 220 } else { 40 }).collect();
+        let picture = I420 { width, height, y: &y, u: &chroma, v: &chroma };
+        let frame = encoder.encode(picture, (n * 1_000_000 / fps) as u64, Reference::Previous)?;
         let frame = frame.context("the encoder left a picture out")?;
         frames.push(Frame { data: Bytes::from(frame.data.to_vec()), keyframe: frame.keyframe });
     }
     Ok(frames)
+}
+
+/// How much faster than real time an episode of four cameras becomes a LeRobotDataset.
+fn dataset(folder: &Path, effort: usize) -> anyhow::Result<Row> {
+    const FPS: u64 = 30;
+    const STATES_HZ: u64 = 50;
+    let seconds = 30 * effort as u64;
+    let film = moving_picture((1280, 720), FPS as usize, 6_000_000)?;
+    let mut messages = Vec::new();
+    for n in 0..seconds * STATES_HZ {
+        let (at, sequence) = (n * 1_000_000_000 / STATES_HZ, n as u32);
+        let state = v1::VehicleState { sequence: n, observation: vec![n as f64; 4], ..Default::default() };
+        let author = if n.is_multiple_of(2) { v1::Author::Operator } else { v1::Author::Policy };
+        let action = vec![n as f64; 2];
+        let command = v1::ControlCommand { author: author.into(), action: action.clone(), ..Default::default() };
+        let proposal = v1::PolicyProposal { action, ..Default::default() };
+        messages.push(Message::encode(&topics::VEHICLE_STATE, sequence, at, at, &state));
+        messages.push(Message::encode(&topics::CONTROL_COMMAND, sequence, at, at, &command));
+        messages.push(Message::encode(&topics::CONTROL_PROPOSAL, sequence, at, at, &proposal));
+    }
+    for n in 0..seconds * FPS {
+        let at = n * 1_000_000_000 / FPS;
+        let frame = &film[n as usize % film.len()];
+        let content =
+            foxglove::CompressedVideo { data: frame.data.clone(), format: "h264".to_owned(), ..Default::default() };
+        for &camera in &topics::CAMERAS {
+            let message = Message::encode(camera, n as u32, at, at, &content);
+            messages.push(Message { keyframe: frame.keyframe, ..message });
+        }
+    }
+    messages.sort_by_key(|message| message.log_time_ns);
+    let mut info = EpisodeInfo::new(EpisodeId::new("dataset")?, VehicleId::new("bench")?, PolicyVersion::new("none")?);
+    info.end_ns = seconds * 1_000_000_000;
+    let path = folder.join(write_episode(folder, &info, messages)?.file);
+    let started = Instant::now();
+    let mut eye = crate::episode::eye()?;
+    let done = lerobot::export(&[path], &folder.join("lerobot"), None, Some(&mut eye), &mut silent)?;
+    let times = seconds as f64 / started.elapsed().as_secs_f64();
+    if done.frames as u64 != seconds * FPS || !done.left_out.is_empty() {
+        bail!("the dataset has {} rows and lacks {:?}", done.frames, done.left_out);
+    }
+    Ok(Row::higher("LeRobot v3 export, four 720p cameras", times, "x real", "goal", 10.0))
 }

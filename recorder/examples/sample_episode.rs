@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         file.write(&message)?;
     }
     // As a kill would: nothing of the writer's end runs.
-    std::mem::forget(file);
+    drop(file);
     for episode in recover(folder)? {
         println!("{}", episode.file);
     }

@@ -39,6 +39,16 @@ pub enum RecorderError {
         /// What is wrong there.
         problem: String,
     },
+    /// A sound MCAP file that nobody described as an episode.
+    #[error(
+        "{path} is an MCAP file, but no episode: it has no metadata \"episode\"; \
+         `takeover episode import --format rosbag2` makes one of it",
+        path = path.display()
+    )]
+    NoEpisode {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A file of this name is there already.
     #[error("episode file {path} exists already", path = path.display())]
     Exists {

@@ -173,7 +173,7 @@ impl EpisodeFile {
             schema_data: &descriptors,
             message_encoding: "protobuf",
             metadata: &self.channel_metadata,
-        });
+        })?;
         self.channels.insert(topic.name, id);
         Ok(id)
     }
@@ -186,7 +186,10 @@ fn clock(source: Source) -> BTreeMap<String, String> {
     };
     BTreeMap::from([
         ("log_time".to_owned(), format!("when the recorder got the message; {epoch}")),
-        ("publish_time".to_owned(), format!("when the content was true; {epoch}")),
+        (
+            "publish_time".to_owned(),
+            format!("when the content was true: a picture's capture, what a proposal saw; {epoch}"),
+        ),
     ])
 }
 
@@ -198,15 +201,37 @@ fn data_log() -> BTreeMap<String, String> {
             "position",
             "/gnss where there is a receiver; /ego/pose and /vehicle/state world_from_vehicle in the frame of the map",
         ),
-        ("begin, end and number of remote driving", "/takeover/event: start_time, end_time, takeover_id"),
-        ("remote driver", "/takeover/event and /authority: seat_id; granted by epoch"),
+        (
+            "number and times of remote driving, its start and end",
+            "/takeover/event, kind takeover: takeover_id, start_time, end_time, seat_id, epoch; the drive log has all \
+             of them",
+        ),
+        (
+            "number and times of released manoeuvres",
+            "/takeover/event, kind manoeuvre; /authority question and chosen_path",
+        ),
         ("monitoring, faults and software", "/vehicle/state faults; /policy/status; /log; metadata software"),
-        ("environment", "/surroundings: visibility, friction, objects; /camera/*; /scan"),
-        ("network", "/link/stats: round trip, loss, bit rates, ages of picture and command, latency by stage"),
-        ("safety systems", "/control/command gate and author; /authority reason, estop_latched, speed_limit"),
-        ("acceleration and speed", "/vehicle/state observation, channels of the embodiment"),
+        ("environment and weather", "/surroundings: visibility_m, friction, objects; /camera/*; /scan; /lidar"),
+        (
+            "network",
+            "/link/stats: round_trip_ms, loss, bitrate_bps, target_bitrate_bps (what the path bears), command_age_ms, \
+             picture_age_ms, latency by stage",
+        ),
+        (
+            "safety systems, active and passive, their state and who set them off",
+            "/control/command gate and author; /authority reason, estop_latched, speed_limit; /vehicle/state faults",
+        ),
+        (
+            "acceleration, along and across",
+            "/vehicle/state observation: acceleration_mps2; across it is speed_mps times yaw_rate_radps",
+        ),
+        ("speed", "/vehicle/state observation: speed_mps"),
         ("lights", "/authority hazards_on"),
-        ("commands from outside", "/operator/input beside /control/proposal and /control/command"),
+        ("power supply", "/vehicle/state supply_v; 0 where the vehicle does not measure it"),
+        (
+            "commands and information from outside",
+            "/operator/input beside /control/proposal and /control/command; /takeover/event; /authority epoch, seat_id",
+        ),
     ];
     items.into_iter().map(|(item, place)| (item.to_owned(), place.to_owned())).collect()
 }

@@ -48,7 +48,7 @@ pub mod bench;
 mod container;
 mod drive_log;
 mod error;
-#[cfg(feature = "exchange")]
+#[cfg(feature = "view")]
 pub mod exchange;
 mod file;
 mod info;
@@ -83,6 +83,6 @@ pub use recovery::{Recovery, recover, recover_all, scan};
 pub use settings::{Settings, SettingsError};
 pub use signature::{Signature, SigningKey};
 pub use status::{Disk, RecorderStatus};
-pub use thread::{RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
+pub use thread::{Listener, RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
 pub use trigger::{Trigger, Triggered};
 pub use virtual_time::{write_episode, write_episode_with};

@@ -55,11 +55,15 @@ impl EpisodeReader {
     /// Opens a file and reads its index and description.
     ///
     /// # Errors
-    /// [`RecorderError::Damaged`] for a file that is none, was cut off or altered; [`RecorderError::Metadata`];
+    /// [`RecorderError::Damaged`] for a file that is no MCAP file, was cut off or altered;
+    /// [`RecorderError::NoEpisode`]; [`RecorderError::Metadata`];
     /// [`RecorderError::Io`].
     pub fn open(path: &Path) -> Result<Self, RecorderError> {
         let mut source = Blocks::open(path)?;
         let index = read_index(&mut source)?;
+        if !index.metadata.iter().any(|metadata| metadata.name == EPISODE) {
+            return Err(RecorderError::NoEpisode { path: path.to_owned() });
+        }
         let info = EpisodeInfo::from_metadata(&read_metadata(&mut source, &index, EPISODE)?)?;
         Ok(Self { path: path.to_owned(), index: Arc::new(index), info })
     }

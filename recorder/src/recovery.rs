@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
 use protocol::api;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// What [`recover_all`] found.
@@ -18,10 +18,12 @@ pub struct Recovery {
     pub episodes: Vec<api::Episode>,
     /// Files that could not be read and were set aside as `.mcap.broken`, with the reason.
     pub broken: Vec<(PathBuf, RecorderError)>,
+    /// Files that a living recorder is writing; they were left alone.
+    pub busy: Vec<PathBuf>,
 }
 
 /// Makes every `.mcap.part` file in `dir` whole: what can be read is written anew as a proper file with an index, and
-/// its description says where it was cut. Call it before anything records into `dir`; calling it again changes
+/// its description says where it was cut. Files that are still being written are left alone; calling it again changes
 /// nothing. Broken files are reported to the log.
 ///
 /// # Errors
@@ -41,6 +43,11 @@ pub fn recover(dir: &Path) -> Result<Vec<api::Episode>, RecorderError> {
 pub fn recover_all(dir: &Path) -> Result<Recovery, RecorderError> {
     let mut recovery = Recovery::default();
     for part in files_ending(dir, ".mcap.part")? {
+        if is_being_written(&part) {
+            tracing::warn!(file = %part.display(), "left alone: it is being written");
+            recovery.busy.push(part);
+            continue;
+        }
         match recover_one(&part) {
             Ok(episode) => recovery.episodes.push(episode),
             Err(error @ (RecorderError::Damaged { .. } | RecorderError::Metadata { .. })) => {
@@ -120,6 +127,12 @@ fn recover_one(part: &Path) -> Result<api::Episode, RecorderError> {
         set_aside(part)?;
     }
     describe(&target)
+}
+
+/// Whether whoever writes this file still lives: the writer holds a lock that ends with its process.
+fn is_being_written(part: &Path) -> bool {
+    let locked = File::open(part).map(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    locked.unwrap_or(false)
 }
 
 /// Gives a file that must be kept but not be met again another name.
@@ -254,7 +267,7 @@ impl Copy {
             Some(&id) => id,
             None => {
                 let channel = self.channels.get(old).ok_or_else(|| format!("a message names channel {old}"))?;
-                let id = self.out.channel(&spec(channel));
+                let id = self.out.channel(&spec(channel))?;
                 self.ids.insert(old, id);
                 id
             }
@@ -308,7 +321,8 @@ mod tests {
         (1..=100).for_each(|n| file.write(&state(n)).unwrap());
         file.flush_if_old(u64::MAX).unwrap();
         let path = file.path().to_owned();
-        std::mem::forget(file);
+        // As a kill would: nothing of the writer's end runs.
+        drop(file);
         path
     }
 
@@ -331,6 +345,18 @@ mod tests {
         assert!(recover(dir.path()).unwrap().is_empty());
         assert_eq!(scan(dir.path()).unwrap(), episodes);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = EpisodeFile::create(dir.path(), &info("e")).unwrap();
+        file.write(&state(1)).unwrap();
+        let recovery = recover_all(dir.path()).unwrap();
+        assert!(recovery.episodes.is_empty() && recovery.broken.is_empty());
+        assert_eq!(recovery.busy, [file.path()]);
+        file.finish(&info("e")).unwrap();
+        assert_eq!(sequences(dir.path(), "e.mcap"), [1]);
     }
 
     #[test]

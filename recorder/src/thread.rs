@@ -13,6 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+/// Is told every message that producers offer, on their own threads, so it must not wait. Live views are such.
+pub trait Listener: std::fmt::Debug + Send + Sync {
+    /// A message was offered.
+    fn hear(&self, message: &Message);
+}
+
 /// What the thread needs to know.
 #[derive(Debug, Clone)]
 pub struct ThreadConfig {
@@ -32,6 +38,8 @@ pub struct ThreadConfig {
     pub reserve_bytes: u64,
     /// Signs finished files; `None` leaves them unsigned.
     pub key: Option<Arc<SigningKey>>,
+    /// Hears every message, whether it is kept or not.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 impl ThreadConfig {
@@ -46,6 +54,7 @@ impl ThreadConfig {
             patience_bytes: 64 << 20,
             reserve_bytes: 256 << 20,
             key: None,
+            listener: None,
         }
     }
 }
@@ -74,12 +83,16 @@ pub enum RecorderEvent {
 pub struct RecorderHandle {
     queue: QueueSender<Command>,
     status: Arc<Mutex<RecorderStatus>>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl RecorderHandle {
     /// Offers a message; answers whether it got into the queue. What is dropped, this or older ones, is counted in the
     /// episodes it belongs to.
     pub fn push(&self, message: Message) -> bool {
+        if let Some(listener) = &self.listener {
+            listener.hear(&message);
+        }
         if message.data.len() > MAX_MESSAGE_BYTES {
             self.queue.lose(message.topic, message.log_time_ns);
             return false;
@@ -143,12 +156,12 @@ impl RecorderThread {
         std::fs::read_dir(&config.dir).map_err(RecorderError::io("read folder", &config.dir))?;
         let (sender, receiver) = queue(config.queue_bytes);
         let (event_sender, events) = unbounded();
-        let dir = config.dir.clone();
+        let (dir, listener) = (config.dir.clone(), config.listener.clone());
         let status = Arc::new(Mutex::new(RecorderStatus::default()));
         let worker = Worker::new(config, receiver, event_sender, Arc::clone(&status));
         let spawned = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run());
         let join = spawned.map_err(RecorderError::io("start a thread for", &dir))?;
-        Ok(Self { handle: RecorderHandle { queue: sender, status }, events, join: Some(join) })
+        Ok(Self { handle: RecorderHandle { queue: sender, status, listener }, events, join: Some(join) })
     }
 
     /// For messages and triggers.

@@ -30,6 +30,8 @@ topics! {
     CAMERA_REAR_CALIBRATION = "/camera/rear/calibration", "foxglove.CameraCalibration";
     /// Planar lidar.
     SCAN = "/scan", "foxglove.LaserScan";
+    /// Spatial lidar, for robots that have one.
+    LIDAR = "/lidar", "foxglove.PointCloud";
     /// Where sensors sit and the vehicle is.
     TF = "/tf", "foxglove.FrameTransforms";
     /// Position by satellites.
@@ -56,7 +58,7 @@ topics! {
     LINK_STATS = "/link/stats", "takeover.v1.LinkStats";
     /// Which policy runs and how well.
     POLICY_STATUS = "/policy/status", "takeover.v1.PolicyStatus";
-    /// Start and end of takeovers, bookmarks.
+    /// Start and end of takeovers, bookmarks, manoeuvres that a person released; `kind` in the metadata.
     TAKEOVER_EVENT = "/takeover/event", "foxglove.Event";
     /// Text for people.
     LOG = "/log", "foxglove.Log";

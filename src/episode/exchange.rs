@@ -3,6 +3,8 @@
 use super::{bar, files, print_json, show};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use link::DecodedPicture;
+use link::video::H264Decoder;
 use protocol::{EpisodeId, api};
 use recorder::EpisodeReader;
 use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, table::States};
@@ -25,7 +27,7 @@ enum ExportFormat {
 enum ImportFormat {
     /// LeRobotDataset v3.
     Lerobot,
-    /// MCAP file of rosbag2: CDR with ros2msg schemas.
+    /// A rosbag2 in MCAP (CDR with ros2msg schemas), file or folder, or any other MCAP file: taken over as it is.
     Rosbag2,
     /// Segment of comma2k19.
     Comma2k19,
@@ -62,6 +64,31 @@ pub struct ImportArgs {
     /// Identity of the episode (not for `lerobot`); made of the source's name without it.
     #[arg(long)]
     id: Option<String>,
+}
+
+/// Looks at every eighth pixel of every eighth line of a keyframe.
+///
+/// # Errors
+/// When the decoder cannot be set up.
+pub(crate) fn eye() -> anyhow::Result<impl FnMut(&[u8]) -> Option<Vec<[u8; 3]>>> {
+    const STEP: usize = 8;
+    let mut decoder = H264Decoder::new()?;
+    Ok(move |keyframe: &[u8]| {
+        // What does not decode has no place in the statistics; the film keeps it as it is.
+        let picture = decoder.decode(keyframe).ok().flatten()?;
+        let lines = (0..picture.height).step_by(STEP);
+        let places = lines.flat_map(|y| (0..picture.width).step_by(STEP).map(move |x| (x, y)));
+        Some(places.map(|(x, y)| rgb(&picture, x, y)).collect())
+    })
+}
+
+/// A pixel as screens show it (ITU-R BT.601, 16 to 235).
+fn rgb(picture: &DecodedPicture, x: usize, y: usize) -> [u8; 3] {
+    let chroma = y / 2 * (picture.width / 2) + x / 2;
+    let at = |plane: &[u8], index: usize| f32::from(plane.get(index).copied().unwrap_or(128));
+    let luma = (at(&picture.y, y * picture.width + x) - 16.0) * 1.164;
+    let (u, v) = (at(&picture.u, chroma) - 128.0, at(&picture.v, chroma) - 128.0);
+    [luma + 1.596 * v, luma - 0.392 * u - 0.813 * v, luma + 2.017 * u].map(|value| value.clamp(0.0, 255.0) as u8)
 }
 
 fn identity(text: &str) -> anyhow::Result<EpisodeId> {
@@ -113,10 +140,14 @@ pub fn merge(paths: &[PathBuf], id: &str, output: Option<&Path>, json: bool) -> 
 
 pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sources = files(&args.paths)?;
+    if sources.is_empty() {
+        bail!("there is nothing to export");
+    }
     let started = Instant::now();
     let bar = bar("exporting");
     if args.format == ExportFormat::Lerobot {
-        let done = lerobot::export(&sources, &args.output, args.task.as_deref(), &mut show(&bar))?;
+        let mut eye = eye()?;
+        let done = lerobot::export(&sources, &args.output, args.task.as_deref(), Some(&mut eye), &mut show(&bar))?;
         bar.finish_and_clear();
         let times = done.seconds / started.elapsed().as_secs_f64();
         if json {
@@ -130,6 +161,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
             done.seconds,
             args.output.display()
         );
+        if done.unpaired > 0 {
+            println!("{} pictures have no row: another camera missed its own", done.unpaired);
+        }
         done.left_out
             .iter()
             .for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));
@@ -143,6 +177,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         let states = States::read(&reader, &mut show(&bar))?;
         let csv = args.format == ExportFormat::Csv;
         let path = args.output.join(format!("{}.{}", reader.info().id, if csv { "csv" } else { "parquet" }));
+        if path.exists() {
+            bail!("{} exists already", path.display());
+        }
         if csv {
             states.write_csv(&path)?;
         } else {

@@ -2,7 +2,7 @@
 
 use super::{bar, files, print_json, show};
 use recorder::exchange::verify::Verdict;
-use recorder::{EpisodeInfo, EpisodeReader};
+use recorder::{EpisodeInfo, EpisodeReader, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,23 +92,42 @@ pub fn summary(reader: &EpisodeReader) {
     }
 }
 
-pub fn verify(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
-    let (mut rows, mut sound) = (Vec::new(), true);
-    for file in files(paths)? {
+/// Checks the signature beside a file; without trusted keys a file may have none. Answers who signed.
+fn signed_by(file: &Path, keys: &[&str]) -> Result<Option<String>, String> {
+    if keys.is_empty() && !signature::path_beside(file).exists() {
+        return Ok(None);
+    }
+    let signed = signature::verify(file, keys).map_err(|error| error.to_string())?;
+    Ok(Some(signed.public_key))
+}
+
+pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<ExitCode> {
+    let files = files(paths)?;
+    let (mut rows, mut sound) = (Vec::new(), !files.is_empty());
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for file in files {
         let bar = bar(&file.display().to_string());
-        let verdict = match EpisodeReader::open(&file) {
+        let mut verdict = match EpisodeReader::open(&file) {
             Ok(reader) => recorder::exchange::verify::verify(&reader, &mut show(&bar)),
             Err(error) => Verdict { problems: vec![error.to_string()], ..Verdict::default() },
         };
         bar.finish_and_clear();
+        let signer = signed_by(&file, &keys).unwrap_or_else(|problem| {
+            verdict.problems.push(problem);
+            None
+        });
         sound &= verdict.problems.is_empty();
         if json {
-            rows.push(json!({"file": file, "verdict": verdict}));
+            rows.push(json!({"file": file, "verdict": verdict, "signed_by": signer}));
             continue;
         }
         let messages: u64 = verdict.topics.values().map(|topic| topic.messages).sum();
         match verdict.problems.as_slice() {
-            [] => println!("{}: sound, {messages} messages on {} topics", file.display(), verdict.topics.len()),
+            [] => {
+                let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
+                let topics = verdict.topics.len();
+                println!("{}: sound, {messages} messages on {topics} topics, {signed}", file.display());
+            }
             problems => problems.iter().for_each(|problem| println!("{}: {problem}", file.display())),
         }
     }
@@ -123,11 +142,12 @@ pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let broken: Vec<Value> =
         recovery.broken.iter().map(|(file, error)| json!({"file": file, "error": error.to_string()})).collect();
     if json {
-        print_json(&json!({"episodes": recovery.episodes, "broken": broken}))?;
+        print_json(&json!({"episodes": recovery.episodes, "broken": broken, "busy": recovery.busy}))?;
     } else {
         recovery.episodes.iter().for_each(|e| println!("{}: whole again, {:.1} s", e.file, e.duration_s));
         recovery.broken.iter().for_each(|(file, error)| println!("set aside as {}: {error}", file.display()));
-        if recovery.episodes.is_empty() && broken.is_empty() {
+        recovery.busy.iter().for_each(|file| println!("left alone, it is being written: {}", file.display()));
+        if recovery.episodes.is_empty() && broken.is_empty() && recovery.busy.is_empty() {
             println!("nothing to recover in {}", dir.display());
         }
     }

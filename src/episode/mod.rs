@@ -4,6 +4,8 @@ mod exchange;
 mod inspect;
 mod play;
 
+pub(crate) use exchange::eye;
+
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,11 +64,14 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// Reads everything once; fails when anything is wrong.
+    /// Reads everything once, signatures included; fails when anything is wrong.
     Verify {
         /// Episode files, or folders of them.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+        /// Public key (hexadecimal) that must have signed the files; may be given several times.
+        #[arg(long = "key")]
+        keys: Vec<String>,
     },
     /// Makes the files whole that a crash has left in a folder.
     Recover {
@@ -85,10 +90,13 @@ enum Command {
 /// Naming the file and the place that cannot be used.
 pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
     let json = args.json;
+    if !matches!(args.command, Command::Play(_) | Command::Recover { .. }) {
+        leave_no_drafts_behind()?;
+    }
     match &args.command {
         Command::List { paths } => inspect::list(paths, json),
         Command::Info { file } => inspect::info(file, json),
-        Command::Verify { paths } => inspect::verify(paths, json),
+        Command::Verify { paths, keys } => inspect::verify(paths, keys, json),
         Command::Recover { dir } => inspect::recover(dir, json),
         Command::Play(args) => play::run(args, json),
         Command::Cut { file, from, to, id, output } => {
@@ -98,6 +106,19 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
     }
+}
+
+/// Ctrl-C removes what is half written.
+fn leave_no_drafts_behind() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            recorder::exchange::discard_drafts();
+            eprintln!("takeover: interrupted; nothing half written is left");
+            std::process::exit(130);
+        }
+    })?;
+    Ok(())
 }
 
 /// Every `.mcap` file among `paths`, folders opened one level deep.
@@ -116,6 +137,10 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         found.retain(|file| file.extension().is_some_and(|ending| ending == "mcap"));
         found.sort();
         files.extend(found);
+    }
+    if files.is_empty() {
+        let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        eprintln!("there is no .mcap file in {}", folders.join(", "));
     }
     Ok(files)
 }

@@ -116,7 +116,7 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Opt
 /// # Errors
 /// When Python or the packages cannot be had.
 pub fn python() -> anyhow::Result<PathBuf> {
-    const PACKAGES: [&str; 7] = [
+    const PACKAGES: [&str; 8] = [
         "mcap>=1.3,<2",
         "mcap-protobuf-support>=0.5,<1",
         "av>=13",
@@ -124,10 +124,9 @@ pub fn python() -> anyhow::Result<PathBuf> {
         "websockets>=13",
         "rerun-sdk>=0.41",
         "rosbags>=0.10,<1",
+        "pyarrow>=20",
     ];
-    let home = std::env::var_os("HOME").context("HOME is not set")?;
-    let cache = Path::new(&home).join(".cache/takeover");
-    std::fs::create_dir_all(&cache)?;
+    let cache = cache()?;
     let lock = std::fs::File::create(cache.join("python.lock"))?;
     lock.lock()?;
     let folder = cache.join("python");
@@ -139,6 +138,44 @@ pub fn python() -> anyhow::Result<PathBuf> {
         std::fs::write(&ready, PACKAGES.join("\n"))?;
     }
     Ok(python)
+}
+
+/// Where judges are installed, once for all tests.
+fn cache() -> anyhow::Result<PathBuf> {
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let cache = Path::new(&home).join(".cache/takeover");
+    std::fs::create_dir_all(&cache)?;
+    Ok(cache)
+}
+
+/// Runs the script `name` of `peers/node` with npm's judges, which are installed once in the home directory, and
+/// answers the JSON that it prints.
+///
+/// # Errors
+/// When Node.js or the packages cannot be had, or the script fails, with what it printed.
+pub fn node(name: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node");
+    let folder = cache()?.join("node");
+    std::fs::create_dir_all(&folder)?;
+    let wanted = std::fs::read_to_string(scripts.join("package.json"))?;
+    let ready = folder.join("ready");
+    {
+        let lock = std::fs::File::create(folder.with_extension("lock"))?;
+        lock.lock()?;
+        if std::fs::read_to_string(&ready).unwrap_or_default() != wanted {
+            std::fs::write(folder.join("package.json"), &wanted)?;
+            let install = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+            run(Command::new("npm").args(install).current_dir(&folder))?;
+            std::fs::write(&ready, wanted)?;
+        }
+    }
+    let mut command = Command::new("node");
+    command.arg(scripts.join(name)).arg(&folder).args(arguments);
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{name} printed no JSON"))
 }
 
 /// Runs a command to its end and answers what it printed.

@@ -9,6 +9,7 @@ use protocol::signing::PublicKey;
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +50,10 @@ pub struct BridgeArgs {
     /// kept.
     #[arg(long, value_name = "FOLDER")]
     pub candidate: Option<PathBuf>,
+    /// Shows everything that is recorded live to Foxglove and Lichtblick, by the protocol `foxglove.sdk.v1` at this
+    /// address, such as 127.0.0.1:8765. Whoever reaches the address sees everything.
+    #[arg(long, value_name = "ADDRESS")]
+    pub view: Option<SocketAddr>,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -183,6 +188,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         paths: link::Paths::new(&args.interfaces)?,
         recording: recording(args.recorder.as_deref())?,
         candidate: args.candidate.clone(),
+        view: args.view,
         control_plane_key: args.control_plane_key,
         hang_policy: Arc::default(),
     };

@@ -6,7 +6,8 @@
 //!   recorder, deterministically.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`access::Access`] says which seats may take part, [`audit`] keeps who had authority when.
-//! - [`ledger::Ledger`] keeps the metres and takeovers, [`scribe::Scribe`] writes ticks down for the recorder.
+//! - [`ledger::Ledger`] keeps the metres and takeovers, [`scribe::Scribe`] writes ticks down for the recorder
+//!   and [`depict`] what viewers need besides.
 //!
 //! It trains nothing and holds no database.
 
@@ -14,6 +15,7 @@ pub mod access;
 pub mod audit;
 pub mod cli;
 pub mod core;
+pub mod depict;
 pub mod fault_trials;
 pub mod keeper;
 pub mod latency_study;

@@ -1,9 +1,10 @@
 //! Writes down what the vehicle did: one tick becomes messages for the recorder, in real and in virtual time alike.
 
 use crate::core::{Sensors, Tick};
+use crate::depict;
 use link::video::EncodedFrame;
-use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, Log, PoseInFrame, Quaternion, Vector3, log};
-use protocol::v1::{LinkStats, PolicyProposal, PolicyStatus, Pose2, TakeoverEvent};
+use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, LocationFix, Log, PoseInFrame, log};
+use protocol::v1::{LinkStats, PolicyProposal, PolicyStatus, TakeoverEvent};
 use recorder::{Message, Topic, topics};
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Scribe {
     sequences: BTreeMap<&'static str, u32>,
     last_surroundings_us: Option<u64>,
     last_authority: Option<(u64, i32, i32, u64)>,
+    /// Question and path of the manoeuvre that a person released last.
+    released: Option<(u64, u32)>,
     /// The policy's proposal in force, written at every tick beside what was done.
     proposal: Option<PolicyProposal>,
     next_slow_ns: u64,
@@ -29,9 +32,9 @@ pub fn timestamp(ns: u64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: (ns / 1_000_000_000) as i64, nanos: (ns % 1_000_000_000) as i32 }
 }
 
-/// A picture of the frame's camera, taken at `at_ns`, as an Annex B access unit.
+/// A picture of the frame's camera, taken at `at_ns` and here at `log_ns`, as an Annex B access unit.
 #[must_use]
-pub fn picture(sequence: u32, at_ns: u64, frame: &EncodedFrame) -> Message {
+pub fn picture(sequence: u32, log_ns: u64, at_ns: u64, frame: &EncodedFrame) -> Message {
     let topic = topics::CAMERAS[usize::from(frame.camera).min(topics::CAMERAS.len() - 1)];
     let content = CompressedVideo {
         timestamp: Some(timestamp(at_ns)),
@@ -39,16 +42,12 @@ pub fn picture(sequence: u32, at_ns: u64, frame: &EncodedFrame) -> Message {
         data: frame.data.clone(),
         format: "h264".into(),
     };
-    let message = Message::encode(topic, sequence, at_ns, at_ns, &content);
+    let message = Message::encode(topic, sequence, log_ns, at_ns, &content);
     Message { keyframe: frame.keyframe, ..message }
 }
 
-fn pose(place: &Pose2) -> protocol::foxglove::Pose {
-    let (sin, cos) = (place.heading_rad / 2.0).sin_cos();
-    protocol::foxglove::Pose {
-        position: Some(Vector3 { x: place.x_m, y: place.y_m, z: 0.0 }),
-        orientation: Some(Quaternion { x: 0.0, y: 0.0, z: sin, w: cos }),
-    }
+fn pair(key: &str, value: String) -> KeyValuePair {
+    KeyValuePair { key: key.into(), value }
 }
 
 impl Scribe {
@@ -60,6 +59,7 @@ impl Scribe {
             sequences: BTreeMap::new(),
             last_surroundings_us: None,
             last_authority: None,
+            released: None,
             proposal: None,
             next_slow_ns: 0,
         }
@@ -101,6 +101,9 @@ impl Scribe {
         self.sensed(now_us, sensors, write);
         if let Some(proposal) = &tick.proposal {
             self.proposal = Some(proposal.clone());
+            if let Some(plan) = depict::plan(proposal, state, self.wall_ns(now_us)) {
+                write(self.message(&topics::PLAN, now_us, proposal.monotonic_us, &plan));
+            }
         }
         if let Some(proposal) = self.proposal.take() {
             write(self.message(&topics::CONTROL_PROPOSAL, now_us, proposal.monotonic_us, &proposal));
@@ -112,6 +115,27 @@ impl Scribe {
             self.last_authority = Some(key);
             write(self.message(&topics::AUTHORITY, now_us, now_us, authority));
         }
+        if let Some(note) = &tick.bookmark {
+            write(self.event(now_us, "bookmark", vec![pair("note", note.clone())]));
+        }
+        let released = authority.chosen_path.as_ref().map(|path| (path.question_id, path.path_id));
+        if let Some((question, path)) = released.filter(|_| released != self.released) {
+            let metadata = vec![
+                pair("question_id", question.to_string()),
+                pair("path_id", path.to_string()),
+                pair("seat_id", authority.seat_id.clone()),
+            ];
+            write(self.event(now_us, "manoeuvre", metadata));
+        }
+        self.released = released;
+    }
+
+    /// Something that happened now, as an event that viewers know.
+    fn event(&mut self, now_us: u64, kind: &str, mut metadata: Vec<KeyValuePair>) -> Message {
+        let at = timestamp(self.wall_ns(now_us));
+        metadata.insert(0, pair("kind", kind.to_owned()));
+        let content = Event { start_time: Some(at), end_time: Some(at), metadata };
+        self.message(&topics::TAKEOVER_EVENT, now_us, now_us, &content)
     }
 
     fn sensed(&mut self, now_us: u64, sensors: &Sensors, write: &mut impl FnMut(Message)) {
@@ -121,10 +145,13 @@ impl Scribe {
         }
         self.last_surroundings_us = Some(surroundings.monotonic_us);
         write(self.message(&topics::SURROUNDINGS, now_us, surroundings.monotonic_us, surroundings.as_ref()));
-        let at = timestamp(self.wall_ns(now_us));
+        let at_ns = self.wall_ns(now_us);
+        let at = timestamp(at_ns);
+        write(self.message(&topics::SCENE, now_us, surroundings.monotonic_us, &depict::scene(surroundings, at_ns)));
         if let Some(place) = &sensors.state.world_from_vehicle {
-            let here = PoseInFrame { timestamp: Some(at), frame_id: "map".into(), pose: Some(pose(place)) };
+            let here = PoseInFrame { timestamp: Some(at), frame_id: "map".into(), pose: Some(depict::pose(place)) };
             write(self.message(&topics::EGO_POSE, now_us, now_us, &here));
+            write(self.message(&topics::TF, now_us, now_us, &depict::place(place, at_ns)));
         }
         if let Some(scan) = &sensors.scan {
             let scan = LaserScan { timestamp: Some(at), ..scan.as_ref().clone() };
@@ -142,6 +169,12 @@ impl Scribe {
             ..Log::default()
         };
         self.message(&topics::LOG, now_us, now_us, &line)
+    }
+
+    /// What a receiver of satellites says now.
+    pub fn fix(&mut self, now_us: u64, fix: LocationFix) -> Message {
+        let fix = LocationFix { timestamp: Some(timestamp(self.wall_ns(now_us))), ..fix };
+        self.message(&topics::GNSS, now_us, now_us, &fix)
     }
 
     /// Link and policy figures, once a second. Answers whether they were due.
@@ -163,11 +196,11 @@ impl Scribe {
 
     /// A takeover's beginning or end as an event that viewers know.
     pub fn takeover(&mut self, now_us: u64, event: &TakeoverEvent) -> Message {
-        let pair = |key: &str, value: String| KeyValuePair { key: key.into(), value };
         let content = Event {
             start_time: Some(timestamp(self.wall_ns(event.start_us))),
             end_time: (event.end_us > 0).then(|| timestamp(self.wall_ns(event.end_us))),
             metadata: vec![
+                pair("kind", "takeover".to_owned()),
                 pair("takeover_id", event.takeover_id.clone()),
                 pair("cause", event.cause().label().into()),
                 pair("seat_id", event.seat_id.clone()),

@@ -1,7 +1,7 @@
 //! The simulated car behind the same face as a real one: senses at a control tick, takes a command.
 
 use crate::core::Sensors;
-use protocol::foxglove::LaserScan;
+use protocol::foxglove::{LaserScan, LocationFix};
 use protocol::v1::{ControlCommand, Pose2, Surroundings, VehicleState};
 use sim::scene::SceneSnapshot;
 use sim::world::{World, WorldStatus};
@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 /// Control ticks between two looks at route, objects and lidar: 10 Hz at 50 Hz of control.
 const LOOK_EVERY: u64 = 5;
+/// Latitude and longitude of the networks' origin.
+const ORIGIN_DEG: (f64, f64) = (57.70, 11.97);
+/// Semi-major axis, m, and first eccentricity squared.
+const WGS84: (f64, f64) = (6_378_137.0, 6.694_379_990_14e-3);
 
 /// A car in a simulated world.
 pub struct SimRobot {
@@ -52,6 +56,8 @@ impl SimRobot {
             observation: vec![ego.speed_mps, ego.acceleration_mps2, ego.steering_rad, ego.yaw_rate_radps],
             odometer_m: ego.odometer_m,
             faults: self.faults.clone(),
+            // A simulated car has no battery.
+            supply_v: 0.0,
         };
         Sensors { state, surroundings: self.surroundings.clone(), scan: self.scan.clone(), estop_pressed: false }
     }
@@ -72,6 +78,25 @@ impl SimRobot {
     #[must_use]
     pub fn snapshot(&self) -> SceneSnapshot {
         self.world.snapshot()
+    }
+
+    /// What a receiver of satellites on the rear axle, without any error, says. The networks do not say where they lie,
+    /// so their origin is put where most of them were surveyed: Gothenburg.
+    #[must_use]
+    pub fn fix(&self) -> LocationFix {
+        let (latitude, longitude) = ORIGIN_DEG;
+        let (semi_major_m, eccentricity_squared) = WGS84;
+        // Radii of curvature at the origin: along the meridian, and across it.
+        let root = 1.0 - eccentricity_squared * latitude.to_radians().sin().powi(2);
+        let across_m = semi_major_m / root.sqrt();
+        let along_m = across_m * (1.0 - eccentricity_squared) / root;
+        let ego = self.world.ego();
+        LocationFix {
+            frame_id: "vehicle".to_owned(),
+            latitude: latitude + (ego.y_m / along_m).to_degrees(),
+            longitude: longitude + (ego.x_m / (across_m * latitude.to_radians().cos())).to_degrees(),
+            ..LocationFix::default()
+        }
     }
 
     /// Collisions and the end of the route.

@@ -267,7 +267,14 @@ impl<'a> Drive<'a> {
             self.scribe.tick(self.now_us, sensors, &self.tick, &mut push);
             let link = LinkStats { monotonic_us: self.now_us, ..self.plan.link.stats() };
             let status = self.core.policy_status(self.now_us, 0.0, 0);
-            self.scribe.slow(self.now_us, &link, &status, &mut push);
+            if self.scribe.slow(self.now_us, &link, &status, &mut push) {
+                push(self.scribe.fix(self.now_us, self.robot.fix()));
+                let (spec, at_us) = (CameraSpec::small(), self.now_us);
+                let calibration = keeper::calibration("front", &spec, now_ns);
+                push(self.scribe.message(&topics::CAMERA_FRONT_CALIBRATION, at_us, at_us, &calibration));
+                let mounting = keeper::mounting(&[("front", spec)], now_ns);
+                push(self.scribe.message(&topics::TF, at_us, at_us, &mounting));
+            }
         }
         for entry in entries {
             self.enter(now_ns, entry, &mut actions);
@@ -313,8 +320,9 @@ impl<'a> Drive<'a> {
                     let messages = self.open.remove(&id).unwrap_or_default();
                     if let Recording::Folder(dir) = &self.plan.recording {
                         let whole = self.with_film(&info, messages)?;
-                        let scenario = [keeper::scenario(&self.plan.network, &self.plan.world)];
-                        self.episodes.push(recorder::write_episode_with(dir, &info, &scenario, whole)?);
+                        let surroundings =
+                            [keeper::map(&self.plan.network), keeper::scenario(&self.plan.network, &self.plan.world)];
+                        self.episodes.push(recorder::write_episode_with(dir, &info, &surroundings, whole)?);
                     }
                 }
             }
@@ -326,11 +334,6 @@ impl<'a> Drive<'a> {
         let since_start_us = |ns: u64| ns.saturating_sub(self.scribe.wall_ns(0)) / 1_000;
         let (from_us, to_us) = (since_start_us(info.start_ns), since_start_us(info.end_ns));
         messages.extend(self.film.develop(&mut self.scribe, from_us, to_us)?);
-        let spec = CameraSpec::small();
-        let calibration = keeper::calibration("front", &spec, info.start_ns);
-        messages.push(self.scribe.message(&topics::CAMERA_FRONT_CALIBRATION, from_us, from_us, &calibration));
-        let mounting = keeper::mounting(&[("front", spec)], info.start_ns);
-        messages.push(self.scribe.message(&topics::TF, from_us, from_us, &mounting));
         messages.sort_by_key(|m| m.log_time_ns);
         Ok(messages)
     }

@@ -77,7 +77,7 @@ fn to_memory(messages: &[Message]) -> Result<f64, BenchError> {
                     message_encoding: "protobuf",
                     metadata: &none,
                 };
-                *ids.entry(topic.name).or_insert(writer.channel(&spec))
+                *ids.entry(topic.name).or_insert(writer.channel(&spec).map_err(BenchError::io("define a channel"))?)
             }
         };
         writer.message(&header(id, message), &message.data).map_err(BenchError::io("write to memory"))?;

@@ -6,8 +6,9 @@ use mcap::records::{MessageHeader, op};
 use std::io;
 use zstd::bulk::Compressor;
 
-/// Fast; what does not compress is not even tried.
-const ZSTD_LEVEL: i32 = 1;
+/// Fast: half as long as level 1 for small messages, and a fiftieth of their size more left over; what does not compress
+/// is not even tried.
+const ZSTD_LEVEL: i32 = -2;
 /// Start time, end time, uncompressed size, checksum, length of the compression's name, length of the records.
 const FIXED: usize = 8 + 8 + 8 + 4 + 4 + 8;
 /// A chunk is compressed unless this share of it (in eighths) is video, which does not get smaller.

@@ -15,7 +15,7 @@ pub(crate) use sink::{DiskFile, Sink};
 use crate::{Attachment, RecorderError};
 use chunk::Chunk;
 use mcap::records::MessageHeader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,8 @@ pub(crate) struct Writer<S> {
     summary: Summary,
     /// Schema ids by name, encoding and definition.
     schemas: BTreeMap<(String, String, Vec<u8>), u16>,
-    channels: Vec<Vec<u8>>,
+    /// Ids by record, with id 0.
+    channels: HashMap<Vec<u8>, u16>,
     /// By channel: whether its messages are worth compressing.
     compressible: Vec<bool>,
 }
@@ -71,7 +72,7 @@ impl<S: Sink> Writer<S> {
             chunk: Chunk::new()?,
             summary: Summary::default(),
             schemas: BTreeMap::new(),
-            channels: Vec::new(),
+            channels: HashMap::new(),
             compressible: Vec::new(),
         };
         let mut start = mcap::MAGIC.to_vec();
@@ -88,40 +89,41 @@ impl<S: Sink> Writer<S> {
     }
 
     /// The id of this channel, defined in the open chunk when it is new.
-    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> u16 {
+    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
         let mut record = Vec::new();
-        let schema = self.schema(spec);
+        let schema = self.schema(spec)?;
         // Two channels are the same when their records would be, but for the id.
         summary::channel(&mut record, 0, schema, spec);
-        if let Some(id) = self.channels.iter().position(|known| *known == record) {
-            return id as u16;
+        if let Some(&id) = self.channels.get(&record) {
+            return Ok(id);
         }
-        let id = self.channels.len() as u16;
-        self.channels.push(std::mem::take(&mut record));
+        let id = u16::try_from(self.channels.len()).ok().filter(|id| *id < u16::MAX);
+        let id = id.ok_or_else(|| too_many("channels"))?;
+        self.channels.insert(std::mem::take(&mut record), id);
         self.compressible.push(spec.schema != "foxglove.CompressedVideo");
         self.summary.channel_count += 1;
         summary::channel(&mut record, id, schema, spec);
         self.chunk.define(&record);
         self.summary.channels.extend_from_slice(&record);
-        id
+        Ok(id)
     }
 
-    fn schema(&mut self, spec: &ChannelSpec<'_>) -> u16 {
+    fn schema(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
         if spec.schema.is_empty() && spec.schema_encoding.is_empty() {
-            return 0;
+            return Ok(0);
         }
         let key = (spec.schema.to_owned(), spec.schema_encoding.to_owned(), spec.schema_data.to_vec());
         if let Some(&id) = self.schemas.get(&key) {
-            return id;
+            return Ok(id);
         }
-        let id = self.schemas.len() as u16 + 1;
+        let id = u16::try_from(self.schemas.len() + 1).map_err(|_| too_many("schemas"))?;
         let mut record = Vec::new();
         encode::schema(&mut record, id, spec.schema, spec.schema_encoding, spec.schema_data);
         self.chunk.define(&record);
         self.summary.schemas.extend_from_slice(&record);
         self.summary.schema_count += 1;
         self.schemas.insert(key, id);
-        id
+        Ok(id)
     }
 
     /// Adds a message; closes chunks that are full.
@@ -201,6 +203,8 @@ impl Container {
             io::ErrorKind::AlreadyExists => RecorderError::Exists { path: path.to_owned() },
             _ => RecorderError::io("create", path)(error),
         })?;
+        // Tells a recovery that somebody lives who writes this; where locks are unknown, nobody is told.
+        let _ = file.try_lock();
         let writer = Writer::new(DiskFile::new(file, patience_bytes)).map_err(RecorderError::io("write", path))?;
         Ok(Self { writer, path: path.to_owned(), ended: false })
     }
@@ -209,8 +213,8 @@ impl Container {
         &self.path
     }
 
-    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> u16 {
-        self.writer.channel(spec)
+    pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> Result<u16, RecorderError> {
+        self.writer.channel(spec).map_err(RecorderError::io("write", &self.path))
     }
 
     pub(crate) fn message(&mut self, header: &MessageHeader, data: &[u8]) -> Result<(), RecorderError> {
@@ -293,6 +297,11 @@ impl Container {
         let refused = || RecorderError::io("write", &path)(io::ErrorKind::StorageFull.into());
         self.settle(target)?.ok_or_else(refused)
     }
+}
+
+/// The format numbers them with 16 bits.
+fn too_many(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("a file can hold {} {what}", u16::MAX))
 }
 
 fn too_large(what: String, bytes: usize) -> RecorderError {

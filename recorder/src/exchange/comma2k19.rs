@@ -145,7 +145,7 @@ pub fn import(
                 world_from_vehicle: pose(time),
                 observation: vec![speed_mps, acceleration_mps2, steering_rad, yaw_rate],
                 odometer_m,
-                faults: Vec::new(),
+                ..Default::default()
             };
             output.proto(topics::VEHICLE_STATE.name, at, at, &state)?;
         } else {

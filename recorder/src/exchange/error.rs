@@ -48,10 +48,12 @@ impl ExchangeError {
         move |source| Self::Io { what, path, source }
     }
 
+    #[cfg(feature = "exchange")]
     pub(crate) fn malformed(path: &Path, offset: u64, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), offset, problem: problem.into() }
     }
 
+    #[cfg(feature = "exchange")]
     pub(crate) fn unfit(path: &Path, problem: impl Into<String>) -> Self {
         Self::Unfit { path: path.to_owned(), problem: problem.into() }
     }

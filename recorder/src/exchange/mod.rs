@@ -8,20 +8,35 @@
 //! Every input is taken for hostile: an error names file and place, and memory goes with the largest piece that the
 //! formats allow, never with a length that a file claims.
 
+#[cfg(feature = "exchange")]
 pub mod comma2k19;
+#[cfg(feature = "exchange")]
+mod draft;
+#[cfg(feature = "exchange")]
 pub mod edit;
 mod error;
+#[cfg(feature = "exchange")]
 pub mod h264;
+#[cfg(feature = "exchange")]
 pub mod lerobot;
+#[cfg(feature = "exchange")]
 pub mod mp4;
+#[cfg(feature = "exchange")]
 mod npy;
+#[cfg(feature = "exchange")]
 mod output;
+#[cfg(feature = "exchange")]
 pub mod parquet;
+#[cfg(feature = "exchange")]
 pub mod rosbag2;
+#[cfg(feature = "exchange")]
 pub mod table;
+#[cfg(feature = "exchange")]
 pub mod verify;
 pub mod view;
 
+#[cfg(feature = "exchange")]
+pub use draft::discard_drafts;
 pub use error::ExchangeError;
 
 /// Is told how much of how much is done; the unit is the caller's affair only as a share.

@@ -223,6 +223,9 @@ impl Mp4Reader {
         let tables = tables.ok_or_else(|| bad("the video track has no sample tables".to_owned()))?;
         let (codec, parameters) = description(tables).map_err(bad)?;
         let samples = samples(tables, length).map_err(bad)?;
+        if is_reordered(tables) {
+            return Err(bad("its pictures are shown in another order than they are stored in (B-frames)".to_owned()));
+        }
         let sync = child(tables, b"stss").map(|table| {
             let numbers = table.get(8..).unwrap_or_default().chunks_exact(4).map(|b| word(b, 0).unwrap_or(0));
             numbers.collect()
@@ -240,6 +243,14 @@ impl Mp4Reader {
     #[must_use]
     pub fn codec(&self) -> &'static str {
         self.codec
+    }
+
+    /// The last picture up to `index` that decoding can start at; `index` when there is none.
+    #[must_use]
+    pub fn keyframe_before(&self, index: usize) -> usize {
+        let Some(sync) = &self.sync else { return index };
+        let before = &sync[..sync.partition_point(|number| (*number as usize) <= index.saturating_add(1))];
+        before.last().map_or(index, |number| (*number as usize).saturating_sub(1).min(index))
     }
 
     /// Picture `index` as an episode has it: H.264 in Annex B with parameter sets before a keyframe.
@@ -366,6 +377,14 @@ fn parameter_sets(configuration: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(data)
+}
+
+/// Whether pictures refer to later ones, which episodes have no place for: the time from decoding to showing varies.
+fn is_reordered(tables: &[u8]) -> bool {
+    let entries = child(tables, b"ctts").and_then(|table| table.get(8..)).unwrap_or_default();
+    let mut delays = entries.chunks_exact(8).map(|entry| word(entry, 4));
+    let first = delays.next();
+    delays.any(|delay| Some(delay) != first)
 }
 
 /// Place and size of every picture.

@@ -1,6 +1,7 @@
 //! An episode file that takes messages of any schema and encoding.
 
 use super::ExchangeError;
+use super::draft::Draft;
 use crate::container::{ChannelSpec, Container};
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
 use crate::records::ChannelRecord;
@@ -31,6 +32,7 @@ pub(super) struct Stamp {
 pub(super) struct Output {
     container: Container,
     target: PathBuf,
+    draft: Draft,
     none: BTreeMap<String, String>,
     /// Ids by the address of a source's channel; the channel is kept so that no other one gets its address.
     copied: HashMap<usize, (Arc<ChannelRecord>, u16)>,
@@ -47,11 +49,13 @@ impl Output {
         if target.exists() {
             return Err(RecorderError::Exists { path: target }.into());
         }
-        let mut container = Container::create(&part_path(dir, &info.id), true, 0)?;
+        let draft = Draft::new(part_path(dir, &info.id));
+        let mut container = Container::create(draft.path(), true, 0)?;
         container.metadata(EPISODE_BEGUN, &info.to_metadata())?;
         Ok(Self {
             container,
             target,
+            draft,
             none: BTreeMap::new(),
             copied: HashMap::new(),
             own: BTreeMap::new(),
@@ -61,6 +65,14 @@ impl Output {
 
     pub fn metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> Result<(), ExchangeError> {
         Ok(self.container.metadata(name, entries)?)
+    }
+
+    /// Takes over another program's metadata; what the episode says of itself stays.
+    pub fn foreign_metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> Result<(), ExchangeError> {
+        if [EPISODE, EPISODE_BEGUN, "clock", "software"].contains(&name) {
+            return Ok(());
+        }
+        self.metadata(name, entries)
     }
 
     /// What files of the recorder say of clock and software, for an import.
@@ -90,7 +102,12 @@ impl Output {
 
     /// Takes over a message as it is.
     pub fn copy(&mut self, message: &EpisodeMessage) -> Result<(), ExchangeError> {
-        let channel = message.channel();
+        let (sequence, log_ns, publish_ns) = (message.sequence, message.log_time_ns, message.publish_time_ns);
+        self.take_over(message.channel(), Stamp { sequence, log_ns, publish_ns }, &message.data)
+    }
+
+    /// Writes a message to a channel of another file.
+    pub fn take_over(&mut self, channel: &Arc<ChannelRecord>, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
         let key = Arc::as_ptr(channel) as usize;
         let id = match self.copied.get(&key) {
             Some((_, id)) => *id,
@@ -102,18 +119,17 @@ impl Output {
                     schema_data: &channel.schema_data,
                     message_encoding: &channel.message_encoding,
                     metadata: &channel.metadata,
-                });
+                })?;
                 self.copied.insert(key, (Arc::clone(channel), id));
                 id
             }
         };
-        let (log_ns, publish_ns) = (message.log_time_ns, message.publish_time_ns);
-        self.write(id, Stamp { sequence: message.sequence, log_ns, publish_ns }, &message.data)
+        self.write(id, stamp, data)
     }
 
-    /// Writes a message of a foreign kind.
+    /// Writes a message of a foreign kind, one kind a topic.
     pub fn raw(&mut self, kind: &Kind<'_>, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
-        let (id, _) = self.channel(kind);
+        let (id, _) = self.channel(kind)?;
         self.write(id, stamp, data)
     }
 
@@ -133,15 +149,15 @@ impl Output {
             schema_encoding: "protobuf",
             schema_data: &descriptors,
             message_encoding: "protobuf",
-        });
+        })?;
         self.write(id, Stamp { sequence, log_ns, publish_ns }, &data)
     }
 
-    fn channel(&mut self, kind: &Kind<'_>) -> (u16, u32) {
+    fn channel(&mut self, kind: &Kind<'_>) -> Result<(u16, u32), ExchangeError> {
         if let Some((id, next)) = self.own.get_mut(kind.topic) {
             let sequence = *next;
             *next = next.wrapping_add(1);
-            return (*id, sequence);
+            return Ok((*id, sequence));
         }
         let id = self.container.channel(&ChannelSpec {
             topic: kind.topic,
@@ -150,9 +166,9 @@ impl Output {
             schema_data: kind.schema_data,
             message_encoding: kind.message_encoding,
             metadata: &self.none,
-        });
+        })?;
         self.own.insert(kind.topic.to_owned(), (id, 1));
-        (id, 0)
+        Ok((id, 0))
     }
 
     fn write(&mut self, channel_id: u16, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
@@ -176,6 +192,7 @@ impl Output {
         }
         self.container.metadata(EPISODE, &info.to_metadata())?;
         let finished = self.container.finish(&self.target)?;
+        drop(self.draft);
         Ok(info.to_api(file_name(&info.id), finished.bytes, finished.sha256))
     }
 }

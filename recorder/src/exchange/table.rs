@@ -1,5 +1,6 @@
 //! CSV and Parquet of an episode's states: a row a control tick.
 
+use super::draft::Draft;
 use super::parquet::{Column, Values};
 use super::{ExchangeError, Progress};
 use crate::{EpisodeReader, topics};
@@ -69,7 +70,8 @@ impl States {
     /// # Errors
     /// [`ExchangeError::Io`].
     pub fn write_csv(&self, path: &Path) -> Result<(), ExchangeError> {
-        let file = std::fs::File::create(path).map_err(ExchangeError::io("create", path))?;
+        let draft = Draft::of(path);
+        let file = std::fs::File::create(draft.path()).map_err(ExchangeError::io("create", draft.path()))?;
         let mut out = BufWriter::new(file);
         let mut line = |fields: Vec<String>| writeln!(out, "{}\r", fields.join(","));
         let header = self.columns.iter().map(|column| quoted(&column.name)).collect();
@@ -77,7 +79,8 @@ impl States {
         let written = line(header).and_then(|()| {
             (0..rows).try_for_each(|row| line(self.columns.iter().map(|column| field(&column.values, row)).collect()))
         });
-        written.and_then(|()| out.flush()).map_err(ExchangeError::io("write", path))
+        written.and_then(|()| out.flush()).map_err(ExchangeError::io("write", path))?;
+        draft.keep(path)
     }
 
     /// Writes a Parquet file.
@@ -85,7 +88,9 @@ impl States {
     /// # Errors
     /// [`ExchangeError::Io`].
     pub fn write_parquet(&self, path: &Path) -> Result<(), ExchangeError> {
-        super::parquet::write(path, &self.columns, &[])
+        let draft = Draft::of(path);
+        super::parquet::write(draft.path(), &self.columns, &[])?;
+        draft.keep(path)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading an episode once from end to end and saying what is wrong with it.
 
 use super::{ExchangeError, Progress, edit, h264};
-use crate::{EpisodeMessage, EpisodeReader};
+use crate::{EpisodeInfo, EpisodeMessage, EpisodeReader, Trigger};
 use protocol::foxglove;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub fn verify(source: &EpisodeReader, progress: &mut Progress<'_>) -> Verdict {
             verdict.problems.push(error.to_string());
         }
     }
-    verdict.conclude(&source.info().drops);
+    verdict.conclude(source.info());
     verdict
 }
 
@@ -67,6 +67,8 @@ impl Verdict {
         topic.messages += 1;
         if let Some(last) = topic.last {
             match message.sequence.wrapping_sub(last) {
+                // By the format, 0 throughout says that nobody counts.
+                0 if last == 0 => {}
                 0 => topic.repeats += 1,
                 step if step < 1 << 31 => topic.gaps += u64::from(step - 1),
                 _ => topic.repeats += 1,
@@ -102,10 +104,12 @@ impl Verdict {
         Ok(())
     }
 
-    fn conclude(&mut self, drops: &BTreeMap<String, u64>) {
+    fn conclude(&mut self, info: &EpisodeInfo) {
+        // The continuous log has a part of everything by intent.
+        let is_whole = info.trigger != Trigger::DriveLog;
         for (name, topic) in &self.topics {
-            let dropped = drops.get(name).copied().unwrap_or(0);
-            if topic.gaps > dropped {
+            let dropped = info.drops.get(name).copied().unwrap_or(0);
+            if is_whole && topic.gaps > dropped {
                 self.problems.push(format!("{name} lacks {} messages, {dropped} are accounted for", topic.gaps));
             }
             if topic.repeats > 0 {

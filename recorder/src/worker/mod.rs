@@ -13,6 +13,7 @@ use crate::{Action, Attachment, EpisodeFile, EpisodeInfo, Message, Recorder, Rec
 use crossbeam_channel::Sender;
 use protocol::{EpisodeId, api};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -154,7 +155,12 @@ impl Worker {
 
     fn log_result(&mut self, result: Result<Option<api::Episode>, RecorderError>) {
         match result {
-            Ok(Some(part)) => self.tell(RecorderEvent::Logged(part)),
+            Ok(Some(part)) => {
+                if let Some(dir) = self.drive_log.as_ref().map(|log| log.dir().to_owned()) {
+                    self.sign(&dir, &part);
+                }
+                self.tell(RecorderEvent::Logged(part));
+            }
             Ok(None) => {}
             Err(error) => self.note_trouble(error),
         }
@@ -282,14 +288,17 @@ impl Worker {
     }
 
     fn finished(&mut self, episode: api::Episode) {
-        if let Some(key) = &self.config.key {
-            let path = self.config.dir.join(&episode.file);
-            let signature = key.sign(&episode.file, episode.bytes, &episode.sha256);
-            if let Err(error) = signature::write_beside(&path, &signature) {
-                self.note_trouble(error);
-            }
-        }
+        let dir = self.config.dir.clone();
+        self.sign(&dir, &episode);
         self.tell(RecorderEvent::Finished(episode));
+    }
+
+    fn sign(&mut self, dir: &Path, file: &api::Episode) {
+        let Some(key) = &self.config.key else { return };
+        let signature = key.sign(&file.file, file.bytes, &file.sha256);
+        if let Err(error) = signature::write_beside(&dir.join(&file.file), &signature) {
+            self.note_trouble(error);
+        }
     }
 
     /// The disk may take long: what was taken so far must survive a kill in the meantime.

@@ -9,7 +9,7 @@ use sim::camera::{Camera, CameraSpec, Picture};
 use sim::scene::SceneSnapshot;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Frames a second.
 pub const FPS: f64 = 30.0;
@@ -55,7 +55,7 @@ impl Shutter {
     }
 }
 
-/// A camera's thread until the shutter closes. `epoch_ns` is the wall time of the vehicle's clock's zero.
+/// A camera's thread until the shutter closes. `origin` is the vehicle's clock's zero, `epoch_ns` its wall time.
 ///
 /// # Errors
 /// [`LinkError`] when the encoder refuses its settings or a picture.
@@ -65,7 +65,7 @@ pub fn run(
     spec: &CameraSpec,
     mut streamer: CameraStreamer,
     recorder: &RecorderHandle,
-    epoch_ns: u64,
+    (origin, epoch_ns): (Instant, u64),
 ) -> Result<(), LinkError> {
     let mut drawn = Picture::new(spec.width, spec.height);
     let mut picture = Planes { width: spec.width, height: spec.height, ..Default::default() };
@@ -77,7 +77,8 @@ pub fn run(
         std::mem::swap(&mut picture.u, &mut drawn.u);
         std::mem::swap(&mut picture.v, &mut drawn.v);
         if let Some(frame) = streamer.stream(&mut picture, capture_us)? {
-            recorder.push(scribe::picture(sequence, epoch_ns + capture_us * 1_000, &frame));
+            let log_ns = epoch_ns + origin.elapsed().as_nanos() as u64;
+            recorder.push(scribe::picture(sequence, log_ns, epoch_ns + capture_us * 1_000, &frame));
             sequence = sequence.wrapping_add(1);
         }
         std::mem::swap(&mut picture.y, &mut drawn.y);

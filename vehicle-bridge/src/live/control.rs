@@ -230,6 +230,7 @@ impl Control {
         self.scribe.tick(now_us, sensors, tick, &mut push);
         let status = self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed());
         if self.scribe.slow(now_us, &link, &status, &mut push) {
+            self.recorder.handle().push(self.scribe.fix(now_us, self.robot.fix()));
             self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
         }
         self.keeping.tick(now_us, (sensors, tick), &link, &self.core, &self.recorder, &mut self.scribe);

@@ -30,10 +30,12 @@ use policy::{Policy, PolicyError};
 use protocol::signing::PublicKey;
 use protocol::v1::Hello;
 use protocol::{Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
-use recorder::{DriveLogConfig, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
+use recorder::exchange::{ExchangeError, view::LiveView};
+use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
 use sim::camera::{Camera, CameraSpec};
 use sim::road::{RoadError, RoadNetwork};
 use sim::world::{World, WorldConfig};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,6 +64,8 @@ pub struct BridgeConfig {
     pub recording: recorder::Settings,
     /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
     pub candidate: Option<PathBuf>,
+    /// Where everything that is recorded is shown live.
+    pub view: Option<SocketAddr>,
     /// Whose session grants count; without it, the first control plane's that names its key.
     pub control_plane_key: Option<PublicKey>,
     /// While set, the policy's thread hangs: for rehearsals of faults.
@@ -86,6 +90,9 @@ pub enum BridgeError {
     /// A rule of the recorder's settings.
     #[error(transparent)]
     Rule(#[from] recorder::trigger::RuleError),
+    /// The live view's address.
+    #[error(transparent)]
+    View(#[from] ExchangeError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -149,7 +156,11 @@ pub fn run(
         source: Source::Live,
         seed: Some(config.world.seed),
     };
-    let recorder = start_recorder(config, &correspondence, &account, &policy)?;
+    let view = config.view.map(|at| runtime.block_on(LiveView::bind(at, config.vehicle.as_str()))).transpose()?;
+    if let Some(view) = &view {
+        tracing::info!(address = %view.address(), "live view");
+    }
+    let recorder = start_recorder(config, &correspondence, &account, &policy, view)?;
     let keeping = Keeping::new(
         Keeper::new(
             config.recording.triggers.clone(),
@@ -168,7 +179,7 @@ pub fn run(
         let camera = Camera::new(&config.network, spec.clone());
         let streamer = CameraStreamer::new(Arc::clone(&link), index)?;
         let handle = recorder.handle().clone();
-        let work = move || camera::run(&shutter, camera, &spec, streamer, &handle, epoch_ns);
+        let work = move || camera::run(&shutter, camera, &spec, streamer, &handle, (origin, epoch_ns));
         camera_threads.push(spawn("camera", work));
     }
     let sounds = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop)));
@@ -298,6 +309,7 @@ fn start_recorder(
     correspondence: &OfficeConfig,
     account: &Account,
     policy: &Policy,
+    view: Option<LiveView>,
 ) -> Result<RecorderThread, BridgeError> {
     let log_dir = config.data_dir.join("drive-log");
     std::fs::create_dir_all(&log_dir).map_err(|e| BridgeError::Folder(log_dir.clone(), e))?;
@@ -308,6 +320,7 @@ fn start_recorder(
         recorder: config.recording.recorder(),
         drive_log,
         key: Some(Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?)),
+        listener: view.map(|view| Arc::new(view) as Arc<dyn Listener>),
         ..ThreadConfig::new(&correspondence.spool_dir)
     })?)
 }

@@ -64,7 +64,7 @@ impl Film {
             let frame = encoder.encode(source, *at_us, Reference::Previous)?;
             let Some(frame) = frame else { continue };
             let sequence = scribe.next(&topics::CAMERA_FRONT);
-            messages.push(scribe::picture(sequence, scribe.wall_ns(*at_us), &frame));
+            messages.push(scribe::picture(sequence, scribe.wall_ns(*at_us), scribe.wall_ns(*at_us), &frame));
         }
         Ok(messages)
     }

@@ -2,13 +2,15 @@
 
 use super::frames::{Frames, camera_key};
 use super::meta::{Feature, Info, write_json};
+use super::pairing::Strip;
 use super::stats::Stats;
 use super::{AUTHOR, LOG_TIME};
-use crate::EpisodeReader;
+use crate::exchange::draft::Draft;
 use crate::exchange::mp4::{Format, Mp4Writer};
 use crate::exchange::parquet::{Column, Values, write};
 use crate::exchange::{ExchangeError, Progress};
-use protocol::foxglove;
+use crate::{EpisodeInfo, EpisodeReader};
+use protocol::{EpisodeId, foxglove};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,9 +34,15 @@ pub struct Exported {
     pub seconds: f64,
     /// Cameras that could not be paired with the rows, by episode file.
     pub left_out: Vec<String>,
+    /// Pictures without a row, as another camera missed its own.
+    pub unpaired: usize,
 }
 
-/// Writes `sources` as one dataset into `dir`, which must be empty or not there.
+/// Decodes a keyframe (an access unit of H.264, Annex B) and answers some of its pixels, evenly spread: red, green, blue.
+pub type Eye<'a> = dyn FnMut(&[u8]) -> Option<Vec<[u8; 3]>> + 'a;
+
+/// Writes `sources` as one dataset into `dir`, which must be empty or not there. `eye` looks at the keyframes for the
+/// statistics of the pictures; without one there are none.
 ///
 /// # Errors
 /// [`ExchangeError::Unfit`] naming the episode that lacks states or commands, or differs from the first one in rate or
@@ -43,23 +51,32 @@ pub fn export(
     sources: &[PathBuf],
     dir: &Path,
     task: Option<&str>,
+    mut eye: Option<&mut Eye<'_>>,
     progress: &mut Progress<'_>,
 ) -> Result<Exported, ExchangeError> {
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(ExchangeError::unfit(dir, "the folder is not empty"));
     }
+    // Until it is whole it has another name.
+    let draft = Draft::of(dir);
     let mut dataset: Option<Dataset> = None;
     for (number, path) in sources.iter().enumerate() {
         let source = EpisodeReader::open(path)?;
-        let frames = Frames::read(&source, task)?;
-        let dataset = match &mut dataset {
-            Some(dataset) => dataset,
-            None => dataset.insert(Dataset::new(dir, &source.info().embodiment, &frames)?),
-        };
-        dataset.add(&source, &frames)?;
+        for (piece, frames) in Frames::read(&source, task)?.iter().enumerate() {
+            let dataset = match &mut dataset {
+                Some(dataset) => dataset,
+                None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, frames)?),
+            };
+            dataset.add(&source, piece, frames, &mut eye)?;
+        }
         progress(number as u64 + 1, sources.len() as u64);
     }
-    dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()
+    let done = dataset.ok_or_else(|| ExchangeError::Asked("there is nothing to export".to_owned()))?.finish()?;
+    if dir.exists() {
+        std::fs::remove_dir(dir).map_err(ExchangeError::io("replace the empty folder", dir))?;
+    }
+    draft.keep(dir)?;
+    Ok(done)
 }
 
 /// A camera's open film.
@@ -90,6 +107,17 @@ struct EpisodeRow {
     from: usize,
     /// By camera: file, first and last timestamp.
     videos: BTreeMap<String, (usize, f64, f64)>,
+}
+
+/// The episode's description; a further piece has a name of its own.
+fn described(source: &EpisodeReader, piece: usize) -> Result<EpisodeInfo, ExchangeError> {
+    let mut info = source.info().clone();
+    if piece > 0 {
+        let id = EpisodeId::new(format!("{}.{}", info.id, piece + 1));
+        let id = id.map_err(|error| ExchangeError::unfit(source.path(), error.to_string()))?;
+        info.continues = Some(std::mem::replace(&mut info.id, id));
+    }
+    Ok(info)
 }
 
 fn numbered(file: usize) -> (usize, usize) {
@@ -124,15 +152,22 @@ impl Dataset {
             stats,
             tasks: Vec::new(),
             rows: Vec::new(),
-            reels: first.films.iter().map(|(topic, _)| (topic.clone(), Reel { writer: None, file: 0 })).collect(),
+            reels: first.films.iter().map(|s| (s.topic.clone(), Reel { writer: None, file: 0 })).collect(),
             described: Vec::new(),
             report: Exported::default(),
         })
     }
 
-    fn add(&mut self, source: &EpisodeReader, frames: &Frames) -> Result<(), ExchangeError> {
+    fn add(
+        &mut self,
+        source: &EpisodeReader,
+        piece: usize,
+        frames: &Frames,
+        eye: &mut Option<&mut Eye<'_>>,
+    ) -> Result<(), ExchangeError> {
         let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
-        if frames.fps != self.fps {
+        // Rows are numbered, and their true times are beside them; cameras that miss a picture now and then are one rate.
+        if frames.fps.abs_diff(self.fps) * 10 > self.fps {
             return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
         }
         for (name, feature) in &frames.features {
@@ -140,7 +175,7 @@ impl Dataset {
                 return unfit(format!("feature {name} is not as in the first episode"));
             }
         }
-        let topics: Vec<&String> = frames.films.iter().map(|(topic, _)| topic).collect();
+        let topics: Vec<&String> = frames.films.iter().map(|strip| &strip.topic).collect();
         if topics != self.reels.keys().collect::<Vec<_>>() {
             return unfit(format!("its cameras {topics:?} are not those of the first episode"));
         }
@@ -158,21 +193,31 @@ impl Dataset {
             from: self.report.frames,
             videos: BTreeMap::new(),
         };
-        self.film(source, frames.times.len(), &mut row)?;
+        self.film(source, frames, &mut row, eye)?;
         self.columns(frames, task);
         self.report.frames += row.length;
-        self.report.seconds += source.info().duration_s();
+        if piece == 0 {
+            self.report.seconds += source.info().duration_s();
+        }
+        self.report.unpaired += frames.unpaired;
         self.report.left_out.extend(frames.left_out.iter().map(|t| format!("{}: {t}", source.path().display())));
         self.rows.push(row);
-        self.described.push(json!(source.info()));
+        self.described.push(json!(described(source, piece)?));
         if self.columns.values().next().map_or(0, Column::rows) >= MAX_ROWS { self.write_data() } else { Ok(()) }
     }
 
     /// Takes over the pictures.
-    fn film(&mut self, source: &EpisodeReader, rows: usize, row: &mut EpisodeRow) -> Result<(), ExchangeError> {
-        let fps = self.fps;
-        for (topic, reel) in &mut self.reels {
-            let (mut started, mut count, mut from) = (false, 0, 0);
+    fn film(
+        &mut self,
+        source: &EpisodeReader,
+        frames: &Frames,
+        row: &mut EpisodeRow,
+        eye: &mut Option<&mut Eye<'_>>,
+    ) -> Result<(), ExchangeError> {
+        let (fps, rows) = (self.fps, frames.times.len());
+        for Strip { topic, first, row0 } in &frames.films {
+            let Some(reel) = self.reels.get_mut(topic) else { continue };
+            let (mut index, mut from) = (None, 0);
             for message in source.select(Some([topic.as_str()]), ..) {
                 let message = message?;
                 let picture: foxglove::CompressedVideo = message.decode()?;
@@ -180,11 +225,10 @@ impl Dataset {
                     let problem = format!("{topic} is {:?}; H.264 can be taken over", picture.format);
                     return Err(ExchangeError::unfit(source.path(), problem));
                 }
-                if !started && !crate::exchange::h264::is_keyframe(&picture.data) {
-                    continue;
-                }
-                if !started {
-                    started = true;
+                let keyframe = crate::exchange::h264::is_keyframe(&picture.data);
+                index = index.map(|index: usize| index + 1).or_else(|| keyframe.then_some(0));
+                let Some(here) = index.filter(|here| here >= first) else { continue };
+                if here == *first {
                     let format = Format::of(&picture.data).ok_or_else(|| {
                         let at = message.log_time_ns;
                         ExchangeError::unfit(
@@ -200,16 +244,21 @@ impl Dataset {
                     reel.prepare(&self.dir, &key, format, fps)?;
                     from = reel.writer.as_ref().map_or(0, Mp4Writer::frames);
                 }
-                if count == rows {
+                if here == row0 + rows {
                     break;
                 }
                 if let Some(writer) = &mut reel.writer {
                     writer.add(&picture.data)?;
                 }
-                count += 1;
+                if keyframe && let Some(pixels) = eye.as_mut().and_then(|eye| eye(&picture.data)) {
+                    let stats = self.stats.entry(camera_key(topic)).or_insert_with(Stats::of_pictures);
+                    stats.add_picture(&pixels);
+                }
             }
+            // What the first picture builds on lies before it.
+            let from = from + row0 - first;
             let at = |frame: usize| frame as f64 / f64::from(fps);
-            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + count)));
+            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + rows)));
         }
         Ok(())
     }

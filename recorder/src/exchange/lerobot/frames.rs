@@ -1,6 +1,7 @@
 //! An episode's rows: which values belong to which picture.
 
 use super::meta::{Feature, features};
+use super::pairing::{Film, Paired, Strip, pair, rate};
 use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
 use crate::exchange::{ExchangeError, edit};
 use crate::{EpisodeReader, topics};
@@ -8,25 +9,23 @@ use protocol::v1;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Times of one camera's pictures from its first keyframe on.
-pub(super) struct Film {
-    pub topic: String,
-    pub times: Vec<u64>,
-}
-
-/// An episode resolved into rows.
+/// An episode, or a piece of one, resolved into rows.
 pub(super) struct Frames {
     pub features: BTreeMap<String, Feature>,
     /// By feature, the values of all rows one after the other.
     pub values: BTreeMap<String, Vec<f64>>,
     /// Log times, which need all their bits.
     pub times: Vec<u64>,
-    /// Whole pictures of these cameras belong to the rows, one each, from this picture on.
-    pub films: Vec<(String, usize)>,
+    /// When the rows' pictures were taken: what a row's values belong to.
+    taken: Vec<u64>,
+    /// The films' parts that belong to the rows.
+    pub films: Vec<Strip>,
     pub fps: u32,
     pub task: String,
     /// Cameras whose pictures do not pair with the rows.
     pub left_out: Vec<String>,
+    /// Pictures that belong to no row, as another camera missed its own.
+    pub unpaired: usize,
 }
 
 #[derive(Default)]
@@ -67,14 +66,24 @@ impl Series {
                     && (series.films.contains_key(name) || edit::starts_decoding(&message)?) =>
                 {
                     let film = series.films.entry(name.to_owned());
-                    let film = film.or_insert_with(|| Film { topic: name.to_owned(), times: Vec::new() });
+                    let film = film.or_insert_with(|| Film { topic: name.to_owned(), ..Film::default() });
+                    if edit::starts_decoding(&message)? {
+                        film.keys.push(film.times.len());
+                    }
                     film.times.push(at);
+                    film.taken.push(taken(at, message.publish_time_ns));
                 }
                 _ => {}
             }
         }
         Ok(series)
     }
+}
+
+/// When a picture was taken that was recorded at `log_ns`: what its publisher says, if that can be.
+fn taken(log_ns: u64, publish_ns: u64) -> u64 {
+    const LONGEST_NS: u64 = 1_000_000_000;
+    if (log_ns.saturating_sub(LONGEST_NS)..=log_ns).contains(&publish_ns) { publish_ns } else { log_ns }
 }
 
 /// The newest entry at or before `at`.
@@ -89,33 +98,29 @@ fn after<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
     series.get(index).or(series.last()).map(|(_, value)| value)
 }
 
-/// Pictures a second, from the median distance.
-fn rate(times: &[u64]) -> u32 {
-    let mut steps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
-    steps.sort_unstable();
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(100_000_000);
-    (1e9 / median as f64).round().clamp(1.0, 1000.0) as u32
-}
-
 impl Frames {
-    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Self, ExchangeError> {
+    /// The episode's rows: in one piece, or in several where a camera missed a picture.
+    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Vec<Self>, ExchangeError> {
         let series = Series::read(source)?;
         let unfit = |problem: &str| ExchangeError::unfit(source.path(), problem);
         let main = series.films.get(topics::CAMERA_FRONT.name).or(series.films.values().next());
-        // Without a camera the states are the rows.
-        let clock: Vec<u64> = match main {
-            Some(film) => film.times.clone(),
-            None => series.states.iter().map(|(at, _)| *at).collect(),
-        };
         let begin = series.states.first().ok_or_else(|| unfit("it has no vehicle state"))?.0;
         if series.commands.is_empty() {
             return Err(unfit("it has no control command"));
         }
-        let skipped = clock.partition_point(|at| *at < begin);
-        // The first row's picture must decode on its own, so the film begins at its first keyframe in any case.
-        let times = if main.is_some() { clock } else { clock[skipped..].to_vec() };
-        let fps = rate(&times);
-        let (films, left_out) = pair(&series.films, &times, fps);
+        // Without a camera the states are the rows.
+        let states = Film { times: series.states.iter().map(|(at, _)| *at).collect(), ..Film::default() };
+        let states = Film { taken: states.times.clone(), ..states };
+        let clock = main.unwrap_or(&states);
+        let fps = rate(&clock.taken);
+        let all: Vec<Film> = series.films.values().cloned().collect();
+        let Paired { mut runs, left_out, unpaired } = pair(&all, clock, begin, fps);
+        if main.is_none() {
+            runs = vec![(0..clock.times.len(), Vec::new())];
+        }
+        if runs.is_empty() {
+            return Err(unfit("no picture was taken while there are vehicle states"));
+        }
         let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
         let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());
         let state_width = series.states[0].1.observation.len();
@@ -124,9 +129,23 @@ impl Frames {
             stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
         let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
         let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
-        let mut frames = Self { features, values: BTreeMap::new(), times, films, fps, task, left_out };
-        frames.fill(source, &series)?;
-        Ok(frames)
+        let mut pieces = Vec::new();
+        for (rows, films) in runs {
+            let mut piece = Self {
+                features: features.clone(),
+                values: BTreeMap::new(),
+                times: clock.times[rows.clone()].to_vec(),
+                taken: clock.taken[rows].to_vec(),
+                films,
+                fps,
+                task: task.clone(),
+                left_out: if pieces.is_empty() { left_out.clone() } else { Vec::new() },
+                unpaired: if pieces.is_empty() { unpaired } else { 0 },
+            };
+            piece.fill(source, &series)?;
+            pieces.push(piece);
+        }
+        Ok(pieces)
     }
 
     fn fill(&mut self, source: &EpisodeReader, series: &Series) -> Result<(), ExchangeError> {
@@ -134,7 +153,7 @@ impl Frames {
         {
             let width = feature.width();
             let mut all = Vec::with_capacity(width * self.times.len());
-            for &at in &self.times {
+            for &at in &self.taken {
                 let mut row = row(name, series, at).unwrap_or_default();
                 if row.is_empty() && (name == PROPOSAL || name == POSE) {
                     row = vec![f64::NAN; width];
@@ -169,16 +188,4 @@ fn row(name: &str, series: &Series, at: u64) -> Option<Vec<f64>> {
         LOG_TIME => vec![0.0],
         _ => before(series.foreign.get(name)?, at)?.clone(),
     })
-}
-
-/// Which cameras have one picture a row.
-fn pair(films: &BTreeMap<String, Film>, times: &[u64], fps: u32) -> (Vec<(String, usize)>, Vec<String>) {
-    let period = 1_000_000_000 / u64::from(fps);
-    let (mut paired, mut left_out) = (Vec::new(), Vec::new());
-    for film in films.values() {
-        let fits =
-            film.times.len() >= times.len() && film.times.iter().zip(times).all(|(at, row)| at.abs_diff(*row) < period);
-        if fits { paired.push((film.topic.clone(), 0)) } else { left_out.push(film.topic.clone()) }
-    }
-    (paired, left_out)
 }

@@ -210,7 +210,7 @@ impl Episode<'_> {
 
     fn write(&self, dir: &Path, described: Option<&Value>) -> Result<api::Episode, ExchangeError> {
         let rows = self.rows()?;
-        let times = self.times(&rows);
+        let mut times = self.times(&rows);
         let info = self.describe(described)?;
         let mut output = Output::create(dir, &info)?;
         output.describe(&info, "taken over from a LeRobot dataset, nanoseconds")?;
@@ -222,9 +222,22 @@ impl Episode<'_> {
         record.insert("features".to_owned(), json!(features).to_string());
         output.metadata(RECORD, &record)?;
         let mut films = self.films()?;
+        let period_ns = (1e9 / self.info.fps) as u64;
+        // What the first pictures build on comes before them, the oldest first.
+        let lead = films.iter().map(|film| film.from - film.first).max().unwrap_or(0);
+        let room_ns = period_ns.saturating_mul(lead as u64);
+        let begin = times.first().copied().unwrap_or(0).max(room_ns);
+        let later = begin - times.first().copied().unwrap_or(begin);
+        times.iter_mut().for_each(|at| *at = at.saturating_add(later));
+        for before in (1..=lead).rev() {
+            for film in films.iter_mut().filter(|film| film.from - film.first >= before) {
+                let at = begin.saturating_sub(period_ns.saturating_mul(before as u64));
+                film.write(&mut output, film.from - before, at)?;
+            }
+        }
         for (frame, (row, &at)) in rows.clone().zip(&times).enumerate() {
             for film in &mut films {
-                film.write(&mut output, frame, at)?;
+                film.write(&mut output, film.from.saturating_add(frame), at)?;
             }
             self.write_row(&mut output, &features, row, at)?;
         }
@@ -250,7 +263,7 @@ impl Episode<'_> {
             world_from_vehicle: pose.as_ref().map(|p| v1::Pose2 { x_m: p[0], y_m: p[1], heading_rad: p[2] }),
             observation: get(STATE)?.unwrap_or_default(),
             odometer_m: pose.map_or(0.0, |pose| pose[3]),
-            faults: Vec::new(),
+            ..Default::default()
         };
         output.proto(topics::VEHICLE_STATE.name, at, at, &state)?;
         let taken = get(INTERVENTION)?.is_some_and(|value| value.first() == Some(&1.0));
@@ -300,7 +313,9 @@ impl Episode<'_> {
             let from = self.entry.real(&format!("videos/{key}/from_timestamp"))? * self.info.fps;
             let name = key.strip_prefix("observation.images.").or(key.strip_prefix("observation.")).unwrap_or(key);
             let topic = format!("/camera/{name}");
-            films.push(Film { topic, reader: Mp4Reader::open(&path)?, from: from.round().max(0.0) as usize });
+            let (reader, from) = (Mp4Reader::open(&path)?, from.round().max(0.0) as usize);
+            let first = reader.keyframe_before(from);
+            films.push(Film { topic, reader, first, from });
         }
         Ok(films)
     }
@@ -309,16 +324,19 @@ impl Episode<'_> {
 struct Film {
     topic: String,
     reader: Mp4Reader,
+    /// The keyframe that the first row's picture builds on.
+    first: usize,
+    /// The first row's picture.
     from: usize,
 }
 
 impl Film {
-    fn write(&mut self, output: &mut Output, frame: usize, at: u64) -> Result<(), ExchangeError> {
+    fn write(&mut self, output: &mut Output, index: usize, at: u64) -> Result<(), ExchangeError> {
         let stamp = prost_types::Timestamp { seconds: (at / 1_000_000_000) as i64, nanos: (at % 1_000_000_000) as i32 };
         let picture = foxglove::CompressedVideo {
             timestamp: Some(stamp),
             frame_id: self.topic.trim_start_matches('/').replace('/', "_"),
-            data: self.reader.frame(self.from.saturating_add(frame))?.into(),
+            data: self.reader.frame(index)?.into(),
             format: self.reader.codec().to_owned(),
         };
         output.proto(&self.topic, at, at, &picture)

@@ -1,7 +1,7 @@
 //! LeRobotDataset v3: `meta/info.json`, `meta/stats.json`, `meta/tasks.parquet`, `meta/episodes`, `data` and `videos`.
 //!
-//! A row is a picture of the first camera; the rate is the pictures'. `observation.state` is the newest state before the
-//! picture, `action` the first command after it, both in single precision as training wants them;
+//! A row is a picture of the front camera that every other camera has too; the rate is the pictures'. `observation.state` is the newest state before the
+//! picture was taken, `action` the first command after that, both in single precision as training wants them;
 //! `complementary_info.is_intervention` says that the operator was the command's author. The H.264 is taken over as it
 //! was recorded, never encoded again. `complementary_info.log_time_ns` keeps the true times, `meta/takeover.json` the
 //! episodes' descriptions; both are what [`import`] restores an episode from. Other datasets' features come along as JSON
@@ -11,9 +11,10 @@ mod export;
 mod frames;
 mod import;
 mod meta;
+mod pairing;
 mod stats;
 
-pub use export::{Exported, export};
+pub use export::{Exported, Eye, export};
 pub use import::import;
 
 /// Format version that is written and read.

@@ -1,10 +1,10 @@
 //! One viewer's connection.
 
-use super::protocol::{self, Request, SUBPROTOCOL};
+use super::protocol::{self, Request, SUBPROTOCOLS};
 use super::queue::Queue;
 use super::{Shared, Viewer};
 use futures_util::{SinkExt, StreamExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -28,11 +28,13 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 fn choose(request: &Handshake, mut response: Response) -> Result<Response, ErrorResponse> {
     const HEADER: &str = "sec-websocket-protocol";
     let offered = request.headers().get_all(HEADER).into_iter().filter_map(|value| value.to_str().ok());
-    if offered.flat_map(|list| list.split(',')).any(|name| name.trim() == SUBPROTOCOL) {
-        response.headers_mut().insert(HEADER, HeaderValue::from_static(SUBPROTOCOL));
+    let offered: Vec<&str> = offered.flat_map(|list| list.split(',')).map(str::trim).collect();
+    if let Some(spoken) = SUBPROTOCOLS.into_iter().find(|name| offered.contains(name)) {
+        response.headers_mut().insert(HEADER, HeaderValue::from_static(spoken));
         return Ok(response);
     }
-    let mut refused = ErrorResponse::new(Some(format!("this server speaks the subprotocol {SUBPROTOCOL}")));
+    let mut refused =
+        ErrorResponse::new(Some(format!("this server speaks the subprotocols {}", SUBPROTOCOLS.join(", "))));
     *refused.status_mut() = StatusCode::BAD_REQUEST;
     Err(refused)
 }
@@ -82,10 +84,12 @@ impl<'a> Entry<'a> {
     }
 
     fn handle(&self, text: &str) {
+        // Read before the lock, which producers take as well.
+        let request = protocol::request(text);
         let mut state = self.shared.state();
-        let known: Vec<u64> = state.channels.values().map(|channel| channel.id).collect();
+        let known: BTreeSet<u64> = state.channels.values().map(|channel| channel.id).collect();
         let Some(viewer) = state.viewers.get_mut(&self.id) else { return };
-        match protocol::request(text) {
+        match request {
             Ok(Request::Subscribe { subscriptions }) => {
                 for asked in subscriptions {
                     if known.contains(&asked.channel_id) {

@@ -21,11 +21,13 @@ mod replay;
 pub use replay::replay;
 
 use super::ExchangeError;
+use crate::{Listener, Message};
 use protocol::Advertised;
 use queue::Queue;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -33,6 +35,8 @@ use tokio::task::JoinHandle;
 
 /// Viewers at a time.
 const MAX_VIEWERS: usize = 16;
+/// Viewers are told the time this often.
+pub(super) const TIME_STEP_NS: u64 = 20_000_000;
 
 /// A channel as a viewer is told of it.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +74,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told when somebody subscribes.
     subscribed: Notify,
+    /// The time that a running robot's viewers were told last, in steps of [`TIME_STEP_NS`].
+    told_step: AtomicU64,
 }
 
 #[derive(Default)]
@@ -103,7 +109,8 @@ impl LiveView {
         let listener = TcpListener::bind(address).await.map_err(ExchangeError::io("listen at", Path::new(&place)))?;
         let address = listener.local_addr().map_err(ExchangeError::io("listen at", Path::new(&place)))?;
         let state = Mutex::new(State::default());
-        let shared = Arc::new(Shared { name: name.to_owned(), state, subscribed: Notify::new() });
+        let shared =
+            Arc::new(Shared { name: name.to_owned(), state, subscribed: Notify::new(), told_step: AtomicU64::new(0) });
         let server = Arc::new(Server(tokio::spawn(accept(listener, Arc::clone(&shared)))));
         Ok(Self { shared, address, _server: server })
     }
@@ -162,6 +169,23 @@ impl LiveView {
             }
             told.await;
         }
+    }
+}
+
+impl std::fmt::Debug for LiveView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LiveView({:?} at {})", self.shared.name, self.address)
+    }
+}
+
+/// What a running robot records is what its viewers see.
+impl Listener for LiveView {
+    fn hear(&self, message: &Message) {
+        let step = message.log_time_ns / TIME_STEP_NS;
+        if self.shared.told_step.fetch_max(step, Ordering::Relaxed) < step {
+            self.publish_time(message.log_time_ns);
+        }
+        self.publish(message.topic.name, message.topic.schema, message.log_time_ns, &message.data);
     }
 }
 

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-/// Name of the WebSocket subprotocol.
-pub(super) const SUBPROTOCOL: &str = "foxglove.sdk.v1";
+/// Names of the WebSocket subprotocol, the first one preferred: the second is what viewers called the same messages
+/// until 2025.
+pub(super) const SUBPROTOCOLS: [&str; 2] = ["foxglove.sdk.v1", "foxglove.websocket.v1"];
 
 /// Opcode of a binary message with data: subscription (u32), log time (u64, ns), content; little-endian.
 const MESSAGE_DATA: u8 = 1;

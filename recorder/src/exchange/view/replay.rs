@@ -1,6 +1,6 @@
 //! Showing an episode as if it were driven now.
 
-use super::{ChannelKind, LiveView};
+use super::{ChannelKind, LiveView, TIME_STEP_NS};
 use crate::exchange::ExchangeError;
 use crate::{EpisodeMessage, EpisodeReader};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub async fn replay(
             if due > Instant::now() {
                 tokio::time::sleep_until(due).await;
             }
-            if message.log_time_ns.saturating_sub(told) >= 20_000_000 {
+            if message.log_time_ns.saturating_sub(told) >= TIME_STEP_NS {
                 told = message.log_time_ns;
                 view.publish_time(told);
             }

@@ -1,0 +1,17 @@
+// Decoders of protobuf messages, made of the definitions that a file or a live view carries.
+
+module.exports = (need) => {
+  const protobuf = need("protobufjs");
+  need("protobufjs/ext/descriptor");
+  const types = new Map();
+  // `definition` is a FileDescriptorSet.
+  return (name, definition, data) => {
+    if (!types.has(name)) {
+      const root = protobuf.Root.fromDescriptor(definition);
+      root.resolveAll();
+      types.set(name, root.lookupType(name));
+    }
+    const type = types.get(name);
+    return type.toObject(type.decode(data), { longs: String, bytes: String });
+  };
+};
