@@ -42,11 +42,11 @@ pub fn sketch(
     }
     if let Some(recorder::exchange::parquet::Values::Text(modes)) = column("mode") {
         let modes: Vec<&str> = modes.iter().map(String::as_str).collect();
-        line(&mut text, "mode", &band(&span, &modes));
+        line(&mut text, "mode", &format!(" {}", band(&span, &modes)));
     }
     let end = format!("{:.1} s", span.length_s);
-    line(&mut text, "", &format!("0{end:>width$}", width = span.columns - 1));
-    line(&mut text, "", "m monitor, a assist, D drive, s stopped");
+    line(&mut text, "", &format!(" 0{end:>width$}", width = span.columns - 1));
+    line(&mut text, "", " m monitor, a assist, D drive, s stopped");
     Ok(Some(text))
 }
 
@@ -68,13 +68,14 @@ impl Span {
 
 fn line(text: &mut String, label: &str, content: &str) {
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{label:>width$} {}", content.trim_end(), width = MARGIN - 1);
+    let line = format!("{label:>width$} {content}", width = MARGIN - 2);
+    let _ = writeln!(text, "{}", line.trim_end());
 }
 
 fn graph(text: &mut String, title: &str, span: &Span, values: &[f64], least: [f64; 2]) {
     let sound = || values.iter().copied().filter(|value| value.is_finite());
     let (from, to) = (sound().fold(least[0], f64::min), sound().fold(least[1], f64::max));
-    line(text, "", title);
+    line(text, "", &format!(" {title}"));
     let dots = dots(span, values, from, to);
     for (number, row) in dots.chunks(span.columns).enumerate() {
         let label = match number {
@@ -83,7 +84,8 @@ fn graph(text: &mut String, title: &str, span: &Span, values: &[f64], least: [f6
             _ => String::new(),
         };
         let drawn: String = row.iter().map(|bits| if *bits == 0 { ' ' } else { braille(*bits) }).collect();
-        line(text, &label, &drawn);
+        let edge = if label.is_empty() { '│' } else { '┤' };
+        line(text, &label, &format!("{edge}{drawn}"));
     }
 }
 

@@ -123,12 +123,12 @@ fn of_link(link: &LinkStats) -> Vec<Line> {
     if link.bitrate_bps > 0.0 {
         facts.push(fact("bit rate", format!("{:.1} Mbit/s", link.bitrate_bps * 1e-6)));
     }
-    // The three stages that take longest say where the time goes.
+    // The stages that take longest say where the time goes.
     let mut stages: Vec<_> = link.stages.iter().filter(|stage| stage.mean_ms.is_finite()).collect();
     stages.sort_by(|a, b| b.mean_ms.total_cmp(&a.mean_ms));
-    let named = stages.iter().take(3).map(|stage| format!("{:.12} {:.0}", stage.stage, stage.mean_ms));
+    let named = stages.iter().take(2).map(|stage| format!("{:.12} {:.0}", stage.stage, stage.mean_ms));
     if !stages.is_empty() {
-        facts.push(fact("of it, ms", named.collect::<Vec<_>>().join(", ")));
+        facts.push(fact("latency", format!("{} ms", named.collect::<Vec<_>>().join(", "))));
     }
     facts
 }

@@ -29,9 +29,9 @@ pub(super) fn draw(canvas: &Canvas, places: &[Rect], cameras: &[CameraView]) {
         }
         let margin = canvas.px(6.0);
         let name = canvas.line(&camera.name, canvas.font(13.0), tokens::TEXT, place.width() - 4.0 * margin);
-        let at = place.left_top() + vec2(margin, margin);
-        let behind = Rect::from_min_size(at, name.size()).expand2(vec2(canvas.px(5.0), canvas.px(2.0)));
-        let behind = behind.translate(vec2(canvas.px(5.0), canvas.px(2.0)));
+        // Below, where no timecode is.
+        let size = name.size() + vec2(canvas.px(10.0), canvas.px(4.0));
+        let behind = Rect::from_min_size(place.left_bottom() + vec2(margin, -margin - size.y), size);
         canvas.painter.rect_filled(behind, canvas.px(3.0), tokens::PANEL);
         canvas.put(name, behind.center(), Align2::CENTER_CENTER);
         if let Some(note) = &camera.note {

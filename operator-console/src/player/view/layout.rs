@@ -43,7 +43,7 @@ impl Layout {
         if cameras == 0 {
             return Self { header, cameras: Vec::new(), panel: left, panel_columns: 1, plots, transport, timeline };
         }
-        let panel = Rect::from_min_max(pos2(left.left(), left.bottom() - px(196.0)), left.max);
+        let panel = Rect::from_min_max(pos2(left.left(), left.bottom() - px(172.0)), left.max);
         let pictures = Rect::from_min_max(left.min, pos2(left.right(), panel.top() - gap));
         let cameras = grid(pictures, cameras, gap);
         // What the pictures leave goes to the panel.

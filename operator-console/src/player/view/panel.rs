@@ -8,7 +8,7 @@ use crate::tokens;
 use bevy_egui::egui::{Align2, Color32, Rect, pos2, vec2};
 use protocol::v1::{Author, Mode};
 
-const ROW: f32 = 20.0;
+const ROW: f32 = 19.0;
 
 /// A mode's colour.
 pub(super) fn mode_colour(mode: Mode) -> Color32 {

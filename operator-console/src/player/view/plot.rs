@@ -5,7 +5,7 @@ use super::panel::mode_colour;
 use crate::player::plots::{Ink, Plot, time_ticks};
 use crate::player::{Intent, Player};
 use crate::tokens;
-use bevy_egui::egui::{Align2, Color32, Rect, Sense, Shape, Stroke, Ui, pos2};
+use bevy_egui::egui::{Align2, Color32, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 use protocol::v1::Mode;
 
 /// Lines as they were thinned for one width: the same from frame to frame.
@@ -64,8 +64,8 @@ pub(super) fn draw(
         return;
     }
     let inner = Rect::from_min_max(
-        rect.min + bevy_egui::egui::vec2(canvas.px(52.0), canvas.px(6.0)),
-        rect.max - bevy_egui::egui::vec2(canvas.px(14.0), canvas.px(24.0)),
+        rect.min + vec2(canvas.px(52.0), canvas.px(6.0)),
+        rect.max - vec2(canvas.px(14.0), canvas.px(24.0)),
     );
     let length_s = (player.head.length_s() as f32).max(1e-3);
     let across = Across { left: inner.left(), width: inner.width(), length_s };
@@ -77,13 +77,13 @@ pub(super) fn draw(
         one(canvas, place, plot, &lines.strips[number], &across, player);
     }
     time_axis(canvas, inner, player.head.length_s(), &across);
-    cursor(ui, canvas, inner, player, intents);
+    seek(ui, inner, player, intents);
 }
 
 fn one(canvas: &Canvas, place: Rect, plot: &Plot, strips: &[Vec<Vec<[f32; 2]>>], across: &Across, player: &Player) {
     let head = canvas.px(20.0);
     legend(canvas, place.with_max_y(place.top() + head), plot, player.head.at_s());
-    let graph = Rect::from_min_max(place.min + bevy_egui::egui::vec2(0.0, head), place.max);
+    let graph = Rect::from_min_max(place.min + vec2(0.0, head), place.max);
     let graph = graph.with_max_y(graph.bottom() - canvas.px(7.0));
     for band in player.index.bands.iter().filter(|band| band.mode == Mode::Drive) {
         let behind = Rect::from_x_y_ranges(across.x(band.from_s)..=across.x(band.to_s), graph.y_range());
@@ -99,7 +99,9 @@ fn one(canvas: &Canvas, place: Rect, plot: &Plot, strips: &[Vec<Vec<[f32; 2]>>],
     }
     let clipped = canvas.painter.with_clip_rect(graph.expand(1.0));
     for (series, strips) in plot.series.iter().zip(strips) {
-        let stroke = Stroke::new(canvas.px(1.6), ink_colour(series.ink));
+        // What was let through is mostly what somebody wanted: it shows as a border behind that line.
+        let width = if series.ink == Ink::Gate { 4.0 } else { 1.6 };
+        let stroke = Stroke::new(canvas.px(width), ink_colour(series.ink));
         for strip in strips {
             let points: Vec<_> = strip.iter().map(|[t, v]| pos2(across.x(*t), y(*v))).collect();
             match points.as_slice() {
@@ -108,6 +110,8 @@ fn one(canvas: &Canvas, place: Rect, plot: &Plot, strips: &[Vec<Vec<[f32; 2]>>],
             }
         }
     }
+    let here = across.x(player.head.at_s() as f32);
+    canvas.painter.vline(here, graph.y_range(), Stroke::new(canvas.px(1.5), Color32::WHITE));
 }
 
 /// Title and unit at the left, names with their values at the right.
@@ -146,12 +150,10 @@ fn time_axis(canvas: &Canvas, inner: Rect, length_s: f64, across: &Across) {
     }
 }
 
-fn cursor(ui: &Ui, canvas: &Canvas, inner: Rect, player: &Player, intents: &mut Vec<Intent>) {
-    let (head, length_s) = (&player.head, player.head.length_s().max(1e-3));
-    let x = inner.left() + inner.width() * (head.at_s() / length_s) as f32;
-    canvas.painter.vline(x, inner.y_range(), Stroke::new(canvas.px(1.5), Color32::WHITE));
+fn seek(ui: &Ui, inner: Rect, player: &Player, intents: &mut Vec<Intent>) {
     let response = ui.interact(inner, ui.id().with("plots"), Sense::CLICK | Sense::DRAG);
     if let Some(at) = response.interact_pointer_pos() {
-        intents.push(Intent::Seek(f64::from((at.x - inner.left()) / inner.width()) * length_s));
+        let share = f64::from((at.x - inner.left()) / inner.width());
+        intents.push(Intent::Seek(share * player.head.length_s()));
     }
 }

@@ -81,7 +81,9 @@ fn markers(canvas: &Canvas, rect: Rect, modes: Rect, markers: &[Marker], x: &imp
     for ((marker, word), row) in markers.iter().zip(words).zip(rows) {
         let (shape, colour) = look(marker.kind);
         let row_height = canvas.px(17.0);
-        let at = pos2(x(marker.at_s), modes.top() - row_height * (row.unwrap_or(0) as f32 + 0.5));
+        // Without words it sits on the band, where it covers no others.
+        let rows_up = row.map_or(-0.35, |row| row as f32 + 0.5);
+        let at = pos2(x(marker.at_s), modes.top() - row_height * rows_up);
         canvas.painter.vline(at.x, at.y..=modes.bottom(), Stroke::new(1.0, colour));
         mark(&canvas.painter, shape, at, radius, colour);
         if row.is_some() {
@@ -91,16 +93,19 @@ fn markers(canvas: &Canvas, rect: Rect, modes: Rect, markers: &[Marker], x: &imp
 }
 
 /// The row, from below, in which each marker's words fit; `None` where they fit in none. `spans` are places and widths.
+/// A marker's stem goes down to the bands and must not cross words either.
 fn lay_out(spans: &[(f32, f32)], right: f32, gap: f32) -> Vec<Option<usize>> {
     let mut ends = [f32::NEG_INFINITY; ROWS];
     let mut rows = Vec::with_capacity(spans.len());
-    for (place, width) in spans {
-        let free = |end: &f32| *end <= *place && place + width <= right;
-        let row = ends.iter().position(free);
-        // The mark itself takes its place in any case.
-        match row {
-            Some(row) => ends[row] = place + width + gap,
-            None => ends[0] = ends[0].max(place + gap),
+    for (number, (place, width)) in spans.iter().enumerate() {
+        let end = place + width + gap;
+        let followed = spans.get(number + 1).is_some_and(|(next, _)| *next < end);
+        let free = |row: usize| end - gap <= right && ends[..=row].iter().all(|end| end <= place);
+        // Words above those of the next marker leave room for it.
+        let order = if followed { [1, 0] } else { [0, 1] };
+        let row = order.into_iter().find(|row| free(*row));
+        if let Some(row) = row {
+            ends[row] = end;
         }
         rows.push(row);
     }
@@ -134,8 +139,11 @@ mod tests {
 
     #[test]
     fn words_never_cover_each_other() {
-        let spans = [(10.0, 50.0), (20.0, 50.0), (30.0, 50.0), (75.0, 50.0), (480.0, 50.0)];
-        let rows = lay_out(&spans, 500.0, 5.0);
-        assert_eq!(rows, [Some(0), Some(1), None, Some(0), None], "the last would reach beyond the edge");
+        let rows = |spans: &[(f32, f32)]| lay_out(spans, 500.0, 5.0);
+        assert_eq!(rows(&[(10.0, 50.0), (70.0, 50.0)]), [Some(0), Some(0)]);
+        assert_eq!(rows(&[(10.0, 50.0), (20.0, 50.0), (90.0, 50.0)]), [Some(1), Some(0), Some(0)]);
+        // The third would cross the second's words.
+        assert_eq!(rows(&[(10.0, 50.0), (20.0, 50.0), (30.0, 50.0)]), [Some(1), Some(0), None]);
+        assert_eq!(rows(&[(480.0, 50.0)]), [None], "it would reach beyond the edge");
     }
 }

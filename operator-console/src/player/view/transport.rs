@@ -5,7 +5,8 @@ use crate::player::{Intent, Player};
 use crate::tokens;
 use bevy_egui::egui::{Align2, Color32, Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
-const KEYS: &str = "Space play   ← → picture   Shift+← → 1 s   ↑ ↓ speed   PgUp PgDn marker   L loop";
+const KEYS: &str =
+    "Space: play    left, right: picture    Shift: second    up, down: speed    PgUp, PgDn: marker    L: loop";
 
 /// What is painted on a button.
 #[derive(Clone, Copy)]
