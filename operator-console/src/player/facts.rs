@@ -1,6 +1,7 @@
 //! What is written beside the pictures, as text.
 
 use super::EpisodeIndex;
+use super::plots::tenths;
 use crate::hud::{Line, Tone};
 use protocol::v1::{Author, LinkStats, Mode, Reason};
 
@@ -103,7 +104,7 @@ fn values(index: &EpisodeIndex, at_s: f64) -> Vec<Line> {
         let plot = index.signals.plots.iter().find(|plot| plot.title.starts_with(title));
         let series = plot.and_then(|plot| plot.series.iter().find(|series| series.name == "measured"));
         if let (Some(plot), Some(value)) = (plot, series.and_then(|series| series.at(at_s))) {
-            facts.push(fact(label, format!("{value:.1} {}", plot.unit)));
+            facts.push(fact(label, format!("{} {}", tenths(value), plot.unit)));
         }
     }
     if let Some(share) = index.signals.confidence.as_ref().and_then(|series| series.at(at_s)) {

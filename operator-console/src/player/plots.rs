@@ -198,6 +198,12 @@ pub fn time_ticks(length_s: f64, count: usize) -> Vec<(f64, String)> {
     (0..=ticks).map(|i| i as f64 * step).map(|at| (at, clock_text(at, decimals))).collect()
 }
 
+/// A value with one decimal, and never "-0.0".
+#[must_use]
+pub fn tenths(value: f32) -> String {
+    format!("{:.1}", (value * 10.0).round() / 10.0 + 0.0)
+}
+
 /// Seconds as `1:02.5`.
 #[must_use]
 pub fn clock_text(at_s: f64, decimals: usize) -> String {
@@ -264,6 +270,11 @@ mod tests {
         let quiet = Series::new("loss", Ink::Alarm, vec![[0.0, 0.001], [1.0, 0.002]]);
         let plot = Plot::new("loss", "%", [0.0, 1.0], vec![quiet]).unwrap();
         assert!(plot.axis.from == 0.0 && plot.axis.to >= 1.0, "{:?}", plot.axis);
+    }
+
+    #[test]
+    fn nothing_is_less_than_nothing() {
+        assert_eq!([-0.04, -0.06, 12.34].map(tenths), ["0.0", "-0.1", "12.3"]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use bevy_egui::egui::{Align2, Color32, Rect, pos2, vec2};
 use protocol::v1::{Author, Mode};
 
 const ROW: f32 = 19.0;
+/// How the blocks share the width: names are longer than numbers.
+const SHARES: [f32; 3] = [0.37, 0.35, 0.28];
 
 /// A mode's colour.
 pub(super) fn mode_colour(mode: Mode) -> Color32 {
@@ -73,11 +75,12 @@ pub(super) fn draw(canvas: &Canvas, rect: Rect, columns: usize, facts: &Facts) {
     let blocks = [("EPISODE", &facts.episode), ("AT THIS MOMENT", &facts.now), ("VALUES", &facts.values)];
     let inner = rect.shrink(canvas.px(10.0));
     if columns > 1 {
-        let width = inner.width() / blocks.len() as f32;
-        for (column, (title, lines)) in blocks.into_iter().enumerate() {
-            let left = inner.left() + width * column as f32;
-            let size = vec2(width - canvas.px(14.0), inner.height());
+        let mut left = inner.left();
+        for ((title, lines), share) in blocks.into_iter().zip(SHARES) {
+            let width = inner.width() * share;
+            let size = vec2(width - canvas.px(10.0), inner.height());
             block(canvas, Rect::from_min_size(pos2(left, inner.top()), size), title, lines);
+            left += width;
         }
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::canvas::Canvas;
 use super::panel::mode_colour;
-use crate::player::plots::{Ink, Plot, time_ticks};
+use crate::player::plots::{Ink, Plot, tenths, time_ticks};
 use crate::player::{Intent, Player};
 use crate::tokens;
 use bevy_egui::egui::{Align2, Color32, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
@@ -123,7 +123,7 @@ fn legend(canvas: &Canvas, place: Rect, plot: &Plot, at_s: f64) {
     let unit = canvas.text(unit, Align2::LEFT_CENTER, &plot.unit, canvas.font(12.5), tokens::MUTED);
     let mut right = place.right();
     for series in plot.series.iter().rev() {
-        let value = series.at(at_s).map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
+        let value = series.at(at_s).map_or_else(|| "-".to_owned(), tenths);
         let colour = ink_colour(series.ink);
         let value = canvas.line(&value, canvas.mono(12.5), colour, canvas.px(70.0));
         // As wide for any value, so that names stand still.

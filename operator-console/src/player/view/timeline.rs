@@ -85,6 +85,9 @@ fn markers(canvas: &Canvas, rect: Rect, modes: Rect, markers: &[Marker], x: &imp
         let rows_up = row.map_or(-0.35, |row| row as f32 + 0.5);
         let at = pos2(x(marker.at_s), modes.top() - row_height * rows_up);
         canvas.painter.vline(at.x, at.y..=modes.bottom(), Stroke::new(1.0, colour));
+        if row.is_none() {
+            canvas.painter.circle_filled(at, radius * 1.5, Color32::BLACK);
+        }
         mark(&canvas.painter, shape, at, radius, colour);
         if row.is_some() {
             canvas.put(word, at + vec2(radius + canvas.px(3.0), 0.0), Align2::LEFT_CENTER);
