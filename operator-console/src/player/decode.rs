@@ -134,7 +134,7 @@ impl Worker {
             }
             let next = self.source.as_ref().map(|(_, next)| *next);
             match plan(&self.track.frames, next, wanted) {
-                Plan::Impossible => return Err("no keyframe before this picture".to_owned()),
+                Plan::Impossible => return Err("no H.264 keyframe before this picture".to_owned()),
                 Plan::Restart(keyframe) => self.restart(keyframe),
                 Plan::Continue => {}
             }

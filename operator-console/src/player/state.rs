@@ -60,11 +60,11 @@ impl Player {
             Intent::Step { forward } => self.head.step(forward, &self.steps_s),
             Intent::Speed { faster } => self.head.change_speed(faster),
             Intent::Loop => self.head.again = !self.head.again,
-            Intent::Marker { forward } => self.to_marker(forward),
+            Intent::Marker { forward } => self.seek_marker(forward),
         }
     }
 
-    fn to_marker(&mut self, forward: bool) {
+    fn seek_marker(&mut self, forward: bool) {
         let at_s = self.head.at_s();
         let mut markers = self.index.markers.iter().map(|marker| marker.at_s);
         // One that has just been passed is not the one before: it would hold whoever plays on.
