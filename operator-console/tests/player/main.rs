@@ -5,4 +5,6 @@
 mod drawing;
 mod fixture;
 mod reading;
+#[path = "../screen/mod.rs"]
+mod screen;
 mod window;

@@ -1,21 +1,9 @@
 //! The real window, under a virtual screen with a software renderer.
 
 use crate::fixture;
+use crate::screen::{is_installed, load};
 use bevy::color::ColorToPacked;
-use bevy::image::{CompressedImageFormats, Image, ImageSampler, ImageType};
-use std::path::Path;
 use std::process::Command;
-
-fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()))
-}
-
-fn load(path: &Path) -> Image {
-    let bytes = std::fs::read(path).unwrap();
-    let usage = bevy::asset::RenderAssetUsages::MAIN_WORLD;
-    let png = ImageType::Extension("png");
-    Image::from_buffer(&bytes, png, CompressedImageFormats::NONE, true, ImageSampler::Default, usage).unwrap()
-}
 
 #[test]
 fn the_window_shows_the_pictures_of_the_moment() {

@@ -84,7 +84,8 @@ fn markers(canvas: &Canvas, rect: Rect, modes: Rect, markers: &[Marker], x: &imp
         // Without words it sits on the band, where it covers no others.
         let rows_up = row.map_or(-0.35, |row| row as f32 + 0.5);
         let at = pos2(x(marker.at_s), modes.top() - row_height * rows_up);
-        canvas.painter.vline(at.x, at.y..=modes.bottom(), Stroke::new(1.0, colour));
+        // Not through the bands' words.
+        canvas.painter.vline(at.x, at.y..=modes.top() + canvas.px(4.0), Stroke::new(canvas.px(1.2), colour));
         if row.is_none() {
             canvas.painter.circle_filled(at, radius * 1.5, Color32::BLACK);
         }
@@ -127,7 +128,11 @@ fn cursor(canvas: &Canvas, x: f32, top: f32, bottom: f32) {
 fn hover(canvas: &Canvas, rect: Rect, at: Pos2, player: &Player, at_s: f64, x: &impl Fn(f64) -> f32) {
     let near = |marker: &&Marker| (x(marker.at_s) - at.x).abs() < canvas.px(7.0);
     let text = match player.index.markers.iter().find(near) {
-        None => clock_text(at_s.clamp(0.0, player.head.length_s()), 1),
+        None => {
+            let time = clock_text(at_s.clamp(0.0, player.head.length_s()), 1);
+            let driving = player.index.authority.at(at_s);
+            driving.map_or_else(|| time.clone(), |a| format!("{time}  {}: {}", a.mode.label(), a.author.label()))
+        }
         Some(marker) => {
             let time = clock_text(marker.at_s, 1);
             format!("{time}  {}\n{}", marker.label, marker.detail).trim_end().to_owned()

@@ -1,9 +1,11 @@
 //! The buttons and what the keys do.
 
 use super::canvas::Canvas;
+use super::panel::mode_colour;
 use crate::player::{Intent, Player};
 use crate::tokens;
 use bevy_egui::egui::{Align2, Color32, Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
+use protocol::v1::Mode;
 
 const KEYS: &str =
     "Space: play    left, right: picture    Shift: second    up, down: speed    PgUp, PgDn: marker    L: loop";
@@ -52,8 +54,28 @@ pub(super) fn draw(ui: &Ui, canvas: &Canvas, rect: Rect, player: &Player, intent
         }
     }
     let keys = canvas.line(KEYS, canvas.font(13.0), tokens::MUTED, f32::INFINITY);
-    if left + canvas.px(20.0) + keys.size().x <= rect.right() {
-        canvas.put(keys, pos2(rect.right(), rect.center().y), Align2::RIGHT_CENTER);
+    let mut right = rect.right();
+    if left + canvas.px(20.0) + keys.size().x <= right {
+        right = canvas.put(keys, pos2(right, rect.center().y), Align2::RIGHT_CENTER).left();
+    }
+    legend(canvas, Rect::from_x_y_ranges(left + canvas.px(14.0)..=right - canvas.px(20.0), rect.y_range()));
+}
+
+/// The modes' colours, as far as there is room.
+fn legend(canvas: &Canvas, rect: Rect) {
+    let mut left = rect.left();
+    for mode in [Mode::Monitor, Mode::Assist, Mode::Drive, Mode::Stopped] {
+        let word = canvas.line(mode.label(), canvas.font(13.0), tokens::MUTED, f32::INFINITY);
+        let square = Rect::from_center_size(
+            pos2(left + canvas.px(6.0), rect.center().y),
+            vec2(canvas.px(11.0), canvas.px(11.0)),
+        );
+        let words = pos2(square.right() + canvas.px(5.0), rect.center().y);
+        if words.x + word.size().x > rect.right() {
+            break;
+        }
+        canvas.painter.rect_filled(square, canvas.px(2.0), mode_colour(mode));
+        left = canvas.put(word, words, Align2::LEFT_CENTER).right() + canvas.px(12.0);
     }
 }
 
