@@ -5,20 +5,14 @@
 use crate::hud::{HudState, hud};
 use crate::input::{Action, Key, Keyboard};
 use crate::video::{Slots, VideoPlugin};
-use crate::{ConsoleError, Shared};
-use bevy::app::{AppExit, PluginGroup};
+use crate::{ConsoleError, Shared, window};
+use bevy::app::AppExit;
 use bevy::input::ButtonInput;
 use bevy::input::keyboard::KeyCode;
-use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
-use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
-use bevy::window::{PresentMode, PrimaryWindow, WindowPlugin, WindowResolution};
+use bevy::window::PrimaryWindow;
 use bevy::winit::{EventLoopProxyWrapper, UpdateMode, WinitSettings, WinitUserEvent};
-use bevy_egui::egui::{self, UiBuilder};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
-use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,31 +36,8 @@ pub struct WindowOptions {
 /// # Errors
 /// When there is no screen or no renderer, or the screenshot cannot be written.
 pub fn run(options: WindowOptions, shared: &Arc<Shared>) -> Result<(), ConsoleError> {
-    if cfg!(target_os = "linux") && ["DISPLAY", "WAYLAND_DISPLAY"].iter().all(|v| std::env::var_os(v).is_none()) {
-        return Err(ConsoleError::NoDisplay);
-    }
-    let outcome = Outcome::default();
-    let mut app = set_up(options, shared, outcome.clone())?;
-    let exit = app.run();
-    if let Some((path, reason)) = outcome.lock().take() {
-        return Err(ConsoleError::Screenshot { path, reason });
-    }
-    match exit {
-        AppExit::Success => Ok(()),
-        AppExit::Error(code) => {
-            Err(ConsoleError::Window { reason: format!("the window ended with code {code}"), hint: "" })
-        }
-    }
-}
-
-/// Path and reason of a screenshot that failed.
-#[derive(Resource, Clone, Default)]
-struct Outcome(Arc<Mutex<Option<(String, String)>>>);
-
-impl Outcome {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let plugins = window::plugins("takeover", options.size);
+    window::run(plugins, |app| build(app, options, shared))
 }
 
 #[derive(Resource)]
@@ -75,65 +46,13 @@ struct Closing {
     screenshot: Option<PathBuf>,
 }
 
-/// The engine panics where there is no screen or graphics driver to be had; here that becomes an error that says what
-/// to do.
-fn set_up(options: WindowOptions, shared: &Arc<Shared>, outcome: Outcome) -> Result<App, ConsoleError> {
-    let message = Arc::new(Mutex::new(None));
-    let heard = message.clone();
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or("unknown reason").to_owned();
-        heard.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
-    }));
-    let built = catch_unwind(AssertUnwindSafe(|| build(options, shared, outcome)));
-    std::panic::set_hook(before);
-    built.map_err(|_| {
-        let reason = message.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        let reason = reason.lines().next().unwrap_or_default().to_owned();
-        ConsoleError::Window { hint: hint(&reason), reason }
-    })
-}
-
-/// What to do about a failure to open the window.
-fn hint(reason: &str) -> &'static str {
-    if reason.contains("GPU") || reason.contains("adapter") {
-        "; install a Vulkan driver (Debian: `apt install mesa-vulkan-drivers`, which also renders in software)"
-    } else if reason.contains("xkbcommon") {
-        "; install libxkbcommon-x11 (Debian: `apt install libxkbcommon-x11-0`)"
-    } else if reason.contains("event loop") {
-        "; check that DISPLAY or WAYLAND_DISPLAY names a screen that runs, or use `xvfb-run`"
-    } else {
-        ""
-    }
-}
-
-fn build(options: WindowOptions, shared: &Arc<Shared>, outcome: Outcome) -> App {
-    let window = Window {
-        title: "takeover".into(),
-        resolution: WindowResolution::new(options.size.0, options.size.1),
-        // The newest finished frame is shown, none waits for its turn.
-        present_mode: PresentMode::Mailbox,
-        desired_maximum_frame_latency: NonZero::new(1),
-        ..Window::default()
-    };
-    let plugins = DefaultPlugins
-        .build()
-        // It renders one frame behind.
-        .disable::<PipelinedRenderingPlugin>()
-        .set(WindowPlugin { primary_window: Some(window), ..WindowPlugin::default() })
-        .set(LogPlugin {
-            filter: "warn,operator_console=info,link=info,wgpu=error,bevy_render=error".into(),
-            ..LogPlugin::default()
-        });
-    let mut app = App::new();
-    app.add_plugins(plugins)
-        .add_plugins((EguiPlugin::default(), VideoPlugin))
+fn build(app: &mut App, options: WindowOptions, shared: &Arc<Shared>) {
+    app.add_plugins((EguiPlugin::default(), VideoPlugin))
         .insert_resource(WinitSettings {
             focused_mode: UpdateMode::reactive(IDLE_FRAME),
             unfocused_mode: UpdateMode::reactive_low_power(IDLE_FRAME),
         })
         .insert_resource(Slots(shared.clone()))
-        .insert_resource(outcome)
         .insert_resource(Closing {
             at: options.close_after.map(|after| Instant::now() + after),
             screenshot: options.screenshot,
@@ -142,8 +61,7 @@ fn build(options: WindowOptions, shared: &Arc<Shared>, outcome: Outcome) -> App 
         .add_systems(PreUpdate, read_keys.after(bevy::input::InputSystems))
         .add_systems(EguiPrimaryContextPass, draw)
         .add_systems(Update, close);
-    wake_on_pictures(&app, shared);
-    app
+    wake_on_pictures(app, shared);
 }
 
 fn wake_on_pictures(app: &App, shared: &Arc<Shared>) {
@@ -205,9 +123,7 @@ fn read_keys(
 }
 
 fn draw(mut contexts: EguiContexts, slots: Res<Slots>) -> Result {
-    let context = contexts.ctx_mut()?.clone();
-    let builder = UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(context.viewport_rect());
-    let mut ui = egui::Ui::new(context, "hud".into(), builder);
+    let mut ui = window::whole_window(contexts.ctx_mut()?.clone());
     let view = slots.0.view();
     let clicks = hud(&mut ui, &HudState::from_view(&view, view.at.elapsed()));
     for action in clicks.actions {
@@ -226,22 +142,8 @@ fn close(mut commands: Commands, mut closing: ResMut<Closing>, mut exit: Message
         None => {
             exit.write(AppExit::Success);
         }
-        Some(path) => {
-            commands.spawn(Screenshot::primary_window()).observe(
-                move |captured: On<ScreenshotCaptured>, outcome: Res<Outcome>, mut exit: MessageWriter<AppExit>| {
-                    if let Err(reason) = save(&captured.image, &path) {
-                        *outcome.lock() = Some((path.display().to_string(), reason));
-                    }
-                    exit.write(AppExit::Success);
-                },
-            );
-        }
+        Some(path) => window::capture_and_close(&mut commands, path),
     }
-}
-
-fn save(image: &Image, path: &std::path::Path) -> Result<(), String> {
-    let picture = image.clone().try_into_dynamic().map_err(|e| e.to_string())?;
-    picture.to_rgb8().save(path).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -256,16 +158,5 @@ mod tests {
             assert!(!seen.contains(code), "{code:?}");
             seen.push(*code);
         }
-    }
-
-    #[test]
-    fn a_missing_driver_is_named_with_its_package() {
-        assert!(
-            hint("Unable to find a GPU! Make sure you have installed required drivers!")
-                .contains("mesa-vulkan-drivers")
-        );
-        assert!(hint("Failed to build event loop: Os(...)").contains("xvfb-run"));
-        assert!(hint("Library libxkbcommon-x11.so could not be loaded.").contains("libxkbcommon-x11-0"));
-        assert_eq!(hint("something else"), "");
     }
 }

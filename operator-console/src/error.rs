@@ -1,5 +1,7 @@
 //! What can go wrong before there is a window to say it in.
 
+use std::path::PathBuf;
+
 /// Errors of the console.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
@@ -25,8 +27,36 @@ pub enum ConsoleError {
     #[error("no live vehicle is signed up at {0}")]
     NoVehicle(String),
     /// A thread could not be started.
-    #[error("cannot start the seat's thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// The episode cannot be read.
+    #[error(transparent)]
+    Episode(#[from] recorder::RecorderError),
+    /// The episode has no message.
+    #[error("{} holds no message: there is nothing to play", path.display())]
+    EmptyEpisode {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The episode is too long to look at as a whole.
+    #[error("{} holds more than {limit} messages: cut a piece out with `takeover episode cut`", path.display())]
+    LongEpisode {
+        /// The file.
+        path: PathBuf,
+        /// What is possible.
+        limit: u64,
+    },
+    /// A place outside of the episode.
+    #[error("{at_s} s is no place in an episode of {length_s:.1} s")]
+    Place {
+        /// What was asked for.
+        at_s: f64,
+        /// Its length.
+        length_s: f64,
+    },
+    /// The video decoder cannot be set up.
+    #[error("cannot set up the video decoder: {0}")]
+    Decoder(#[source] link::LinkError),
     /// There is no screen to open a window on.
     #[error("no screen: neither DISPLAY nor WAYLAND_DISPLAY is set; on a machine without one, run under `xvfb-run`")]
     NoDisplay,

@@ -6,6 +6,7 @@
 //! - [`hud::HudState`] is all that is written on the screen, as text and colours, made by a pure function from
 //!   [`seat::SeatView`]; [`hud::hud`] draws it.
 //! - [`app::run`] opens the window.
+//! - [`player`] plays recorded episodes in a window of its own: pictures, signals, a timeline.
 //!
 //! ```
 //! use operator_console::hud::HudState;
@@ -23,10 +24,12 @@ mod error;
 pub mod finder;
 pub mod hud;
 pub mod input;
+pub mod player;
 pub mod seat;
 mod shared;
 pub mod tokens;
 pub mod video;
+mod window;
 
 pub use error::ConsoleError;
 pub use shared::{Shared, Shown};

@@ -28,6 +28,17 @@ pub const TEXT: Color32 = Color32::from_rgb(0xEE, 0xEE, 0xEE);
 /// Text of lesser weight.
 pub const MUTED: Color32 = Color32::from_rgb(0xA8, 0xAC, 0xB2);
 
+/// Behind text and plots beside the pictures.
+pub const CARD: Color32 = Color32::from_rgb(0x17, 0x1A, 0x1E);
+/// Behind a hint at the pointer.
+pub const HINT: Color32 = Color32::from_rgb(0x33, 0x38, 0x3F);
+/// A button that is neither on nor an alarm.
+pub const BUTTON: Color32 = Color32::from_rgb(0x33, 0x38, 0x3F);
+/// Lines of a plot's grid.
+pub const GRID: Color32 = Color32::from_rgb(0x2A, 0x2F, 0x36);
+/// The grid's line at zero.
+pub const GRID_ZERO: Color32 = Color32::from_rgb(0x55, 0x5B, 0x64);
+
 /// Black or white, whichever reads better on `background` (relative luminance of WCAG 2).
 #[must_use]
 pub fn text_on(background: Color32) -> Color32 {

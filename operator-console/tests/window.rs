@@ -2,26 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
-use bevy::color::ColorToPacked;
-use bevy::image::{CompressedImageFormats, Image, ImageSampler, ImageType};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
+mod screen;
 
-fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()))
-}
+use bevy::color::ColorToPacked;
+use screen::{is_installed, load};
+use std::net::TcpListener;
+use std::process::Command;
 
 /// A port where nothing listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn load(path: &Path) -> Image {
-    let bytes = std::fs::read(path).unwrap();
-    let png = ImageType::Extension("png");
-    let usage = bevy::asset::RenderAssetUsages::MAIN_WORLD;
-    Image::from_buffer(&bytes, png, CompressedImageFormats::NONE, true, ImageSampler::Default, usage).unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod exchange;
 mod inspect;
 mod play;
+mod sketch;
 
 pub(crate) use exchange::eye;
 
@@ -33,7 +34,7 @@ enum Command {
         /// Episode file.
         file: PathBuf,
     },
-    /// Shows an episode in the terminal and serves it to Foxglove and Lichtblick.
+    /// Plays pictures and signals in a window; prints a summary where there is none.
     Play(play::PlayArgs),
     /// Writes a piece as an episode of its own; video begins at a keyframe.
     Cut {

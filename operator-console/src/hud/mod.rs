@@ -7,5 +7,6 @@ mod ways;
 
 pub use banner::{Banner, Mark};
 pub use state::{CheckLine, HudState, Line, Tone};
+pub(crate) use view::mark;
 pub use view::{Clicks, hud};
 pub use ways::Ways;

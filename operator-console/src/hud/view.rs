@@ -290,7 +290,7 @@ fn regular(centre: Pos2, radius: f32, corners: usize, first_rad: f32) -> Vec<Pos
     (0..corners).map(|i| centre + radius * Vec2::angled(first_rad + step * i as f32)).collect()
 }
 
-fn mark(painter: &Painter, mark: Mark, centre: Pos2, radius: f32, colour: Color32) {
+pub(crate) fn mark(painter: &Painter, mark: Mark, centre: Pos2, radius: f32, colour: Color32) {
     use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, FRAC_PI_8};
     let polygon = |corners, first| {
         painter.add(Shape::convex_polygon(regular(centre, radius, corners, first), colour, Stroke::NONE));
