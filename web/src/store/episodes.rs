@@ -206,5 +206,6 @@ fn takeover(row: &SqliteRow) -> ApiResult<TakeoverView> {
         counted: row.try_get(7)?,
         duration_s: row.try_get(8)?,
         bytes: row.try_get::<Option<i64>, _>(9)?.map(unsigned),
+        preview: false,
     })
 }

@@ -2,6 +2,7 @@
 //! success survives SIGKILL and power cuts. One connection writes, a few read.
 
 mod episodes;
+mod files;
 mod fleet;
 mod identities;
 mod policies;
@@ -21,8 +22,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Each step brings the schema from its index to the next version. Never edit one that was released: append.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("identities.sql"), include_str!("revocations.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("identities.sql"),
+    include_str!("revocations.sql"),
+    include_str!("files.sql"),
+];
 /// How long to wait for somebody who holds the database from outside.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
