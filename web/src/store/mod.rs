@@ -21,8 +21,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Each step brings the schema from its index to the next version. Never edit one that was released: append.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("identities.sql"), include_str!("revocations.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/identities.sql"),
+    include_str!("sqlite/revocations.sql"),
+    include_str!("sqlite/catalogue.sql"),
+];
 /// How long to wait for somebody who holds the database from outside.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
