@@ -38,3 +38,4 @@ mod store;
 pub use error::{Error, Result};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
+pub use store::Database;

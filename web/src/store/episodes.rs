@@ -4,8 +4,8 @@ use crate::reply::{ApiError, ApiResult};
 use protocol::api::{Disengagement, Episode};
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{QueryBuilder, Row, Sqlite, AnyConnection};
 
 const DEFAULT_LIMIT: u32 = 100;
 const MAX_LIMIT: u32 = 1000;
@@ -58,10 +58,10 @@ impl Page {
     }
 }
 
-pub(super) async fn insert_disengagement(tx: &mut SqliteConnection, d: &Disengagement) -> sqlx::Result<bool> {
+pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengagement) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "INSERT INTO disengagements (id, vehicle, policy, cause, at_ms, map, stored_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
     )
     .bind(d.id.as_str())
     .bind(d.vehicle.as_str())
@@ -75,10 +75,10 @@ pub(super) async fn insert_disengagement(tx: &mut SqliteConnection, d: &Disengag
     Ok(done.rows_affected() > 0)
 }
 
-pub(super) async fn insert_episode(tx: &mut SqliteConnection, e: &Episode) -> sqlx::Result<bool> {
+pub(super) async fn insert_episode(tx: &mut AnyConnection, e: &Episode) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "INSERT INTO episodes (id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, stored_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
     )
     .bind(e.id.as_str())
     .bind(e.vehicle.as_str())
@@ -116,14 +116,14 @@ impl Store {
     }
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
-        let before = self.cursor("SELECT seq FROM disengagements WHERE id = ?", page).await?;
+        let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page).await?;
         let mut query = QueryBuilder::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements");
         page.filter(&mut query, before)?;
         query.build().fetch_all(&self.readers).await?.iter().map(disengagement).collect()
     }
 
     pub async fn episodes(&self, page: &Page) -> ApiResult<Vec<Episode>> {
-        let before = self.cursor("SELECT seq FROM episodes WHERE id = ?", page).await?;
+        let before = self.cursor("SELECT seq FROM episodes WHERE id = $1", page).await?;
         let mut query = QueryBuilder::new(
             "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map FROM episodes",
         );
@@ -139,7 +139,7 @@ impl Store {
 
     pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<Episode>> {
         let row = sqlx::query(
-            "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map FROM episodes WHERE id = ?",
+            "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map FROM episodes WHERE id = $1",
         )
         .bind(id.as_str())
         .fetch_optional(&self.readers)
@@ -151,15 +151,15 @@ impl Store {
     pub async fn takeovers(&self, page: &Page) -> ApiResult<Vec<TakeoverView>> {
         let rows = sqlx::query(
             "WITH latest (id) AS (
-               SELECT id FROM (SELECT id FROM disengagements ORDER BY seq DESC LIMIT ?1)
-               UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT ?1)
+               SELECT id FROM (SELECT id FROM disengagements ORDER BY seq DESC LIMIT $1)
+               UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT $1)
              )
              SELECT l.id, COALESCE(d.vehicle, e.vehicle), v.kind, COALESCE(d.policy, e.policy),
                COALESCE(d.cause, e.cause), COALESCE(d.at_ms, e.start_ms), COALESCE(d.map, e.map), d.id IS NOT NULL,
                e.duration_s, e.bytes
              FROM latest l LEFT JOIN disengagements d ON d.id = l.id LEFT JOIN episodes e ON e.id = l.id
              JOIN vehicles v ON v.id = COALESCE(d.vehicle, e.vehicle)
-             ORDER BY COALESCE(d.stored_ms, e.stored_ms) DESC, COALESCE(d.seq, e.seq) DESC, l.id LIMIT ?1",
+             ORDER BY COALESCE(d.stored_ms, e.stored_ms) DESC, COALESCE(d.seq, e.seq) DESC, l.id LIMIT $1",
         )
         .bind(i64::from(page.limit()?))
         .fetch_all(&self.readers)
@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-fn disengagement(row: &SqliteRow) -> ApiResult<Disengagement> {
+fn disengagement(row: &AnyRow) -> ApiResult<Disengagement> {
     Ok(Disengagement {
         id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
         vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
@@ -179,7 +179,7 @@ fn disengagement(row: &SqliteRow) -> ApiResult<Disengagement> {
     })
 }
 
-fn episode(row: &SqliteRow) -> ApiResult<Episode> {
+fn episode(row: &AnyRow) -> ApiResult<Episode> {
     Ok(Episode {
         id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
         vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
@@ -194,7 +194,7 @@ fn episode(row: &SqliteRow) -> ApiResult<Episode> {
     })
 }
 
-fn takeover(row: &SqliteRow) -> ApiResult<TakeoverView> {
+fn takeover(row: &AnyRow) -> ApiResult<TakeoverView> {
     Ok(TakeoverView {
         id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
         vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
