@@ -78,6 +78,97 @@ pub struct Episode {
     pub map: String,
 }
 
+/// What an uploaded file is to its episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadKind {
+    /// The episode itself, MCAP.
+    Episode,
+    /// A small film of it, MP4.
+    PreviewVideo,
+    /// Its state once a second, JSON.
+    PreviewState,
+    /// Who recorded it, JSON.
+    Signature,
+}
+
+impl UploadKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Episode, Self::PreviewVideo, Self::PreviewState, Self::Signature];
+
+    /// Its name in JSON and in the catalogue.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Episode => "episode",
+            Self::PreviewVideo => "preview_video",
+            Self::PreviewState => "preview_state",
+            Self::Signature => "signature",
+        }
+    }
+
+    /// What its files' names end in.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Episode => "mcap",
+            Self::PreviewVideo => "mp4",
+            Self::PreviewState => "json",
+            Self::Signature => "sig",
+        }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Episode => "application/octet-stream",
+            Self::PreviewVideo => "video/mp4",
+            Self::PreviewState | Self::Signature => "application/json",
+        }
+    }
+}
+
+/// `POST /api/v1/uploads`: begins an upload or asks how far it came; the bytes follow by
+/// `PATCH /api/v1/uploads/SHA256?offset=N`. Both answer an [`UploadState`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadStart {
+    /// Whose; it must have signed up.
+    pub vehicle: VehicleId,
+    /// Which episode the file belongs to.
+    pub episode: EpisodeId,
+    /// What it is to the episode.
+    pub kind: UploadKind,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadState {
+    /// The next byte that is wanted; those before it are on the control plane's disk.
+    pub offset: u64,
+    /// Whether the file is stored for good and known as the episode's.
+    pub complete: bool,
+}
+
+/// How a vehicle's uploads are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct UploadProgress {
+    /// Episodes that are not stored yet.
+    pub episodes: u64,
+    /// Bytes that are still to be sent.
+    pub bytes: u64,
+    /// What it may send now, bits per second; `null` for as fast as it goes.
+    #[serde(default)]
+    pub limit_bps: Option<f64>,
+    /// What it sent in the last seconds, bits per second.
+    pub rate_bps: f64,
+}
+
 /// `POST /api/v1/trips`: one finished drive with everything that came of it, stored in one transaction and once for
 /// each `id`, so that a drive counts whole or not at all. A vehicle reports either trips or [`Mileage`] for the same
 /// metres, never both: both are added up.
@@ -121,6 +212,9 @@ pub struct VehicleStatus {
     /// How punctual the control loop was in the last second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<ControlTiming>,
+    /// How the upload of episodes is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadProgress>,
 }
 
 /// Start of the control ticks of a second against when they were due; as in [`crate::v1::ControlTiming`].

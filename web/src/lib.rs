@@ -29,6 +29,7 @@ mod app;
 mod check;
 mod error;
 mod live;
+mod objects;
 mod reply;
 mod routes;
 mod server;
@@ -36,6 +37,7 @@ mod signal;
 mod store;
 
 pub use error::{Error, Result};
+pub use objects::{Kind, ObjectKey, Objects, ObjectsError};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
 pub use store::Database;
