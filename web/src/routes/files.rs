@@ -33,7 +33,7 @@ struct Download {
 
 /// The MCAP file of an episode, whole or a range of it.
 pub async fn episode(State(app): Shared, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
-    let episode = episodes::find_episode(&app, &id).await?;
+    let episode = episodes::find_episode(&app, &id).await?.episode;
     check::file_name("file", &episode.file)?;
     let path = app.data_dir.join("episodes").join(&episode.file);
     let etag = Some(format!("\"{}\"", episode.sha256));

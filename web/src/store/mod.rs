@@ -8,6 +8,7 @@ mod fleet;
 mod identities;
 mod policies;
 mod revocations;
+mod search;
 mod sql;
 mod trips;
 mod vehicles;
@@ -16,6 +17,7 @@ pub use database::Database;
 pub use episodes::Page;
 pub use fleet::Counts;
 pub use policies::Publication;
+pub use search::Search;
 pub use trips::TripView;
 
 use crate::error::Result;
