@@ -3,7 +3,7 @@
 //! Everything that counts is idempotent: cumulative counters or rows with an identity chosen by the sender, so that a
 //! report repeated after a crash changes nothing.
 
-use crate::{EpisodeId, PolicyVersion, VehicleId};
+use crate::{EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,65 @@ pub struct Episode {
     pub duration_s: f64,
     /// Road network.
     pub map: String,
+    /// What opened it, such as `takeover` or `hard_brake`; absent in reports of earlier releases, as all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Free text of the operator or the trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Version of the software that drove.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// Weather when it began, as the vehicle perceived it: `clear`, `rain`, `heavy_rain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weather: Option<String>,
+    /// Seats that held the vehicle while it was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<SeatId>,
+    /// Where it began, in the road network's coordinates, metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x_m: Option<f64>,
+    /// The same, the other axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y_m: Option<f64>,
+    /// Where it began on the Earth (WGS 84), degrees north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latitude_deg: Option<f64>,
+    /// Degrees east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longitude_deg: Option<f64>,
+}
+
+/// What a reviewer made of an episode; `PUT /api/v1/episodes/ID/verdict` takes it without `at_ms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// One of [`Verdict::WORDS`].
+    pub verdict: String,
+    /// Who says so.
+    pub by: String,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// When, milliseconds since 1970 by the control plane's clock, which sets it.
+    #[serde(default)]
+    pub at_ms: i64,
+}
+
+impl Verdict {
+    /// What can be said: learn from it, throw it away, somebody else should look.
+    pub const WORDS: [&str; 3] = ["useful", "discard", "needs-review"];
+}
+
+/// An episode as `GET /api/v1/episodes` answers it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeView {
+    /// What was reported.
+    #[serde(flatten)]
+    pub episode: Episode,
+    /// What a reviewer said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
 }
 
 /// What an uploaded file is to its episode.

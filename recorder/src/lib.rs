@@ -61,6 +61,7 @@ mod records;
 mod recovery;
 mod ring;
 mod room;
+mod seats;
 mod settings;
 pub mod signature;
 mod status;

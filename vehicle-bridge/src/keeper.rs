@@ -110,13 +110,13 @@ impl Keeper {
             bookmark: tick.bookmark.as_deref(),
         };
         let fired = self.watch.look(wall_ns, &situation);
-        fired.into_iter().filter_map(|fired| self.keep(wall_ns, fired, policy)).collect()
+        fired.into_iter().filter_map(|fired| self.keep(wall_ns, fired, policy, sensors)).collect()
     }
 
-    fn keep(&mut self, wall_ns: u64, fired: Fired, policy: &PolicyVersion) -> Option<Keep> {
+    fn keep(&mut self, wall_ns: u64, fired: Fired, policy: &PolicyVersion, sensors: &Sensors) -> Option<Keep> {
         self.count += 1;
         let id = EpisodeId::new(format!("{}-t{:04}", self.account.prefix, self.count)).ok()?;
-        let mut info = self.account.describe(id, policy);
+        let mut info = self.account.describe_at(id, policy, sensors);
         if let Fired::Begins { trigger, name, .. } = &fired {
             info.cause = trigger.cause().label().to_owned();
             tracing::info!(trigger = trigger.label(), %name, wall_ns, "worth keeping");

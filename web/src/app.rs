@@ -12,7 +12,7 @@ use axum::http::header::{CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{get, patch, post, put};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +71,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/episodes", post(episodes::post).get(episodes::list))
         .route("/episodes/{id}", get(episodes::find))
         .route("/episodes/{id}/file", get(files::episode))
+        .route("/episodes/{id}/verdict", put(episodes::judge))
         .route("/episodes/{id}/{kind}", get(files::of_episode))
         .route("/uploads", post(uploads::begin))
         .route("/uploads/{sha256}", patch(uploads::append))

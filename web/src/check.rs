@@ -3,12 +3,16 @@
 use crate::api::{Trip, VehicleStatus};
 use crate::objects::is_sha256;
 use crate::reply::{ApiError, ApiResult};
-use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp};
+use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp, Verdict};
 use protocol::units::METRES_PER_MILE;
 use protocol::v1::TakeoverCause;
 
 /// Longest free text (map, software, embodiment), bytes.
 const MAX_TEXT: usize = 128;
+/// Longest text of several lines, bytes.
+const MAX_LONG_TEXT: usize = 4096;
+/// Most seats of one episode.
+const MAX_SEATS: usize = 100;
 /// Longest distance a single row may claim, metres: a thousand times round the Earth.
 const MAX_METRES: f64 = 4e10;
 /// Most takeovers or episodes of one trip.
@@ -112,7 +116,52 @@ pub fn episode(e: &Episode) -> ApiResult<()> {
     sha256("sha256", &e.sha256)?;
     time("start_ms", e.start_ms)?;
     amount("duration_s", e.duration_s, 1e6)?;
-    text("map", &e.map)
+    text("map", &e.map)?;
+    known(e)
+}
+
+/// What earlier releases do not tell of an episode.
+fn known(e: &Episode) -> ApiResult<()> {
+    for (field, value) in [("trigger", &e.trigger), ("software", &e.software), ("weather", &e.weather)] {
+        text(field, value.as_deref().unwrap_or_default())?;
+    }
+    long_text("reason", e.reason.as_deref().unwrap_or_default())?;
+    if e.seats.len() > MAX_SEATS {
+        return refuse("seats", e.seats.len(), "an episode names at most 100");
+    }
+    for (field, value, most) in [
+        ("x_m", e.x_m, MAX_METRES),
+        ("y_m", e.y_m, MAX_METRES),
+        ("latitude_deg", e.latitude_deg, 90.0),
+        ("longitude_deg", e.longitude_deg, 180.0),
+    ] {
+        if value.is_some_and(|value| !value.is_finite() || value.abs() > most) {
+            return refuse(field, value, &format!("use a number from -{most} to {most}"));
+        }
+    }
+    Ok(())
+}
+
+pub fn verdict(v: &Verdict) -> ApiResult<()> {
+    one_of("verdict", &v.verdict, &Verdict::WORDS)?;
+    filled("by", &v.by)?;
+    long_text("note", &v.note)
+}
+
+/// Short free text that must not be empty.
+pub fn filled(field: &str, value: &str) -> ApiResult<()> {
+    if value.trim().is_empty() {
+        return refuse(field, value, "it must not be empty");
+    }
+    text(field, value)
+}
+
+/// Free text of people, lines and all.
+pub fn long_text(field: &str, value: &str) -> ApiResult<()> {
+    if value.len() > MAX_LONG_TEXT || value.contains('\0') {
+        return refuse(field, value, "use up to 4096 bytes without the character 0");
+    }
+    Ok(())
 }
 
 pub fn policy(p: &Policy) -> ApiResult<()> {

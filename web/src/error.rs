@@ -1,3 +1,4 @@
+use crate::store::Database;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -41,18 +42,21 @@ pub enum Error {
         path: PathBuf,
     },
     /// The database cannot be opened or read.
-    #[error("database {}: {cause}; if the file is damaged move it away, and a new one is made", path.display())]
+    #[error("database {database}: {cause}; {}", database.advice())]
     Database {
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite said.
+        /// Which.
+        database: Database,
+        /// What it said.
         cause: sqlx::Error,
     },
+    /// The address of the database has no sense.
+    #[error("{0}: use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")]
+    DatabaseAddress(String),
     /// The data were written by a newer release.
-    #[error("database {} has schema {found}, this release knows up to {known}: install the newer release", path.display())]
+    #[error("database {database} has schema {found}, this release knows up to {known}: install the newer release")]
     NewerSchema {
-        /// The database file.
-        path: PathBuf,
+        /// Which.
+        database: Database,
         /// Version found.
         found: i64,
         /// Newest version known here.

@@ -41,3 +41,4 @@ pub use error::{Error, Result};
 pub use objects::{Kind, ObjectKey, Objects, ObjectsError};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
+pub use store::Database;

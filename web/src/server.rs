@@ -3,7 +3,7 @@ use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::objects::Objects;
 use crate::signal::{Hub, IceConfig, Issuer};
-use crate::store::Store;
+use crate::store::{Database, Store};
 use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
 use std::fs::{File, TryLockError};
@@ -28,8 +28,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct WebConfig {
     /// Address to listen on; port 0 takes a free one.
     pub addr: SocketAddr,
-    /// Folder with the database, `episodes/` and `policies/`; made when it is missing.
+    /// Folder with `episodes/`, `policies/` and the keys; made when it is missing.
     pub data_dir: PathBuf,
+    /// The database; without it, the file [`DATABASE`] in the folder.
+    pub database: Option<Database>,
     /// Where uploaded files are kept: a folder or `s3://BUCKET/PREFIX`. Without it they are kept in the data folder's
     /// `objects/`, and episodes among them appear in `episodes/` by their names.
     pub objects: Option<String>,
@@ -45,6 +47,7 @@ impl WebConfig {
         Self {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data_dir: data_dir.into(),
+            database: None,
             objects: None,
             ice: IceConfig::default(),
             forget_identities: Vec::new(),
@@ -75,16 +78,17 @@ impl Server {
         })?;
         let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
         let lock = take_folder(&config.data_dir)?;
-        let store = Store::open(&config.data_dir.join(DATABASE)).await?;
+        let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
+        let store = Store::open(&database).await?;
+        tracing::info!("database {database}");
         sync_folder(&config.data_dir)?;
+        let failed = |cause| Error::Database { database: database.clone(), cause };
         for name in &config.forget_identities {
-            let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
             match store.forget_identity(name).await.map_err(failed)? {
                 0 => tracing::warn!("{name} was not bound to any certificate"),
                 _ => tracing::info!("{name} may register with a new certificate"),
             }
         }
-        let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
         let revoked = store.revoked().await.map_err(failed)?;
         let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
         let objects = match &config.objects {

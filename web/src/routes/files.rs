@@ -43,7 +43,7 @@ enum Place {
 
 /// The MCAP file of an episode, whole or a range of it. Episodes that were not uploaded lie in the data folder.
 pub async fn episode(State(app): Shared, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
-    let episode = episodes::find_episode(&app, &id).await?;
+    let episode = episodes::find_episode(&app, &id).await?.episode;
     check::file_name("file", &episode.file)?;
     let place = match app.store.find_file(&episode.id, Kind::Episode).await? {
         Some((key, bytes)) => Place::Objects(app.uploads.objects().clone(), key, bytes),

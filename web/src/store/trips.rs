@@ -19,7 +19,7 @@ impl Store {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &t.vehicle, "virtual").await?;
         let done = sqlx::query(
-            "INSERT INTO trips (id, vehicle, policy, autonomous_m, manual_m, stored_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO trips (id, vehicle, policy, autonomous_m, manual_m, stored_ms) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(&t.id)
@@ -44,7 +44,7 @@ impl Store {
     }
 
     pub async fn find_trip(&self, id: &str) -> ApiResult<Option<TripView>> {
-        let row = sqlx::query("SELECT id, vehicle, policy, autonomous_m, manual_m FROM trips WHERE id = ?")
+        let row = sqlx::query("SELECT id, vehicle, policy, autonomous_m, manual_m FROM trips WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
