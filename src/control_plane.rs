@@ -15,6 +15,11 @@ pub struct WebArgs {
     /// Folder of the database, episodes and policies.
     #[arg(long, default_value = "takeover-data")]
     pub data: PathBuf,
+    /// Where uploaded episodes are kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* variables
+    /// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; AWS_ENDPOINT_URL for a server of your own) [default:
+    /// objects/ in the data folder, from where they appear in its episodes/ too].
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX", env = "TAKEOVER_OBJECTS")]
+    pub objects: Option<String>,
     /// A STUN or TURN server for all peers, such as stun:HOST:3478 or "turn:HOST:3478?transport=udp"; may be given again.
     #[arg(long = "ice-server", value_name = "URL")]
     pub ice_servers: Vec<String>,
@@ -46,6 +51,7 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
     let config = web::WebConfig {
         addr: args.addr,
         data_dir: args.data.clone(),
+        objects: args.objects.clone(),
         ice: ice(args)?,
         forget_identities: args.forget_identities.clone(),
     };

@@ -48,12 +48,14 @@ pub mod bench;
 mod container;
 mod drive_log;
 mod error;
-#[cfg(feature = "exchange")]
 pub mod exchange;
 mod file;
 mod info;
 mod message;
 mod messages;
+#[cfg(feature = "video")]
+pub mod preview;
+pub mod privacy;
 mod queue;
 mod reader;
 mod recorder;
@@ -69,6 +71,8 @@ mod thread;
 pub mod topics;
 pub mod trials;
 pub mod trigger;
+#[cfg(feature = "video")]
+mod video;
 mod virtual_time;
 mod worker;
 

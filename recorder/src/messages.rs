@@ -42,7 +42,6 @@ impl EpisodeMessage {
     }
 
     /// Everything that the file says of its channel.
-    #[cfg(feature = "exchange")]
     pub(crate) fn channel(&self) -> &Arc<ChannelRecord> {
         &self.channel
     }

@@ -1,6 +1,6 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
-use protocol::api::{ControlTiming, Evaluation};
+use protocol::api::{ControlTiming, Evaluation, UploadProgress};
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +47,8 @@ pub struct VehicleView {
     pub refused: BTreeMap<String, u64>,
     /// How punctual its control loop was in the last second.
     pub timing: Option<ControlTiming>,
+    /// How the upload of its episodes is.
+    pub upload: Option<UploadProgress>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.
@@ -78,6 +80,9 @@ pub struct TakeoverView {
     pub duration_s: Option<f64>,
     /// Size of the file.
     pub bytes: Option<u64>,
+    /// Whether there is a film at `/api/v1/episodes/ID/preview_video`; it may be there before the episode.
+    #[serde(default)]
+    pub preview: bool,
 }
 
 /// Distance and takeovers of one kind of vehicle with one policy.

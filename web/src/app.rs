@@ -2,16 +2,17 @@
 
 use crate::live::Live;
 use crate::reply::ApiError;
-use crate::routes::{episodes, files, fleet, metrics, pages, policies, seats, signalling, trips, vehicles};
+use crate::routes::{episodes, files, fleet, metrics, pages, policies, seats, signalling, trips, uploads, vehicles};
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
+use crate::uploads::Uploads;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,9 @@ pub struct App {
     pub ice: IceConfig,
     pub live: Live,
     pub data_dir: PathBuf,
+    pub uploads: Arc<Uploads>,
+    /// Whether uploaded episodes appear in the episodes folder by their names, too.
+    pub by_name: bool,
     pub stop: watch::Receiver<bool>,
     pub requests: Requests,
 }
@@ -68,6 +72,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/episodes/{id}", get(episodes::find))
         .route("/episodes/{id}/file", get(files::episode))
         .route("/episodes/{id}/verdict", put(episodes::judge))
+        .route("/episodes/{id}/{kind}", get(files::of_episode))
+        .route("/uploads", post(uploads::begin))
+        .route("/uploads/{sha256}", patch(uploads::append))
         .route("/policies", post(policies::publish).get(policies::list))
         .route("/policies/latest", get(policies::latest))
         .route("/policies/{version}", get(policies::find))

@@ -1,6 +1,7 @@
 //! What a body must satisfy beyond its JSON types. Each error names the field and its value.
 
 use crate::api::{Trip, VehicleStatus};
+use crate::objects::is_sha256;
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp, Verdict};
 use protocol::units::METRES_PER_MILE;
@@ -61,8 +62,9 @@ fn time(field: &str, value: i64) -> ApiResult<()> {
     Ok(())
 }
 
-fn sha256(field: &str, value: &str) -> ApiResult<()> {
-    if value.len() != 64 || !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+/// A hash as this program writes it.
+pub fn sha256(field: &str, value: &str) -> ApiResult<()> {
+    if !is_sha256(value) {
         return refuse(field, value, "use 64 lower-case hex digits");
     }
     Ok(())
@@ -255,6 +257,12 @@ pub fn status(s: &VehicleStatus) -> ApiResult<()> {
         for figure in [t.lateness_p50_us, t.lateness_p99_us, t.lateness_max_us, t.work_max_us] {
             amount("timing", figure, 1e12)?;
         }
+    }
+    if let Some(u) = &s.upload {
+        count("upload.episodes", u.episodes)?;
+        count("upload.bytes", u.bytes)?;
+        amount("upload.rate_bps", u.rate_bps, 1e15)?;
+        amount("upload.limit_bps", u.limit_bps.unwrap_or(0.0), 1e15)?;
     }
     s.round_trip_ms.map_or(Ok(()), |rtt| amount("round_trip_ms", rtt, 1e9))
 }

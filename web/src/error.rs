@@ -32,6 +32,9 @@ pub enum Error {
     /// The key of the session grants, or the serials kept beside it.
     #[error(transparent)]
     GrantKey(#[from] protocol::signing::KeyError),
+    /// The place of uploaded files.
+    #[error("{0}; choose a folder or s3://BUCKET/PREFIX with --objects")]
+    Objects(#[from] crate::objects::ObjectsError),
     /// Another control plane runs on the same data.
     #[error("{} is in use by another control plane: stop it or choose another folder with --data", path.display())]
     Locked {

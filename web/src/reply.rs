@@ -1,5 +1,6 @@
 //! What requests become and what answers look like: every error is JSON `{"error": "..."}` that names field and value.
 
+use crate::objects::ObjectsError;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -7,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
 
 /// Codes for a full disk: SQLite's, PostgreSQL's.
 const FULL: [&str; 2] = ["13", "53100"];
@@ -25,6 +27,9 @@ pub enum ApiError {
     /// A file could not be read.
     #[error("file: {0}")]
     File(#[from] std::io::Error),
+    /// The folder or bucket of uploaded files failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// A row in the database breaks the rules that every write is held to.
     #[error("stored value: {0}")]
     Stored(#[from] protocol::IdError),
@@ -59,6 +64,15 @@ impl ApiError {
             Self::Database(e) if is_away(e) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the database is busy or away: try again".into())
             }
+            Self::File(e) if matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk with the data folder is full: free some space, then go on".into(),
+            ),
+            Self::Objects(e @ ObjectsError::Missing(_)) => (StatusCode::NOT_FOUND, e.to_string()),
+            Self::Objects(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store of uploaded files refuses or does not answer: try again; the control plane's log says why".into(),
+            ),
             Self::Database(_) | Self::File(_) | Self::Stored(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; its log says why".into())
             }

@@ -1,8 +1,10 @@
 use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
 use crate::live::Live;
+use crate::objects::Objects;
 use crate::signal::{Hub, IceConfig, Issuer};
 use crate::store::{Database, Store};
+use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -30,6 +32,9 @@ pub struct WebConfig {
     pub data_dir: PathBuf,
     /// The database; without it, the file [`DATABASE`] in the folder.
     pub database: Option<Database>,
+    /// Where uploaded files are kept: a folder or `s3://BUCKET/PREFIX`. Without it they are kept in the data folder's
+    /// `objects/`, and episodes among them appear in `episodes/` by their names.
+    pub objects: Option<String>,
     /// STUN and TURN servers that peers are told of.
     pub ice: IceConfig,
     /// Names whose certificates are forgotten first: they may register with new ones.
@@ -43,6 +48,7 @@ impl WebConfig {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data_dir: data_dir.into(),
             database: None,
+            objects: None,
             ice: IceConfig::default(),
             forget_identities: Vec::new(),
         }
@@ -85,13 +91,23 @@ impl Server {
         }
         let revoked = store.revoked().await.map_err(failed)?;
         let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
+        let objects = match &config.objects {
+            Some(place) => Objects::open(place).await?,
+            None => Objects::folder(&config.data_dir.join("objects"))?,
+        };
+        let partials = config.data_dir.join("uploads");
+        let failed = |cause| Error::DataDir { path: partials.clone(), cause };
+        let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
+        tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
         let app = Arc::new(App {
             store: store.clone(),
             hub,
             ice: config.ice,
             live: Live::default(),
             data_dir: config.data_dir,
+            uploads,
+            by_name: config.objects.is_none(),
             stop: stopping.clone(),
             requests: Requests::default(),
         });

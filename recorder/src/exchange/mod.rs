@@ -8,18 +8,25 @@
 //! Every input is taken for hostile: an error names file and place, and memory goes with the largest piece that the
 //! formats allow, never with a length that a file claims.
 
+#[cfg(feature = "exchange")]
 pub mod comma2k19;
 pub mod edit;
 mod error;
 pub mod h264;
+#[cfg(feature = "exchange")]
 pub mod lerobot;
 pub mod mp4;
+#[cfg(feature = "exchange")]
 mod npy;
 mod output;
+#[cfg(feature = "exchange")]
 pub mod parquet;
+#[cfg(feature = "exchange")]
 pub mod rosbag2;
+#[cfg(feature = "exchange")]
 pub mod table;
 pub mod verify;
+#[cfg(feature = "exchange")]
 pub mod view;
 
 pub use error::ExchangeError;

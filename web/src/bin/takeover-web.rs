@@ -21,6 +21,10 @@ struct Options {
     /// Data folder; made when it is missing.
     #[arg(long, value_name = "DIR", default_value = "takeover-data", env = "TAKEOVER_DATA")]
     data: PathBuf,
+    /// Where uploaded files are kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* variables (AWS_ENDPOINT_URL
+    /// for another server) [default: objects/ in the data folder].
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX", env = "TAKEOVER_OBJECTS")]
+    objects: Option<String>,
 }
 
 #[tokio::main]
@@ -38,7 +42,8 @@ async fn run() -> anyhow::Result<()> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let server = web::Server::start(web::WebConfig { addr: options.addr, ..web::WebConfig::new(options.data) }).await?;
+    let config = web::WebConfig { addr: options.addr, objects: options.objects, ..web::WebConfig::new(options.data) };
+    let server = web::Server::start(config).await?;
     println!("http://{}", server.addr());
     stop_asked().await.context("cannot listen for Ctrl-C")?;
     server.shutdown().await;

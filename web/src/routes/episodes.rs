@@ -1,6 +1,7 @@
 use crate::api::TakeoverView;
 use crate::app::{App, Shared};
 use crate::check;
+use crate::routes::files;
 use crate::reply::{ApiError, ApiResult, Body, Params, stored};
 use crate::store::{Page, Search, now_ms};
 use axum::Json;
@@ -26,6 +27,7 @@ pub async fn list_disengagements(
 /// One finished episode, once for each id.
 pub async fn post(State(app): Shared, Body(body): Body<Episode>) -> ApiResult<Response> {
     check::episode(&body)?;
+    files::show_by_name(&app, &body).await?;
     Ok(stored(app.store.episode(&body).await?))
 }
 
@@ -70,5 +72,8 @@ pub async fn judge(
 
 /// The latest takeovers with their episodes.
 pub async fn takeovers(State(app): Shared, Params(page): Params<Page>) -> ApiResult<Json<Vec<TakeoverView>>> {
-    Ok(Json(app.store.takeovers(&page).await?))
+    let mut takeovers = app.store.takeovers(&page).await?;
+    let filmed = app.store.filmed(takeovers.iter().map(|t| &t.id)).await?;
+    takeovers.iter_mut().for_each(|t| t.preview = filmed.contains(t.id.as_str()));
+    Ok(Json(takeovers))
 }

@@ -9,4 +9,5 @@ pub mod policies;
 pub mod seats;
 pub mod signalling;
 pub mod trips;
+pub mod uploads;
 pub mod vehicles;

@@ -13,6 +13,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/identities.sql"),
     include_str!("sqlite/revocations.sql"),
     include_str!("sqlite/catalogue.sql"),
+    include_str!("sqlite/files.sql"),
 ];
 const POSTGRES: &[&str] = &[include_str!("postgres/schema.sql")];
 const READERS: u32 = 4;

@@ -1,6 +1,6 @@
 use super::search::{self, Search};
 use super::sql::Sql;
-use super::{Store, now_ms, signed, unsigned, vehicles};
+use super::{Store, files, now_ms, signed, unsigned, vehicles};
 use crate::api::TakeoverView;
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
@@ -104,6 +104,9 @@ impl Store {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &e.vehicle, "live").await?;
         let is_new = insert_episode(&mut tx, e).await?;
+        if is_new {
+            files::complete(&mut tx, &e.id).await?;
+        }
         tx.commit().await?;
         Ok(is_new)
     }
@@ -248,5 +251,6 @@ fn takeover(row: &AnyRow) -> ApiResult<TakeoverView> {
         counted: row.try_get::<i64, _>(7)? != 0,
         duration_s: row.try_get(8)?,
         bytes: row.try_get::<Option<i64>, _>(9)?.map(unsigned),
+        preview: false,
     })
 }

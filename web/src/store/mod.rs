@@ -4,6 +4,7 @@
 mod connect;
 mod database;
 mod episodes;
+mod files;
 mod fleet;
 mod identities;
 mod policies;

@@ -96,6 +96,7 @@ impl Store {
                     round_trip_ms: None,
                     refused: Default::default(),
                     timing: None,
+                    upload: None,
                     autonomous_miles: units::miles(row.try_get(6)?),
                     manual_miles: units::miles(row.try_get(7)?),
                     disengagements: unsigned(row.try_get(8)?),

@@ -152,3 +152,15 @@ CREATE TABLE erasures (
   proof TEXT,
   sha256 TEXT
 );
+
+-- Which uploaded files an episode has; they may come before its own row.
+CREATE TABLE episode_files (
+  episode TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  object TEXT NOT NULL,
+  bytes BIGINT NOT NULL,
+  vehicle TEXT NOT NULL REFERENCES vehicles (id),
+  stored_ms BIGINT NOT NULL,
+  PRIMARY KEY (episode, kind)
+);
+CREATE INDEX episode_files_object ON episode_files (object);

@@ -1,0 +1,1 @@
+//! Pictures of an episode, decoded and encoded.
