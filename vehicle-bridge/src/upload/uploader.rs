@@ -205,6 +205,11 @@ impl Uploader {
                 item.files.clear();
                 item.wait_longer(now);
             }
+            // The catalogue erased it, on somebody's request: it must not stay here either.
+            UploadError::Refused { status: 410, .. } => {
+                tracing::warn!(%error, id = %item.episode.id, "erased, so it leaves the vehicle too");
+                self.leave(index);
+            }
             UploadError::Refused { .. } => {
                 tracing::warn!(%error, id = %item.episode.id, "upload refused; tried again later");
                 match item.need() {

@@ -1,8 +1,8 @@
 use crate::api::TakeoverView;
 use crate::app::{App, Shared};
 use crate::check;
-use crate::routes::files;
 use crate::reply::{ApiError, ApiResult, Body, Params, stored};
+use crate::routes::files;
 use crate::store::{Page, Search, now_ms};
 use axum::Json;
 use axum::extract::{Path, State};

@@ -2,8 +2,8 @@
 
 use super::Database;
 use crate::error::{Error, Result};
-use sqlx::any::{AnyConnectOptions, AnyConnection, AnyPool, AnyPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 

@@ -6,8 +6,8 @@ use crate::reply::{ApiError, ApiResult};
 use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
 use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::Deserialize;
-use sqlx::any::{AnyConnection, AnyRow};
-use sqlx::Row;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// Which rows of a list, newest first.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -141,7 +141,8 @@ impl Store {
     async fn cursor(&self, sql: &'static str, before: Option<&EpisodeId>) -> ApiResult<Option<i64>> {
         let Some(id) = before else { return Ok(None) };
         let seq = sqlx::query_scalar(sql).bind(id.as_str()).fetch_optional(&self.readers).await?;
-        seq.map(Some).ok_or_else(|| ApiError::invalid(format!("before: {:?} is not valid: there is no such row", id.as_str())))
+        seq.map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("before: {:?} is not valid: there is no such row", id.as_str())))
     }
 
     pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<EpisodeView>> {

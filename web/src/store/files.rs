@@ -6,8 +6,7 @@ use crate::objects::{Kind, ObjectKey};
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::UploadStart;
 use protocol::{EpisodeId, VehicleId};
-use sqlx::Row;
-use sqlx::any::AnyConnection;
+use sqlx::{AnyConnection, Row};
 use std::collections::BTreeSet;
 
 /// Tells an episode's row which files it has.

@@ -22,8 +22,7 @@ pub use search::Search;
 pub use trips::TripView;
 
 use crate::error::Result;
-use sqlx::any::{Any, AnyPool};
-use sqlx::Transaction;
+use sqlx::{Any, AnyPool, Transaction};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Holds back other writers until the transaction ends, also those of another control plane on the same database.

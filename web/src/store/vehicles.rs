@@ -3,8 +3,7 @@ use crate::api::VehicleView;
 use crate::reply::ApiResult;
 use protocol::api::{Mileage, VehicleSignUp};
 use protocol::{VehicleId, units};
-use sqlx::any::AnyConnection;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 /// A row for a vehicle that reports before it signed up (or whose sign-up was lost): no mile is refused for that.
 pub(super) async fn mention(tx: &mut AnyConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
