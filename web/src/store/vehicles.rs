@@ -3,8 +3,7 @@ use crate::api::VehicleView;
 use crate::reply::ApiResult;
 use protocol::api::{Mileage, VehicleSignUp};
 use protocol::{VehicleId, units};
-use sqlx::any::AnyConnection;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 /// A row for a vehicle that reports before it signed up (or whose sign-up was lost): no mile is refused for that.
 pub(super) async fn mention(tx: &mut AnyConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
@@ -74,7 +73,7 @@ impl Store {
              SELECT v.id, v.kind, v.embodiment, v.map, v.software, v.seen_ms, COALESCE(d.autonomous_m, 0.0),
                COALESCE(d.manual_m, 0.0), COALESCE(t.takeovers, 0)
              FROM vehicles v LEFT JOIN distance d ON d.vehicle = v.id LEFT JOIN taken t ON t.vehicle = v.id
-             ORDER BY v.id",
+             WHERE v.id NOT IN ('erased-live', 'erased-virtual') ORDER BY v.id",
         )
         .fetch_all(&self.readers)
         .await?;
