@@ -3,12 +3,13 @@
 mod exchange;
 mod inspect;
 mod play;
+mod upload;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, check, cut, merge, export, import and play takeover episodes.
+/// List, check, cut, merge, export, import, upload and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -77,6 +78,8 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Makes episodes of other tools' recordings.
     Import(exchange::ImportArgs),
+    /// Uploads episodes to the control plane, from where an earlier attempt stopped.
+    Upload(upload::UploadArgs),
 }
 
 /// Runs a subcommand. The exit status is a failure when `verify` finds something or `recover` leaves broken files.
@@ -97,6 +100,7 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Merge { files, id, output } => exchange::merge(files, id, output.as_deref(), json),
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
+        Command::Upload(args) => upload::upload(args, json),
     }
 }
 

@@ -116,7 +116,7 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Opt
 /// # Errors
 /// When Python or the packages cannot be had.
 pub fn python() -> anyhow::Result<PathBuf> {
-    const PACKAGES: [&str; 7] = [
+    const PACKAGES: [&str; 8] = [
         "mcap>=1.3,<2",
         "mcap-protobuf-support>=0.5,<1",
         "av>=13",
@@ -124,6 +124,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
         "websockets>=13",
         "rerun-sdk>=0.41",
         "rosbags>=0.10,<1",
+        "moto[server]>=5,<6",
     ];
     let home = std::env::var_os("HOME").context("HOME is not set")?;
     let cache = Path::new(&home).join(".cache/takeover");

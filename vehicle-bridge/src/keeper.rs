@@ -15,7 +15,7 @@ use sim::world::WorldConfig;
 
 /// Faults of these kinds open no episode: a recorder in trouble has nowhere to keep it, and a late tick shows in the
 /// control timing.
-const NO_EPISODE: [&str; 3] = ["recorder_", "control_deadline", "audit_"];
+const NO_EPISODE: [&str; 4] = ["recorder_", "control_deadline", "audit_", "upload_"];
 /// From the middle of the rear axle to the front bumper, and half the width, of the car in time to collision, m.
 const REACH_M: f64 = 3.8;
 const HALF_WIDTH_M: f64 = 1.0;

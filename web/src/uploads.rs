@@ -18,6 +18,7 @@ use partial::Partial;
 use protocol::api::{UploadStart, UploadState};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -66,6 +67,7 @@ pub struct Uploads {
     objects: Objects,
     store: Store,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    received: AtomicU64,
 }
 
 impl Uploads {
@@ -73,13 +75,23 @@ impl Uploads {
     pub fn open(dir: &Path, objects: Objects, store: Store) -> std::io::Result<Arc<Self>> {
         std::fs::create_dir_all(dir)?;
         let slots = Partial::all(dir)?.into_iter().map(|partial| (partial.start.sha256.clone(), Slot::new(partial)));
-        let uploads = Self { dir: dir.to_owned(), objects, store, slots: Mutex::new(slots.collect()) };
+        let uploads = Self { dir: dir.to_owned(), objects, store, slots: Mutex::new(slots.collect()), received: AtomicU64::new(0) };
         Ok(Arc::new(uploads))
     }
 
     /// Where finished files lie.
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// Bytes received since the start.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// How many are not finished.
+    pub fn under_way(&self) -> u64 {
+        self.slots().len() as u64
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Slot>>> {

@@ -1,6 +1,7 @@
 //! The control plane's upload protocol, from the sender's side.
 
 use super::pace::Pace;
+use protocol::EpisodeId;
 use protocol::api::{Episode, UploadStart, UploadState, VehicleSignUp};
 use serde::Serialize;
 use std::fs::File;
@@ -108,6 +109,18 @@ impl Client {
     /// [`UploadError`].
     pub fn enter(&self, episode: &Episode) -> Result<(), UploadError> {
         self.post("episodes", episode)
+    }
+
+    /// Whether the catalogue has this episode.
+    ///
+    /// # Errors
+    /// [`UploadError`].
+    pub fn knows(&self, episode: &EpisodeId) -> Result<bool, UploadError> {
+        match self.answer(self.agent.get(self.url(&format!("episodes/{episode}"))).call()) {
+            Ok(_) => Ok(true),
+            Err(UploadError::Later { status: 404, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Signs a vehicle up.

@@ -1,7 +1,6 @@
 //! What goes first: the previews of all episodes, so that people see at once what happened; then whole episodes by what
 //! they are worth, newest first. A takeover's own entry went before all of this, by another way.
 
-use super::client::UploadError;
 use protocol::api::{Episode, UploadKind, UploadProgress, UploadStart};
 use recorder::Trigger;
 use std::cmp::Reverse;
@@ -37,6 +36,8 @@ pub struct Waiting {
     pub trigger: Trigger,
     /// What is sent; empty until it is made ready.
     pub files: Vec<OutFile>,
+    /// Whether an earlier run left it: then the control plane may know it already.
+    pub found: bool,
     /// Failures in a row, and not before when it is tried again.
     pub failures: u32,
     /// See `failures`.
@@ -60,7 +61,7 @@ impl Waiting {
     /// An episode that has just been finished or was found.
     #[must_use]
     pub fn new(episode: Episode, trigger: Trigger) -> Self {
-        Self { episode, trigger, files: Vec::new(), failures: 0, not_before: None }
+        Self { episode, trigger, files: Vec::new(), found: false, failures: 0, not_before: None }
     }
 
     /// What it needs next.
@@ -92,12 +93,15 @@ impl Waiting {
         }
     }
 
-    /// Notes a failure: where the upload stands is asked again, after a while that grows.
-    pub fn fail(&mut self, now: Instant, error: &UploadError) {
+    /// Where its uploads stand must be asked again.
+    pub fn ask_again(&mut self) {
         self.files.iter_mut().filter(|file| !file.done).for_each(|file| file.offset = None);
+    }
+
+    /// After a failure others go first for a while, which grows.
+    pub fn wait_longer(&mut self, now: Instant) {
+        let pause = Duration::from_millis(100 << (2 * self.failures.min(5)));
         self.failures = self.failures.saturating_add(1);
-        let quick = matches!(error, UploadError::Later { status: 404 | 409, .. }) && self.failures < 3;
-        let pause = if quick { Duration::ZERO } else { Duration::from_millis(500 << self.failures.min(8)) };
         self.not_before = Some(now + pause.min(LONGEST_PAUSE));
     }
 
@@ -206,15 +210,15 @@ mod tests {
             waiting("b", Trigger::Rule, 1, &[(UploadKind::Episode, false)]),
         ];
         assert_eq!((next(&all, now), progress(&all).bytes), (Some(0), 20));
-        let error = UploadError::Unreachable { url: String::new(), problem: String::new() };
         let mut pauses = Vec::new();
         for _ in 0..20 {
             all[0].files[0].offset = Some(5);
-            all[0].fail(now, &error);
+            all[0].ask_again();
+            all[0].wait_longer(now);
             assert_eq!((next(&all, now), all[0].files[0].offset), (Some(1), None));
             pauses.push(all[0].not_before.unwrap() - now);
         }
-        assert!(pauses.is_sorted() && pauses[0] >= Duration::from_secs(1) && pauses[19] == LONGEST_PAUSE);
+        assert!(pauses.is_sorted() && pauses[0] >= Duration::from_millis(100) && pauses[19] == LONGEST_PAUSE);
         assert_eq!(next(&all, now + LONGEST_PAUSE), Some(0));
         all[0].succeed();
         assert_eq!(next(&all, now), Some(0));

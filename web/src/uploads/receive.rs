@@ -11,6 +11,7 @@ use protocol::api::UploadState;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A sender that sends nothing for so long has gone.
@@ -36,6 +37,7 @@ pub async fn receive(
     let mut intake = Intake { file: Some(file), end, bytes };
     let outcome = intake.take_all(body, &mut claim).await;
     intake.sync().await?;
+    uploads.received.fetch_add(intake.end - end, Ordering::Relaxed);
     outcome?;
     if intake.end < bytes {
         return Ok(UploadState { offset: intake.end, complete: false });

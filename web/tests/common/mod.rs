@@ -70,6 +70,17 @@ impl Client {
         read(&mut answer.unwrap())
     }
 
+    /// Bytes of an upload.
+    #[allow(dead_code)] // not every test binary uploads
+    pub fn patch(&self, sha256: &str, offset: usize, bytes: &[u8]) -> (u16, Value) {
+        self.patch_raw(&format!("{sha256}?offset={offset}"), bytes)
+    }
+
+    #[allow(dead_code)] // not every test binary uploads
+    pub fn patch_raw(&self, path: &str, bytes: &[u8]) -> (u16, Value) {
+        read(&mut self.agent.patch(format!("{}/api/v1/uploads/{path}", self.base)).send(bytes).unwrap())
+    }
+
     /// Whether a body is refused for its size: by 413, or by hanging up while it is still being sent.
     #[allow(dead_code)] // not every test binary sends such a body
     pub fn refuses_by_size(&self, path: &str, body: &Value) -> bool {
