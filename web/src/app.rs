@@ -2,11 +2,13 @@
 
 use crate::live::Live;
 use crate::reply::ApiError;
-use crate::routes::{episodes, files, fleet, metrics, pages, policies, seats, signalling, trips, uploads, vehicles};
+use crate::routes::{episodes, erasures, files, fleet, metrics, pages, policies, retention, seats, signalling, trips, uploads, vehicles};
+use crate::retention::Retention;
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
 use crate::uploads::Uploads;
 use axum::Router;
+use protocol::signing::SigningKey;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -36,6 +38,12 @@ pub struct App {
     pub uploads: Arc<Uploads>,
     /// Whether uploaded episodes appear in the episodes folder by their names, too.
     pub by_name: bool,
+    /// Signs proofs of erasures.
+    pub key: SigningKey,
+    /// Held while episodes are removed.
+    pub removing: tokio::sync::Mutex<()>,
+    /// How long episodes are kept.
+    pub retention: Option<Retention>,
     pub stop: watch::Receiver<bool>,
     pub requests: Requests,
 }
@@ -73,6 +81,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/episodes/{id}/file", get(files::episode))
         .route("/episodes/{id}/verdict", put(episodes::judge))
         .route("/episodes/{id}/{kind}", get(files::of_episode))
+        .route("/erasures", post(erasures::post).get(erasures::list))
+        .route("/retention", post(retention::run).get(retention::rules))
+        .route("/removals", get(retention::removals))
         .route("/uploads", post(uploads::begin))
         .route("/uploads/{sha256}", patch(uploads::append))
         .route("/policies", post(policies::publish).get(policies::list))

@@ -3,7 +3,10 @@
 use crate::api::{Trip, VehicleStatus};
 use crate::objects::is_sha256;
 use crate::reply::{ApiError, ApiResult};
+use crate::store::NOBODY;
 use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp, Verdict};
+use protocol::VehicleId;
+use protocol::erasure::Asked;
 use protocol::units::METRES_PER_MILE;
 use protocol::v1::TakeoverCause;
 
@@ -11,6 +14,8 @@ use protocol::v1::TakeoverCause;
 const MAX_TEXT: usize = 128;
 /// Longest text of several lines, bytes.
 const MAX_LONG_TEXT: usize = 4096;
+/// Most episodes of one erasure that names them.
+const MAX_IDS: usize = 1000;
 /// Most seats of one episode.
 const MAX_SEATS: usize = 100;
 /// Longest distance a single row may claim, metres: a thousand times round the Earth.
@@ -92,6 +97,7 @@ pub fn trip_id(value: &str) -> ApiResult<()> {
 }
 
 pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
+    vehicle(&v.vehicle)?;
     one_of("kind", &v.kind, &["live", "virtual"])?;
     text("embodiment", &v.embodiment)?;
     text("map", &v.map)?;
@@ -99,17 +105,20 @@ pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
 }
 
 pub fn mileage(m: &Mileage) -> ApiResult<()> {
+    vehicle(&m.vehicle)?;
     amount("autonomous_m", m.autonomous_m, MAX_METRES)?;
     amount("manual_m", m.manual_m, MAX_METRES)
 }
 
 pub fn disengagement(d: &Disengagement) -> ApiResult<()> {
+    vehicle(&d.vehicle)?;
     cause("cause", &d.cause)?;
     time("at_ms", d.at_ms)?;
     text("map", &d.map)
 }
 
 pub fn episode(e: &Episode) -> ApiResult<()> {
+    vehicle(&e.vehicle)?;
     cause("cause", &e.cause)?;
     file_name("file", &e.file)?;
     count("bytes", e.bytes)?;
@@ -146,6 +155,25 @@ pub fn verdict(v: &Verdict) -> ApiResult<()> {
     one_of("verdict", &v.verdict, &Verdict::WORDS)?;
     filled("by", &v.by)?;
     long_text("note", &v.note)
+}
+
+pub fn erasure(asked: &Asked) -> ApiResult<()> {
+    let wishes = [asked.vehicle.is_some(), asked.person.is_some(), !asked.ids.is_empty()];
+    if wishes.iter().filter(|wish| **wish).count() != 1 {
+        return Err(ApiError::invalid("name either a vehicle, a person or ids, and one of them only"));
+    }
+    if asked.ids.len() > MAX_IDS {
+        return refuse("ids", asked.ids.len(), "name at most 1000 at a time");
+    }
+    filled("reason", &asked.reason)
+}
+
+/// Nobody takes the name under which erased takeovers are counted.
+fn vehicle(id: &VehicleId) -> ApiResult<()> {
+    if NOBODY.contains(&id.as_str()) {
+        return refuse("vehicle", id.as_str(), "the name is taken by what was erased");
+    }
+    Ok(())
 }
 
 /// Short free text that must not be empty.
@@ -205,6 +233,7 @@ pub fn evaluation(e: &Evaluation) -> ApiResult<()> {
 }
 
 pub fn trip(t: &Trip) -> ApiResult<()> {
+    vehicle(&t.vehicle)?;
     trip_id(&t.id)?;
     amount("autonomous_m", t.autonomous_m, MAX_METRES)?;
     amount("manual_m", t.manual_m, MAX_METRES)?;

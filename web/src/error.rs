@@ -49,6 +49,19 @@ pub enum Error {
         /// What it said.
         cause: sqlx::Error,
     },
+    /// What was erased cannot be recognised without the key.
+    #[error(
+        "database {database} has erasures made with key {found}, this data folder's is {here}: put the right grants.key \
+         into the folder, or erased episodes would be taken again"
+    )]
+    ForeignErasures {
+        /// Which.
+        database: Database,
+        /// Public key of who erased.
+        found: String,
+        /// Public key of the data folder.
+        here: String,
+    },
     /// The address of the database has no sense.
     #[error("{0}: use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")]
     DatabaseAddress(String),

@@ -27,18 +27,22 @@
 pub mod api;
 mod app;
 mod check;
+mod erasure;
 mod error;
 mod live;
 mod objects;
 mod reply;
+mod retention;
 mod routes;
 mod server;
 mod signal;
+mod storage;
 mod store;
 mod uploads;
 
 pub use error::{Error, Result};
 pub use objects::{Kind, ObjectKey, Objects, ObjectsError};
+pub use retention::{Retention, RetentionError, Rule};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
 pub use store::Database;

@@ -2,10 +2,12 @@ use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::objects::Objects;
-use crate::signal::{Hub, IceConfig, Issuer};
-use crate::store::{Database, Store};
+use crate::retention::{self, Retention};
+use crate::signal::{GRANT_KEY, Hub, IceConfig, Issuer};
+use crate::store::{Database, Store, Tombs};
 use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
+use protocol::signing::SigningKey;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +26,7 @@ const LOCK: &str = "takeover.lock";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Where to listen and where the data lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WebConfig {
     /// Address to listen on; port 0 takes a free one.
     pub addr: SocketAddr,
@@ -35,6 +37,8 @@ pub struct WebConfig {
     /// Where uploaded files are kept: a folder or `s3://BUCKET/PREFIX`. Without it they are kept in the data folder's
     /// `objects/`, and episodes among them appear in `episodes/` by their names.
     pub objects: Option<String>,
+    /// How long episodes are kept; without it, all of them for good.
+    pub retention: Option<Retention>,
     /// STUN and TURN servers that peers are told of.
     pub ice: IceConfig,
     /// Names whose certificates are forgotten first: they may register with new ones.
@@ -49,6 +53,7 @@ impl WebConfig {
             data_dir: data_dir.into(),
             database: None,
             objects: None,
+            retention: None,
             ice: IceConfig::default(),
             forget_identities: Vec::new(),
         }
@@ -79,7 +84,8 @@ impl Server {
         let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
         let lock = take_folder(&config.data_dir)?;
         let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
-        let store = Store::open(&database).await?;
+        let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
+        let store = Store::open(&database, Tombs::new(&key)).await?;
         tracing::info!("database {database}");
         sync_folder(&config.data_dir)?;
         let failed = |cause| Error::Database { database: database.clone(), cause };
@@ -108,9 +114,13 @@ impl Server {
             data_dir: config.data_dir,
             uploads,
             by_name: config.objects.is_none(),
+            key,
+            removing: tokio::sync::Mutex::default(),
+            retention: config.retention,
             stop: stopping.clone(),
             requests: Requests::default(),
         });
+        tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
         let task = tokio::spawn(run(listener, app, stopping));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })

@@ -190,6 +190,16 @@ impl Uploads {
         }
     }
 
+    /// Throws away what is on its way and `unwanted`. One that is being written at this moment is refused at its end.
+    pub fn abandon(&self, unwanted: impl Fn(&UploadStart) -> bool) {
+        let slots: Vec<_> = self.slots().values().filter(|slot| unwanted(&slot.partial.start)).cloned().collect();
+        for slot in slots {
+            let Ok(_guard) = slot.work.try_lock() else { continue };
+            slot.partial.remove();
+            self.forget(&slot.partial.start.sha256);
+        }
+    }
+
     /// Looks after stale uploads until the server stops.
     pub async fn keep_tidy(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         loop {

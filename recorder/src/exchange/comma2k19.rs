@@ -115,7 +115,7 @@ pub fn import(
     info.embodiment = "ackermann_car".to_owned();
     info.source = Source::Virtual;
     info.reason = "imported from comma2k19".to_owned();
-    info.fix_e7 = (!gnss.times.is_empty()).then(|| {
+    info.fix_e7 = (gnss.times.rows > 0).then(|| {
         let [latitude, longitude, _] = three(gnss.values.row(0));
         [(latitude * 1e7) as i64, (longitude * 1e7) as i64]
     });

@@ -1,10 +1,12 @@
 use crate::api::TakeoverView;
 use crate::app::{App, Shared};
 use crate::check;
+use crate::storage;
 use crate::reply::{ApiError, ApiResult, Body, Params, stored};
 use crate::routes::files;
 use crate::store::{Page, Search, now_ms};
 use axum::Json;
+use axum::http::StatusCode;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use protocol::EpisodeId;
@@ -28,7 +30,14 @@ pub async fn list_disengagements(
 pub async fn post(State(app): Shared, Body(body): Body<Episode>) -> ApiResult<Response> {
     check::episode(&body)?;
     files::show_by_name(&app, &body).await?;
-    Ok(stored(app.store.episode(&body).await?))
+    let done = app.store.episode(&body).await;
+    if matches!(done, Err(ApiError::Client(StatusCode::GONE, _))) {
+        // What was brought before it was refused goes again.
+        let objects = app.store.objects(&body.id).await?;
+        app.store.forget_files(&body.id).await?;
+        storage::remove(&app, &body.id, &body.file, &objects, false).await?;
+    }
+    Ok(stored(done?))
 }
 
 /// Episodes, newest first.

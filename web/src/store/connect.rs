@@ -20,9 +20,9 @@ const READERS: u32 = 4;
 /// How long a request waits for a connection, and a start for a server that is starting too.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Write-ahead log, synchronised at every commit; ten seconds' patience with whoever holds the file from outside.
+/// Write-ahead log, synchronised at every commit; what is deleted is overwritten; ten seconds' patience with whoever holds the file from outside.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                               PRAGMA foreign_keys = ON;";
+                               PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 /// A server whose default is to answer before the disk has it is told otherwise; stronger defaults stay.
 const POSTGRES_SETTINGS: &str = "DO 'BEGIN IF current_setting(''synchronous_commit'') = ''off'' THEN \
                                  PERFORM set_config(''synchronous_commit'', ''on'', false); END IF; END'";

@@ -94,7 +94,14 @@ impl Store {
     pub async fn disengagement(&self, d: &Disengagement) -> ApiResult<bool> {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &d.vehicle, "live").await?;
-        let is_new = insert_disengagement(&mut tx, d).await?;
+        if self.is_erased(&mut tx, &d.id).await? {
+            return Ok(false);
+        }
+        let mut is_new = insert_disengagement(&mut tx, d).await?;
+        if is_new && self.is_of_erased_time(&mut tx, d.vehicle.as_str(), d.at_ms).await? {
+            self.sever_late(&mut tx, &d.id).await?;
+            is_new = false;
+        }
         tx.commit().await?;
         Ok(is_new)
     }
@@ -103,6 +110,10 @@ impl Store {
     pub async fn episode(&self, e: &Episode) -> ApiResult<bool> {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &e.vehicle, "live").await?;
+        self.refuse_erased(&mut tx, e).await?;
+        if self.was_removed(&mut tx, &e.id).await? {
+            return Ok(false);
+        }
         let is_new = insert_episode(&mut tx, e).await?;
         if is_new {
             files::complete(&mut tx, &e.id).await?;
@@ -113,7 +124,8 @@ impl Store {
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
         let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page.before.as_ref()).await?;
-        let mut query = Sql::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements WHERE TRUE");
+        let mut query = Sql::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
+             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')");
         if let Some(seq) = before {
             query.push(" AND seq < ").bind(seq);
         }
@@ -172,7 +184,8 @@ impl Store {
     pub async fn takeovers(&self, page: &Page) -> ApiResult<Vec<TakeoverView>> {
         let rows = sqlx::query(
             "WITH latest (id) AS (
-               SELECT id FROM (SELECT id FROM disengagements ORDER BY seq DESC LIMIT $1) AS a
+               SELECT id FROM (SELECT id FROM disengagements WHERE vehicle NOT IN ('erased-live', 'erased-virtual')
+                               ORDER BY seq DESC LIMIT $1) AS a
                UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT $1) AS b
              )
              SELECT l.id, COALESCE(d.vehicle, e.vehicle), v.kind, COALESCE(d.policy, e.policy),

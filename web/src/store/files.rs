@@ -33,6 +33,7 @@ impl Store {
 
     /// Refuses a file that is not the vehicle's to send, or another one in the place of what the catalogue has.
     pub async fn may_upload(&self, start: &UploadStart) -> ApiResult<()> {
+        self.refuse_erased_file(&mut *self.readers.acquire().await?, &start.episode, &start.sha256).await?;
         let row = sqlx::query(
             "SELECT vehicle, sha256 FROM episodes WHERE id = $1
              UNION ALL SELECT vehicle, NULL FROM episode_files WHERE episode = $1",
@@ -53,6 +54,7 @@ impl Store {
     /// Enters a file as the episode's. Answers the one whose place it took.
     pub async fn record_file(&self, start: &UploadStart, key: &ObjectKey) -> ApiResult<Option<ObjectKey>> {
         let mut tx = self.write().await?;
+        self.refuse_erased_file(&mut tx, &start.episode, &start.sha256).await?;
         let old = sqlx::query_scalar::<_, String>("SELECT object FROM episode_files WHERE episode = $1 AND kind = $2")
             .bind(start.episode.as_str())
             .bind(start.kind.label())

@@ -30,7 +30,7 @@ impl Store {
         let rows = self.exposure().await?;
         let mut totals = Vec::with_capacity(2);
         for kind in ["live", "virtual"] {
-            let vehicles: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = $1")
+            let vehicles: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = $1 AND id <> 'erased-' || $1")
                 .bind(kind)
                 .fetch_one(&self.readers)
                 .await?;

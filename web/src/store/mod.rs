@@ -4,24 +4,29 @@
 mod connect;
 mod database;
 mod episodes;
+mod erasures;
 mod files;
 mod fleet;
 mod identities;
 mod policies;
+mod removals;
 mod revocations;
 mod search;
 mod sql;
+mod tombs;
 mod trips;
 mod vehicles;
 
 pub use database::Database;
 pub use episodes::Page;
+pub use erasures::{Condemned, Job, NOBODY};
 pub use fleet::Counts;
 pub use policies::Publication;
-pub use search::Search;
+pub use search::{Search, limit};
+pub use tombs::Tombs;
 pub use trips::TripView;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use sqlx::{Any, AnyPool, Transaction};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,15 +37,21 @@ const ALONE: &str = "DO 'BEGIN PERFORM pg_advisory_xact_lock(7310034283826791266
 #[derive(Debug, Clone)]
 pub struct Store {
     is_postgres: bool,
+    tombs: Tombs,
     writer: AnyPool,
     readers: AnyPool,
 }
 
 impl Store {
     /// Opens or makes the database and brings its schema up to date.
-    pub async fn open(database: &Database) -> Result<Self> {
+    pub async fn open(database: &Database, tombs: Tombs) -> Result<Self> {
         let (writer, readers) = connect::open(database).await?;
-        Ok(Self { is_postgres: matches!(database, Database::Postgres(_)), writer, readers })
+        let store = Self { is_postgres: matches!(database, Database::Postgres(_)), tombs, writer, readers };
+        let failed = |cause| Error::Database { database: database.clone(), cause };
+        match store.foreign_tombs().await.map_err(failed)? {
+            None => Ok(store),
+            Some(found) => Err(Error::ForeignErasures { database: database.clone(), found, here: store.tombs.key }),
+        }
     }
 
     /// Writes everything out and closes it.

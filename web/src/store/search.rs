@@ -57,7 +57,8 @@ pub struct Search {
     pub near: Option<String>,
 }
 
-pub(super) fn limit(asked: Option<u32>) -> ApiResult<i64> {
+/// A limit that was asked for, or the usual one.
+pub fn limit(asked: Option<u32>) -> ApiResult<i64> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(i64::from(limit)),
         limit => Err(ApiError::invalid(format!("limit: {limit} is not valid: use 1 to {MAX_LIMIT}"))),
@@ -103,8 +104,12 @@ impl Search {
     fn filter_verdict(&self, query: &mut Sql) -> ApiResult<()> {
         match self.verdict.as_deref() {
             None => {}
-            Some("none") => drop(query.push(" AND verdict IS NULL")),
-            Some(word) if Verdict::WORDS.contains(&word) => drop(query.push(" AND verdict = ").bind(word)),
+            Some("none") => {
+                query.push(" AND verdict IS NULL");
+            }
+            Some(word) if Verdict::WORDS.contains(&word) => {
+                query.push(" AND verdict = ").bind(word);
+            }
             Some(other) => {
                 let words = Verdict::WORDS.join(", ");
                 return Err(ApiError::invalid(format!("verdict: {other:?} is not valid: use one of {words}, none")));

@@ -54,14 +54,11 @@ impl Sql {
         self
     }
 
-    /// Placeholders for all `values`, in brackets.
+    /// Placeholders for all `values`, in brackets; with none, nothing is among them.
     pub(super) fn list<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
-        self.push("(");
-        for (index, value) in values.into_iter().enumerate() {
-            if index > 0 {
-                self.push(", ");
-            }
-            self.bind(value);
+        self.push("(NULL");
+        for value in values {
+            self.push(", ").bind(value);
         }
         self.push(")")
     }

@@ -33,10 +33,15 @@ impl Store {
         let is_new = done.rows_affected() > 0;
         if is_new {
             for d in &t.disengagements {
-                episodes::insert_disengagement(&mut tx, d).await?;
+                if !self.is_erased(&mut tx, &d.id).await? {
+                    episodes::insert_disengagement(&mut tx, d).await?;
+                }
             }
             for e in &t.episodes {
-                episodes::insert_episode(&mut tx, e).await?;
+                self.refuse_erased(&mut tx, e).await?;
+                if !self.was_removed(&mut tx, &e.id).await? {
+                    episodes::insert_episode(&mut tx, e).await?;
+                }
             }
         }
         tx.commit().await?;

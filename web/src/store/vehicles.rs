@@ -73,7 +73,7 @@ impl Store {
              SELECT v.id, v.kind, v.embodiment, v.map, v.software, v.seen_ms, COALESCE(d.autonomous_m, 0.0),
                COALESCE(d.manual_m, 0.0), COALESCE(t.takeovers, 0)
              FROM vehicles v LEFT JOIN distance d ON d.vehicle = v.id LEFT JOIN taken t ON t.vehicle = v.id
-             ORDER BY v.id",
+             WHERE v.id NOT IN ('erased-live', 'erased-virtual') ORDER BY v.id",
         )
         .fetch_all(&self.readers)
         .await?;

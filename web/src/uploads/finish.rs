@@ -4,6 +4,7 @@ use super::partial::blocking;
 use super::{Claim, Uploads};
 use crate::objects::ObjectKey;
 use crate::reply::{ApiError, ApiResult};
+use axum::http::StatusCode;
 use protocol::api::{UploadStart, UploadState};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -33,7 +34,12 @@ impl Uploads {
         }
         let key = ObjectKey::new(&start.sha256, start.kind)?;
         self.objects.put(&key, slot.partial.path()).await?;
-        self.record(start, &key).await?;
+        let recorded = self.record(start, &key).await;
+        if matches!(recorded, Err(ApiError::Client(StatusCode::GONE, _))) {
+            slot.partial.remove();
+            self.forget(&start.sha256);
+        }
+        recorded?;
         slot.partial.remove();
         self.forget(&start.sha256);
         drop(guard);
@@ -43,7 +49,11 @@ impl Uploads {
 
     /// Enters the object as the episode's; what it takes the place of goes, unless another episode has it too.
     pub(super) async fn record(&self, start: &UploadStart, key: &ObjectKey) -> ApiResult<()> {
-        let Some(old) = self.store.record_file(start, key).await? else { return Ok(()) };
+        let recorded = self.store.record_file(start, key).await;
+        if matches!(recorded, Err(ApiError::Client(StatusCode::GONE, _))) && !self.store.is_used(key).await? {
+            self.objects.delete(key).await?;
+        }
+        let Some(old) = recorded? else { return Ok(()) };
         if !self.store.is_used(&old).await? {
             self.objects.delete(&old).await?;
         }

@@ -143,9 +143,10 @@ CREATE TABLE tombstones (
   until_ms BIGINT
 );
 
--- Erasures in their order. `doomed` is what a running one still has to remove, `proof` what a finished one has shown.
+-- Erasures. `doomed` is what a running one still has to remove; a finished one has a number and a proof.
 CREATE TABLE erasures (
-  number BIGINT PRIMARY KEY,
+  job BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  number BIGINT UNIQUE,
   asked TEXT NOT NULL,
   started_ms BIGINT NOT NULL,
   doomed TEXT,

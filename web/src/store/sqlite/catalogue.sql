@@ -46,9 +46,10 @@ CREATE TABLE tombstones (
   until_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- Erasures in their order. `doomed` is what a running one still has to remove, `proof` what a finished one has shown.
+-- Erasures. `doomed` is what a running one still has to remove; a finished one has a number and a proof.
 CREATE TABLE erasures (
-  number INTEGER PRIMARY KEY,
+  job INTEGER PRIMARY KEY AUTOINCREMENT,
+  number INTEGER UNIQUE,
   asked TEXT NOT NULL,
   started_ms INTEGER NOT NULL,
   doomed TEXT,
