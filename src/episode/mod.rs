@@ -3,12 +3,13 @@
 mod exchange;
 mod inspect;
 mod play;
+mod privacy;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, check, cut, merge, export, import and play takeover episodes.
+/// List, check, cut, merge, export, import, redact and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -77,6 +78,16 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Makes episodes of other tools' recordings.
     Import(exchange::ImportArgs),
+    /// Copies episodes with faces and number plates blurred, or topics left out.
+    Redact(privacy::RedactArgs),
+    /// Makes a small video and a state a second of an episode; blurs nothing by itself.
+    Preview {
+        /// Episode file.
+        file: PathBuf,
+        /// Folder to write to; the episode's without it.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Runs a subcommand. The exit status is a failure when `verify` finds something or `recover` leaves broken files.
@@ -97,6 +108,8 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Merge { files, id, output } => exchange::merge(files, id, output.as_deref(), json),
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
+        Command::Redact(args) => privacy::run_redact(args, json),
+        Command::Preview { file, output } => privacy::run_preview(file, output.as_deref(), json),
     }
 }
 
