@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A channel as an importer names it.
-pub(super) struct Kind<'a> {
+pub(crate) struct Kind<'a> {
     pub topic: &'a str,
     pub schema: &'a str,
     pub schema_encoding: &'a str,
@@ -22,7 +22,7 @@ pub(super) struct Kind<'a> {
 
 /// Times and number of a message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     pub sequence: u32,
     pub log_ns: u64,
     pub publish_ns: u64,

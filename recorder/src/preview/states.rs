@@ -47,6 +47,7 @@ pub(super) fn read(source: &EpisodeReader, film: Result<&Film, &str>) -> Value {
         .take(MAX_EVENTS)
         .map(|fired| json!({"t_s": after(fired.at_ns), "kind": "trigger", "what": fired.trigger, "name": cut(&fired.name), "detail": cut(&fired.detail)}))
         .collect();
+    let events = [triggers, reading.events].concat();
     json!({
         "episode": info.id, "vehicle": info.vehicle, "policy": info.policy, "trigger": info.trigger,
         "cause": cut(&info.cause), "reason": cut(&info.reason), "map": cut(&info.map), "source": info.source,
@@ -58,7 +59,7 @@ pub(super) fn read(source: &EpisodeReader, film: Result<&Film, &str>) -> Value {
         "no_video": film.err(),
         "step_s": reading.step_ns as f64 * 1e-9,
         "states": reading.states,
-        "events": [triggers, reading.events].concat(),
+        "events": events,
         "unreadable_messages": reading.unreadable,
         "damage": damage,
     })

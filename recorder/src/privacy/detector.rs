@@ -141,6 +141,7 @@ impl Detector for BuiltInDetector {
             for (cascade, found) in faces.iter().zip(&mut by_face) {
                 scan(cascade, level, found);
             }
+            !faces.is_empty()
         });
         for found in &by_face {
             regions.extend(group(found, LEAST_WINDOWS).iter().map(|(window, _)| head(window)));

@@ -4,7 +4,7 @@ use super::blur::blur;
 use super::track::{Cover, Tracks};
 use super::{Detector, Kind, Look, Regions};
 use crate::EpisodeMessage;
-use crate::exchange::edit;
+use crate::exchange::h264;
 use crate::video::{EncoderSpec, Picture, PictureDecoder, PictureEncoder};
 use protocol::foxglove::CompressedVideo;
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Covering {
     /// The message with its picture covered.
     pub fn cover(&mut self, message: &EpisodeMessage) -> Result<EpisodeMessage, String> {
         let (at_ns, mut content) = (message.log_time_ns, content(message)?);
-        let keyframe = edit::starts_decoding(message).map_err(|error| error.to_string())?;
+        let keyframe = h264::is_keyframe(&content.data);
         self.decoder.decode(&content.data, &mut self.picture)?;
         for (kind, area) in self.cover.at(at_ns) {
             if blur(&mut self.picture, kind, area) {

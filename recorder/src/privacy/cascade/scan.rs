@@ -30,13 +30,13 @@ pub(crate) struct Pyramid {
 
 impl Pyramid {
     /// Calls `each` with every size of the picture that is `first` times smaller or more and has at least `least` pixels on
-    /// each side.
+    /// each side, until it answers false.
     pub fn descend(
         &mut self,
         (luma, width, height): (&[u8], usize, usize),
         first: f64,
         least: usize,
-        mut each: impl FnMut(&Level<'_>),
+        mut each: impl FnMut(&Level<'_>) -> bool,
     ) {
         let mut scale = first;
         loop {
@@ -47,7 +47,9 @@ impl Pyramid {
             }
             self.shrink((luma, width, height), (w, h));
             self.tables.fill(&self.pixels, w, h);
-            each(&Level { pixels: &self.pixels, tables: &self.tables, scale });
+            if !each(&Level { pixels: &self.pixels, tables: &self.tables, scale }) {
+                return;
+            }
             scale *= STEP;
         }
     }
