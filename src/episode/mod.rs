@@ -3,13 +3,14 @@
 mod exchange;
 mod inspect;
 mod play;
+mod privacy;
 mod upload;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, check, cut, merge, export, import, upload and play takeover episodes.
+/// List, check, cut, merge, export, import, redact, upload and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -78,6 +79,16 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Makes episodes of other tools' recordings.
     Import(exchange::ImportArgs),
+    /// Copies episodes with faces and number plates blurred, or topics left out.
+    Redact(privacy::RedactArgs),
+    /// Makes a small video and a state a second of an episode; blurs nothing by itself.
+    Preview {
+        /// Episode file.
+        file: PathBuf,
+        /// Folder to write to; the episode's without it.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// Uploads episodes to the control plane, from where an earlier attempt stopped.
     Upload(upload::UploadArgs),
 }
@@ -100,6 +111,8 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Merge { files, id, output } => exchange::merge(files, id, output.as_deref(), json),
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
+        Command::Redact(args) => privacy::run_redact(args, json),
+        Command::Preview { file, output } => privacy::run_preview(file, output.as_deref(), json),
         Command::Upload(args) => upload::upload(args, json),
     }
 }
