@@ -37,6 +37,7 @@ for part in "$@"; do
         want chromium sh -c 'command -v chromium || command -v google-chrome || command -v chromium-browser'
         want coturn command -v turnserver
         want python3-venv sh -c 'python3 -c "import venv, ensurepip"'
+        want postgresql sh -c "ls /usr/lib/postgresql/*/bin/initdb"
         want xvfb command -v Xvfb
         ;;
     *)

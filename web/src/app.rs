@@ -105,6 +105,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(fleet::health))
         .route("/metrics", get(metrics::metrics))
         .route("/", get(pages::dashboard))
+        .route("/episodes.html", get(pages::episodes))
         .route("/vehicle.html", get(pages::vehicle))
         .route("/seat.html", get(pages::seat))
         .route("/static/{file}", get(pages::file))

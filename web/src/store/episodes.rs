@@ -28,8 +28,8 @@ pub struct Page {
 /// A column for each field of an [`EpisodeView`], in the order of [`episode`].
 const EPISODE: &str = "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, opened_by,
     reason, software, weather, x_m, y_m, latitude_deg, longitude_deg, verdict, verdict_by, verdict_note, verdict_ms,
-    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s)
-    FROM episodes";
+    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s),
+    CASE WHEN preview_video IS NULL THEN 0 ELSE 1 END FROM episodes";
 
 pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengagement) -> sqlx::Result<bool> {
     let done = sqlx::query(
@@ -239,6 +239,7 @@ pub(super) fn episode(row: &AnyRow) -> ApiResult<EpisodeView> {
             longitude_deg: row.try_get(17)?,
         },
         verdict: verdict(row)?,
+        preview: row.try_get::<i64, _>(23)? != 0,
     })
 }
 
