@@ -210,7 +210,8 @@ pub fn verify_chain(proofs: &[Proof], key: &PublicKey) -> Result<(), ProofError>
             return Err(ProofError::Chain { number, problem: format!("erasure {expected} is missing") });
         }
         if proof.statement.previous != previous {
-            let problem = format!("it names {}, which is not the hash of erasure {}", proof.statement.previous, number - 1);
+            let problem =
+                format!("it names {}, which is not the hash of erasure {}", proof.statement.previous, number - 1);
             return Err(ProofError::Chain { number, problem });
         }
         previous = proof.statement.sha256();
@@ -266,7 +267,8 @@ mod tests {
         let text = serde_json::to_string_pretty(&chain(&key)[0]).unwrap();
         let proof: Proof = serde_json::from_str(&text).unwrap();
         proof.verify(&key.public()).unwrap();
-        for (from, to) in [("\"car\"", "\"van\""), ("\"bytes\": 3", "\"bytes\": 4"), ("\"listed\": 9", "\"listed\": 8")] {
+        for (from, to) in [("\"car\"", "\"van\""), ("\"bytes\": 3", "\"bytes\": 4"), ("\"listed\": 9", "\"listed\": 8")]
+        {
             assert!(text.contains(from));
             let changed: Proof = serde_json::from_str(&text.replace(from, to)).unwrap();
             assert_eq!(changed.verify(&key.public()), Err(ProofError::Signature(1)), "{from}");

@@ -197,8 +197,7 @@ pub struct VerdictArgs {
 
 /// Puts it down.
 pub fn verdict(args: &VerdictArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let verdict =
-        Verdict { verdict: args.verdict.clone(), by: args.by.clone(), note: args.note.clone(), at_ms: 0 };
+    let verdict = Verdict { verdict: args.verdict.clone(), by: args.by.clone(), note: args.note.clone(), at_ms: 0 };
     let kept: Verdict = args.control_plane.put(&format!("episodes/{}/verdict", args.id), &verdict)?;
     if json {
         return print_json(&kept);

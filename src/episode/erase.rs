@@ -105,7 +105,9 @@ fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode>
     let said = &proof.statement;
     if json {
         let in_chain = args.key.is_none();
-        return print_json(&serde_json::json!({"holds": true, "number": said.number, "key": said.key, "in_chain": in_chain}));
+        return print_json(
+            &serde_json::json!({"holds": true, "number": said.number, "key": said.key, "in_chain": in_chain}),
+        );
     }
     println!("erasure {} holds: {} episodes, finished {} UTC", said.number, said.removed.len(), utc(said.finished_ms));
     println!("signed with {}{}", said.key, if args.key.is_none() { ", in an unbroken chain of proofs" } else { "" });
@@ -118,7 +120,10 @@ fn chain(control_plane: &ControlPlane, proof: &Proof) -> anyhow::Result<PublicKe
     let key = known.key.parse()?;
     verify_chain(&known.proofs, &key).context("the control plane's chain of proofs is broken")?;
     if !known.proofs.contains(proof) {
-        bail!("the control plane has no such erasure {}: the proof was changed, or dropped there", proof.statement.number);
+        bail!(
+            "the control plane has no such erasure {}: the proof was changed, or dropped there",
+            proof.statement.number
+        );
     }
     Ok(key)
 }

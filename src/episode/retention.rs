@@ -33,7 +33,8 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
         removals.iter().for_each(line);
         return Ok(ExitCode::SUCCESS);
     }
-    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let rules = args.rules.as_ref().map(read).transpose()?;
     let request = RetentionRequest { dry_run: args.dry_run, rules };
     let report: RetentionReport = args.control_plane.post("retention", &request)?;

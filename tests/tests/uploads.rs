@@ -16,11 +16,8 @@ use tests::{Process, Site, free_port, program, python, run, wait_for};
 fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
     let mut data = vec![0; bytes];
     rand_chacha::ChaCha8Rng::seed_from_u64(bytes as u64).fill_bytes(&mut data);
-    let mut info = EpisodeInfo::new(
-        EpisodeId::new(id).unwrap(),
-        VehicleId::new(CAR).unwrap(),
-        PolicyVersion::new("v1").unwrap(),
-    );
+    let mut info =
+        EpisodeInfo::new(EpisodeId::new(id).unwrap(), VehicleId::new(CAR).unwrap(), PolicyVersion::new("v1").unwrap());
     info.cause = "safety".to_owned();
     info.end_ns = 1_000_000_000;
     let noise = Attachment { name: "noise".into(), media_type: "application/octet-stream".into(), data: data.into() };
@@ -106,7 +103,8 @@ fn real_time_bridge_is_killed_while_uploading_and_sends_no_byte_twice() {
     let file = episode(&folder.path().join("car/spool"), "big", 3 << 20);
     let content = std::fs::read(&file).unwrap();
     let recorder = site.path("recorder.toml");
-    let never = "[triggers]\noff = [\"takeover\", \"estop\", \"fault\", \"near_miss\", \"hard_brake\", \"help_request\"]\n";
+    let never =
+        "[triggers]\noff = [\"takeover\", \"estop\", \"fault\", \"near_miss\", \"hard_brake\", \"help_request\"]\n";
     std::fs::write(&recorder, never).unwrap();
     let part = || {
         let files = std::fs::read_dir(folder.path().join("data/uploads")).unwrap().flatten();

@@ -71,7 +71,8 @@ impl ApiError {
             Self::Objects(e @ ObjectsError::Missing(_)) => (StatusCode::NOT_FOUND, e.to_string()),
             Self::Objects(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the store of uploaded files refuses or does not answer: try again; the control plane's log says why".into(),
+                "the store of uploaded files refuses or does not answer: try again; the control plane's log says why"
+                    .into(),
             ),
             Self::Database(_) | Self::File(_) | Self::Stored(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; its log says why".into())

@@ -75,7 +75,13 @@ impl Uploads {
     pub fn open(dir: &Path, objects: Objects, store: Store) -> std::io::Result<Arc<Self>> {
         std::fs::create_dir_all(dir)?;
         let slots = Partial::all(dir)?.into_iter().map(|partial| (partial.start.sha256.clone(), Slot::new(partial)));
-        let uploads = Self { dir: dir.to_owned(), objects, store, slots: Mutex::new(slots.collect()), received: AtomicU64::new(0) };
+        let uploads = Self {
+            dir: dir.to_owned(),
+            objects,
+            store,
+            slots: Mutex::new(slots.collect()),
+            received: AtomicU64::new(0),
+        };
         Ok(Arc::new(uploads))
     }
 

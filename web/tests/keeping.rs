@@ -51,13 +51,26 @@ fn files(plane: &Plane) -> Vec<String> {
 
 fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
     let c = &plane.client;
-    recorded(plane, "e1", "car", json!({"weather": "rain", "x_m": 10.5, "y_m": -20.0, "seats": ["desk", "van-desk"],
-        "software": "takeover 0.1", "trigger": "takeover", "reason": "A 100 % Dog_on the road", "start_ms": 5000}));
-    recorded(plane, "e2", "van", json!({"weather": "clear", "x_m": 900.0, "y_m": 0.0, "seats": ["desk"],
-        "latitude_deg": 58.41, "longitude_deg": 15.62, "start_ms": 7000, "map": "linköping"}));
+    recorded(
+        plane,
+        "e1",
+        "car",
+        json!({"weather": "rain", "x_m": 10.5, "y_m": -20.0, "seats": ["desk", "van-desk"],
+        "software": "takeover 0.1", "trigger": "takeover", "reason": "A 100 % Dog_on the road", "start_ms": 5000}),
+    );
+    recorded(
+        plane,
+        "e2",
+        "van",
+        json!({"weather": "clear", "x_m": 900.0, "y_m": 0.0, "seats": ["desk"],
+        "latitude_deg": 58.41, "longitude_deg": 15.62, "start_ms": 7000, "map": "linköping"}),
+    );
     recorded(plane, "e3", "van", json!({"latitude_deg": -17.0, "longitude_deg": 179.99, "trigger": "hard_brake"}));
     let whole = c.get("episodes/e1").1;
-    assert_eq!((&whole["seats"], &whole["x_m"], &whole["software"]), (&json!(["desk", "van-desk"]), &json!(10.5), &json!("takeover 0.1")));
+    assert_eq!(
+        (&whole["seats"], &whole["x_m"], &whole["software"]),
+        (&json!(["desk", "van-desk"]), &json!(10.5), &json!("takeover 0.1"))
+    );
     for (query, expected) in [
         ("weather=rain", &["e1"][..]),
         ("seat=desk", &["e2", "e1"]),
@@ -97,7 +110,12 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         let (status, answer) = c.get(&format!("episodes?{query}"));
         assert!((400..500).contains(&status) && answer["error"].as_str().unwrap().contains(named), "{query}: {answer}");
     }
-    for (field, value) in [("latitude_deg", json!(91.0)), ("x_m", json!(1e300)), ("seats", json!(["a b"])), ("reason", json!("x".repeat(5000)))] {
+    for (field, value) in [
+        ("latitude_deg", json!(91.0)),
+        ("x_m", json!(1e300)),
+        ("seats", json!(["a b"])),
+        ("reason", json!("x".repeat(5000))),
+    ] {
         let mut bad = episode("bad", "car", "v1", "safety");
         bad[field] = value;
         assert_eq!(c.post("episodes", &bad).0, 422, "{field}");
@@ -114,7 +132,10 @@ fn a_verdict_says_who_and_when_and_is_searched_for(plane: &mut Plane) {
     assert!(answer["at_ms"].as_i64().unwrap() > 1_600_000_000_000, "{answer}");
     assert_eq!(c.put("episodes/e1/verdict", &json!({"verdict": "useful", "by": "Bo"})).0, 200);
     let verdict = &c.get("episodes/e1").1["verdict"];
-    assert_eq!((verdict["verdict"].as_str(), verdict["by"].as_str(), &verdict["note"]), (Some("useful"), Some("Bo"), &Value::Null));
+    assert_eq!(
+        (verdict["verdict"].as_str(), verdict["by"].as_str(), &verdict["note"]),
+        (Some("useful"), Some("Bo"), &Value::Null)
+    );
     assert_eq!(ids(&c.get("episodes?verdict=useful")), ["e1"]);
     assert_eq!(ids(&c.get("episodes?verdict=none")), ["e2"]);
     assert_eq!(c.put("episodes/e9/verdict", &said).0, 404);
@@ -136,11 +157,16 @@ fn retention_tries_first_and_writes_down_what_went(plane: &mut Plane) {
     c.post("disengagements", &disengagement("e2", "car", "v1", "safety"));
     c.put("episodes/e2/verdict", &json!({"verdict": "discard", "by": "Anna"}));
     let rules = "[[rule]]\nverdict = \"discard\"\nkeep_days = 0\n";
-    let gone = |answer: &Value| answer["removed"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect::<Vec<_>>();
+    let gone =
+        |answer: &Value| answer["removed"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect::<Vec<_>>();
     let (status, tried) = c.post("retention", &json!({"dry_run": true, "rules": rules}));
     assert_eq!((status, gone(&tried), tried["episodes"].as_u64()), (200, vec![json!("e2")], Some(2)));
     assert_eq!(c.post("retention", &json!({"dry_run": false, "rules": rules})).0, 422);
-    assert_eq!(gone(&c.post("retention", &json!({"dry_run": false})).1), [] as [Value; 0], "without rules everything stays");
+    assert_eq!(
+        gone(&c.post("retention", &json!({"dry_run": false})).1),
+        [] as [Value; 0],
+        "without rules everything stays"
+    );
     assert_eq!(files(plane), ["e1.mcap", "e1.mcap.sig", "e2.mcap", "e2.mcap.sig"]);
     assert_eq!(c.get("removals").1, json!([]));
 
@@ -273,7 +299,8 @@ fn what_makes_no_sense_is_refused(plane: &mut Plane) {
         let (status, answer) = c.post("erasures", &asked);
         assert!(status == 422 && answer["error"].as_str().unwrap().contains(named), "{named} not in {answer}");
     }
-    let (status, answer) = c.post("retention", &json!({"dry_run": true, "rules": "[[rule]]\ncause = \"mood\"\nkeep_days = 1"}));
+    let (status, answer) =
+        c.post("retention", &json!({"dry_run": true, "rules": "[[rule]]\ncause = \"mood\"\nkeep_days = 1"}));
     assert!(status == 422 && answer["error"].as_str().unwrap().contains("mood"), "{answer}");
     assert_eq!(c.post("mileage", &mileage("erased-live", "v1", 1.0, 0.0)).0, 422);
     assert_eq!(c.get("erasures").1["proofs"], json!([]));

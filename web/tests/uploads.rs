@@ -191,7 +191,8 @@ impl Drop for Program {
 /// Begins a request for all the rest but sends only `piece`, and leaves the connection open.
 fn send_a_piece(addr: &str, hash: &str, offset: usize, rest: usize, piece: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(addr).unwrap();
-    let head = format!("PATCH /api/v1/uploads/{hash}?offset={offset} HTTP/1.1\r\nhost: x\r\ncontent-length: {rest}\r\n\r\n");
+    let head =
+        format!("PATCH /api/v1/uploads/{hash}?offset={offset} HTTP/1.1\r\nhost: x\r\ncontent-length: {rest}\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(piece).unwrap();
     stream
@@ -225,7 +226,13 @@ fn an_upload_outlives_sigkill_of_the_control_plane_and_of_its_sender() {
         let _ = (&dead).read_to_string(&mut answer);
         assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
         // The next one is in the middle of its request when the control plane dies.
-        let _cut = send_a_piece(&program.addr, hash, acknowledged, whole.len() - acknowledged, &whole[acknowledged..][..9_000]);
+        let _cut = send_a_piece(
+            &program.addr,
+            hash,
+            acknowledged,
+            whole.len() - acknowledged,
+            &whole[acknowledged..][..9_000],
+        );
     }
     let program = Program::start(folder.path());
     let offset = program.client.post("uploads", &begin).1["offset"].as_u64().unwrap() as usize;

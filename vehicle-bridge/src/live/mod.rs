@@ -184,11 +184,8 @@ pub fn run(
     let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
     let office_thread = {
-        let office = Office::new(
-            correspondence,
-            office::earlier_disengagements(&journal),
-            policy.manifest().version.clone(),
-        );
+        let office =
+            Office::new(correspondence, office::earlier_disengagements(&journal), policy.manifest().version.clone());
         let desk = Arc::clone(&desk);
         spawn("office", move || office.run(&desk, &disengagements_out, &updates_in))
     };

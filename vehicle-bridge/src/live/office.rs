@@ -11,8 +11,8 @@ use protocol::{PolicyVersion, VehicleId};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The newest figures from the control thread.
@@ -68,11 +68,7 @@ enum Outcome {
 impl Office {
     /// An office that repeats what earlier runs may not have delivered: all `disengagements` on disk.
     #[must_use]
-    pub fn new(
-        config: OfficeConfig,
-        disengagements: Vec<Disengagement>,
-        current: PolicyVersion,
-    ) -> Self {
+    pub fn new(config: OfficeConfig, disengagements: Vec<Disengagement>, current: PolicyVersion) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(10)))
             .http_status_as_error(false)

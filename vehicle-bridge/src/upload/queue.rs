@@ -191,13 +191,16 @@ mod tests {
         }
         let order: Vec<_> = order.iter().map(|(id, need)| (id.as_str(), *need)).collect();
         let (film, whole) = (Need::Preview(0), Need::Content(1));
-        assert_eq!(order[..5], [
-            ("takeover-new", film),
-            ("takeover-old", film),
-            ("fault-unready", Need::Preparation),
-            ("fault-unready", film),
-            ("rule-new", film)
-        ]);
+        assert_eq!(
+            order[..5],
+            [
+                ("takeover-new", film),
+                ("takeover-old", film),
+                ("fault-unready", Need::Preparation),
+                ("fault-unready", film),
+                ("rule-new", film)
+            ]
+        );
         let rest = ["takeover-new", "takeover-old", "fault-unready", "rule-new"];
         assert_eq!(order[5..], rest.map(|id| [(id, whole), (id, Need::Row)]).concat());
     }

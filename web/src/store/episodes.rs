@@ -124,8 +124,10 @@ impl Store {
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
         let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page.before.as_ref()).await?;
-        let mut query = Sql::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
-             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')");
+        let mut query = Sql::new(
+            "SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
+             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')",
+        );
         if let Some(seq) = before {
             query.push(" AND seq < ").bind(seq);
         }
@@ -153,7 +155,8 @@ impl Store {
     async fn cursor(&self, sql: &'static str, before: Option<&EpisodeId>) -> ApiResult<Option<i64>> {
         let Some(id) = before else { return Ok(None) };
         let seq = sqlx::query_scalar(sql).bind(id.as_str()).fetch_optional(&self.readers).await?;
-        seq.map(Some).ok_or_else(|| ApiError::invalid(format!("before: {:?} is not valid: there is no such row", id.as_str())))
+        seq.map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("before: {:?} is not valid: there is no such row", id.as_str())))
     }
 
     pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<EpisodeView>> {

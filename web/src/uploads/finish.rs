@@ -28,7 +28,8 @@ impl Uploads {
         if found != start.sha256 {
             slot.partial.remove();
             self.forget(&start.sha256);
-            let text = format!("the content has SHA-256 {found}, not {}: it was discarded, send it again", start.sha256);
+            let text =
+                format!("the content has SHA-256 {found}, not {}: it was discarded, send it again", start.sha256);
             return Err(ApiError::invalid(text));
         }
         let key = ObjectKey::new(&start.sha256, start.kind)?;

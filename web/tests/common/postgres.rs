@@ -65,7 +65,14 @@ impl Postgres {
             assert!(Instant::now() < until, "PostgreSQL does not start");
             let mut child = self.spawn();
             while child.try_wait().unwrap().is_none() && Instant::now() < until {
-                if self.command("pg_isready").args(["-q", "-h", "127.0.0.1", "-p"]).arg(self.port.to_string()).status().unwrap().success() {
+                if self
+                    .command("pg_isready")
+                    .args(["-q", "-h", "127.0.0.1", "-p"])
+                    .arg(self.port.to_string())
+                    .status()
+                    .unwrap()
+                    .success()
+                {
                     self.server = Some(child);
                     return;
                 }
@@ -150,7 +157,8 @@ fn succeeds(command: &mut Command) -> Output {
 
 /// Debian's folder of the newest version.
 fn newest_bin() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed: apt-get install postgresql");
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed: apt-get install postgresql");
     let bins = versions.flatten().map(|entry| entry.path().join("bin"));
     bins.filter(|bin| Path::new(bin).join("initdb").exists()).max().expect("no initdb in /usr/lib/postgresql/*/bin")
 }
