@@ -90,8 +90,9 @@ fn a_drive_is_searched_judged_and_erased_with_a_proof_that_no_change_survives() 
     program.told(&["verdict", first.id.as_str(), "needs-review", "--by", "Anna", "--note", "glare"]);
     assert!(program.told(&["search", "--verdict", "needs-review"]).contains(first.id.as_str()));
     let profile = tempfile::tempdir().unwrap();
-    let page = headless(&profile).unwrap().args(["--virtual-time-budget=6000", "--enable-logging=stderr", "--v=0"]);
-    let page = page.args(["--dump-dom", &format!("{url}/episodes.html?text=glare&id={}", first.id)]).output().unwrap();
+    let mut browser = headless(&profile).unwrap();
+    browser.args(["--virtual-time-budget=6000", "--enable-logging=stderr", "--v=0", "--dump-dom"]);
+    let page = browser.arg(format!("{url}/episodes.html?text=glare&id={}", first.id)).output().unwrap();
     let shown = String::from_utf8_lossy(&page.stdout);
     for text in ["1 found", &first.sha256, "needs-review", "Anna", &seat] {
         assert!(shown.contains(text), "the page lacks {text}");
