@@ -135,6 +135,9 @@ pub struct EpisodeView {
     /// What a reviewer said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// Whether a small film of it was uploaded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
 }
 
 /// What an uploaded file is to its episode.

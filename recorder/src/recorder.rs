@@ -129,7 +129,8 @@ impl Recorder {
         let mut actions = Vec::new();
         let holder = self.seats.note(&message);
         for open in &mut self.open {
-            if let Some(seat) = holder.filter(|seat| open.wants(message.log_time_ns) && !open.info.seats.contains(seat)) {
+            if let Some(seat) = holder.filter(|seat| open.wants(message.log_time_ns) && !open.info.seats.contains(seat))
+            {
                 open.info.seats.push(seat.clone());
             }
             if open.takes(&message) {

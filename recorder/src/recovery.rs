@@ -270,7 +270,7 @@ impl Copy {
             }
         };
         self.out.message(&header, data)?;
-        if self.channels.get(old).is_some_and(|channel| &*channel.topic == topics::AUTHORITY.name) {
+        if self.channels.get(old).is_some_and(|channel| *channel.topic == *topics::AUTHORITY.name) {
             self.seats.extend(seats::holder(data));
         }
         let (lo, hi) = self.log_ns.unwrap_or((header.log_time, header.log_time));

@@ -4,7 +4,7 @@
 use crate::{Message, topics};
 use prost::Message as _;
 use protocol::SeatId;
-use protocol::v1::{AuthorityState, Author, Mode};
+use protocol::v1::{Author, AuthorityState, Mode};
 
 /// Seats that are remembered; the ring of seconds sees a few.
 const MOST: usize = 64;

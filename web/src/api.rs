@@ -1,8 +1,8 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
 use crate::retention::Retention;
-use protocol::erasure::Proof;
 use protocol::api::{ControlTiming, Evaluation, UploadProgress};
+use protocol::erasure::Proof;
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,19 +2,21 @@
 
 use crate::live::Live;
 use crate::reply::ApiError;
-use crate::routes::{episodes, erasures, files, fleet, metrics, pages, policies, retention, seats, signalling, trips, uploads, vehicles};
 use crate::retention::Retention;
+use crate::routes::{
+    episodes, erasures, files, fleet, metrics, pages, policies, retention, seats, signalling, trips, uploads, vehicles,
+};
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
 use crate::uploads::Uploads;
 use axum::Router;
-use protocol::signing::SigningKey;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
+use protocol::signing::SigningKey;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(fleet::health))
         .route("/metrics", get(metrics::metrics))
         .route("/", get(pages::dashboard))
+        .route("/episodes.html", get(pages::episodes))
         .route("/vehicle.html", get(pages::vehicle))
         .route("/seat.html", get(pages::seat))
         .route("/static/{file}", get(pages::file))

@@ -67,8 +67,10 @@ async fn work(app: &App, job: i64) -> ApiResult<Proof> {
 }
 
 fn unfinished(why: &str) -> ApiError {
-    let text = format!("the episodes are out of the catalogue, but the erasure is not finished: {why}. It is tried again \
-                        every hour and at the next start; GET /api/v1/erasures shows the proof when it is done");
+    let text = format!(
+        "the episodes are out of the catalogue, but the erasure is not finished: {why}. It is tried again \
+                        every hour and at the next start; GET /api/v1/erasures shows the proof when it is done"
+    );
     ApiError::Client(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
@@ -135,7 +137,8 @@ async fn verify(app: &App, job: &Job, unread: Vec<String>) -> ApiResult<Verifica
         .flat_map(|episode| episode.removed.objects.iter().filter_map(|name| storage::content(name)))
         .chain(episodes.iter().map(|episode| episode.removed.sha256.as_str()))
         .collect();
-    let is_left = |name: &&String| names.contains(*name) || storage::content(name).is_some_and(|c| contents.contains(c));
+    let is_left =
+        |name: &&String| names.contains(*name) || storage::content(name).is_some_and(|c| contents.contains(c));
     Ok(Verification {
         listed: listed.len() as u64,
         left: listed.iter().filter(is_left).cloned().collect(),

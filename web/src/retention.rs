@@ -1,7 +1,7 @@
 //! How long episodes are kept: rules in a file, looked at every hour. Without a file everything is kept.
 
-use crate::app::App;
 use crate::api::{Removal, RetentionReport};
+use crate::app::App;
 use crate::reply::{ApiError, ApiResult};
 use crate::store::now_ms;
 use crate::{erasure, storage};
@@ -146,7 +146,8 @@ impl Retention {
             _ => Ok(()),
         };
         amount("max_total_gib".into(), rules.max_total_gib)?;
-        let causes: Vec<_> = (0..).map_while(|code| TakeoverCause::try_from(code).ok()).map(TakeoverCause::label).collect();
+        let causes: Vec<_> =
+            (0..).map_while(|code| TakeoverCause::try_from(code).ok()).map(TakeoverCause::label).collect();
         for (rule, number) in rules.rules.iter().zip(1..) {
             amount(format!("rule {number}: keep_days"), rule.keep_days)?;
             let verdicts = [&Verdict::WORDS[..], &["none"]].concat();
@@ -156,7 +157,8 @@ impl Retention {
                 ("kind", &rule.kind, &["live", "virtual"]),
             ] {
                 if let Some(value) = value.as_deref().filter(|value| !allowed.contains(value)) {
-                    let (field, rule) = (format!("rule {number}: {field}"), format!("use one of {}", allowed.join(", ")));
+                    let (field, rule) =
+                        (format!("rule {number}: {field}"), format!("use one of {}", allowed.join(", ")));
                     return Err(RetentionError::Value { field, value: format!("{value:?}"), rule });
                 }
             }

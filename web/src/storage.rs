@@ -60,7 +60,9 @@ pub async fn remove(app: &App, id: &EpisodeId, file: &str, objects: &[String], s
         delete(&app.data_dir.join(name)).await?;
     }
     let folder = app.data_dir.join("episodes");
-    Ok(tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all()).await.map_err(std::io::Error::other)??)
+    Ok(tokio::task::spawn_blocking(move || std::fs::File::open(folder)?.sync_all())
+        .await
+        .map_err(std::io::Error::other)??)
 }
 
 async fn delete(path: &Path) -> std::io::Result<()> {

@@ -18,6 +18,8 @@ const NAP: Duration = Duration::from_millis(200);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// How much the thread gives way to others that want the processor.
 const NICENESS: i32 = 15;
+/// The control plane's answer for what was erased: 410, gone.
+const ERASED: u16 = 410;
 /// Fault code of episodes that stay here because they could not be redacted.
 pub const REDACTION_FAULT: &str = "upload_redaction_failed";
 
@@ -167,11 +169,14 @@ impl Uploader {
 
     fn enter(&mut self, index: usize) -> Result<(), UploadError> {
         self.client.enter(&self.waiting[index].episode)?;
+        let episode = &self.waiting[index].episode;
+        let (id, bytes, left) = (episode.id.clone(), episode.bytes, queue::progress(&self.waiting));
+        tracing::info!(%id, bytes, left = left.episodes, left_bytes = left.bytes, "episode uploaded");
         self.leave(index);
         Ok(())
     }
 
-    /// The control plane has file and row: the episode leaves the spool.
+    /// The control plane has file and row, or has erased them for good: the episode leaves the spool.
     fn leave(&mut self, index: usize) {
         let item = self.waiting.remove(index);
         let file = self.spool_dir.join(&item.episode.file);
@@ -184,8 +189,6 @@ impl Uploader {
             }
         }
         self.preparation.forget(&item.episode.id);
-        let left = queue::progress(&self.waiting);
-        tracing::info!(id = %item.episode.id, bytes = item.episode.bytes, left = left.episodes, left_bytes = left.bytes, "episode uploaded");
     }
 
     fn fail(&mut self, index: usize, error: &UploadError) {
@@ -205,9 +208,8 @@ impl Uploader {
                 item.files.clear();
                 item.wait_longer(now);
             }
-            // The catalogue erased it, on somebody's request: it must not stay here either.
-            UploadError::Refused { status: 410, .. } => {
-                tracing::warn!(%error, id = %item.episode.id, "erased, so it leaves the vehicle too");
+            UploadError::Refused { status: ERASED, .. } => {
+                tracing::warn!(%error, id = %item.episode.id, "an erased episode leaves the vehicle, too");
                 self.leave(index);
             }
             UploadError::Refused { .. } => {

@@ -1,13 +1,13 @@
 use crate::api::TakeoverView;
 use crate::app::{App, Shared};
 use crate::check;
-use crate::storage;
 use crate::reply::{ApiError, ApiResult, Body, Params, stored};
 use crate::routes::files;
+use crate::storage;
 use crate::store::{Page, Search, now_ms};
 use axum::Json;
-use axum::http::StatusCode;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use protocol::EpisodeId;
 use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};

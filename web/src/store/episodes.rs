@@ -28,8 +28,8 @@ pub struct Page {
 /// A column for each field of an [`EpisodeView`], in the order of [`episode`].
 const EPISODE: &str = "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, opened_by,
     reason, software, weather, x_m, y_m, latitude_deg, longitude_deg, verdict, verdict_by, verdict_note, verdict_ms,
-    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s)
-    FROM episodes";
+    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s),
+    CASE WHEN preview_video IS NULL THEN 0 ELSE 1 END FROM episodes";
 
 pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengagement) -> sqlx::Result<bool> {
     let done = sqlx::query(
@@ -124,8 +124,10 @@ impl Store {
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
         let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page.before.as_ref()).await?;
-        let mut query = Sql::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
-             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')");
+        let mut query = Sql::new(
+            "SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
+             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')",
+        );
         if let Some(seq) = before {
             query.push(" AND seq < ").bind(seq);
         }
@@ -240,6 +242,7 @@ pub(super) fn episode(row: &AnyRow) -> ApiResult<EpisodeView> {
             longitude_deg: row.try_get(17)?,
         },
         verdict: verdict(row)?,
+        preview: row.try_get::<i64, _>(23)? != 0,
     })
 }
 

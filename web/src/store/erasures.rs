@@ -152,9 +152,10 @@ impl Store {
     /// Puts the proof in its place in the chain; `prove` gets its number and the hash of the one before.
     pub async fn finish_erasure(&self, job: i64, prove: impl FnOnce(u64, String) -> Proof) -> ApiResult<Proof> {
         let mut tx = self.write().await?;
-        let last = sqlx::query("SELECT number, sha256 FROM erasures WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1")
-            .fetch_optional(&mut *tx)
-            .await?;
+        let last =
+            sqlx::query("SELECT number, sha256 FROM erasures WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1")
+                .fetch_optional(&mut *tx)
+                .await?;
         let (number, previous) = match last {
             Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get(1)?),
             None => (1, NOTHING.to_owned()),
@@ -204,7 +205,9 @@ impl Store {
 
     /// Erasures that are not finished.
     pub async fn open_erasures(&self) -> ApiResult<Vec<i64>> {
-        Ok(sqlx::query_scalar("SELECT job FROM erasures WHERE number IS NULL ORDER BY job").fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar("SELECT job FROM erasures WHERE number IS NULL ORDER BY job")
+            .fetch_all(&self.readers)
+            .await?)
     }
 }
 

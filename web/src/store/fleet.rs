@@ -30,10 +30,11 @@ impl Store {
         let rows = self.exposure().await?;
         let mut totals = Vec::with_capacity(2);
         for kind in ["live", "virtual"] {
-            let vehicles: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = $1 AND id <> 'erased-' || $1")
-                .bind(kind)
-                .fetch_one(&self.readers)
-                .await?;
+            let vehicles: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = $1 AND id <> 'erased-' || $1")
+                    .bind(kind)
+                    .fetch_one(&self.readers)
+                    .await?;
             totals.push(total(kind, unsigned(vehicles), &rows)?);
         }
         let by_policy = rows.into_iter().map(fleet_row).collect();

@@ -41,10 +41,8 @@ pub(super) async fn log(
 impl Store {
     /// Whether an episode of this identity was removed.
     pub(super) async fn was_removed(&self, tx: &mut AnyConnection, id: &EpisodeId) -> sqlx::Result<bool> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM removals WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_one(tx)
-            .await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM removals WHERE id = $1").bind(id.as_str()).fetch_one(tx).await?;
         Ok(count > 0)
     }
 

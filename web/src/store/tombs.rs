@@ -56,7 +56,12 @@ fn gone(what: impl std::fmt::Display) -> ApiError {
 
 impl Store {
     /// Puts a stone on a grave; `until_ms`: only what began before.
-    pub(super) async fn bury(&self, tx: &mut AnyConnection, grave: Grave<'_>, until_ms: Option<i64>) -> sqlx::Result<()> {
+    pub(super) async fn bury(
+        &self,
+        tx: &mut AnyConnection,
+        grave: Grave<'_>,
+        until_ms: Option<i64>,
+    ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO tombstones (hash, key, until_ms) VALUES ($1, $2, $3)
              ON CONFLICT (hash) DO UPDATE SET until_ms = excluded.until_ms",
@@ -88,7 +93,12 @@ impl Store {
     }
 
     /// Whether a vehicle's takeover at this time belongs to what was erased. Virtual clocks say nothing.
-    pub(super) async fn is_of_erased_time(&self, tx: &mut AnyConnection, vehicle: &str, at_ms: i64) -> sqlx::Result<bool> {
+    pub(super) async fn is_of_erased_time(
+        &self,
+        tx: &mut AnyConnection,
+        vehicle: &str,
+        at_ms: i64,
+    ) -> sqlx::Result<bool> {
         Ok(!is_virtual(tx, vehicle).await? && self.is_buried(tx, &[Grave::Vehicle(vehicle)], at_ms).await?)
     }
 
@@ -103,9 +113,18 @@ impl Store {
     }
 
     /// Refuses a file of an erased episode, or an erased file.
-    pub(super) async fn refuse_erased_file(&self, tx: &mut AnyConnection, id: &EpisodeId, sha256: &str) -> ApiResult<()> {
+    pub(super) async fn refuse_erased_file(
+        &self,
+        tx: &mut AnyConnection,
+        id: &EpisodeId,
+        sha256: &str,
+    ) -> ApiResult<()> {
         let graves = [Grave::Episode(id.as_str()), Grave::Content(sha256)];
-        if self.is_buried(tx, &graves, 0).await? { Err(gone(format!("the file {sha256} of episode {id}"))) } else { Ok(()) }
+        if self.is_buried(tx, &graves, 0).await? {
+            Err(gone(format!("the file {sha256} of episode {id}")))
+        } else {
+            Ok(())
+        }
     }
 
     /// The key of stones that this control plane cannot read, if there are any.
