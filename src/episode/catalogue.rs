@@ -120,7 +120,6 @@ pub struct SearchArgs {
 
 impl SearchArgs {
     fn query(&self) -> Vec<(&'static str, String)> {
-        let id = |id: Option<&dyn ToString>| id.map(ToString::to_string);
         let pairs = [
             ("map", self.map.clone()),
             ("area", self.area.clone()),
@@ -129,13 +128,13 @@ impl SearchArgs {
             ("cause", self.cause.clone()),
             ("trigger", self.trigger.clone()),
             ("weather", self.weather.clone()),
-            ("policy", id(self.policy.as_ref().map(|p| p as _))),
+            ("policy", self.policy.as_ref().map(ToString::to_string)),
             ("software", self.software.clone()),
             ("verdict", self.verdict.clone()),
-            ("vehicle", id(self.vehicle.as_ref().map(|v| v as _))),
-            ("seat", id(self.seat.as_ref().map(|s| s as _))),
-            ("from_ms", id(self.from.as_ref().map(|ms| ms as _))),
-            ("to_ms", id(self.to.as_ref().map(|ms| ms as _))),
+            ("vehicle", self.vehicle.as_ref().map(ToString::to_string)),
+            ("seat", self.seat.as_ref().map(ToString::to_string)),
+            ("from_ms", self.from.as_ref().map(ToString::to_string)),
+            ("to_ms", self.to.as_ref().map(ToString::to_string)),
             ("text", self.text.clone()),
         ];
         pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -162,14 +161,14 @@ pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
     for EpisodeView { episode, verdict } in &found {
         println!(
             "{:32} {}  {:>7.1} s  {:12} {:10} {:14} {:10} {:12} {}",
-            episode.id,
+            episode.id.as_str(),
             utc(episode.start_ms),
             episode.duration_s,
-            episode.vehicle,
-            episode.policy,
+            episode.vehicle.as_str(),
+            episode.policy.as_str(),
             episode.cause,
             episode.weather.as_deref().unwrap_or("-"),
-            verdict.as_ref().map_or("-", |verdict| &verdict.verdict),
+            verdict.as_ref().map_or("-", |verdict| verdict.verdict.as_str()),
             episode.map,
         );
     }

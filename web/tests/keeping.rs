@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use web::Retention;
 
-on_both_databases! {
+crate::on_both_databases! {
     episodes_are_found_by_everything_that_is_known_of_them
     a_verdict_says_who_and_when_and_is_searched_for
     retention_tries_first_and_writes_down_what_went
@@ -85,6 +85,8 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         ("text=100+%25+d", &["e1"]),
         ("text=dogxon", &[]),
         ("text=HARD", &["e3"]),
+        ("text=%00", &[]),
+        ("weather=%00", &[]),
         ("area=0,0,20,-30", &["e1"]),
         ("area=-1e3,-1e3,1e3,1e3&weather=clear", &["e2"]),
         ("bbox=58,15,59,16", &["e2"]),
