@@ -36,6 +36,7 @@ for part in "$@"; do
     test)
         want chromium sh -c 'command -v chromium || command -v google-chrome || command -v chromium-browser'
         want coturn command -v turnserver
+        want opencv-data ls /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt2.xml
         want python3-venv sh -c 'python3 -c "import venv, ensurepip"'
         want postgresql sh -c "ls /usr/lib/postgresql/*/bin/initdb"
         want xvfb command -v Xvfb

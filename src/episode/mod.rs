@@ -5,6 +5,7 @@ mod erase;
 mod exchange;
 mod inspect;
 mod play;
+mod privacy;
 mod retention;
 mod upload;
 
@@ -12,7 +13,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, find, check, cut, merge, export, import, upload, erase and play takeover episodes.
+/// List, find, check, cut, merge, export, import, redact, upload, erase and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -81,6 +82,16 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Makes episodes of other tools' recordings.
     Import(exchange::ImportArgs),
+    /// Copies episodes with faces and number plates blurred, or topics left out.
+    Redact(privacy::RedactArgs),
+    /// Makes a small video and a state a second of an episode; blurs nothing by itself.
+    Preview {
+        /// Episode file.
+        file: PathBuf,
+        /// Folder to write to; the episode's without it.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// Finds episodes in the control plane's catalogue: by place, cause, weather, version, verdict and more.
     Search(catalogue::SearchArgs),
     /// Puts down what a reviewer makes of an episode.
@@ -111,6 +122,8 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Merge { files, id, output } => exchange::merge(files, id, output.as_deref(), json),
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
+        Command::Redact(args) => privacy::run_redact(args, json),
+        Command::Preview { file, output } => privacy::run_preview(file, output.as_deref(), json),
         Command::Search(args) => catalogue::search(args, json),
         Command::Verdict(args) => catalogue::verdict(args, json),
         Command::Erase(args) => erase::run(args, json),

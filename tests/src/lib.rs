@@ -142,6 +142,26 @@ pub fn python() -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
+/// A real person's face to look for: the picture of the astronaut Eileen Collins (NASA, public domain) that comes with
+/// the package `scikit-image`, unpacked once beside the judges' packages.
+///
+/// # Errors
+/// When the package cannot be had.
+pub fn picture_of_a_face() -> anyhow::Result<PathBuf> {
+    let python = python()?;
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let cache = Path::new(&home).join(".cache/takeover");
+    let lock = std::fs::File::create(cache.join("python.lock"))?;
+    lock.lock()?;
+    let folder = cache.join("pictures");
+    let picture = folder.join("skimage/data/astronaut.png");
+    if !picture.exists() {
+        let arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--target"];
+        run(Command::new(python).args(arguments).arg(&folder).arg("scikit-image>=0.24"))?;
+    }
+    Ok(picture)
+}
+
 /// Runs a command to its end and answers what it printed.
 ///
 /// # Errors

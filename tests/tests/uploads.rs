@@ -2,27 +2,36 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use bytes::Bytes;
+use protocol::api::VehicleSignUp;
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use rand::{Rng, SeedableRng};
-use recorder::{Attachment, EpisodeInfo, Message, topics, write_episode_with};
+use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, SigningKey, topics, write_episode_with};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tests::site::CAR;
-use tests::{Process, Site, free_port, program, python, run, wait_for};
+use tests::{CAR, Process, Site, free_port, program, python, run, wait_for};
+use vehicle_bridge::upload::prepare::Preparation;
+use vehicle_bridge::upload::uploader::{REDACTION_FAULT, Uploader};
+use vehicle_bridge::upload::{Client, Pace};
 
 /// An episode whose bytes cannot be packed.
 fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
+    episode_with(folder, id, bytes, "application/octet-stream")
+}
+
+fn episode_with(folder: &Path, id: &str, bytes: usize, media_type: &str) -> PathBuf {
     let mut data = vec![0; bytes];
     rand_chacha::ChaCha8Rng::seed_from_u64(bytes as u64).fill_bytes(&mut data);
     let mut info =
         EpisodeInfo::new(EpisodeId::new(id).unwrap(), VehicleId::new(CAR).unwrap(), PolicyVersion::new("v1").unwrap());
     info.cause = "safety".to_owned();
     info.end_ns = 1_000_000_000;
-    let noise = Attachment { name: "noise".into(), media_type: "application/octet-stream".into(), data: data.into() };
+    let noise = Attachment { name: "noise".into(), media_type: media_type.into(), data: data.into() };
     let message = |n: u64| Message {
-        topic: &topics::ALL[0],
+        topic: if n % 2 == 0 { &topics::VEHICLE_STATE } else { &topics::SCAN },
         sequence: n as u32,
         log_time_ns: n * 100_000_000,
         publish_time_ns: n * 100_000_000,
@@ -130,4 +139,49 @@ fn real_time_bridge_is_killed_while_uploading_and_sends_no_byte_twice() {
 
 fn downloaded_if_any(url: &str) -> usize {
     ureq::get(url).call().map_or(0, |mut answer| answer.body_mut().read_to_vec().unwrap().len())
+}
+
+#[test]
+fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let spool = folder.path().join("spool");
+    let clean = episode(&spool, "clean", 50_000);
+    // A picture in which nothing can be blurred.
+    let picture = episode_with(&spool, "picture", 50_000, "image/png");
+    let client = Client::new(&site.address);
+    let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
+    let vehicle = VehicleId::new(CAR).unwrap();
+    client.sign_up(&VehicleSignUp { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
+
+    let settings = "[privacy]\nomit = [\"/scan\"]\nblur = [\"faces\"]\n";
+    let policy = recorder::Settings::from_toml(settings).unwrap().privacy;
+    let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
+    let dir = folder.path().join("outgoing");
+    let preparation = Preparation { policy, dir: dir.clone(), key: Some(Arc::clone(&key)) };
+    let stop = Arc::new(AtomicBool::new(false));
+    let pace = Pace::new(Box::new(|| None), Arc::clone(&stop));
+    let found = recorder::scan(&spool).unwrap();
+    let uploader = Uploader::new(client, pace, preparation, spool, found);
+    let board = uploader.board();
+    let (_more, episodes) = crossbeam_channel::unbounded();
+    let thread = std::thread::spawn(move || uploader.run(&episodes));
+    wait_for("an empty queue", Duration::from_secs(60), || (!clean.exists() && board.fault().is_some()).then_some(()))
+        .unwrap();
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+
+    assert_eq!(board.fault(), Some(REDACTION_FAULT));
+    assert!(picture.exists() && site.get("episodes/picture").is_none() && site.get("episodes/clean").is_some());
+    let whole = folder.path().join("data/episodes/clean.mcap");
+    let topics: Vec<_> = EpisodeReader::open(&whole).unwrap().topics().into_iter().map(|t| t.topic).collect();
+    assert!(
+        topics.contains(&topics::VEHICLE_STATE.name.to_owned()) && !topics.contains(&topics::SCAN.name.to_owned()),
+        "{topics:?}"
+    );
+    // The copy is signed by the vehicle, and its preview is there.
+    recorder::signature::verify(&whole, &[&key.public_key()]).unwrap();
+    assert!(site.get("episodes/clean/preview_state").is_some());
+    assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
 }

@@ -52,6 +52,7 @@ impl ExchangeError {
         Self::Malformed { path: path.to_owned(), offset, problem: problem.into() }
     }
 
+    #[cfg(feature = "exchange")]
     pub(crate) fn unfit(path: &Path, problem: impl Into<String>) -> Self {
         Self::Unfit { path: path.to_owned(), problem: problem.into() }
     }

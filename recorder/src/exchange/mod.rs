@@ -18,7 +18,9 @@ pub mod lerobot;
 pub mod mp4;
 #[cfg(feature = "exchange")]
 mod npy;
-mod output;
+// Its part for importers is not needed without them.
+#[cfg_attr(not(feature = "exchange"), allow(dead_code))]
+pub(crate) mod output;
 #[cfg(feature = "exchange")]
 pub mod parquet;
 #[cfg(feature = "exchange")]

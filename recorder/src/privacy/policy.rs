@@ -13,6 +13,15 @@ pub enum Kind {
     Plates,
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Faces => "faces",
+            Self::Plates => "plates",
+        })
+    }
+}
+
 /// What is taken out of an episode before it leaves the vehicle; nothing by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,13 +1,21 @@
 //! What was taken out of an episode.
 
-use super::{Kind, Policy, PrivacyError};
+use super::Kind;
 use crate::RecorderError;
-use crate::exchange::{ExchangeError, Progress};
 use crate::signature::{Signature, SigningKey};
 use protocol::api;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+/// How much of a kind one camera showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Regions {
+    /// Regions that were followed over time.
+    pub followed: u64,
+    /// Blurred places in pictures: a region counts once a picture.
+    pub blurred: u64,
+}
 
 /// What was taken out of an episode, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,8 +30,8 @@ pub struct RedactionReport {
     pub detector: String,
     /// Topics that were left out.
     pub omitted: Vec<String>,
-    /// Blurred regions (one in one picture) by camera and kind.
-    pub regions: BTreeMap<String, BTreeMap<Kind, u64>>,
+    /// By camera and kind, what was found.
+    pub regions: BTreeMap<String, BTreeMap<Kind, Regions>>,
     /// Pictures that were decoded and encoded again.
     pub pictures: u64,
 }
@@ -38,18 +46,4 @@ impl RedactionReport {
         crate::signature::write_beside(&self.path, &signature)?;
         Ok(signature)
     }
-}
-
-/// Writes the episode `input` as `policy` wants it into `output_dir`, under its own name; there must be none yet.
-///
-/// # Errors
-/// [`PrivacyError`].
-pub fn redact(
-    input: &Path,
-    output_dir: &Path,
-    policy: &Policy,
-    progress: &mut Progress<'_>,
-) -> Result<RedactionReport, PrivacyError> {
-    let _ = (output_dir, policy, progress);
-    Err(ExchangeError::unfit(input, "redaction is being built").into())
 }

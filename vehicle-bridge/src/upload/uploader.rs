@@ -85,7 +85,10 @@ impl Uploader {
             self.tell();
             let now = Instant::now();
             let paused = self.pause.is_some_and(|(until, _)| now < until);
-            match queue::next(&self.waiting, now).filter(|_| !paused) {
+            let full = self.pace.limit_bps().is_some_and(|bps| bps < 1.0);
+            let next = queue::next(&self.waiting, now);
+            // Making an episode ready needs no link.
+            match next.filter(|index| !paused && (!full || self.waiting[*index].need() == Need::Preparation)) {
                 Some(index) => self.step(index),
                 None => match episodes.recv_timeout(NAP) {
                     Ok(episode) => self.waiting.push(waiting(episode)),
