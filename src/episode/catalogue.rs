@@ -158,7 +158,7 @@ pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&found);
     }
-    for EpisodeView { episode, verdict } in &found {
+    for EpisodeView { episode, verdict, .. } in &found {
         println!(
             "{:32} {}  {:>7.1} s  {:12} {:10} {:14} {:10} {:12} {}",
             episode.id.as_str(),
