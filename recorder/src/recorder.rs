@@ -359,7 +359,7 @@ mod tests {
     fn an_episode_names_every_seat_that_held_the_vehicle_within_it() {
         use protocol::v1::{AuthorityState, Mode};
         let mut recorder = Recorder::new(RecorderConfig::default());
-        let mut held = |recorder: &mut Recorder, at_s: u64, seat: &str, mode: Mode| {
+        let held = |recorder: &mut Recorder, at_s: u64, seat: &str, mode: Mode| {
             let state = AuthorityState { seat_id: seat.into(), mode: mode.into(), ..Default::default() };
             recorder.push(Message::encode(&crate::topics::AUTHORITY, at_s as u32, at_s * S, at_s * S, &state));
         };

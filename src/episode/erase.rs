@@ -86,7 +86,7 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
         return print_json(plan);
     }
     for episode in &plan.remove {
-        println!("{:32} {:>12} bytes  {}", episode.id, episode.bytes, episode.objects.join(" "));
+        println!("{:32} {:>12} bytes  {}", episode.id.as_str(), episode.bytes, episode.objects.join(" "));
     }
     println!("{} episodes would go, {} takeovers would lose their identity", plan.remove.len(), plan.disengagements);
     plan.policies.iter().for_each(|version| println!("policy {version} learnt from them and would stay"));

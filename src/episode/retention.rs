@@ -49,5 +49,5 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn line(removal: &Removal) {
-    println!("{:32} {} {:>12} bytes  {}", removal.id, utc(removal.at_ms), removal.bytes, removal.why);
+    println!("{:32} {} {:>12} bytes  {}", removal.id.as_str(), utc(removal.at_ms), removal.bytes, removal.why);
 }

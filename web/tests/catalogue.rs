@@ -7,7 +7,7 @@ use common::{Plane, disengagement, episode, evaluation, mileage, policy};
 use protocol::units::METRES_PER_MILE;
 use serde_json::{Value, json};
 
-on_both_databases! {
+crate::on_both_databases! {
     repeated_and_reordered_reports_change_nothing
     a_trip_counts_once_and_whole_beside_live_mileage
     a_published_version_never_changes

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use web::Retention;
 
-on_both_databases! {
+crate::on_both_databases! {
     episodes_are_found_by_everything_that_is_known_of_them
     a_verdict_says_who_and_when_and_is_searched_for
     retention_tries_first_and_writes_down_what_went
@@ -85,6 +85,8 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         ("text=100+%25+d", &["e1"]),
         ("text=dogxon", &[]),
         ("text=HARD", &["e3"]),
+        ("text=%00", &[]),
+        ("weather=%00", &[]),
         ("area=0,0,20,-30", &["e1"]),
         ("area=-1e3,-1e3,1e3,1e3&weather=clear", &["e2"]),
         ("bbox=58,15,59,16", &["e2"]),
@@ -304,4 +306,29 @@ fn what_makes_no_sense_is_refused(plane: &mut Plane) {
     assert!(status == 422 && answer["error"].as_str().unwrap().contains("mood"), "{answer}");
     assert_eq!(c.post("mileage", &mileage("erased-live", "v1", 1.0, 0.0)).0, 422);
     assert_eq!(c.get("erasures").1["proofs"], json!([]));
+}
+
+#[test]
+fn an_erasure_that_the_disk_refuses_is_finished_after_the_next_start() {
+    let mut plane = Plane::start();
+    recorded(&plane, "e1", "car", json!({}));
+    let stubborn = plane.folder.path().join("episodes/e1.mcap");
+    std::fs::remove_file(&stubborn).unwrap();
+    std::fs::create_dir(&stubborn).unwrap();
+    let (status, answer) = plane.client.post("erasures", &json!({"vehicle": "car", "reason": "test"}));
+    assert!(status == 503 && answer["error"].as_str().unwrap().contains("not finished"), "{answer}");
+    let erasures = plane.client.get("erasures").1;
+    assert_eq!((&erasures["unfinished"], &erasures["proofs"]), (&json!(1), &json!([])), "no proof of what is not done");
+    assert_eq!(ids(&plane.client.get("episodes")), [""; 0], "it is out of the catalogue at once");
+
+    std::fs::remove_dir(&stubborn).unwrap();
+    plane.restart();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while plane.client.get("erasures").1["unfinished"] != 0 {
+        assert!(std::time::Instant::now() < until, "it is not taken up");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let proofs: Vec<Proof> = serde_json::from_value(plane.client.get("erasures").1["proofs"].clone()).unwrap();
+    verify_chain(&proofs, &key(&plane)).unwrap();
+    assert_eq!(proofs[0].statement.removed[0].id.as_str(), "e1");
 }

@@ -35,7 +35,9 @@ fn a_server_that_is_killed_loses_nothing_that_was_answered_and_is_found_again() 
     assert!(answer["error"].as_str().unwrap().contains("database"), "{answer}");
     server.resume();
     assert_eq!(c.get("disengagements").0, 200);
-    assert_eq!(c.post("episodes", &episode("e2", "car", "v1", "safety")).0, 201);
+    let mut second = episode("e2", "car", "v1", "safety");
+    second["sha256"] = serde_json::json!("cd".repeat(32));
+    assert_eq!(c.post("episodes", &second).0, 201);
     assert_eq!(c.post("episodes", &episode("e1", "car", "v1", "safety")).0, 410);
     assert_eq!(c.get("episodes").1.as_array().unwrap().len(), 1);
     assert_eq!(c.get("removals").1.as_array().unwrap().len(), 1);

@@ -18,7 +18,7 @@ const SQLITE: &[&str] = &[
 const POSTGRES: &[&str] = &[include_str!("postgres/schema.sql")];
 const READERS: u32 = 4;
 /// How long a request waits for a connection, and a start for a server that is starting too.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Write-ahead log, synchronised at every commit; what is deleted is overwritten; ten seconds' patience with whoever holds the file from outside.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

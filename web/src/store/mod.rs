@@ -3,6 +3,7 @@
 
 mod connect;
 mod database;
+mod doomed;
 mod episodes;
 mod erasures;
 mod files;
@@ -18,8 +19,9 @@ mod trips;
 mod vehicles;
 
 pub use database::Database;
+pub use doomed::{Condemned, NOBODY};
 pub use episodes::Page;
-pub use erasures::{Condemned, Job, NOBODY};
+pub use erasures::Job;
 pub use fleet::Counts;
 pub use policies::Publication;
 pub use search::{Search, limit};

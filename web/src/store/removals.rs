@@ -76,7 +76,7 @@ impl Store {
 
     /// Objects that were uploaded for an episode.
     pub async fn objects(&self, id: &EpisodeId) -> ApiResult<Vec<String>> {
-        Ok(super::erasures::uploaded(&mut *self.readers.acquire().await?, id).await?)
+        Ok(super::doomed::uploaded(&mut *self.readers.acquire().await?, id).await?)
     }
 
     /// Takes an episode out whose parts are gone, and writes down why.

@@ -120,8 +120,8 @@ impl Search {
 
     fn filter_text(&self, query: &mut Sql) {
         let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) else { return };
-        let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        query.push(" AND ").push(TEXTS).push(" LIKE ").bind(&*format!("%{escaped}%")).push(" ESCAPE '\\'");
+        let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        query.push(" AND ").push(TEXTS).push(" LIKE LOWER(").bind(&*format!("%{escaped}%")).push(") ESCAPE '\\'");
     }
 
     fn filter_place(&self, query: &mut Sql) -> ApiResult<()> {

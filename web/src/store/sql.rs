@@ -23,8 +23,9 @@ impl From<f64> for Value {
 }
 
 impl From<&str> for Value {
+    /// PostgreSQL knows no character 0; what has one is equal to nothing that is stored.
     fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+        Self::Text(value.replace('\0', "\u{fffd}"))
     }
 }
 
