@@ -326,9 +326,11 @@ fn uploader(
     link: &Arc<VehicleLink>,
     stop: &Arc<AtomicBool>,
 ) -> Uploader {
-    let (allowance, link) = (config.uploads, Arc::clone(link));
+    // Weak, for the link says goodbye when the last one lets go of it, and nobody waits for the uploads.
+    let (allowance, link) = (config.uploads, Arc::downgrade(link));
     let here = is_here(&config.control_plane);
-    let load = move || if here { PathLoad::default() } else { link.load() };
+    let beside = move || link.upgrade().filter(|_| !here);
+    let load = move || beside().map_or_else(PathLoad::default, |link| link.load());
     let pace = Pace::new(Box::new(move || allowance.bps(&load())), Arc::clone(stop));
     let policy = config.recording.privacy.clone();
     let preparation = Preparation { policy, dir: config.data_dir.join("outgoing"), key: Some(key) };
