@@ -108,9 +108,11 @@ impl Hand {
             let mut failures = 0;
             while let Err(error) = self.send_one(&item, out, before, &bar, &mut sent, &mut failures) {
                 failures += 1;
-                if failures >= ATTEMPTS || matches!(error, UploadError::Refused { .. } | UploadError::File { .. }) {
+                let hopeless = matches!(error, UploadError::Refused { .. } | UploadError::File { .. });
+                if hopeless || failures >= ATTEMPTS {
                     bar.abandon();
-                    return Err(error).context("the same command goes on from there");
+                    let outcome = Err(anyhow::Error::from(error));
+                    return if hopeless { outcome } else { outcome.context("the same command goes on from there") };
                 }
                 std::thread::sleep(Duration::from_millis(200 << failures));
             }

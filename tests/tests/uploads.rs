@@ -58,6 +58,15 @@ fn downloaded(url: &str) -> Vec<u8> {
     ureq::get(url).call().unwrap().body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
 }
 
+/// What another client of S3 finds: each object with the hash of its content.
+const LIST: &str = r#"
+import boto3, hashlib, os
+s3 = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name=os.environ["AWS_REGION"])
+for found in s3.list_objects_v2(Bucket="fleet")["Contents"]:
+    content = s3.get_object(Bucket="fleet", Key=found["Key"])["Body"].read()
+    print(found["Key"], hashlib.sha256(content).hexdigest())
+"#;
+
 #[test]
 fn episodes_go_to_an_s3_server_whole_and_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,7 +101,9 @@ fn episodes_go_to_an_s3_server_whole_and_once() {
         let content = std::fs::read(file).unwrap();
         let (id, hash) = (row["id"].as_str().unwrap(), row["sha256"].as_str().unwrap());
         assert!(row["sent_bytes"].as_u64().unwrap() >= content.len() as u64);
-        assert!(downloaded(&format!("{bucket}/cars/sha256/{}/{hash}.mcap", &hash[..2])) == content);
+        let object = format!("cars/sha256/{}/{hash}.mcap {hash}\n", &hash[..2]);
+        let listed = run(Command::new(python().unwrap()).args(["-c", LIST]).envs(environment)).unwrap();
+        assert!(listed.contains(&object), "{object} is not in {listed}");
         let url = format!("{}/api/v1/episodes/{id}/file", site.address);
         assert!(downloaded(&url) == content);
         let part = ureq::get(&url).header("range", "bytes=100-199").call().unwrap().body_mut().read_to_vec().unwrap();

@@ -33,7 +33,7 @@ pub enum Error {
     #[error(transparent)]
     GrantKey(#[from] protocol::signing::KeyError),
     /// The place of uploaded files.
-    #[error("{0}; choose a folder or s3://BUCKET/PREFIX with --objects")]
+    #[error(transparent)]
     Objects(#[from] crate::objects::ObjectsError),
     /// Another control plane runs on the same data.
     #[error("{} is in use by another control plane: stop it or choose another folder with --data", path.display())]

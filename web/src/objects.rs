@@ -23,7 +23,7 @@ const PARTS_AT_ONCE: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
     /// The place that was asked for makes no sense or cannot be used.
-    #[error("cannot keep objects in {place:?}: {problem}")]
+    #[error("cannot keep objects in {place:?}: {problem}; choose a folder or s3://BUCKET/PREFIX with --objects")]
     Place {
         /// As it was given.
         place: String,
