@@ -112,8 +112,7 @@ fn real_time_bridge_is_killed_while_uploading_and_sends_no_byte_twice() {
     let file = episode(&folder.path().join("car/spool"), "big", 3 << 20);
     let content = std::fs::read(&file).unwrap();
     let recorder = site.path("recorder.toml");
-    let never =
-        "[triggers]\noff = [\"takeover\", \"estop\", \"fault\", \"near_miss\", \"hard_brake\", \"help_request\"]\n";
+    let never = "[triggers]\noff = [\"estop\", \"fault\", \"near_miss\", \"hard_brake\", \"help_request\", \"shadow_disagreement\"]\n";
     std::fs::write(&recorder, never).unwrap();
     let part = || {
         let files = std::fs::read_dir(folder.path().join("data/uploads")).unwrap().flatten();

@@ -19,6 +19,7 @@ use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
 use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
+use crate::upload::budget::is_here;
 use crate::upload::prepare::Preparation;
 use crate::upload::uploader::Uploader;
 use crate::upload::{Allowance, Client, Pace};
@@ -27,7 +28,7 @@ use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use keeping::Keeping;
 use link::video::VideoSpec;
-use link::{CameraStreamer, Guard, Identity, LinkError, VehicleLink, VehicleOptions};
+use link::{CameraStreamer, Guard, Identity, LinkError, PathLoad, VehicleLink, VehicleOptions};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::signing::PublicKey;
@@ -325,8 +326,12 @@ fn uploader(
     link: &Arc<VehicleLink>,
     stop: &Arc<AtomicBool>,
 ) -> Uploader {
-    let (allowance, link) = (config.uploads, Arc::clone(link));
-    let pace = Pace::new(Box::new(move || allowance.bps(&link.load())), Arc::clone(stop));
+    // Weak, for the link says goodbye when the last one lets go of it, and nobody waits for the uploads.
+    let (allowance, link) = (config.uploads, Arc::downgrade(link));
+    let here = is_here(&config.control_plane);
+    let beside = move || link.upgrade().filter(|_| !here);
+    let load = move || beside().map_or_else(PathLoad::default, |link| link.load());
+    let pace = Pace::new(Box::new(move || allowance.bps(&load())), Arc::clone(stop));
     let policy = config.recording.privacy.clone();
     let preparation = Preparation { policy, dir: config.data_dir.join("outgoing"), key: Some(key) };
     Uploader::new(Client::new(&config.control_plane), pace, preparation, spool_dir.to_owned(), found)

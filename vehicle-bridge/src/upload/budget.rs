@@ -3,9 +3,10 @@
 //! Without a session uploads go as fast as `--upload-kbps` allows, by default as fast as they can. While there is one,
 //! they take at most a small share (`--upload-share`, 10 %) of what the congestion controller thinks the narrowest path
 //! carries, and never more than what that path carries beyond what the session sends: when video needs all of it, uploads
-//! pause. The sum of payload bytes is what counts; headers are allowed for.
+//! pause. A control plane on the vehicle's own machine, as in the demo, is not reached over that path. The sum of payload bytes is what counts; headers are allowed for.
 
 use link::PathLoad;
+use std::net::IpAddr;
 
 /// Share of what is sent that is headers of TCP, IP and HTTP.
 const HEADERS: f64 = 0.06;
@@ -43,9 +44,34 @@ impl Allowance {
     }
 }
 
+/// Whether the control plane at `http://host:port` is on this machine: what goes there takes nothing from the way to
+/// the seats.
+#[must_use]
+pub fn is_here(control_plane: &str) -> bool {
+    let after_scheme = control_plane.split_once("://").map_or(control_plane, |(_, rest)| rest);
+    let authority = after_scheme.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_here() {
+        for here in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080/", "HTTP://LOCALHOST:1"] {
+            assert!(is_here(here), "{here}");
+        }
+        for there in
+            ["http://10.0.0.1:8080", "http://127.0.0.1.example:80", "http://[fe80::1]:80", "https://plane/", ""]
+        {
+            assert!(!is_here(there), "{there}");
+        }
+    }
 
     #[test]
     fn a_session_leaves_a_share_and_only_of_what_it_does_not_use() {

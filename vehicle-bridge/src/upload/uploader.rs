@@ -215,6 +215,12 @@ impl Uploader {
                 tracing::warn!(%error, id = %item.episode.id, "an erased episode leaves the vehicle, too");
                 self.leave(index);
             }
+            // The vehicle's sign-up is on its way, by the office.
+            UploadError::Refused { status: 403, .. } | UploadError::Later { .. } => {
+                tracing::debug!(%error, id = %item.episode.id, "upload interrupted");
+                item.ask_again();
+                item.wait_longer(now);
+            }
             UploadError::Refused { .. } => {
                 tracing::warn!(%error, id = %item.episode.id, "upload refused; tried again later");
                 match item.need() {
@@ -222,11 +228,6 @@ impl Uploader {
                     Need::Preview(file) => drop(item.files.remove(file)),
                     _ => item.files.clear(),
                 }
-                item.wait_longer(now);
-            }
-            UploadError::Later { .. } => {
-                tracing::debug!(%error, id = %item.episode.id, "upload interrupted");
-                item.ask_again();
                 item.wait_longer(now);
             }
         }

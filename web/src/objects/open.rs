@@ -1,10 +1,11 @@
 //! Folder or bucket, as the command line names it.
 
 use super::{Objects, ObjectsError, ObjectsResult};
+use futures_util::StreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ObjectStore, RetryConfig};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,9 +60,11 @@ impl Objects {
         let prefix = prefix.map_err(|e| refuse(place, e.to_string()))?;
         let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(s3, prefix));
         // A wrong name, key or endpoint shows now and not when the first vehicle uploads.
-        match store.head(&"takeover".into()).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(Self { store, folder: None }),
-            Err(e) => Err(refuse(place, e.to_string())),
+        // Asked for a single object, a server does not tell a bucket that is not there from an object that is not.
+        let first = store.list(Some(&"sha256".into())).next().await;
+        match first {
+            Some(Err(e)) => Err(refuse(place, e.to_string())),
+            _ => Ok(Self { store, folder: None }),
         }
     }
 }
