@@ -16,6 +16,7 @@ crate::on_both_databases! {
     retention_tries_first_and_writes_down_what_went
     a_vehicle_is_erased_with_a_proof_and_does_not_come_back
     a_person_is_found_in_every_seat_and_erased
+    what_was_uploaded_is_erased_with_its_previews_and_what_was_on_its_way
     erasures_form_a_chain_and_survive_a_restart
     what_makes_no_sense_is_refused
 }
@@ -267,6 +268,51 @@ fn a_person_is_found_in_every_seat_and_erased(plane: &mut Plane) {
     let mut late = episode("e4", "car", "v1", "safety");
     late["seats"] = json!(["bo", "anna"]);
     assert_eq!(c.post("episodes", &late).0, 410);
+}
+
+/// Every file below a folder of the data folder.
+fn below(plane: &Plane, folder: &str) -> Vec<String> {
+    let (mut names, mut folders) = (Vec::new(), vec![plane.folder.path().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { names.push(path.display().to_string()) }
+        }
+    }
+    names
+}
+
+fn what_was_uploaded_is_erased_with_its_previews_and_what_was_on_its_way(plane: &mut Plane) {
+    let c = &plane.client;
+    let sign_up = json!({"vehicle": "car", "embodiment": "", "kind": "live", "map": "", "software": ""});
+    assert_eq!(c.post("vehicles", &sign_up).0, 201);
+    let start = |episode: &str, kind: &str, content: &str| json!({"vehicle": "car", "episode": episode, "kind": kind, "sha256": sha256_hex(content.as_bytes()), "bytes": content.len()});
+    for (kind, content) in [("episode", "the drive"), ("preview_video", "the film")] {
+        assert_eq!(c.post("uploads", &start("e1", kind, content)).0, 200);
+        let (status, answer) = c.patch(&sha256_hex(content.as_bytes()), 0, content.as_bytes());
+        assert_eq!((status, &answer["complete"]), (200, &json!(true)), "{answer}");
+    }
+    let mut row = episode("e1", "car", "v1", "safety");
+    (row["sha256"], row["bytes"]) = (json!(sha256_hex(b"the drive")), json!(9));
+    assert_eq!(c.post("episodes", &row).0, 201);
+    assert_eq!(c.get("episodes/e1").1["preview"], true);
+    assert_eq!(c.post("uploads", &start("e2", "episode", "half a drive")).0, 200);
+    c.patch(&sha256_hex(b"half a drive"), 0, b"half");
+    assert_eq!(
+        (below(plane, "objects").len(), files(plane), below(plane, "uploads").len()),
+        (2, vec!["e1.mcap".into()], 2)
+    );
+
+    let (status, answer) = c.post("erasures", &json!({"vehicle": "car", "reason": "asked to"}));
+    assert_eq!(status, 200, "{answer}");
+    let proof: Proof = serde_json::from_value(answer).unwrap();
+    let mut objects = proof.statement.removed[0].objects.clone();
+    objects.sort();
+    let [file, ..] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!((file.as_str(), objects.len()), ("episodes/e1.mcap", 3), "{objects:?}");
+    assert_eq!((below(plane, "objects"), files(plane), below(plane, "uploads")), (vec![], vec![], vec![]));
+    assert_eq!(c.post("uploads", &start("e1", "signature", "{}")).0, 410);
+    assert_eq!(c.post("uploads", &start("e9", "episode", "the drive")).0, 410);
 }
 
 fn erasures_form_a_chain_and_survive_a_restart(plane: &mut Plane) {
