@@ -31,7 +31,7 @@ impl Account {
     pub fn describe_at(&self, id: EpisodeId, policy: &PolicyVersion, sensors: &Sensors) -> EpisodeInfo {
         let mut info = self.describe(id, policy);
         let millimetres =
-            |metres: f64| (metres.is_finite() && metres.abs() < MAX_METRES).then(|| (metres * 1e3) as i64);
+            |metres: f64| (metres.is_finite() && metres.abs() < MAX_METRES).then_some((metres * 1e3) as i64);
         let place = sensors.state.world_from_vehicle.as_ref();
         info.position_mm = place.and_then(|place| Some([millimetres(place.x_m)?, millimetres(place.y_m)?]));
         info.weather = sensors.surroundings.as_ref().map_or("", |seen| weather(f64::from(seen.friction))).to_owned();

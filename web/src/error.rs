@@ -42,7 +42,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The database cannot be opened or read.
-    #[error("database {database}: {cause}; {}", database.advice())]
+    #[error("{database}: {cause}; {}", database.advice())]
     Database {
         /// Which.
         database: Database,
@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// What was erased cannot be recognised without the key.
     #[error(
-        "database {database} has erasures made with key {found}, this data folder's is {here}: put the right grants.key \
+        "{database} has erasures made with key {found}, this data folder's is {here}: put the right grants.key \
          into the folder, or erased episodes would be taken again"
     )]
     ForeignErasures {
@@ -66,7 +66,7 @@ pub enum Error {
     #[error("{0}: use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")]
     DatabaseAddress(String),
     /// The data were written by a newer release.
-    #[error("database {database} has schema {found}, this release knows up to {known}: install the newer release")]
+    #[error("{database} has schema {found}, this release knows up to {known}: install the newer release")]
     NewerSchema {
         /// Which.
         database: Database,

@@ -86,7 +86,7 @@ impl Server {
         let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
         let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
         let store = Store::open(&database, Tombs::new(&key)).await?;
-        tracing::info!("database {database}");
+        tracing::info!("{database}");
         sync_folder(&config.data_dir)?;
         let failed = |cause| Error::Database { database: database.clone(), cause };
         for name in &config.forget_identities {

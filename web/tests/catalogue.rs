@@ -106,7 +106,9 @@ fn the_report_has_published_versions_in_order_of_publication_and_stays_the_same_
     for (version, status) in [("zebra", "published"), ("apple", "refused"), ("mango", "published")] {
         c.post("policies", &policy(version, None, status));
     }
-    for (version, miles, n) in [("mango", 31.7, 3), ("apple", 2.0, 9), ("zebra", 10.0, 8), ("unknown", 5.0, 1)] {
+    for (version, miles, n) in
+        [("mango", 31.7, 0), ("mango", 31.7, 3), ("apple", 2.0, 9), ("zebra", 10.0, 8), ("unknown", 5.0, 1)]
+    {
         assert_eq!(c.post("evaluations", &evaluation(version, miles, n)).0, 201);
     }
     // The last one for a version wins.

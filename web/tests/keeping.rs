@@ -16,6 +16,7 @@ crate::on_both_databases! {
     retention_tries_first_and_writes_down_what_went
     a_vehicle_is_erased_with_a_proof_and_does_not_come_back
     a_person_is_found_in_every_seat_and_erased
+    what_was_uploaded_is_erased_with_its_previews_and_what_was_on_its_way
     erasures_form_a_chain_and_survive_a_restart
     what_makes_no_sense_is_refused
 }
@@ -26,7 +27,7 @@ fn ids(answer: &(u16, Value)) -> Vec<&str> {
 }
 
 /// An episode whose file lies in the episodes folder, with a signature.
-fn recorded(plane: &Plane, id: &str, vehicle: &str, more: Value) -> Value {
+fn recorded(plane: &Plane, id: &str, vehicle: &str, more: &Value) -> Value {
     let folder = plane.folder.path().join("episodes");
     let content = format!("content of {id}");
     std::fs::write(folder.join(format!("{id}.mcap")), &content).unwrap();
@@ -55,17 +56,17 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         plane,
         "e1",
         "car",
-        json!({"weather": "rain", "x_m": 10.5, "y_m": -20.0, "seats": ["desk", "van-desk"],
+        &json!({"weather": "rain", "x_m": 10.5, "y_m": -20.0, "seats": ["desk", "van-desk"],
         "software": "takeover 0.1", "trigger": "takeover", "reason": "A 100 % Dog_on the road", "start_ms": 5000}),
     );
     recorded(
         plane,
         "e2",
         "van",
-        json!({"weather": "clear", "x_m": 900.0, "y_m": 0.0, "seats": ["desk"],
+        &json!({"weather": "clear", "x_m": 900.0, "y_m": 0.0, "seats": ["desk"],
         "latitude_deg": 58.41, "longitude_deg": 15.62, "start_ms": 7000, "map": "linköping"}),
     );
-    recorded(plane, "e3", "van", json!({"latitude_deg": -17.0, "longitude_deg": 179.99, "trigger": "hard_brake"}));
+    recorded(plane, "e3", "van", &json!({"latitude_deg": -17.0, "longitude_deg": 179.99, "trigger": "hard_brake"}));
     let whole = c.get("episodes/e1").1;
     assert_eq!(
         (&whole["seats"], &whole["x_m"], &whole["software"]),
@@ -126,8 +127,8 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
 
 fn a_verdict_says_who_and_when_and_is_searched_for(plane: &mut Plane) {
     let c = &plane.client;
-    recorded(plane, "e1", "car", json!({}));
-    recorded(plane, "e2", "car", json!({}));
+    recorded(plane, "e1", "car", &json!({}));
+    recorded(plane, "e2", "car", &json!({}));
     let said = json!({"verdict": "needs-review", "by": "Anna", "note": "glare?\nlook again"});
     let (status, answer) = c.put("episodes/e1/verdict", &said);
     assert_eq!(status, 200);
@@ -154,8 +155,8 @@ fn a_verdict_says_who_and_when_and_is_searched_for(plane: &mut Plane) {
 
 fn retention_tries_first_and_writes_down_what_went(plane: &mut Plane) {
     let c = &plane.client;
-    recorded(plane, "e1", "car", json!({}));
-    let row = recorded(plane, "e2", "car", json!({}));
+    recorded(plane, "e1", "car", &json!({}));
+    let row = recorded(plane, "e2", "car", &json!({}));
     c.post("disengagements", &disengagement("e2", "car", "v1", "safety"));
     c.put("episodes/e2/verdict", &json!({"verdict": "discard", "by": "Anna"}));
     let rules = "[[rule]]\nverdict = \"discard\"\nkeep_days = 0\n";
@@ -192,7 +193,7 @@ fn key(plane: &Plane) -> PublicKey {
     plane.client.get("erasures").1["key"].as_str().unwrap().parse().unwrap()
 }
 
-fn manifest(data: &Path, version: &str, episodes: Value) {
+fn manifest(data: &Path, version: &str, episodes: &Value) {
     let folder = data.join("policies").join(version);
     std::fs::create_dir_all(&folder).unwrap();
     let text = json!({"version": version, "episodes": episodes, "seed": 7}).to_string();
@@ -201,15 +202,15 @@ fn manifest(data: &Path, version: &str, episodes: Value) {
 
 fn a_vehicle_is_erased_with_a_proof_and_does_not_come_back(plane: &mut Plane) {
     let c = &plane.client;
-    let first = recorded(plane, "e1", "car", json!({}));
-    recorded(plane, "e2", "car", json!({}));
-    recorded(plane, "other", "van", json!({}));
+    let first = recorded(plane, "e1", "car", &json!({}));
+    recorded(plane, "e2", "car", &json!({}));
+    recorded(plane, "other", "van", &json!({}));
     for (id, vehicle) in [("e1", "car"), ("lone", "car"), ("other", "van")] {
         c.post("disengagements", &disengagement(id, vehicle, "v1", "safety"));
     }
     c.post("mileage", &mileage("car", "v1", 3000.0, 10.0));
-    manifest(plane.folder.path(), "p1", json!([{"episode": "e1", "sha256": first["sha256"]}]));
-    manifest(plane.folder.path(), "p2", json!([{"episode": "other", "sha256": "00"}]));
+    manifest(plane.folder.path(), "p1", &json!([{"episode": "e1", "sha256": first["sha256"]}]));
+    manifest(plane.folder.path(), "p2", &json!([{"episode": "other", "sha256": "00"}]));
     let before = c.get("fleet").1;
 
     let asked = json!({"vehicle": "car", "reason": "sold"});
@@ -249,15 +250,15 @@ fn a_vehicle_is_erased_with_a_proof_and_does_not_come_back(plane: &mut Plane) {
     let mut renamed = first.clone();
     (renamed["id"], renamed["vehicle"]) = (json!("e7"), json!("van"));
     assert_eq!(c.post("episodes", &renamed).0, 410, "the same content by another name");
-    recorded(plane, "new", "car", json!({"start_ms": said.started_ms + 1}));
+    recorded(plane, "new", "car", &json!({"start_ms": said.started_ms + 1}));
     assert_eq!(c.get("fleet").1["by_policy"], before["by_policy"]);
 }
 
 fn a_person_is_found_in_every_seat_and_erased(plane: &mut Plane) {
     let c = &plane.client;
-    recorded(plane, "e1", "car", json!({"seats": ["anna", "bo"]}));
-    recorded(plane, "e2", "van", json!({"seats": ["anna"]}));
-    recorded(plane, "e3", "van", json!({"seats": ["bo"]}));
+    recorded(plane, "e1", "car", &json!({"seats": ["anna", "bo"]}));
+    recorded(plane, "e2", "van", &json!({"seats": ["anna"]}));
+    recorded(plane, "e3", "van", &json!({"seats": ["bo"]}));
     c.put("episodes/e3/verdict", &json!({"verdict": "useful", "by": "anna"}));
     let (status, answer) = c.post("erasures", &json!({"person": "anna", "reason": "asked to"}));
     assert_eq!(status, 200, "{answer}");
@@ -269,9 +270,54 @@ fn a_person_is_found_in_every_seat_and_erased(plane: &mut Plane) {
     assert_eq!(c.post("episodes", &late).0, 410);
 }
 
+/// Every file below a folder of the data folder.
+fn below(plane: &Plane, folder: &str) -> Vec<String> {
+    let (mut names, mut folders) = (Vec::new(), vec![plane.folder.path().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { names.push(path.display().to_string()) }
+        }
+    }
+    names
+}
+
+fn what_was_uploaded_is_erased_with_its_previews_and_what_was_on_its_way(plane: &mut Plane) {
+    let c = &plane.client;
+    let sign_up = json!({"vehicle": "car", "embodiment": "", "kind": "live", "map": "", "software": ""});
+    assert_eq!(c.post("vehicles", &sign_up).0, 201);
+    let start = |episode: &str, kind: &str, content: &str| json!({"vehicle": "car", "episode": episode, "kind": kind, "sha256": sha256_hex(content.as_bytes()), "bytes": content.len()});
+    for (kind, content) in [("episode", "the drive"), ("preview_video", "the film")] {
+        assert_eq!(c.post("uploads", &start("e1", kind, content)).0, 200);
+        let (status, answer) = c.patch(&sha256_hex(content.as_bytes()), 0, content.as_bytes());
+        assert_eq!((status, &answer["complete"]), (200, &json!(true)), "{answer}");
+    }
+    let mut row = episode("e1", "car", "v1", "safety");
+    (row["sha256"], row["bytes"]) = (json!(sha256_hex(b"the drive")), json!(9));
+    assert_eq!(c.post("episodes", &row).0, 201);
+    assert_eq!(c.get("episodes/e1").1["preview"], true);
+    assert_eq!(c.post("uploads", &start("e2", "episode", "half a drive")).0, 200);
+    c.patch(&sha256_hex(b"half a drive"), 0, b"half");
+    assert_eq!(
+        (below(plane, "objects").len(), files(plane), below(plane, "uploads").len()),
+        (2, vec!["e1.mcap".into()], 2)
+    );
+
+    let (status, answer) = c.post("erasures", &json!({"vehicle": "car", "reason": "asked to"}));
+    assert_eq!(status, 200, "{answer}");
+    let proof: Proof = serde_json::from_value(answer).unwrap();
+    let mut objects = proof.statement.removed[0].objects.clone();
+    objects.sort();
+    let [file, ..] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!((file.as_str(), objects.len()), ("episodes/e1.mcap", 3), "{objects:?}");
+    assert_eq!((below(plane, "objects"), files(plane), below(plane, "uploads")), (vec![], vec![], vec![]));
+    assert_eq!(c.post("uploads", &start("e1", "signature", "{}")).0, 410);
+    assert_eq!(c.post("uploads", &start("e9", "episode", "the drive")).0, 410);
+}
+
 fn erasures_form_a_chain_and_survive_a_restart(plane: &mut Plane) {
-    recorded(plane, "e1", "car", json!({}));
-    recorded(plane, "e2", "car", json!({}));
+    recorded(plane, "e1", "car", &json!({}));
+    recorded(plane, "e2", "car", &json!({}));
     for id in ["e1", "never-came", "e2"] {
         let (status, answer) = plane.client.post("erasures", &json!({"ids": [id], "reason": "asked to"}));
         assert_eq!(status, 200, "{answer}");
@@ -311,7 +357,7 @@ fn what_makes_no_sense_is_refused(plane: &mut Plane) {
 #[test]
 fn an_erasure_that_the_disk_refuses_is_finished_after_the_next_start() {
     let mut plane = Plane::start();
-    recorded(&plane, "e1", "car", json!({}));
+    recorded(&plane, "e1", "car", &json!({}));
     let stubborn = plane.folder.path().join("episodes/e1.mcap");
     std::fs::remove_file(&stubborn).unwrap();
     std::fs::create_dir(&stubborn).unwrap();

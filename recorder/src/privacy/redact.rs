@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Name of the metadata record that says what was done.
 const PRIVACY: &str = "privacy";
+/// Most cameras: each has a decoder, an encoder and a picture in memory.
+const MAX_CAMERAS: usize = 16;
 
 /// Writes the episode `input` as `policy` wants it into `output_dir`, under its own name; there must be none yet.
 ///
@@ -101,7 +103,12 @@ impl Job<'_> {
         let refused = |what: String, problem: String| {
             Err(PrivacyError::NotBlurred { path: self.source.path().to_owned(), what, problem })
         };
-        for topic in self.source.topics().iter().filter(|topic| !self.omits(&topic.topic)) {
+        let topics = self.source.topics();
+        let mut cameras = topics.iter().filter(|topic| topic.schema == video::SCHEMA && !self.omits(&topic.topic));
+        if let Some(camera) = cameras.nth(MAX_CAMERAS) {
+            return refused(camera.topic.clone(), format!("it is one of more than {MAX_CAMERAS} cameras"));
+        }
+        for topic in topics.iter().filter(|topic| !self.omits(&topic.topic)) {
             let schema = topic.schema.to_ascii_lowercase();
             let pictures = ["image", "video"].iter().any(|word| schema.contains(word));
             if pictures && topic.schema != video::SCHEMA && !schema.contains("annotation") {

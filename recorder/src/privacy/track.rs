@@ -68,6 +68,8 @@ struct Track {
     kind: Kind,
     /// Times of the looks and what was seen, in order; not empty.
     points: Vec<(u64, Area)>,
+    /// Whether seeing it once is enough.
+    is_sure: bool,
 }
 
 impl Track {
@@ -162,10 +164,13 @@ impl Tracks {
             let known = self.open.iter().filter(|index| self.tracks[**index].kind == region.kind);
             let likely = known.filter_map(|&index| Some((self.tracks[index].distance(at_ns, area)?, index)));
             match likely.min_by(|a, b| a.0.total_cmp(&b.0)) {
-                Some((_, index)) => self.tracks[index].points.push((at_ns, area)),
+                Some((_, index)) => {
+                    self.tracks[index].points.push((at_ns, area));
+                    self.tracks[index].is_sure = true;
+                }
                 None => {
                     self.open.push(self.tracks.len());
-                    self.tracks.push(Track { kind: region.kind, points: vec![(at_ns, area)] });
+                    self.tracks.push(Track { kind: region.kind, points: vec![(at_ns, area)], is_sure: region.is_sure });
                 }
             }
         }
@@ -174,12 +179,14 @@ impl Tracks {
     /// How many regions are followed, by kind.
     pub fn count(&self) -> BTreeMap<Kind, Regions> {
         let mut counts: BTreeMap<Kind, Regions> = BTreeMap::new();
-        self.tracks.iter().for_each(|track| counts.entry(track.kind).or_default().followed += 1);
+        let tracks = self.tracks.iter().filter(|track| track.is_sure);
+        tracks.for_each(|track| counts.entry(track.kind).or_default().followed += 1);
         counts
     }
 
     /// To be asked for one time after the other.
     pub fn cover(mut self) -> Cover {
+        self.tracks.retain(|track| track.is_sure);
         // Those that begin last are taken from the end.
         self.tracks.sort_by_key(|track| std::cmp::Reverse(track.begin_ns()));
         Cover { waiting: self.tracks, active: Vec::new() }
@@ -211,7 +218,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn face(x: f32) -> Region {
-        Region { kind: Kind::Faces, x, y: 100.0, width: 40.0, height: 40.0 }
+        Region { kind: Kind::Faces, x, y: 100.0, width: 40.0, height: 40.0, is_sure: true }
     }
 
     fn covered(cover: &mut Cover, ms: u64, x: f32) -> bool {
@@ -236,6 +243,17 @@ mod tests {
             assert!(covered(&mut cover, ms, ms as f32 / 10.0), "{ms} ms");
         }
         assert!(cover.at(3300 * MS).is_empty(), "long after");
+    }
+
+    #[test]
+    fn what_is_not_sure_counts_once_another_look_agrees() {
+        let unsure = |x: f32| Region { is_sure: false, ..face(x) };
+        let mut tracks = Tracks::default();
+        tracks.add(0, &[unsure(0.0), unsure(300.0)]);
+        tracks.add(250 * MS, &[unsure(310.0)]);
+        assert_eq!(tracks.count()[&Kind::Faces].followed, 1);
+        let covered = tracks.cover().at(0);
+        assert!(covered.len() == 1 && covered[0].1.left > 250.0, "{covered:?}");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn escaped(path: &Path) -> String {
 impl std::fmt::Display for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Sqlite(path) => write!(f, "database {}", path.display()),
             Self::Postgres(address) => f.write_str(&address.shown),
         }
     }

@@ -74,6 +74,8 @@ pub(super) async fn insert_episode(tx: &mut AnyConnection, e: &Episode) -> sqlx:
     .bind(e.y_m)
     .bind(e.latitude_deg)
     .bind(e.longitude_deg)
+    // The driver takes an absent f64 for an f32: a statement that it kept would expect one from then on.
+    .persistent(false)
     .execute(&mut *tx)
     .await?;
     if done.rows_affected() == 0 {

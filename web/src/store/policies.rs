@@ -86,6 +86,8 @@ impl Store {
         .bind(e.mpd)
         .bind(e.mpd_low)
         .bind(e.mpd_high)
+        // The driver takes an absent f64 for an f32: a statement that it kept would expect one from then on.
+        .persistent(false)
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)

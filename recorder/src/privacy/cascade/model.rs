@@ -142,8 +142,7 @@ fn feature(node: Node<'_, '_>, width: usize, height: usize) -> Result<Feature, S
         return Err("it has tilted features, which are not evaluated".to_owned());
     }
     let mut rectangles = [Rectangle::default(); 3];
-    let mut count = 0;
-    for item in items(child(node, "rects")?) {
+    for (count, item) in items(child(node, "rects")?).enumerate() {
         let words: Vec<&str> = item.text().unwrap_or_default().split_whitespace().collect();
         let &[x, y, w, h, weight] = &words[..] else { return Err("a rectangle has not five numbers".to_owned()) };
         let slot = rectangles.get_mut(count).ok_or("a feature has more than three rectangles")?;
@@ -154,7 +153,6 @@ fn feature(node: Node<'_, '_>, width: usize, height: usize) -> Result<Feature, S
         if !inside {
             return Err(format!("a rectangle {sides:?} leaves the window of {width}x{height}"));
         }
-        count += 1;
     }
     Ok(Feature { rectangles })
 }

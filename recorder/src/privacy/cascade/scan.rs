@@ -9,7 +9,7 @@ const STEP: f64 = 1.2;
 /// Flatter windows hold nothing (standard deviation, grey levels); as OpenCV has it.
 const LEAST_CONTRAST: f32 = 10.0;
 /// More hits than this are a texture, not things.
-const MAX_HITS: usize = 20_000;
+const MAX_HITS: usize = 4_000;
 
 /// A place where a cascade said yes, pixels of the whole picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +91,7 @@ pub(crate) struct Level<'a> {
 /// Corners of a rectangle's sum as distances from the window's corner, and what it counts.
 #[derive(Debug, Clone, Copy, Default)]
 struct Corners {
-    at: [usize; 4],
+    at: [u32; 4],
     weight: f32,
 }
 
@@ -104,6 +104,7 @@ struct Step {
     above: i32,
 }
 
+/// Where a tree's decisions and leaves begin.
 struct Walk {
     steps: usize,
     leaves: usize,
@@ -121,7 +122,7 @@ struct Prepared<'c> {
 
 fn corners(feature: &Feature, stride: usize) -> [Corners; 3] {
     feature.rectangles.map(|Rectangle { x, y, width: w, height: h, weight }| {
-        let at = |x: usize, y: usize| y * stride + x;
+        let at = |x: usize, y: usize| (y * stride + x) as u32;
         Corners { at: [at(x, y), at(x + w, y), at(x, y + h), at(x + w, y + h)], weight }
     })
 }
@@ -161,7 +162,8 @@ impl<'c> Prepared<'c> {
                     let step = &self.steps[tree.steps + at];
                     let mut value = 0.0;
                     for Corners { at: [a, b, c, d], weight } in &step.corners[..step.count] {
-                        let area = table[*a].wrapping_sub(table[*b]).wrapping_sub(table[*c]).wrapping_add(table[*d]);
+                        let [a, b, c, d] = [a, b, c, d].map(|corner| table[*corner as usize]);
+                        let area = a.wrapping_sub(b).wrapping_sub(c).wrapping_add(d);
                         value += area as f32 * weight;
                     }
                     let branch = if value < step.threshold * norm { step.below } else { step.above };

@@ -6,8 +6,8 @@
 mod blots;
 mod row;
 
+use super::Region;
 use super::cascade::Level;
-use super::{Kind, Region};
 use blots::Ink;
 
 /// Sides of the windows by whose mean a pixel is dark or bright, pixels; characters can be 1.4 times as high.
@@ -34,7 +34,7 @@ fn join(regions: &mut Vec<Region>, mut new: Region) {
         let (x, y) = (known.x.min(new.x), known.y.min(new.y));
         let right = (known.x + known.width).max(new.x + new.width);
         let bottom = (known.y + known.height).max(new.y + new.height);
-        new = Region { kind: Kind::Plates, x, y, width: right - x, height: bottom - y };
+        new = Region { x, y, width: right - x, height: bottom - y, ..new };
     }
     regions.push(new);
 }

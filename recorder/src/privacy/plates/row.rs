@@ -30,6 +30,7 @@ impl Row {
             y: (top as f32 - above) * self.scale,
             width: ((right - left) as f32 + 2.0 * aside) * self.scale,
             height: ((bottom - top) as f32 + 2.0 * above) * self.scale,
+            is_sure: true,
         }
     }
 }
