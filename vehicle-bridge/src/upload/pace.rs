@@ -110,8 +110,11 @@ pub struct Paced<'a, R> {
 impl<R: Read> Read for Paced<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let wanted = buffer.len().min(PIECE).min(usize::try_from(self.left).unwrap_or(PIECE));
+        if wanted == 0 {
+            return Ok(0);
+        }
         let asked = Instant::now();
-        while wanted > 0 {
+        loop {
             if self.pace.is_stopped() {
                 return Err(Error::new(ErrorKind::ConnectionAborted, "the program ends"));
             }
@@ -129,6 +132,5 @@ impl<R: Read> Read for Paced<'_, R> {
                 return Err(Error::new(ErrorKind::TimedOut, "the link has no room for uploads now"));
             }
         }
-        Ok(0)
     }
 }
