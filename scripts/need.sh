@@ -38,7 +38,9 @@ for part in "$@"; do
         want coturn command -v turnserver
         want nodejs command -v node
         want npm command -v npm
+        want opencv-data ls /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt2.xml
         want python3-venv sh -c 'python3 -c "import venv, ensurepip"'
+        want postgresql sh -c "ls /usr/lib/postgresql/*/bin/initdb"
         want xvfb command -v Xvfb
         ;;
     *)

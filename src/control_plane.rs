@@ -15,6 +15,19 @@ pub struct WebArgs {
     /// Folder of the database, episodes and policies.
     #[arg(long, default_value = "takeover-data")]
     pub data: PathBuf,
+    /// Where uploaded episodes are kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* variables
+    /// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; AWS_ENDPOINT_URL for a server of your own) [default:
+    /// objects/ in the data folder, from where they appear in its episodes/ too].
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX", env = "TAKEOVER_OBJECTS")]
+    pub objects: Option<String>,
+    /// Database: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME, which may leave out what PGHOST, PGUSER,
+    /// PGPASSWORD or ~/.pgpass say; "?sslmode=verify-full" for a server elsewhere. Give a password by the variable: other
+    /// users of this machine see command lines [default: takeover.sqlite in the data folder].
+    #[arg(long, value_name = "ADDRESS", env = "TAKEOVER_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+    /// File of rules (TOML) saying how long episodes are kept [default: all of them for good].
+    #[arg(long, value_name = "FILE", env = "TAKEOVER_RETENTION")]
+    pub retention: Option<PathBuf>,
     /// A STUN or TURN server for all peers, such as stun:HOST:3478 or "turn:HOST:3478?transport=udp"; may be given again.
     #[arg(long = "ice-server", value_name = "URL")]
     pub ice_servers: Vec<String>,
@@ -46,6 +59,9 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
     let config = web::WebConfig {
         addr: args.addr,
         data_dir: args.data.clone(),
+        objects: args.objects.clone(),
+        database: args.database.as_deref().map(web::Database::parse).transpose()?,
+        retention: args.retention.as_deref().map(web::Retention::read).transpose()?,
         ice: ice(args)?,
         forget_identities: args.forget_identities.clone(),
     };

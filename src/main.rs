@@ -38,7 +38,7 @@ enum Command {
     LatencyStudy(takeover::latency_study::LatencyStudyArgs),
     /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
     Netem(takeover::netem::NetemArgs),
-    /// List, check, cut, merge, export, import and play takeover episodes.
+    /// List, find, check, cut, merge, export, import and play takeover episodes.
     Episode(takeover::episode::EpisodeArgs),
     /// Train a policy from a folder of episodes.
     Train(takeover::train::TrainArgs),

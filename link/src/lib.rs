@@ -94,8 +94,8 @@ pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
 pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
 pub use vehicle::{
-    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, VehicleLink,
-    VehicleOptions,
+    CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, PathLoad,
+    VehicleLink, VehicleOptions,
 };
 pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 

@@ -3,7 +3,7 @@
 //! Everything that counts is idempotent: cumulative counters or rows with an identity chosen by the sender, so that a
 //! report repeated after a crash changes nothing.
 
-use crate::{EpisodeId, PolicyVersion, VehicleId};
+use crate::{EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,159 @@ pub struct Episode {
     pub duration_s: f64,
     /// Road network.
     pub map: String,
+    /// What opened it, such as `takeover` or `hard_brake`; absent in reports of earlier releases, as all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Free text of the operator or the trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Version of the software that drove.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// Weather when it began, as the vehicle perceived it: `clear`, `rain`, `heavy_rain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weather: Option<String>,
+    /// Seats that held the vehicle while it was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<SeatId>,
+    /// Where it began, in the road network's coordinates, metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x_m: Option<f64>,
+    /// The same, the other axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y_m: Option<f64>,
+    /// Where it began on the Earth (WGS 84), degrees north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latitude_deg: Option<f64>,
+    /// Degrees east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longitude_deg: Option<f64>,
+}
+
+/// What a reviewer made of an episode; `PUT /api/v1/episodes/ID/verdict` takes it without `at_ms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// One of [`Verdict::WORDS`].
+    pub verdict: String,
+    /// Who says so.
+    pub by: String,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// When, milliseconds since 1970 by the control plane's clock, which sets it.
+    #[serde(default)]
+    pub at_ms: i64,
+}
+
+impl Verdict {
+    /// What can be said: learn from it, throw it away, somebody else should look.
+    pub const WORDS: [&str; 3] = ["useful", "discard", "needs-review"];
+}
+
+/// An episode as `GET /api/v1/episodes` answers it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeView {
+    /// What was reported.
+    #[serde(flatten)]
+    pub episode: Episode,
+    /// What a reviewer said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Whether a small film of it was uploaded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
+}
+
+/// What an uploaded file is to its episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadKind {
+    /// The episode itself, MCAP.
+    Episode,
+    /// A small film of it, MP4.
+    PreviewVideo,
+    /// Its state once a second, JSON.
+    PreviewState,
+    /// Who recorded it, JSON.
+    Signature,
+}
+
+impl UploadKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Episode, Self::PreviewVideo, Self::PreviewState, Self::Signature];
+
+    /// Its name in JSON and in the catalogue.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Episode => "episode",
+            Self::PreviewVideo => "preview_video",
+            Self::PreviewState => "preview_state",
+            Self::Signature => "signature",
+        }
+    }
+
+    /// What its files' names end in.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Episode => "mcap",
+            Self::PreviewVideo => "mp4",
+            Self::PreviewState => "json",
+            Self::Signature => "sig",
+        }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Episode => "application/octet-stream",
+            Self::PreviewVideo => "video/mp4",
+            Self::PreviewState | Self::Signature => "application/json",
+        }
+    }
+}
+
+/// `POST /api/v1/uploads`: begins an upload or asks how far it came; the bytes follow by
+/// `PATCH /api/v1/uploads/SHA256?offset=N`. Both answer an [`UploadState`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadStart {
+    /// Whose; it must have signed up.
+    pub vehicle: VehicleId,
+    /// Which episode the file belongs to.
+    pub episode: EpisodeId,
+    /// What it is to the episode.
+    pub kind: UploadKind,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadState {
+    /// The next byte that is wanted; those before it are on the control plane's disk.
+    pub offset: u64,
+    /// Whether the file is stored for good and known as the episode's.
+    pub complete: bool,
+}
+
+/// How a vehicle's uploads are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct UploadProgress {
+    /// Episodes that are not stored yet.
+    pub episodes: u64,
+    /// Bytes that are still to be sent.
+    pub bytes: u64,
+    /// What it may send now, bits per second; `null` for as fast as it goes.
+    #[serde(default)]
+    pub limit_bps: Option<f64>,
+    /// What it sent in the last seconds, bits per second.
+    pub rate_bps: f64,
 }
 
 /// `POST /api/v1/trips`: one finished drive with everything that came of it, stored in one transaction and once for
@@ -121,6 +274,9 @@ pub struct VehicleStatus {
     /// How punctual the control loop was in the last second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<ControlTiming>,
+    /// How the upload of episodes is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadProgress>,
 }
 
 /// Start of the control ticks of a second against when they were due; as in [`crate::v1::ControlTiming`].

@@ -6,6 +6,7 @@
 //!   outside an adapter has to assume a car.
 //! - [`ClockEstimator`] relates two clocks and says how far to trust the answer.
 //! - [`grant`] is the control plane's signed word that a seat may take part, [`signing`] what it is signed with.
+//! - [`erasure`] is the proof that episodes are gone.
 //! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
 //!
 //! ```
@@ -23,6 +24,7 @@
 pub mod api;
 mod clock;
 mod embodiment;
+pub mod erasure;
 mod failure;
 pub mod grant;
 mod ids;

@@ -2,7 +2,7 @@
 
 use crate::{RecorderError, Trigger, Triggered};
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, api};
+use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId, api};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -97,7 +97,23 @@ pub struct EpisodeInfo {
     /// Set when the disk failed under an episode and this is the rest of it: the episode that it goes on from.
     #[serde(default)]
     pub continues: Option<EpisodeId>,
+    /// Weather when it began, as the vehicle perceived it; empty when it does not know.
+    #[serde(default)]
+    pub weather: String,
+    /// Seats that held the vehicle between `start_ns` and `end_ns`; the recorder fills them in.
+    #[serde(default)]
+    pub seats: Vec<SeatId>,
+    /// Where it began, in the road network's coordinates, millimetres.
+    #[serde(default)]
+    pub position_mm: Option<[i64; 2]>,
+    /// Where it began on the Earth (WGS 84): latitude and longitude, 1e-7 degrees.
+    #[serde(default)]
+    pub fix_e7: Option<[i64; 2]>,
 }
+
+/// Longest free text and most seats that the catalogue takes.
+const MAX_TEXT: usize = 4096;
+const MAX_SEATS: usize = 100;
 
 impl EpisodeInfo {
     /// A description with everything else empty or zero.
@@ -126,6 +142,10 @@ impl EpisodeInfo {
             drops: BTreeMap::new(),
             recovered: None,
             continues: None,
+            weather: String::new(),
+            seats: Vec::new(),
+            position_mm: None,
+            fix_e7: None,
         }
     }
 
@@ -149,6 +169,15 @@ impl EpisodeInfo {
             start_ms: (self.start_ns / 1_000_000) as i64,
             duration_s: self.duration_s(),
             map: self.map.clone(),
+            trigger: Some(self.trigger.label().to_owned()),
+            reason: told(&self.reason),
+            software: told(&self.software),
+            weather: told(&self.weather),
+            seats: self.seats.iter().take(MAX_SEATS).cloned().collect(),
+            x_m: self.position_mm.map(|[x_mm, _]| x_mm as f64 / 1e3),
+            y_m: self.position_mm.map(|[_, y_mm]| y_mm as f64 / 1e3),
+            latitude_deg: self.fix_e7.map(|[latitude, _]| latitude as f64 / 1e7),
+            longitude_deg: self.fix_e7.map(|[_, longitude]| longitude as f64 / 1e7),
         }
     }
 
@@ -178,6 +207,10 @@ impl EpisodeInfo {
         put("recovered", self.recovered.is_some().to_string());
         self.continues.as_ref().map(|id| put("continues", id.to_string()));
         self.seed.map(|seed| put("seed", seed.to_string()));
+        put("weather", self.weather.clone());
+        put("seats", serde_json::json!(self.seats).to_string());
+        put("position_mm", serde_json::json!(self.position_mm).to_string());
+        put("fix_e7", serde_json::json!(self.fix_e7).to_string());
         self.takeover_end_ns.map(|end| put("takeover_end_ns", end.to_string()));
         if let Some(recovered) = &self.recovered {
             put("recovered_cut_at", recovered.cut_at.to_string());
@@ -231,8 +264,18 @@ impl EpisodeInfo {
             drops: entries.json("drops")?,
             recovered,
             continues: entries.optional("continues")?,
+            weather: map.get("weather").cloned().unwrap_or_default(),
+            seats: entries.json("seats")?,
+            position_mm: entries.json("position_mm")?,
+            fix_e7: entries.json("fix_e7")?,
         })
     }
+}
+
+/// A text for the catalogue: none when it is empty, cut when it is too long.
+fn told(text: &str) -> Option<String> {
+    let end = (0..=text.len().min(MAX_TEXT)).rev().find(|at| text.is_char_boundary(*at))?;
+    Some(text[..end].replace('\0', "")).filter(|text| !text.is_empty())
 }
 
 /// Entry with the hash of the others: the container has no checksum on metadata.
@@ -303,6 +346,10 @@ mod tests {
         let braked = Triggered { trigger: info.trigger, name: String::new(), at_ns: 3, until_ns: None, detail };
         info.triggers = vec![braked];
         info.continues = Some(EpisodeId::new("e-0").unwrap());
+        info.weather = "rain".into();
+        info.seats = vec![SeatId::new("desk").unwrap()];
+        info.position_mm = Some([-1, 2]);
+        info.fix_e7 = Some([581_234_567, 161_234_567]);
         info
     }
 
@@ -312,6 +359,16 @@ mod tests {
         assert_eq!(EpisodeInfo::from_metadata(&info.to_metadata()).unwrap(), info);
         let json = serde_json::to_string(&info).unwrap();
         assert_eq!(serde_json::from_str::<EpisodeInfo>(&json).unwrap(), info);
+    }
+
+    #[test]
+    fn the_catalogue_gets_what_is_known_and_a_long_text_cut() {
+        let mut info = full();
+        info.reason = "å".repeat(4000);
+        info.software = String::new();
+        let row = info.to_api("e.mcap".into(), 1, String::new());
+        assert_eq!((row.x_m, row.latitude_deg, row.software), (Some(-0.001), Some(58.1234567), None));
+        assert_eq!((row.reason.map(|text| text.len()), row.seats.len()), (Some(4096), 1));
     }
 
     #[test]

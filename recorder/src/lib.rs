@@ -48,12 +48,15 @@ pub mod bench;
 mod container;
 mod drive_log;
 mod error;
-#[cfg(feature = "view")]
+#[cfg(any(feature = "exchange", feature = "video", feature = "view"))]
 pub mod exchange;
 mod file;
 mod info;
 mod message;
 mod messages;
+#[cfg(feature = "video")]
+pub mod preview;
+pub mod privacy;
 mod queue;
 mod reader;
 mod recorder;
@@ -61,6 +64,7 @@ mod records;
 mod recovery;
 mod ring;
 mod room;
+mod seats;
 mod settings;
 pub mod signature;
 mod status;
@@ -68,6 +72,8 @@ mod thread;
 pub mod topics;
 pub mod trials;
 pub mod trigger;
+#[cfg(feature = "video")]
+mod video;
 mod virtual_time;
 mod worker;
 

@@ -42,7 +42,7 @@ impl EpisodeMessage {
     }
 
     /// Everything that the file says of its channel.
-    #[cfg(feature = "view")]
+    #[cfg(any(feature = "exchange", feature = "video", feature = "view"))]
     pub(crate) fn channel(&self) -> &Arc<ChannelRecord> {
         &self.channel
     }

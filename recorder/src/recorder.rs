@@ -1,7 +1,7 @@
 //! The recorder as a state machine: messages and triggers in, actions on files out. It has no clock and no files.
 
 use crate::trigger::Fired;
-use crate::{EpisodeInfo, Message, Topic, Trigger, Triggered, ring::Ring};
+use crate::{EpisodeInfo, Message, Topic, Trigger, Triggered, ring::Ring, seats::Seats};
 use protocol::EpisodeId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,6 +112,7 @@ pub struct Recorder {
     ring: Ring,
     open: Vec<Open>,
     lost: BTreeMap<&'static str, u64>,
+    seats: Seats,
 }
 
 impl Recorder {
@@ -119,14 +120,19 @@ impl Recorder {
     #[must_use]
     pub fn new(config: RecorderConfig) -> Self {
         let ring = Ring::new(config.pre_roll_ns, config.max_bytes);
-        Self { config, ring, open: Vec::new(), lost: BTreeMap::new() }
+        Self { config, ring, open: Vec::new(), lost: BTreeMap::new(), seats: Seats::default() }
     }
 
     /// Takes a message into the ring and into every episode that wants it. An episode's video starts at a keyframe;
     /// frames before it are counted among its drops.
     pub fn push(&mut self, message: Message) -> Vec<Action> {
         let mut actions = Vec::new();
+        let holder = self.seats.note(&message);
         for open in &mut self.open {
+            if let Some(seat) = holder.filter(|seat| open.wants(message.log_time_ns) && !open.info.seats.contains(seat))
+            {
+                open.info.seats.push(seat.clone());
+            }
             if open.takes(&message) {
                 actions.push(Action::Write(open.info.id.clone(), message.clone()));
             }
@@ -184,6 +190,7 @@ impl Recorder {
         info.start_ns = pre_roll.first().map_or(now_ns, |first| first.log_time_ns.min(now_ns));
         info.actual_pre_roll_ns = now_ns - info.start_ns;
         info.end_ns = now_ns;
+        info.seats = self.seats.since(info.start_ns);
         for (topic, count) in self.ring.lost_since(from_ns.min(info.start_ns)) {
             *info.drops.entry(topic).or_default() += count;
         }
@@ -346,5 +353,26 @@ mod tests {
         assert!(matches!(&closed[..], [Action::Close(id, _)] if id.as_str() == "n"), "{closed:?}");
         recorder.end(28 * S, &info("t").id);
         assert!(recorder.poll(60 * S).is_empty(), "the fault lasts");
+    }
+
+    #[test]
+    fn an_episode_names_every_seat_that_held_the_vehicle_within_it() {
+        use protocol::v1::{AuthorityState, Mode};
+        let mut recorder = Recorder::new(RecorderConfig::default());
+        let held = |recorder: &mut Recorder, at_s: u64, seat: &str, mode: Mode| {
+            let state = AuthorityState { seat_id: seat.into(), mode: mode.into(), ..Default::default() };
+            recorder.push(Message::encode(&crate::topics::AUTHORITY, at_s as u32, at_s * S, at_s * S, &state));
+        };
+        held(&mut recorder, 1, "long-ago", Mode::Drive);
+        held(&mut recorder, 12, "before", Mode::Drive);
+        held(&mut recorder, 13, "looked-on", Mode::Monitor);
+        recorder.begin(20 * S, info("e"));
+        held(&mut recorder, 21, "first", Mode::Drive);
+        held(&mut recorder, 23, "second", Mode::Assist);
+        recorder.end(24 * S, &EpisodeId::new("e").unwrap());
+        let closed = recorder.poll(29 * S);
+        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        let seats: Vec<_> = done.seats.iter().map(protocol::SeatId::as_str).collect();
+        assert_eq!(seats, ["before", "first", "second"]);
     }
 }

@@ -3,11 +3,11 @@
 use crate::container::{ChannelSpec, Container, sync_folder};
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name};
 use crate::records::{ChannelRecord, Channels, Scanner, open_chunk, parse};
-use crate::{Attachment, EpisodeInfo, EpisodeReader, RecorderError, Recovered};
+use crate::{Attachment, EpisodeInfo, EpisodeReader, RecorderError, Recovered, seats, topics};
 use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
-use protocol::api;
-use std::collections::BTreeMap;
+use protocol::{SeatId, api};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -178,6 +178,7 @@ fn rewrite(part: &Path, fresh: &Path) -> Result<(PathBuf, bool), RecorderError> 
     let skipped_records = copy.skipped;
     info.recovered = Some(Recovered { cut_at, skipped_records });
     copy.set_times(&mut info);
+    copy.add_seats(&mut info);
     copy.out.metadata(EPISODE, &info.to_metadata())?;
     let target = part.with_file_name(file_name(&info.id));
     copy.out.finish(&target)?;
@@ -215,11 +216,20 @@ struct Copy {
     info: Option<EpisodeInfo>,
     log_ns: Option<(u64, u64)>,
     skipped: u64,
+    seats: BTreeSet<SeatId>,
 }
 
 impl Copy {
     fn new(out: Container) -> Self {
-        Self { out, channels: Channels::default(), ids: BTreeMap::new(), info: None, log_ns: None, skipped: 0 }
+        Self {
+            out,
+            channels: Channels::default(),
+            ids: BTreeMap::new(),
+            info: None,
+            log_ns: None,
+            skipped: 0,
+            seats: BTreeSet::new(),
+        }
     }
 
     fn record(&mut self, opcode: u8, body: &[u8]) -> Result<(), Refused> {
@@ -273,6 +283,9 @@ impl Copy {
             }
         };
         self.out.message(&header, data)?;
+        if self.channels.get(old).is_some_and(|channel| *channel.topic == *topics::AUTHORITY.name) {
+            self.seats.extend(seats::holder(data));
+        }
         let (lo, hi) = self.log_ns.unwrap_or((header.log_time, header.log_time));
         self.log_ns = Some((lo.min(header.log_time), hi.max(header.log_time)));
         Ok(())
@@ -283,6 +296,12 @@ impl Copy {
         info.start_ns = first;
         info.end_ns = last;
         info.actual_pre_roll_ns = info.takeover_ns.saturating_sub(first);
+    }
+
+    /// The description was written when the episode began; others may have taken the wheel since.
+    fn add_seats(&self, info: &mut EpisodeInfo) {
+        let more = self.seats.iter().filter(|seat| !info.seats.contains(seat)).cloned().collect::<Vec<_>>();
+        info.seats.extend(more);
     }
 }
 
@@ -300,7 +319,7 @@ fn spec(channel: &ChannelRecord) -> ChannelSpec<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EpisodeFile, Message, topics};
+    use crate::{EpisodeFile, Message};
     use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
     use std::io::Write;
 

@@ -1,7 +1,8 @@
 //! The recorder's part of a vehicle's configuration, a TOML file.
 
-use crate::RecorderConfig;
+use crate::privacy::Policy;
 use crate::trigger::{RuleError, TriggerConfig, Watch};
+use crate::{RecorderConfig, topics};
 use serde::{Deserialize, Serialize};
 
 /// What a vehicle records.
@@ -32,12 +33,21 @@ pub struct Settings {
     pub drive_log: bool,
     /// What opens episodes.
     pub triggers: TriggerConfig,
+    /// What is taken out of an episode before it leaves the vehicle.
+    pub privacy: Policy,
 }
 
 impl Default for Settings {
     /// 10 s before, 5 s after, 256 MiB, with a drive log.
     fn default() -> Self {
-        Self { pre_roll_s: 10.0, post_roll_s: 5.0, ring_mib: 256, drive_log: true, triggers: TriggerConfig::default() }
+        Self {
+            pre_roll_s: 10.0,
+            post_roll_s: 5.0,
+            ring_mib: 256,
+            drive_log: true,
+            triggers: TriggerConfig::default(),
+            privacy: Policy::default(),
+        }
     }
 }
 
@@ -50,6 +60,12 @@ pub enum SettingsError {
     /// A rule cannot be read.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// A topic is to be left out that no vehicle has: a slip would show what was to be kept.
+    #[error("privacy.omit names {topic:?}, which is none of the recorder's topics")]
+    Topic {
+        /// Its name.
+        topic: String,
+    },
     /// A number makes no sense.
     #[error("the recorder's setting {name} is {value}: use {low} to {high}")]
     Range {
@@ -87,6 +103,9 @@ impl Settings {
                 return Err(SettingsError::Range { name, value, low, high });
             }
         }
+        if let Some(topic) = settings.privacy.omit.iter().find(|topic| topics::by_name(topic).is_none()) {
+            return Err(SettingsError::Topic { topic: topic.clone() });
+        }
         Watch::new(settings.triggers.clone())?;
         Ok(settings)
     }
@@ -113,6 +132,8 @@ mod tests {
             ("pre_roll_s = -1", "pre_roll_s is -1"),
             ("post_roll_s = nan", "post_roll_s is NaN"),
             ("preroll = 3", "preroll"),
+            ("[privacy]\nomit = [\"/camera/lefft\"]", "/camera/lefft"),
+            ("[privacy]\nblur = [\"feet\"]", "feet"),
             ("[triggers]\noff = [\"mood\"]", "mood"),
             ("[[triggers.rule]]\nname = \"x\"\nwhen = \"sped > 1\"", "sped"),
         ] {

@@ -102,7 +102,6 @@ impl Children {
                     "--vehicle=car-1".into(),
                     "--road=soderleden".into(),
                     format!("--data={}", text(data.join("vehicles/car-1"))),
-                    format!("--episodes={}", text(data.join("episodes"))),
                     format!("--seed={seed}"),
                 ],
                 log: data.join("logs/car-1.log"),

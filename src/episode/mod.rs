@@ -1,9 +1,14 @@
 //! `takeover episode`: what people do with recorded episodes on the command line.
 
+mod catalogue;
+mod erase;
 mod exchange;
 mod inspect;
 mod play;
+mod privacy;
+mod retention;
 mod sketch;
+mod upload;
 
 pub(crate) use exchange::eye;
 
@@ -11,7 +16,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, check, cut, merge, export, import and play takeover episodes.
+/// List, find, check, cut, merge, export, import, redact, upload, erase and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -83,6 +88,26 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Makes episodes of other tools' recordings.
     Import(exchange::ImportArgs),
+    /// Copies episodes with faces and number plates blurred, or topics left out.
+    Redact(privacy::RedactArgs),
+    /// Makes a small video and a state a second of an episode; blurs nothing by itself.
+    Preview {
+        /// Episode file.
+        file: PathBuf,
+        /// Folder to write to; the episode's without it.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Finds episodes in the control plane's catalogue: by place, cause, weather, version, verdict and more.
+    Search(catalogue::SearchArgs),
+    /// Puts down what a reviewer makes of an episode.
+    Verdict(catalogue::VerdictArgs),
+    /// Erases a vehicle's, a person's or single episodes everywhere and brings the proof; or checks a proof.
+    Erase(erase::EraseArgs),
+    /// Keeps to the control plane's retention rules now, or says what they, or others, would remove.
+    Retention(retention::RetentionArgs),
+    /// Uploads episodes to the control plane, from where an earlier attempt stopped.
+    Upload(upload::UploadArgs),
 }
 
 /// Runs a subcommand. The exit status is a failure when `verify` finds something or `recover` leaves broken files.
@@ -106,6 +131,13 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Merge { files, id, output } => exchange::merge(files, id, output.as_deref(), json),
         Command::Export(args) => exchange::export(args, json),
         Command::Import(args) => exchange::import(args, json),
+        Command::Redact(args) => privacy::run_redact(args, json),
+        Command::Preview { file, output } => privacy::run_preview(file, output.as_deref(), json),
+        Command::Search(args) => catalogue::search(args, json),
+        Command::Verdict(args) => catalogue::verdict(args, json),
+        Command::Erase(args) => erase::run(args, json),
+        Command::Retention(args) => retention::run(args, json),
+        Command::Upload(args) => upload::upload(args, json),
     }
 }
 

@@ -125,6 +125,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
         "rerun-sdk>=0.41",
         "rosbags>=0.10,<1",
         "pyarrow>=20",
+        "moto[server]>=5,<6",
     ];
     let cache = cache()?;
     let lock = std::fs::File::create(cache.join("python.lock"))?;
@@ -176,6 +177,26 @@ pub fn node(name: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value>
         bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     serde_json::from_slice(&output.stdout).with_context(|| format!("{name} printed no JSON"))
+}
+
+/// A real person's face to look for: the picture of the astronaut Eileen Collins (NASA, public domain) that comes with
+/// the package `scikit-image`, unpacked once beside the judges' packages.
+///
+/// # Errors
+/// When the package cannot be had.
+pub fn picture_of_a_face() -> anyhow::Result<PathBuf> {
+    let python = python()?;
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let cache = Path::new(&home).join(".cache/takeover");
+    let lock = std::fs::File::create(cache.join("python.lock"))?;
+    lock.lock()?;
+    let folder = cache.join("pictures");
+    let picture = folder.join("skimage/data/astronaut.png");
+    if !picture.exists() {
+        let arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--target"];
+        run(Command::new(python).args(arguments).arg(&folder).arg("scikit-image>=0.24"))?;
+    }
+    Ok(picture)
 }
 
 /// Runs a command to its end and answers what it printed.

@@ -1,9 +1,10 @@
 //! A control plane and one vehicle as processes of their own.
 
-use crate::{Process, free_port, wait_for};
+use crate::{Process, free_port, program, wait_for};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use vehicle_bridge::audit::chain::{Record, read};
 
@@ -36,8 +37,19 @@ impl Site {
     /// # Errors
     /// When it does not start.
     pub fn control_plane(&self, options: &[&str]) -> anyhow::Result<Process> {
+        self.control_plane_with(options, &[])
+    }
+
+    /// As [`Self::control_plane`], with further variables of the environment.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn control_plane_with(&self, options: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Process> {
         let addr = self.address.trim_start_matches("http://");
-        let plane = self.start("web", &[&["web", "--addr", addr, "--data", &self.path("data")], options].concat())?;
+        let mut command = Command::new(program("takeover")?);
+        command.args(["web", "--addr", addr, "--data", &self.path("data")]).args(options);
+        command.envs(environment.iter().copied());
+        let plane = Process::spawn(command, &self.folder.join("web.log"))?;
         wait_for("the control plane", Duration::from_secs(20), || self.get("vehicles"))?;
         Ok(plane)
     }
@@ -55,9 +67,9 @@ impl Site {
     /// # Errors
     /// When it cannot be started.
     pub fn bridge_with(&self, options: &[&str]) -> anyhow::Result<Process> {
-        let (data, episodes) = (self.path("car"), self.path("data/episodes"));
+        let data = self.path("car");
         let who = ["--control-plane", &self.address, "--vehicle", CAR];
-        self.start("bridge", &[&["bridge", "--data", &data, "--episodes", &episodes], &who[..], options].concat())
+        self.start("bridge", &[&["bridge", "--data", &data], &who[..], options].concat())
     }
 
     /// Starts the scripted operator.

@@ -38,6 +38,9 @@ fn every_takeover_has_its_seconds_before_and_no_gap() {
     assert!(episodes.len() >= 4, "an untrained policy is taken over all the time");
     for episode in episodes {
         let reader = EpisodeReader::open(&folder.path().join(&episode.file)).unwrap();
+        assert_eq!(reader.info().to_api(episode.file.clone(), episode.bytes, episode.sha256.clone()), *episode);
+        assert!(episode.x_m.is_some() && episode.y_m.is_some() && episode.weather.is_some(), "{episode:?}");
+        assert_eq!(episode.seats.len(), 1, "{episode:?}");
         let mut first_picture_ns = None;
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         for message in reader.messages() {

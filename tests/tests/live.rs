@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use std::time::Duration;
-use tests::Site;
+use tests::{Site, wait_for};
 
 fn miles(site: &Site) -> f64 {
     site.car().map_or(f64::NAN, |c| c["autonomous_miles"].as_f64().unwrap() + c["manual_miles"].as_f64().unwrap())
@@ -36,9 +36,10 @@ fn real_time_processes_are_killed_and_the_car_stays_safe_and_forgets_nothing() {
     let bridge = site.bridge().unwrap();
     site.wait_until("the bridge again", operator_drives).unwrap();
     assert!(miles(&site) >= before, "{} after {before}", miles(&site));
-    let episodes = site.get("episodes").unwrap();
+    // They come over the network, after their previews.
+    let listed = || site.get("episodes").filter(|all| all.as_array().is_some_and(|all| !all.is_empty()));
+    let episodes = wait_for("episodes", Duration::from_secs(90), listed).unwrap();
     let episodes = episodes.as_array().unwrap();
-    assert!(!episodes.is_empty());
     for episode in episodes {
         let file = folder.path().join("data/episodes").join(episode["file"].as_str().unwrap());
         assert!(recorder::EpisodeReader::open(&file).is_ok(), "{}", file.display());

@@ -3,6 +3,7 @@
 use crate::live::{self, BridgeConfig};
 use crate::sound::{Sound, SoundArgs};
 use crate::source;
+use crate::upload::Allowance;
 use anyhow::Context;
 use protocol::VehicleId;
 use protocol::signing::PublicKey;
@@ -28,13 +29,16 @@ pub struct BridgeArgs {
     /// Road network: an OpenDRIVE file, or one of soderleden, e6mini, fabriksgatan.
     #[arg(long, default_value = "soderleden")]
     pub road: String,
-    /// Folder for the vehicle's journal, policies and unfinished episodes; finished ones go to its `episodes`
-    /// unless --episodes says otherwise.
+    /// Folder for the vehicle's journal, policies and the episodes that the control plane does not have yet.
     #[arg(long, default_value = "takeover-vehicle")]
     pub data: PathBuf,
-    /// Folder for finished episodes.
-    #[arg(long)]
-    pub episodes: Option<PathBuf>,
+    /// Most that uploads of episodes may send, kbit/s [default: as much as there is].
+    #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub upload_kbps: Option<u32>,
+    /// Most that uploads may take of the way out while somebody sits in a seat, percent of what it is thought to carry;
+    /// never more than the session leaves over.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=90))]
+    pub upload_share: u8,
     /// Cameras to stream and record: 1 is the front one, then left, right and rear.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cameras: u8,
@@ -43,7 +47,7 @@ pub struct BridgeArgs {
     #[arg(long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,
     /// What to record and when: a TOML file with `pre_roll_s`, `post_roll_s`, `ring_mib`, `drive_log`, `[triggers]` and
-    /// `[[triggers.rule]]`.
+    /// `[[triggers.rule]]`; and what may not leave the vehicle: `[privacy]`.
     #[arg(long, value_name = "FILE")]
     pub recorder: Option<PathBuf>,
     /// Folder of a policy on trial: it drives nothing, and where it would act otherwise than the driver an episode is
@@ -183,7 +187,10 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         network: open_road(&args.road)?,
         world: live_world(args.seed),
         data_dir: args.data.clone(),
-        episodes_dir: args.episodes.clone().unwrap_or_else(|| args.data.join("episodes")),
+        uploads: Allowance {
+            most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
+            share: f64::from(args.upload_share) / 100.0,
+        },
         cameras: usize::from(args.cameras),
         paths: link::Paths::new(&args.interfaces)?,
         recording: recording(args.recorder.as_deref())?,

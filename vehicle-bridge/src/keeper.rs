@@ -15,7 +15,7 @@ use sim::world::WorldConfig;
 
 /// Faults of these kinds open no episode: a recorder in trouble has nowhere to keep it, and a late tick shows in the
 /// control timing.
-const NO_EPISODE: [&str; 3] = ["recorder_", "control_deadline", "audit_"];
+const NO_EPISODE: [&str; 4] = ["recorder_", "control_deadline", "audit_", "upload_"];
 /// From the middle of the rear axle to the front bumper, and half the width, of the car in time to collision, m.
 const REACH_M: f64 = 3.8;
 const HALF_WIDTH_M: f64 = 1.0;
@@ -110,13 +110,13 @@ impl Keeper {
             bookmark: tick.bookmark.as_deref(),
         };
         let fired = self.watch.look(wall_ns, &situation);
-        fired.into_iter().filter_map(|fired| self.keep(wall_ns, fired, policy)).collect()
+        fired.into_iter().filter_map(|fired| self.keep(wall_ns, fired, policy, sensors)).collect()
     }
 
-    fn keep(&mut self, wall_ns: u64, fired: Fired, policy: &PolicyVersion) -> Option<Keep> {
+    fn keep(&mut self, wall_ns: u64, fired: Fired, policy: &PolicyVersion, sensors: &Sensors) -> Option<Keep> {
         self.count += 1;
         let id = EpisodeId::new(format!("{}-t{:04}", self.account.prefix, self.count)).ok()?;
-        let mut info = self.account.describe(id, policy);
+        let mut info = self.account.describe_at(id, policy, sensors);
         if let Fired::Begins { trigger, name, .. } = &fired {
             info.cause = trigger.cause().label().to_owned();
             tracing::info!(trigger = trigger.label(), %name, wall_ns, "worth keeping");

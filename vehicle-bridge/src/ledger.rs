@@ -26,6 +26,18 @@ pub struct Account {
 }
 
 impl Account {
+    /// As [`Self::describe`], with the place and the weather that the sensors tell.
+    #[must_use]
+    pub fn describe_at(&self, id: EpisodeId, policy: &PolicyVersion, sensors: &Sensors) -> EpisodeInfo {
+        let mut info = self.describe(id, policy);
+        let millimetres =
+            |metres: f64| (metres.is_finite() && metres.abs() < MAX_METRES).then_some((metres * 1e3) as i64);
+        let place = sensors.state.world_from_vehicle.as_ref();
+        info.position_mm = place.and_then(|place| Some([millimetres(place.x_m)?, millimetres(place.y_m)?]));
+        info.weather = sensors.surroundings.as_ref().map_or("", |seen| weather(f64::from(seen.friction))).to_owned();
+        info
+    }
+
     /// The description of an episode of this vehicle, its cause and times still to come.
     #[must_use]
     pub fn describe(&self, id: EpisodeId, policy: &PolicyVersion) -> EpisodeInfo {
@@ -36,6 +48,19 @@ impl Account {
         info.seed = self.seed;
         info.source = self.source;
         info
+    }
+}
+
+/// Farther from the road network's origin no road is, metres.
+const MAX_METRES: f64 = 1e9;
+
+/// The weather by the friction between tyres and road as the vehicle perceives it; nothing where it does not.
+fn weather(friction: f64) -> &'static str {
+    match friction {
+        _ if friction <= 0.0 || !friction.is_finite() => "",
+        _ if friction > 0.95 => "clear",
+        _ if friction > 0.65 => "rain",
+        _ => "heavy_rain",
     }
 }
 
@@ -114,7 +139,7 @@ impl Ledger {
             match change {
                 Change::TakeoverBegan { cause, note, disengagement } => {
                     let event = self.event(now_us, *cause, note, tick, sensors, policy);
-                    entries.extend(self.begin(wall_ns, event, *disengagement, policy));
+                    entries.extend(self.begin(wall_ns, event, *disengagement, policy, sensors));
                 }
                 Change::TakeoverEnded => entries.extend(self.end(now_us)),
                 Change::FallbackBegan(_) => {}
@@ -168,12 +193,13 @@ impl Ledger {
         event: TakeoverEvent,
         disengagement: bool,
         policy: &PolicyVersion,
+        sensors: &Sensors,
     ) -> Option<Entry> {
         let id = EpisodeId::new(event.takeover_id.clone()).ok()?;
         self.count += 1;
         self.current = Some((id.clone(), event.clone()));
         let account = &self.account;
-        let mut info = account.describe(id.clone(), policy);
+        let mut info = account.describe_at(id.clone(), policy, sensors);
         info.cause = event.cause().label().to_owned();
         info.reason.clone_from(&event.note);
         let disengagement = disengagement.then(|| Disengagement {

@@ -6,6 +6,7 @@
 //!   recorder, deterministically.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`access::Access`] says which seats may take part, [`audit`] keeps who had authority when.
+//! - [`upload`] brings finished episodes to the control plane beside the driving.
 //! - [`ledger::Ledger`] keeps the metres and takeovers, [`scribe::Scribe`] writes ticks down for the recorder
 //!   and [`depict`] what viewers need besides.
 //!
@@ -27,4 +28,5 @@ pub mod sim_robot;
 pub mod sound;
 pub mod source;
 pub mod timing;
+pub mod upload;
 pub mod virtual_drive;

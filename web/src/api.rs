@@ -1,6 +1,8 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
-use protocol::api::{ControlTiming, Evaluation};
+use crate::retention::Retention;
+use protocol::api::{ControlTiming, Evaluation, UploadProgress};
+use protocol::erasure::Proof;
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +49,8 @@ pub struct VehicleView {
     pub refused: BTreeMap<String, u64>,
     /// How punctual its control loop was in the last second.
     pub timing: Option<ControlTiming>,
+    /// How the upload of its episodes is.
+    pub upload: Option<UploadProgress>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.
@@ -78,6 +82,9 @@ pub struct TakeoverView {
     pub duration_s: Option<f64>,
     /// Size of the file.
     pub bytes: Option<u64>,
+    /// Whether there is a film at `/api/v1/episodes/ID/preview_video`; it may be there before the episode.
+    #[serde(default)]
+    pub preview: bool,
 }
 
 /// Distance and takeovers of one kind of vehicle with one policy.
@@ -133,4 +140,59 @@ pub struct Fleet {
     pub by_policy: Vec<FleetRow>,
     /// By cause.
     pub by_cause: Vec<CauseCount>,
+}
+
+/// One row of `GET /api/v1/removals`: an episode that left the storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Its identity.
+    pub id: EpisodeId,
+    /// SHA-256 of its file, hex; empty when the file had not come.
+    pub sha256: String,
+    /// Size of its file.
+    pub bytes: u64,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Which rule said so, or that it was erased.
+    pub why: String,
+}
+
+/// `GET /api/v1/retention`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetentionView {
+    /// The rules in force; `null` when everything is kept.
+    pub rules: Option<Retention>,
+}
+
+/// `POST /api/v1/retention`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionRequest {
+    /// Only say what would go.
+    pub dry_run: bool,
+    /// Rules to try, TOML; those in force without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionReport {
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// How many episodes there were.
+    pub episodes: u64,
+    /// What went, or would.
+    pub removed: Vec<Removal>,
+}
+
+/// `GET /api/v1/erasures`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasures {
+    /// The public key that the proofs are signed with.
+    pub key: String,
+    /// From the first on.
+    pub proofs: Vec<Proof>,
+    /// Erasures that still have something to remove.
+    pub unfinished: u64,
 }

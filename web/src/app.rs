@@ -2,16 +2,21 @@
 
 use crate::live::Live;
 use crate::reply::ApiError;
-use crate::routes::{episodes, files, fleet, metrics, pages, policies, seats, signalling, trips, vehicles};
+use crate::retention::Retention;
+use crate::routes::{
+    episodes, erasures, files, fleet, metrics, pages, policies, retention, seats, signalling, trips, uploads, vehicles,
+};
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
+use crate::uploads::Uploads;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post, put};
+use protocol::signing::SigningKey;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +37,15 @@ pub struct App {
     pub ice: IceConfig,
     pub live: Live,
     pub data_dir: PathBuf,
+    pub uploads: Arc<Uploads>,
+    /// Whether uploaded episodes appear in the episodes folder by their names, too.
+    pub by_name: bool,
+    /// Signs proofs of erasures.
+    pub key: SigningKey,
+    /// Held while episodes are removed.
+    pub removing: tokio::sync::Mutex<()>,
+    /// How long episodes are kept.
+    pub retention: Option<Retention>,
     pub stop: watch::Receiver<bool>,
     pub requests: Requests,
 }
@@ -67,6 +81,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/episodes", post(episodes::post).get(episodes::list))
         .route("/episodes/{id}", get(episodes::find))
         .route("/episodes/{id}/file", get(files::episode))
+        .route("/episodes/{id}/verdict", put(episodes::judge))
+        .route("/episodes/{id}/{kind}", get(files::of_episode))
+        .route("/erasures", post(erasures::post).get(erasures::list))
+        .route("/retention", post(retention::run).get(retention::rules))
+        .route("/removals", get(retention::removals))
+        .route("/uploads", post(uploads::begin))
+        .route("/uploads/{sha256}", patch(uploads::append))
         .route("/policies", post(policies::publish).get(policies::list))
         .route("/policies/latest", get(policies::latest))
         .route("/policies/{version}", get(policies::find))
@@ -86,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(fleet::health))
         .route("/metrics", get(metrics::metrics))
         .route("/", get(pages::dashboard))
+        .route("/episodes.html", get(pages::episodes))
         .route("/vehicle.html", get(pages::vehicle))
         .route("/seat.html", get(pages::seat))
         .route("/static/{file}", get(pages::file))

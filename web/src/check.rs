@@ -1,13 +1,23 @@
 //! What a body must satisfy beyond its JSON types. Each error names the field and its value.
 
 use crate::api::{Trip, VehicleStatus};
+use crate::objects::is_sha256;
 use crate::reply::{ApiError, ApiResult};
-use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp};
+use crate::store::NOBODY;
+use protocol::VehicleId;
+use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp, Verdict};
+use protocol::erasure::Asked;
 use protocol::units::METRES_PER_MILE;
 use protocol::v1::TakeoverCause;
 
 /// Longest free text (map, software, embodiment), bytes.
 const MAX_TEXT: usize = 128;
+/// Longest text of several lines, bytes.
+const MAX_LONG_TEXT: usize = 4096;
+/// Most episodes of one erasure that names them.
+const MAX_IDS: usize = 1000;
+/// Most seats of one episode.
+const MAX_SEATS: usize = 100;
 /// Longest distance a single row may claim, metres: a thousand times round the Earth.
 const MAX_METRES: f64 = 4e10;
 /// Most takeovers or episodes of one trip.
@@ -57,8 +67,9 @@ fn time(field: &str, value: i64) -> ApiResult<()> {
     Ok(())
 }
 
-fn sha256(field: &str, value: &str) -> ApiResult<()> {
-    if value.len() != 64 || !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+/// A hash as this program writes it.
+pub fn sha256(field: &str, value: &str) -> ApiResult<()> {
+    if !is_sha256(value) {
         return refuse(field, value, "use 64 lower-case hex digits");
     }
     Ok(())
@@ -86,6 +97,7 @@ pub fn trip_id(value: &str) -> ApiResult<()> {
 }
 
 pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
+    vehicle(&v.vehicle)?;
     one_of("kind", &v.kind, &["live", "virtual"])?;
     text("embodiment", &v.embodiment)?;
     text("map", &v.map)?;
@@ -93,24 +105,91 @@ pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
 }
 
 pub fn mileage(m: &Mileage) -> ApiResult<()> {
+    vehicle(&m.vehicle)?;
     amount("autonomous_m", m.autonomous_m, MAX_METRES)?;
     amount("manual_m", m.manual_m, MAX_METRES)
 }
 
 pub fn disengagement(d: &Disengagement) -> ApiResult<()> {
+    vehicle(&d.vehicle)?;
     cause("cause", &d.cause)?;
     time("at_ms", d.at_ms)?;
     text("map", &d.map)
 }
 
 pub fn episode(e: &Episode) -> ApiResult<()> {
+    vehicle(&e.vehicle)?;
     cause("cause", &e.cause)?;
     file_name("file", &e.file)?;
     count("bytes", e.bytes)?;
     sha256("sha256", &e.sha256)?;
     time("start_ms", e.start_ms)?;
     amount("duration_s", e.duration_s, 1e6)?;
-    text("map", &e.map)
+    text("map", &e.map)?;
+    known(e)
+}
+
+/// What earlier releases do not tell of an episode.
+fn known(e: &Episode) -> ApiResult<()> {
+    for (field, value) in [("trigger", &e.trigger), ("software", &e.software), ("weather", &e.weather)] {
+        text(field, value.as_deref().unwrap_or_default())?;
+    }
+    long_text("reason", e.reason.as_deref().unwrap_or_default())?;
+    if e.seats.len() > MAX_SEATS {
+        return refuse("seats", e.seats.len(), "an episode names at most 100");
+    }
+    for (field, value, most) in [
+        ("x_m", e.x_m, MAX_METRES),
+        ("y_m", e.y_m, MAX_METRES),
+        ("latitude_deg", e.latitude_deg, 90.0),
+        ("longitude_deg", e.longitude_deg, 180.0),
+    ] {
+        if value.is_some_and(|value| !value.is_finite() || value.abs() > most) {
+            return refuse(field, value, &format!("use a number from -{most} to {most}"));
+        }
+    }
+    Ok(())
+}
+
+pub fn verdict(v: &Verdict) -> ApiResult<()> {
+    one_of("verdict", &v.verdict, &Verdict::WORDS)?;
+    filled("by", &v.by)?;
+    long_text("note", &v.note)
+}
+
+pub fn erasure(asked: &Asked) -> ApiResult<()> {
+    let wishes = [asked.vehicle.is_some(), asked.person.is_some(), !asked.ids.is_empty()];
+    if wishes.iter().filter(|wish| **wish).count() != 1 {
+        return Err(ApiError::invalid("name either a vehicle, a person or ids, and one of them only"));
+    }
+    if asked.ids.len() > MAX_IDS {
+        return refuse("ids", asked.ids.len(), "name at most 1000 at a time");
+    }
+    filled("reason", &asked.reason)
+}
+
+/// Nobody takes the name under which erased takeovers are counted.
+fn vehicle(id: &VehicleId) -> ApiResult<()> {
+    if NOBODY.contains(&id.as_str()) {
+        return refuse("vehicle", id.as_str(), "the name is taken by what was erased");
+    }
+    Ok(())
+}
+
+/// Short free text that must not be empty.
+pub fn filled(field: &str, value: &str) -> ApiResult<()> {
+    if value.trim().is_empty() {
+        return refuse(field, value, "it must not be empty");
+    }
+    text(field, value)
+}
+
+/// Free text of people, lines and all.
+pub fn long_text(field: &str, value: &str) -> ApiResult<()> {
+    if value.len() > MAX_LONG_TEXT || value.contains('\0') {
+        return refuse(field, value, "use up to 4096 bytes without the character 0");
+    }
+    Ok(())
 }
 
 pub fn policy(p: &Policy) -> ApiResult<()> {
@@ -154,6 +233,7 @@ pub fn evaluation(e: &Evaluation) -> ApiResult<()> {
 }
 
 pub fn trip(t: &Trip) -> ApiResult<()> {
+    vehicle(&t.vehicle)?;
     trip_id(&t.id)?;
     amount("autonomous_m", t.autonomous_m, MAX_METRES)?;
     amount("manual_m", t.manual_m, MAX_METRES)?;
@@ -206,6 +286,12 @@ pub fn status(s: &VehicleStatus) -> ApiResult<()> {
         for figure in [t.lateness_p50_us, t.lateness_p99_us, t.lateness_max_us, t.work_max_us] {
             amount("timing", figure, 1e12)?;
         }
+    }
+    if let Some(u) = &s.upload {
+        count("upload.episodes", u.episodes)?;
+        count("upload.bytes", u.bytes)?;
+        amount("upload.rate_bps", u.rate_bps, 1e15)?;
+        amount("upload.limit_bps", u.limit_bps.unwrap_or(0.0), 1e15)?;
     }
     s.round_trip_ms.map_or(Ok(()), |rtt| amount("round_trip_ms", rtt, 1e9))
 }

@@ -1,3 +1,4 @@
+use crate::store::Database;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,6 +32,9 @@ pub enum Error {
     /// The key of the session grants, or the serials kept beside it.
     #[error(transparent)]
     GrantKey(#[from] protocol::signing::KeyError),
+    /// The place of uploaded files.
+    #[error(transparent)]
+    Objects(#[from] crate::objects::ObjectsError),
     /// Another control plane runs on the same data.
     #[error("{} is in use by another control plane: stop it or choose another folder with --data", path.display())]
     Locked {
@@ -38,18 +42,34 @@ pub enum Error {
         path: PathBuf,
     },
     /// The database cannot be opened or read.
-    #[error("database {}: {cause}; if the file is damaged move it away, and a new one is made", path.display())]
+    #[error("{database}: {cause}; {}", database.advice())]
     Database {
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite said.
+        /// Which.
+        database: Database,
+        /// What it said.
         cause: sqlx::Error,
     },
+    /// What was erased cannot be recognised without the key.
+    #[error(
+        "{database} has erasures made with key {found}, this data folder's is {here}: put the right grants.key \
+         into the folder, or erased episodes would be taken again"
+    )]
+    ForeignErasures {
+        /// Which.
+        database: Database,
+        /// Public key of who erased.
+        found: String,
+        /// Public key of the data folder.
+        here: String,
+    },
+    /// The address of the database has no sense.
+    #[error("{0}: use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")]
+    DatabaseAddress(String),
     /// The data were written by a newer release.
-    #[error("database {} has schema {found}, this release knows up to {known}: install the newer release", path.display())]
+    #[error("{database} has schema {found}, this release knows up to {known}: install the newer release")]
     NewerSchema {
-        /// The database file.
-        path: PathBuf,
+        /// Which.
+        database: Database,
         /// Version found.
         found: i64,
         /// Newest version known here.

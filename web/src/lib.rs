@@ -1,7 +1,7 @@
 //! The control plane: what vehicles, seats, the trainer and people share.
 //!
 //! It keeps the catalogue of vehicles, distance, takeovers, episodes, policy versions and evaluations in SQLite, relays
-//! signalling between seats and vehicles, and serves the dashboard with the live cameras. Start it with
+//! signalling between seats and vehicles, takes in their episodes (to a folder or to S3), and serves the dashboard with the live cameras. Start it with
 //! [`Server::start`], or run it to its end with [`serve`]. The JSON bodies are [`protocol::api`] and [`api`].
 //!
 //! - What was answered with success is on the disk: SIGKILL and power cuts lose none of it. Every `POST` may be
@@ -27,14 +27,22 @@
 pub mod api;
 mod app;
 mod check;
+mod erasure;
 mod error;
 mod live;
+mod objects;
 mod reply;
+mod retention;
 mod routes;
 mod server;
 mod signal;
+mod storage;
 mod store;
+mod uploads;
 
 pub use error::{Error, Result};
+pub use objects::{Kind, ObjectKey, Objects, ObjectsError};
+pub use retention::{Retention, RetentionError, Rule};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
+pub use store::Database;

@@ -71,6 +71,7 @@ impl Live {
                 view.round_trip_ms = status.round_trip_ms;
                 view.refused.clone_from(&status.refused);
                 view.timing = status.timing;
+                view.upload = status.upload;
             }
         }
         views.into_values().collect()
@@ -106,6 +107,7 @@ fn newcomer(id: &VehicleId) -> VehicleView {
         round_trip_ms: None,
         refused: BTreeMap::new(),
         timing: None,
+        upload: None,
         autonomous_miles: 0.0,
         manual_miles: 0.0,
         disengagements: 0,

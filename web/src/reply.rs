@@ -1,5 +1,6 @@
 //! What requests become and what answers look like: every error is JSON `{"error": "..."}` that names field and value.
 
+use crate::objects::ObjectsError;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -7,9 +8,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
 
-/// SQLite's code for a full disk.
-const SQLITE_FULL: &str = "13";
+/// Codes for a full disk: SQLite's, PostgreSQL's.
+const FULL: [&str; 2] = ["13", "53100"];
+/// PostgreSQL's codes for a server that stops, crashed or is starting; connections that end have class 08.
+const AWAY: [&str; 3] = ["57P01", "57P02", "57P03"];
 
 /// An error on its way to the client.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub enum ApiError {
     /// A file could not be read.
     #[error("file: {0}")]
     File(#[from] std::io::Error),
+    /// The folder or bucket of uploaded files failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// A row in the database breaks the rules that every write is held to.
     #[error("stored value: {0}")]
     Stored(#[from] protocol::IdError),
@@ -50,17 +57,38 @@ impl ApiError {
     fn status_and_text(&self) -> (StatusCode, String) {
         match self {
             Self::Client(status, message) => (*status, message.clone()),
-            Self::Database(sqlx::Error::Database(e)) if e.code().as_deref() == Some(SQLITE_FULL) => (
+            Self::Database(sqlx::Error::Database(e)) if e.code().is_some_and(|code| FULL.contains(&&*code)) => (
                 StatusCode::INSUFFICIENT_STORAGE,
-                "the disk with the data folder is full: free some space; nothing was stored".into(),
+                "the database's disk is full: free some space; nothing was stored".into(),
             ),
-            Self::Database(sqlx::Error::PoolTimedOut) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the database is busy: try again".into())
+            Self::Database(e) if is_away(e) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the database is busy or away: try again".into())
             }
+            Self::File(e) if matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk with the data folder is full: free some space, then go on".into(),
+            ),
+            Self::Objects(e @ ObjectsError::Missing(_)) => (StatusCode::NOT_FOUND, e.to_string()),
+            Self::Objects(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store of uploaded files refuses or does not answer: try again; the control plane's log says why"
+                    .into(),
+            ),
             Self::Database(_) | Self::File(_) | Self::Stored(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; its log says why".into())
             }
         }
+    }
+}
+
+/// Whether the same request may well succeed a little later.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(e) => {
+            e.code().is_some_and(|code| AWAY.contains(&&*code) || (code.len() == 5 && code.starts_with("08")))
+        }
+        _ => false,
     }
 }
 

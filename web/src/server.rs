@@ -1,9 +1,13 @@
 use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::signal::{Hub, IceConfig, Issuer};
-use crate::store::Store;
+use crate::objects::Objects;
+use crate::retention::{self, Retention};
+use crate::signal::{GRANT_KEY, Hub, IceConfig, Issuer};
+use crate::store::{Database, Store, Tombs};
+use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
+use protocol::signing::SigningKey;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,12 +26,19 @@ const LOCK: &str = "takeover.lock";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Where to listen and where the data lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WebConfig {
     /// Address to listen on; port 0 takes a free one.
     pub addr: SocketAddr,
-    /// Folder with the database, `episodes/` and `policies/`; made when it is missing.
+    /// Folder with `episodes/`, `policies/` and the keys; made when it is missing.
     pub data_dir: PathBuf,
+    /// The database; without it, the file [`DATABASE`] in the folder.
+    pub database: Option<Database>,
+    /// Where uploaded files are kept: a folder or `s3://BUCKET/PREFIX`. Without it they are kept in the data folder's
+    /// `objects/`, and episodes among them appear in `episodes/` by their names.
+    pub objects: Option<String>,
+    /// How long episodes are kept; without it, all of them for good.
+    pub retention: Option<Retention>,
     /// STUN and TURN servers that peers are told of.
     pub ice: IceConfig,
     /// Names whose certificates are forgotten first: they may register with new ones.
@@ -40,6 +51,9 @@ impl WebConfig {
         Self {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data_dir: data_dir.into(),
+            database: None,
+            objects: None,
+            retention: None,
             ice: IceConfig::default(),
             forget_identities: Vec::new(),
         }
@@ -69,28 +83,44 @@ impl Server {
         })?;
         let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
         let lock = take_folder(&config.data_dir)?;
-        let store = Store::open(&config.data_dir.join(DATABASE)).await?;
+        let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
+        let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
+        let store = Store::open(&database, Tombs::new(&key)).await?;
+        tracing::info!("{database}");
         sync_folder(&config.data_dir)?;
+        let failed = |cause| Error::Database { database: database.clone(), cause };
         for name in &config.forget_identities {
-            let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
             match store.forget_identity(name).await.map_err(failed)? {
                 0 => tracing::warn!("{name} was not bound to any certificate"),
                 _ => tracing::info!("{name} may register with a new certificate"),
             }
         }
-        let failed = |cause| Error::Database { path: config.data_dir.join(DATABASE), cause };
         let revoked = store.revoked().await.map_err(failed)?;
         let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
+        let objects = match &config.objects {
+            Some(place) => Objects::open(place).await?,
+            None => Objects::folder(&config.data_dir.join("objects"))?,
+        };
+        let partials = config.data_dir.join("uploads");
+        let failed = |cause| Error::DataDir { path: partials.clone(), cause };
+        let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
+        tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
         let app = Arc::new(App {
             store: store.clone(),
             hub,
             ice: config.ice,
             live: Live::default(),
             data_dir: config.data_dir,
+            uploads,
+            by_name: config.objects.is_none(),
+            key,
+            removing: tokio::sync::Mutex::default(),
+            retention: config.retention,
             stop: stopping.clone(),
             requests: Requests::default(),
         });
+        tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
         let task = tokio::spawn(run(listener, app, stopping));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })

@@ -106,6 +106,7 @@ function showTakeovers(takeovers) {
   present("takeovers", takeovers.length === 0);
   rows(body("takeovers-table"), takeovers, (t) => t.id, [
     (t) => el("time", { title: t.id }, time(t.at_ms)),
+    (t) => (t.preview ? film(t) : "–"),
     (t) => mark(`cause-${t.cause}`, words(t.cause)),
     (t) => t.vehicle,
     (t) => t.kind,
@@ -115,6 +116,8 @@ function showTakeovers(takeovers) {
     (t) => (t.duration_s === null ? "recording…" : el("a", { href: `/api/v1/episodes/${t.id}/file`, download: true, "aria-label": `Download episode ${t.id}` }, `MCAP, ${size(t.bytes)}`)),
   ]);
 }
+
+const film = (t) => el("video", { src: `/api/v1/episodes/${t.id}/preview_video`, controls: true, muted: true, preload: "metadata", width: 160, height: 90, "aria-label": `Film of ${t.id}` });
 
 function size(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

@@ -25,6 +25,7 @@ use protocol::foxglove::LaserScan;
 use protocol::signalling::{Signal, announced_fingerprints};
 use protocol::{Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
+pub use stats::PathLoad;
 use stats::Stats;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -317,6 +318,12 @@ impl VehicleLink {
     #[must_use]
     pub fn stats(&self) -> v1::LinkStats {
         self.shared.stats.link_stats(self.now_us())
+    }
+
+    /// What the sessions leave of the way out.
+    #[must_use]
+    pub fn load(&self) -> PathLoad {
+        self.shared.stats.load(self.now_us())
     }
 
     /// Commands and requests of watch-only sessions that were dropped.

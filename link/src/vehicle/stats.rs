@@ -54,6 +54,17 @@ pub(crate) struct Stats {
 
 const WINDOW_US: u64 = 1_000_000;
 
+/// What the sessions leave of the way out, for whatever else the vehicle wants to send.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PathLoad {
+    /// Sessions, watching ones too.
+    pub seats: usize,
+    /// What the narrowest path is thought to carry, bits per second; `None` while nothing is known of any.
+    pub estimate_bps: Option<f64>,
+    /// What that path carries beyond what its session sends, bits per second, the least over all sessions.
+    pub room_bps: f64,
+}
+
 /// What the seats that count leave for video.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Room {
@@ -139,6 +150,17 @@ impl Stats {
             target_bps: estimates().map(|e| e.target_bps).reduce(f64::min),
             overhead_bps: chosen().map(repairs).fold(0.0, f64::max),
             round_trip_us: estimates().map(|e| e.round_trip_us).max().unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn load(&self, now_us: u64) -> PathLoad {
+        let mut sessions = self.lock();
+        sessions.values_mut().for_each(|s| s.sent.trim(now_us));
+        let known = || sessions.values().filter_map(|s| Some((s.estimate?.target_bps, s.sent.bps(|_| true))));
+        PathLoad {
+            seats: sessions.len(),
+            estimate_bps: known().map(|(target, _)| target).reduce(f64::min),
+            room_bps: known().map(|(target, sent)| target - sent).reduce(f64::min).unwrap_or(0.0).max(0.0),
         }
     }
 

@@ -115,6 +115,9 @@ pub fn import(
     info.embodiment = "ackermann_car".to_owned();
     info.source = Source::Virtual;
     info.reason = "imported from comma2k19".to_owned();
+    let fix = (gnss.times.rows > 0).then(|| three(gnss.values.row(0)));
+    let fix = fix.filter(|[latitude, longitude, _]| latitude.abs() <= 90.0 && longitude.abs() <= 180.0);
+    info.fix_e7 = fix.map(|[latitude, longitude, _]| [(latitude * 1e7) as i64, (longitude * 1e7) as i64]);
     let mut output = Output::create(dir, &info)?;
     output.describe(&info, "time of the phone's log, nanoseconds since it was started")?;
     let plane = Plane::new(three(positions.values.row(0)));

@@ -48,7 +48,7 @@ impl ExchangeError {
         move |source| Self::Io { what, path, source }
     }
 
-    #[cfg(feature = "exchange")]
+    #[cfg(any(feature = "exchange", feature = "video"))]
     pub(crate) fn malformed(path: &Path, offset: u64, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), offset, problem: problem.into() }
     }

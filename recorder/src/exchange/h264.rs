@@ -41,6 +41,15 @@ pub fn is_keyframe(data: &[u8]) -> bool {
     units(data).any(|unit| kind(unit) == IDR)
 }
 
+/// Whether a unit is a slice of a picture that looks ahead (B slice, table 7-6).
+#[must_use]
+pub fn is_bidirectional(unit: &[u8]) -> bool {
+    // The two numbers that matter lie in the first few bytes, where no emulation prevention can be: ahead of it would
+    // be two zero bytes, and a first macroblock's number of so many leading zeros is none.
+    let mut bits = Bits { bytes: unit, at: 8 };
+    matches!(kind(unit), 1..=IDR) && bits.number().and_then(|_| bits.number()).is_some_and(|slice| slice % 5 == 1)
+}
+
 /// Reads a SPS's bits, emulation prevention taken out.
 struct Bits<'a> {
     bytes: &'a [u8],

@@ -10,21 +10,24 @@
 
 #[cfg(feature = "exchange")]
 pub mod comma2k19;
-#[cfg(feature = "exchange")]
+#[cfg(any(feature = "exchange", feature = "video"))]
+#[cfg_attr(not(feature = "exchange"), allow(dead_code))]
 mod draft;
 #[cfg(feature = "exchange")]
 pub mod edit;
 mod error;
-#[cfg(feature = "exchange")]
+#[cfg(any(feature = "exchange", feature = "video"))]
 pub mod h264;
 #[cfg(feature = "exchange")]
 pub mod lerobot;
-#[cfg(feature = "exchange")]
+#[cfg(any(feature = "exchange", feature = "video"))]
 pub mod mp4;
 #[cfg(feature = "exchange")]
 mod npy;
-#[cfg(feature = "exchange")]
-mod output;
+// Its part for importers is not needed without them.
+#[cfg(any(feature = "exchange", feature = "video"))]
+#[cfg_attr(not(feature = "exchange"), allow(dead_code))]
+pub(crate) mod output;
 #[cfg(feature = "exchange")]
 pub mod parquet;
 #[cfg(feature = "exchange")]
@@ -33,9 +36,10 @@ pub mod rosbag2;
 pub mod table;
 #[cfg(feature = "exchange")]
 pub mod verify;
+#[cfg(feature = "view")]
 pub mod view;
 
-#[cfg(feature = "exchange")]
+#[cfg(any(feature = "exchange", feature = "video"))]
 pub use draft::discard_drafts;
 pub use error::ExchangeError;
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A channel as an importer names it.
-pub(super) struct Kind<'a> {
+pub(crate) struct Kind<'a> {
     pub topic: &'a str,
     pub schema: &'a str,
     pub schema_encoding: &'a str,
@@ -23,13 +23,13 @@ pub(super) struct Kind<'a> {
 
 /// Times and number of a message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     pub sequence: u32,
     pub log_ns: u64,
     pub publish_ns: u64,
 }
 
-pub(super) struct Output {
+pub(crate) struct Output {
     container: Container,
     target: PathBuf,
     draft: Draft,
@@ -185,11 +185,16 @@ impl Output {
     }
 
     /// Completes the file; its description's start and end are those of its messages.
-    pub fn finish(mut self, mut info: EpisodeInfo) -> Result<api::Episode, ExchangeError> {
+    pub fn finish(self, mut info: EpisodeInfo) -> Result<api::Episode, ExchangeError> {
         if let Some((first, last)) = self.span_ns {
             (info.start_ns, info.end_ns) = (first, last);
             info.actual_pre_roll_ns = info.takeover_ns.saturating_sub(first);
         }
+        self.finish_as(&info)
+    }
+
+    /// Completes the file with this description.
+    pub fn finish_as(mut self, info: &EpisodeInfo) -> Result<api::Episode, ExchangeError> {
         self.container.metadata(EPISODE, &info.to_metadata())?;
         let finished = self.container.finish(&self.target)?;
         drop(self.draft);

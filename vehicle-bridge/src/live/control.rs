@@ -51,6 +51,8 @@ pub(super) struct Control {
     pub keeping: Keeping,
     /// Fault code of the recorder's disk.
     pub disk_fault: Option<String>,
+    /// Fault code of episodes that may not leave the vehicle.
+    pub upload_fault: Option<&'static str>,
     pub shutters: Vec<Arc<Shutter>>,
     pub desk: Arc<Desk>,
     pub journal: Journal,
@@ -138,6 +140,9 @@ impl Control {
             self.robot.report_fault(DEADLINE_FAULT);
         }
         if let Some(code) = &self.disk_fault {
+            self.robot.report_fault(code);
+        }
+        if let Some(code) = self.upload_fault {
             self.robot.report_fault(code);
         }
         if self.witness.is_failing() {
@@ -309,6 +314,7 @@ impl Control {
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
         let now_us = self.origin.elapsed().as_micros() as u64;
         self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
+        self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
         self.tell_punctuality(&timing);
@@ -328,6 +334,7 @@ impl Control {
                 work_max_us: timing.work_max_us,
                 missed_deadlines: timing.missed_deadlines,
             }),
+            upload: None,
         };
         self.punctuality = Some(timing);
         let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,12 +19,16 @@ use crate::scribe::Scribe;
 use crate::sim_robot::SimRobot;
 use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
+use crate::upload::budget::is_here;
+use crate::upload::prepare::Preparation;
+use crate::upload::uploader::Uploader;
+use crate::upload::{Allowance, Client, Pace};
 use camera::Shutter;
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
 use keeping::Keeping;
 use link::video::VideoSpec;
-use link::{CameraStreamer, Guard, Identity, LinkError, VehicleLink, VehicleOptions};
+use link::{CameraStreamer, Guard, Identity, LinkError, PathLoad, VehicleLink, VehicleOptions};
 use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::signing::PublicKey;
@@ -54,8 +58,8 @@ pub struct BridgeConfig {
     pub world: WorldConfig,
     /// The vehicle's own folder: journal, fetched policies.
     pub data_dir: PathBuf,
-    /// Where finished episodes go.
-    pub episodes_dir: PathBuf,
+    /// How fast finished episodes may be uploaded.
+    pub uploads: Allowance,
     /// How many cameras: front, left, right, rear.
     pub cameras: usize,
     /// Network interfaces to reach the seats over.
@@ -131,13 +135,12 @@ pub fn run(
         control_plane: config.control_plane.clone(),
         sign_up: office::sign_up(config.vehicle.clone(), car.name, config.network.name()),
         policies_dir: config.data_dir.join("policies"),
-        spool_dir: config.data_dir.join("spool"),
-        episodes_dir: config.episodes_dir.clone(),
     };
-    for dir in [&correspondence.policies_dir, &correspondence.spool_dir, &correspondence.episodes_dir] {
+    let spool_dir = config.data_dir.join("spool");
+    for dir in [&correspondence.policies_dir, &spool_dir] {
         std::fs::create_dir_all(dir).map_err(|e| BridgeError::Folder(dir.clone(), e))?;
     }
-    let recovered = recover(&correspondence.spool_dir);
+    let recovered = recover(&spool_dir);
     let journal = Journal::open(&config.data_dir)?;
     let policy = newest_policy(&correspondence)?;
     let origin = Instant::now();
@@ -160,7 +163,8 @@ pub fn run(
     if let Some(view) = &view {
         tracing::info!(address = %view.address(), "live view");
     }
-    let recorder = start_recorder(config, &correspondence, &account, &policy, view)?;
+    let key = Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?);
+    let recorder = start_recorder(config, &spool_dir, Arc::clone(&key), &account, &policy, view)?;
     let keeping = Keeping::new(
         Keeper::new(
             config.recording.triggers.clone(),
@@ -184,19 +188,18 @@ pub fn run(
     }
     let sounds = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop)));
     let sounds = sounds.transpose().map_err(|_| BridgeError::Thread("sound"))?;
-    let desk = Arc::new(Desk::default());
-    let (disengagements, disengagements_out) = unbounded();
     let (episodes, episodes_out) = unbounded();
+    let uploader = uploader(config, &spool_dir, key, recovered, &link, stop);
+    let desk = Arc::new(Desk { uploads: Some(uploader.board()), ..Desk::default() });
+    // Nobody waits for it: what it was doing goes on after the next start.
+    drop(spawn("upload", move || uploader.run(&episodes_out)));
+    let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
     let office_thread = {
-        let office = Office::new(
-            correspondence,
-            office::earlier_disengagements(&journal),
-            recovered,
-            policy.manifest().version.clone(),
-        );
+        let office =
+            Office::new(correspondence, office::earlier_disengagements(&journal), policy.manifest().version.clone());
         let desk = Arc::clone(&desk);
-        spawn("office", move || office.run(&desk, &disengagements_out, &episodes_out, &updates_in))
+        spawn("office", move || office.run(&desk, &disengagements_out, &updates_in))
     };
     let balance = journal.balance().clone();
     let epoch = authority::next_life(balance.epoch);
@@ -217,6 +220,7 @@ pub fn run(
         recorder,
         keeping,
         disk_fault: None,
+        upload_fault: None,
         shutters: shutters.clone(),
         desk: Arc::clone(&desk),
         journal,
@@ -306,7 +310,8 @@ fn start_link(
 
 fn start_recorder(
     config: &BridgeConfig,
-    correspondence: &OfficeConfig,
+    spool_dir: &Path,
+    key: Arc<SigningKey>,
     account: &Account,
     policy: &Policy,
     view: Option<LiveView>,
@@ -319,10 +324,30 @@ fn start_recorder(
     Ok(RecorderThread::start(ThreadConfig {
         recorder: config.recording.recorder(),
         drive_log,
-        key: Some(Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?)),
+        key: Some(key),
         listener: view.map(|view| Arc::new(view) as Arc<dyn Listener>),
-        ..ThreadConfig::new(&correspondence.spool_dir)
+        ..ThreadConfig::new(spool_dir)
     })?)
+}
+
+/// Uploads finished episodes beside the sessions of `link`.
+fn uploader(
+    config: &BridgeConfig,
+    spool_dir: &Path,
+    key: Arc<SigningKey>,
+    found: Vec<protocol::api::Episode>,
+    link: &Arc<VehicleLink>,
+    stop: &Arc<AtomicBool>,
+) -> Uploader {
+    // Weak, for the link says goodbye when the last one lets go of it, and nobody waits for the uploads.
+    let (allowance, link) = (config.uploads, Arc::downgrade(link));
+    let here = is_here(&config.control_plane);
+    let beside = move || link.upgrade().filter(|_| !here);
+    let load = move || beside().map_or_else(PathLoad::default, |link| link.load());
+    let pace = Pace::new(Box::new(move || allowance.bps(&load())), Arc::clone(stop));
+    let policy = config.recording.privacy.clone();
+    let preparation = Preparation { policy, dir: config.data_dir.join("outgoing"), key: Some(key) };
+    Uploader::new(Client::new(&config.control_plane), pace, preparation, spool_dir.to_owned(), found)
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.

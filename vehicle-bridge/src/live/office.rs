@@ -1,17 +1,18 @@
 //! The vehicle's correspondence with the control plane, on a thread of its own: sign-up, miles, disengagements,
-//! episodes, status, and policy updates. Everything is repeated until it is answered; nothing here can hold up the
+//! status, and policy updates (episodes go another way: [`crate::upload`]). Everything is repeated until it is answered; nothing here can hold up the
 //! control thread.
 
 use super::journal::Journal;
 use crate::ledger::Metres;
+use crate::upload::uploader::Board;
 use policy::Policy;
-use protocol::api::{self, Disengagement, Episode, Mileage, VehicleSignUp, VehicleStatus};
+use protocol::api::{self, Disengagement, Mileage, VehicleSignUp, VehicleStatus};
 use protocol::{PolicyVersion, VehicleId};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The newest figures from the control thread.
@@ -28,6 +29,8 @@ pub struct Figures {
 pub struct Desk {
     /// Latest figures.
     pub figures: Mutex<Figures>,
+    /// How the uploads are.
+    pub uploads: Option<Arc<Board>>,
     /// Ends the office.
     pub stop: AtomicBool,
 }
@@ -44,24 +47,15 @@ pub struct OfficeConfig {
     pub sign_up: VehicleSignUp,
     /// Where fetched policies are kept.
     pub policies_dir: PathBuf,
-    /// Where finished episodes wait until the control plane knows them.
-    pub spool_dir: PathBuf,
-    /// Where the catalogue's episodes lie.
-    pub episodes_dir: PathBuf,
 }
 
 /// See the module.
 pub struct Office {
     config: OfficeConfig,
     agent: ureq::Agent,
-    outbox: VecDeque<Letter>,
+    outbox: VecDeque<Disengagement>,
     sent: BTreeMap<PolicyVersion, Metres>,
     current: PolicyVersion,
-}
-
-enum Letter {
-    Disengagement(Disengagement),
-    Episode(Episode),
 }
 
 /// A letter that the control plane refuses for good (4xx) is not sent again.
@@ -72,42 +66,30 @@ enum Outcome {
 }
 
 impl Office {
-    /// An office that repeats what earlier runs may not have delivered: all `disengagements` and `episodes` on disk.
+    /// An office that repeats what earlier runs may not have delivered: all `disengagements` on disk.
     #[must_use]
-    pub fn new(
-        config: OfficeConfig,
-        disengagements: Vec<Disengagement>,
-        episodes: Vec<Episode>,
-        current: PolicyVersion,
-    ) -> Self {
+    pub fn new(config: OfficeConfig, disengagements: Vec<Disengagement>, current: PolicyVersion) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(10)))
             .http_status_as_error(false)
             .build()
             .into();
-        let outbox = disengagements
-            .into_iter()
-            .map(Letter::Disengagement)
-            .chain(episodes.into_iter().map(Letter::Episode))
-            .collect();
-        Self { config, agent, outbox, sent: BTreeMap::new(), current }
+        Self { config, agent, outbox: disengagements.into(), sent: BTreeMap::new(), current }
     }
 
-    /// Works until the desk says stop, then once more. `disengagements` and `episodes` bring new ones; `updates` takes
-    /// policies to the control thread.
+    /// Works until the desk says stop, then once more. `disengagements` brings new ones; `updates` takes policies to
+    /// the control thread.
     pub fn run(
         mut self,
         desk: &Desk,
         disengagements: &crossbeam_channel::Receiver<Disengagement>,
-        episodes: &crossbeam_channel::Receiver<Episode>,
         updates: &crossbeam_channel::Sender<Update>,
     ) {
         let mut signed_up = false;
         let mut round = 0u32;
         loop {
             let last = desk.stop.load(Ordering::Relaxed);
-            self.outbox.extend(disengagements.try_iter().map(Letter::Disengagement));
-            self.outbox.extend(episodes.try_iter().map(Letter::Episode));
+            self.outbox.extend(disengagements.try_iter());
             signed_up = (signed_up && !round.is_multiple_of(10)) || self.sign_up();
             if signed_up {
                 self.send_figures(desk);
@@ -146,8 +128,9 @@ impl Office {
 
     fn send_figures(&mut self, desk: &Desk) {
         let figures = desk.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        if let Some(status) = &figures.status {
-            self.post("status", status);
+        if let Some(status) = figures.status {
+            let upload = desk.uploads.as_ref().map(|board| board.progress());
+            self.post("status", &VehicleStatus { upload, ..status });
         }
         for (policy, metres) in figures.metres {
             if self.sent.get(&policy) == Some(&metres) {
@@ -167,37 +150,13 @@ impl Office {
 
     fn send_letters(&mut self) {
         while let Some(letter) = self.outbox.front() {
-            let outcome = match letter {
-                Letter::Disengagement(d) => self.post("disengagements", d),
-                Letter::Episode(e) => self.deliver(e),
-            };
-            match outcome {
+            match self.post("disengagements", letter) {
                 Outcome::Done => {}
                 Outcome::Refused(why) => tracing::error!(%why, "an entry is not delivered"),
                 Outcome::Unreachable => return,
             }
             self.outbox.pop_front();
         }
-    }
-
-    /// An episode leaves the spool only when it lies in the catalogue's folder and the catalogue knows it.
-    fn deliver(&self, episode: &Episode) -> Outcome {
-        let (from, to) = (self.config.spool_dir.join(&episode.file), self.config.episodes_dir.join(&episode.file));
-        if !from.exists() && !to.exists() {
-            return Outcome::Refused(format!("{} is gone: removed to make room", from.display()));
-        }
-        if let Err(error) = place(&from, &to) {
-            tracing::error!(%error, from = %from.display(), to = %to.display(), "an episode cannot be delivered");
-            return Outcome::Unreachable;
-        }
-        let outcome = self.post("episodes", episode);
-        if matches!(outcome, Outcome::Done) {
-            deliver_signature(&from, &to);
-            if let Err(error) = std::fs::remove_file(&from) {
-                tracing::warn!(%error, file = %from.display(), "a delivered episode stays in the spool");
-            }
-        }
-        outcome
     }
 
     fn look_for_update(&mut self, updates: &crossbeam_channel::Sender<Update>) {
@@ -248,32 +207,10 @@ impl Office {
     }
 }
 
-/// The signature goes with its episode; an episode recovered after a crash has none.
-fn deliver_signature(from: &std::path::Path, to: &std::path::Path) {
-    let (from, to) = (recorder::signature::path_beside(from), recorder::signature::path_beside(to));
-    if !from.exists() {
-        return;
-    }
-    if let Err(error) = place(&from, &to).and_then(|()| std::fs::remove_file(&from)) {
-        tracing::warn!(%error, file = %from.display(), "a signature stays in the spool");
-    }
-}
-
-/// Makes `from` appear at `to` whole: as another name of the same file, or as a copy on another disk.
-fn place(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
-    if to.exists() || std::fs::hard_link(from, to).is_ok() {
-        return Ok(());
-    }
-    let partial = to.with_extension("copying");
-    std::fs::copy(from, &partial)?;
-    std::fs::File::open(&partial)?.sync_all()?;
-    std::fs::rename(&partial, to)
-}
-
 /// The newest published policy of a control plane that may still be starting: tried for `patience`.
 #[must_use]
 pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Duration) -> Option<Policy> {
-    let office = Office::new(config.clone(), Vec::new(), Vec::new(), current);
+    let office = Office::new(config.clone(), Vec::new(), current);
     let until = std::time::Instant::now() + patience;
     loop {
         match office.fetch_update() {

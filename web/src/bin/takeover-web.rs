@@ -21,6 +21,18 @@ struct Options {
     /// Data folder; made when it is missing.
     #[arg(long, value_name = "DIR", default_value = "takeover-data", env = "TAKEOVER_DATA")]
     data: PathBuf,
+    /// Where uploaded files are kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* variables (AWS_ENDPOINT_URL
+    /// for another server) [default: objects/ in the data folder].
+    #[arg(long, value_name = "FOLDER|s3://BUCKET/PREFIX", env = "TAKEOVER_OBJECTS")]
+    objects: Option<String>,
+    /// Database: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME, which may leave out what PGHOST, PGUSER,
+    /// PGPASSWORD or ~/.pgpass say; "?sslmode=verify-full" for a server elsewhere. Give a password by the variable: other
+    /// users of this machine see command lines [default: takeover.sqlite in the data folder].
+    #[arg(long, value_name = "ADDRESS", env = "TAKEOVER_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// File of rules (TOML) saying how long episodes are kept [default: all of them for good].
+    #[arg(long, value_name = "FILE", env = "TAKEOVER_RETENTION")]
+    retention: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -38,7 +50,14 @@ async fn run() -> anyhow::Result<()> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let server = web::Server::start(web::WebConfig { addr: options.addr, ..web::WebConfig::new(options.data) }).await?;
+    let config = web::WebConfig {
+        addr: options.addr,
+        database: options.database.as_deref().map(web::Database::parse).transpose()?,
+        objects: options.objects,
+        retention: options.retention.as_deref().map(web::Retention::read).transpose()?,
+        ..web::WebConfig::new(options.data)
+    };
+    let server = web::Server::start(config).await?;
     println!("http://{}", server.addr());
     stop_asked().await.context("cannot listen for Ctrl-C")?;
     server.shutdown().await;

@@ -1,7 +1,9 @@
-//! Episode and policy files from the data folder. Names come from checked identifiers, so no request leaves the folder.
+//! Files for whoever asks: uploaded ones from where objects are kept, others from the data folder. Names come from
+//! checked identifiers, so no request leaves the folder.
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::check;
+use crate::objects::{Kind, ObjectKey, Objects};
 use crate::reply::{ApiError, ApiResult};
 use crate::routes::{episodes, policies};
 use axum::body::Body;
@@ -14,6 +16,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::BytesMut;
 use futures_util::stream;
+use protocol::EpisodeId;
+use protocol::api::Episode;
 use std::io::{ErrorKind, SeekFrom};
 use std::path::PathBuf;
 use tokio::fs::File;
@@ -24,20 +28,75 @@ const CHUNK: usize = 64 * 1024;
 const POLICY_FILES: [&str; 2] = ["manifest.json", "weights.safetensors"];
 
 struct Download {
-    path: PathBuf,
+    place: Place,
     name: String,
     kind: &'static str,
     /// Identifies the content; none when it is not known.
     etag: Option<String>,
 }
 
-/// The MCAP file of an episode, whole or a range of it.
+/// Where a file lies.
+enum Place {
+    Folder(PathBuf),
+    Objects(Objects, ObjectKey, u64),
+}
+
+/// The MCAP file of an episode, whole or a range of it. Episodes that were not uploaded lie in the data folder.
 pub async fn episode(State(app): Shared, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
-    let episode = episodes::find_episode(&app, &id).await?;
+    let episode = episodes::find_episode(&app, &id).await?.episode;
     check::file_name("file", &episode.file)?;
-    let path = app.data_dir.join("episodes").join(&episode.file);
+    let place = match app.store.find_file(&episode.id, Kind::Episode).await? {
+        Some((key, bytes)) => Place::Objects(app.uploads.objects().clone(), key, bytes),
+        None => Place::Folder(app.data_dir.join("episodes").join(&episode.file)),
+    };
     let etag = Some(format!("\"{}\"", episode.sha256));
-    send(Download { path, name: episode.file, kind: "application/octet-stream", etag }, &headers).await
+    send(Download { place, name: episode.file, kind: Kind::Episode.media_type(), etag }, &headers).await
+}
+
+/// What was uploaded beside an episode, perhaps before it: its previews, its signature.
+pub async fn of_episode(
+    State(app): Shared,
+    Path((id, kind)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let id = EpisodeId::new(id).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let Some(kind) = Kind::ALL.into_iter().find(|known| known.label() == kind) else {
+        let known = Kind::ALL.map(Kind::label).join(", ");
+        return Err(ApiError::not_found(format!("kind: {kind:?} is none of {known}")));
+    };
+    let found = app.store.find_file(&id, kind).await?;
+    let missing = || ApiError::not_found(format!("episode {id} has no {}", kind.label()));
+    let (key, bytes) = found.ok_or_else(missing)?;
+    let (name, etag) = (format!("{id}.{}", kind.ending()), Some(format!("\"{}\"", key.sha256())));
+    let place = Place::Objects(app.uploads.objects().clone(), key, bytes);
+    send(Download { place, name, kind: kind.media_type(), etag }, &headers).await
+}
+
+/// Lets an uploaded episode and its signature appear in the episodes folder, so that other tools find them by name.
+/// Refuses a row that is not of the file that was uploaded for it.
+pub async fn show_by_name(app: &App, episode: &Episode) -> ApiResult<()> {
+    let Some((key, bytes)) = app.store.find_file(&episode.id, Kind::Episode).await? else { return Ok(()) };
+    if (key.sha256(), bytes) != (episode.sha256.as_str(), episode.bytes) {
+        let text = format!("sha256: {} is not valid: {} was uploaded for {}", episode.sha256, key.sha256(), episode.id);
+        return Err(ApiError::conflict(text));
+    }
+    if !app.by_name {
+        return Ok(());
+    }
+    let named = app.data_dir.join("episodes").join(&episode.file);
+    let signature = app.store.find_file(&episode.id, Kind::Signature).await?;
+    let mut names = vec![(key, named.clone())];
+    names.extend(signature.map(|(key, _)| (key, named.with_extension("mcap.sig"))));
+    for (key, name) in names {
+        let Some(object) = app.uploads.objects().file(&key) else { continue };
+        match tokio::fs::hard_link(&object, &name).await {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                tracing::warn!(%error, name = %name.display(), "an uploaded file has no name in the episodes folder");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A file of a policy version, so that a vehicle can fetch an update.
@@ -52,19 +111,17 @@ pub async fn policy(
     };
     let path = app.data_dir.join("policies").join(policy.version.as_str()).join(name);
     let kind = if name.ends_with(".json") { "application/json" } else { "application/octet-stream" };
-    send(Download { path, name: (*name).into(), kind, etag: None }, &headers).await
+    send(Download { place: Place::Folder(path), name: (*name).into(), kind, etag: None }, &headers).await
 }
 
 async fn send(what: Download, headers: &HeaderMap) -> ApiResult<Response> {
-    let mut file = File::open(&what.path).await.map_err(|e| match e.kind() {
-        ErrorKind::NotFound => ApiError::not_found(format!("the file {} is not in the data folder", what.name)),
-        _ => ApiError::File(e),
-    })?;
-    let metadata = file.metadata().await?;
-    if !metadata.is_file() {
-        return Err(ApiError::not_found(format!("{} is not a file", what.name)));
-    }
-    let size = metadata.len();
+    let (source, size) = match what.place {
+        Place::Folder(path) => {
+            let (file, size) = open(&path, &what.name).await?;
+            (Source::File(file), size)
+        }
+        Place::Objects(objects, key, size) => (Source::Object(objects, key), size),
+    };
     let mut response = Response::builder()
         .header(CONTENT_TYPE, what.kind)
         .header(ACCEPT_RANGES, "bytes")
@@ -85,9 +142,31 @@ async fn send(what: Download, headers: &HeaderMap) -> ApiResult<Response> {
             return Err(ApiError::Client(StatusCode::RANGE_NOT_SATISFIABLE, text));
         }
     };
-    file.seek(SeekFrom::Start(start)).await?;
-    let body = Body::from_stream(stream::try_unfold((file, length), next_chunk));
+    let body = match source {
+        Source::File(mut file) => {
+            file.seek(SeekFrom::Start(start)).await?;
+            Body::from_stream(stream::try_unfold((file, length), next_chunk))
+        }
+        Source::Object(objects, key) => Body::from_stream(objects.get(&key, Some(start..start + length)).await?),
+    };
     response.header(CONTENT_LENGTH, length).body(body).map_err(|e| ApiError::File(std::io::Error::other(e)))
+}
+
+enum Source {
+    File(File),
+    Object(Objects, ObjectKey),
+}
+
+async fn open(path: &std::path::Path, name: &str) -> ApiResult<(File, u64)> {
+    let file = File::open(path).await.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => ApiError::not_found(format!("the file {name} is not in the data folder")),
+        _ => ApiError::File(e),
+    })?;
+    let metadata = file.metadata().await?;
+    if !metadata.is_file() {
+        return Err(ApiError::not_found(format!("{name} is not a file")));
+    }
+    Ok((file, metadata.len()))
 }
 
 async fn next_chunk((mut file, left): (File, u64)) -> std::io::Result<Option<(bytes::Bytes, (File, u64))>> {

@@ -56,6 +56,8 @@ fn exposition(app: &App, fleet: &Fleet, counts: Counts) -> String {
     out.family("takeover_disengagements", "counter", "Takeovers, by cause.", &causes);
     out.one("takeover_episodes", "counter", "Finished episodes.", counts.episodes);
     out.one("takeover_episodes_bytes", "gauge", "Size of all finished episodes.", counts.episode_bytes);
+    out.one("takeover_upload_bytes", "counter", "Bytes of uploads received.", app.uploads.received());
+    out.one("takeover_uploads", "gauge", "Uploads under way.", app.uploads.under_way());
     out.one("takeover_trips", "counter", "Finished trips.", counts.trips);
     let versions = [
         ("{status=\"published\"}".into(), counts.published as f64),

@@ -4,6 +4,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use protocol::api::Verdict;
 use protocol::v1::{Author, Mode, Reason, TakeoverCause};
 use protocol::{Channel, Embodiment, Failure};
 use std::sync::LazyLock;
@@ -26,6 +27,11 @@ pub async fn vehicle() -> Response {
     page(HTML, include_str!("../../static/vehicle.html"))
 }
 
+/// The catalogue of episodes.
+pub async fn episodes() -> Response {
+    page(HTML, include_str!("../../static/episodes.html"))
+}
+
 /// A seat that drives.
 pub async fn seat() -> Response {
     // Isolated from other sites' pages, the browser gives this one a clock of microseconds instead of tenths of
@@ -39,9 +45,9 @@ macro_rules! scripts {
 }
 
 /// Every script but the one that is made from [`protocol`].
-const SCRIPTS: [(&str, &str); 27] = scripts!(
+const SCRIPTS: [(&str, &str); 28] = scripts!(
     "account.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js" "dashboard.js"
-    "deadman.js" "dom.js" "driver.js" "estop.js" "health.js" "hud.js" "input.js" "lidar.js" "mapping.js" "messages.js"
+    "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "health.js" "hud.js" "input.js" "lidar.js" "mapping.js" "messages.js"
     "picture.js" "protobuf.js" "requests.js" "seat.js" "session.js" "timecode.js" "vehicle.js" "voice.js"
 );
 
@@ -73,6 +79,7 @@ fn labels() -> &'static str {
             constant("AUTHORS", &words(|code| Author::try_from(code).ok().map(Author::label))),
             constant("REASONS", &words(|code| Reason::try_from(code).ok().map(Reason::label))),
             constant("CAUSES", &words(|code| TakeoverCause::try_from(code).ok().map(TakeoverCause::label))),
+            constant("VERDICTS", &Verdict::WORDS.to_vec().into()),
             constant("FAILURES", &failures.into()),
             constant("OBSERVATIONS", &serde_json::json!({ car.name: channels })),
             constant("EMBODIMENTS", &serde_json::json!({ car.name: { "action": actions } })),

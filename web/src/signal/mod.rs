@@ -8,5 +8,5 @@ mod socket;
 
 pub use hub::{Hub, Identity, Party};
 pub use ice::{IceConfig, TurnAccess};
-pub use issuer::Issuer;
+pub use issuer::{Issuer, KEY as GRANT_KEY};
 pub use socket::{MAX_CONNECTIONS, MAX_MESSAGE, serve_peer};

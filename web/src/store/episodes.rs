@@ -1,14 +1,13 @@
-use super::{Store, now_ms, signed, unsigned, vehicles};
+use super::search::{self, Search};
+use super::sql::Sql;
+use super::{Store, files, now_ms, signed, unsigned, vehicles};
 use crate::api::TakeoverView;
 use crate::reply::{ApiError, ApiResult};
-use protocol::api::{Disengagement, Episode};
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
+use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
-
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1000;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// Which rows of a list, newest first.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,42 +25,16 @@ pub struct Page {
     pub vehicle: Option<VehicleId>,
 }
 
-impl Page {
-    fn limit(&self) -> ApiResult<u32> {
-        match self.limit.unwrap_or(DEFAULT_LIMIT) {
-            limit @ 1..=MAX_LIMIT => Ok(limit),
-            limit => Err(ApiError::invalid(format!("limit: {limit} is not valid: use 1 to {MAX_LIMIT}"))),
-        }
-    }
+/// A column for each field of an [`EpisodeView`], in the order of [`episode`].
+const EPISODE: &str = "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, opened_by,
+    reason, software, weather, x_m, y_m, latitude_deg, longitude_deg, verdict, verdict_by, verdict_note, verdict_ms,
+    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s),
+    CASE WHEN preview_video IS NULL THEN 0 ELSE 1 END FROM episodes";
 
-    fn filter(&self, query: &mut QueryBuilder<Sqlite>, before: Option<i64>) -> ApiResult<()> {
-        query.push(" WHERE 1");
-        if let Some(seq) = before {
-            query.push(" AND seq < ").push_bind(seq);
-        }
-        if let Some(policy) = &self.policy {
-            query.push(" AND policy = ").push_bind(policy.to_string());
-        }
-        if let Some(cause) = &self.cause {
-            query.push(" AND cause = ").push_bind(cause.clone());
-        }
-        if let Some(vehicle) = &self.vehicle {
-            query.push(" AND vehicle = ").push_bind(vehicle.to_string());
-        }
-        query.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(self.limit()?));
-        Ok(())
-    }
-
-    fn unknown_cursor(&self) -> ApiError {
-        let id = self.before.as_ref().map_or("", EpisodeId::as_str);
-        ApiError::invalid(format!("before: {id:?} is not valid: there is no such row"))
-    }
-}
-
-pub(super) async fn insert_disengagement(tx: &mut SqliteConnection, d: &Disengagement) -> sqlx::Result<bool> {
+pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengagement) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "INSERT INTO disengagements (id, vehicle, policy, cause, at_ms, map, stored_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
     )
     .bind(d.id.as_str())
     .bind(d.vehicle.as_str())
@@ -75,10 +48,12 @@ pub(super) async fn insert_disengagement(tx: &mut SqliteConnection, d: &Disengag
     Ok(done.rows_affected() > 0)
 }
 
-pub(super) async fn insert_episode(tx: &mut SqliteConnection, e: &Episode) -> sqlx::Result<bool> {
+pub(super) async fn insert_episode(tx: &mut AnyConnection, e: &Episode) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "INSERT INTO episodes (id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, stored_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO episodes (id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, stored_ms,
+           opened_by, reason, software, weather, x_m, y_m, latitude_deg, longitude_deg)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(e.id.as_str())
     .bind(e.vehicle.as_str())
@@ -91,9 +66,29 @@ pub(super) async fn insert_episode(tx: &mut SqliteConnection, e: &Episode) -> sq
     .bind(e.duration_s)
     .bind(&e.map)
     .bind(now_ms())
-    .execute(tx)
+    .bind(&e.trigger)
+    .bind(&e.reason)
+    .bind(&e.software)
+    .bind(&e.weather)
+    .bind(e.x_m)
+    .bind(e.y_m)
+    .bind(e.latitude_deg)
+    .bind(e.longitude_deg)
+    // The driver takes an absent f64 for an f32: a statement that it kept would expect one from then on.
+    .persistent(false)
+    .execute(&mut *tx)
     .await?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for seat in &e.seats {
+        sqlx::query("INSERT INTO episode_seats (episode, seat) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(e.id.as_str())
+            .bind(seat.as_str())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(true)
 }
 
 impl Store {
@@ -101,7 +96,14 @@ impl Store {
     pub async fn disengagement(&self, d: &Disengagement) -> ApiResult<bool> {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &d.vehicle, "live").await?;
-        let is_new = insert_disengagement(&mut tx, d).await?;
+        if self.is_erased(&mut tx, &d.id).await? {
+            return Ok(false);
+        }
+        let mut is_new = insert_disengagement(&mut tx, d).await?;
+        if is_new && self.is_of_erased_time(&mut tx, d.vehicle.as_str(), d.at_ms).await? {
+            self.sever_late(&mut tx, &d.id).await?;
+            is_new = false;
+        }
         tx.commit().await?;
         Ok(is_new)
     }
@@ -110,65 +112,102 @@ impl Store {
     pub async fn episode(&self, e: &Episode) -> ApiResult<bool> {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &e.vehicle, "live").await?;
+        self.refuse_erased(&mut tx, e).await?;
+        if self.was_removed(&mut tx, &e.id).await? {
+            return Ok(false);
+        }
         let is_new = insert_episode(&mut tx, e).await?;
+        if is_new {
+            files::complete(&mut tx, &e.id).await?;
+        }
         tx.commit().await?;
         Ok(is_new)
     }
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
-        let before = self.cursor("SELECT seq FROM disengagements WHERE id = ?", page).await?;
-        let mut query = QueryBuilder::new("SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements");
-        page.filter(&mut query, before)?;
-        query.build().fetch_all(&self.readers).await?.iter().map(disengagement).collect()
-    }
-
-    pub async fn episodes(&self, page: &Page) -> ApiResult<Vec<Episode>> {
-        let before = self.cursor("SELECT seq FROM episodes WHERE id = ?", page).await?;
-        let mut query = QueryBuilder::new(
-            "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map FROM episodes",
+        let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page.before.as_ref()).await?;
+        let mut query = Sql::new(
+            "SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements
+             WHERE vehicle NOT IN ('erased-live', 'erased-virtual')",
         );
-        page.filter(&mut query, before)?;
-        query.build().fetch_all(&self.readers).await?.iter().map(episode).collect()
+        if let Some(seq) = before {
+            query.push(" AND seq < ").bind(seq);
+        }
+        for (column, value) in [
+            (" AND policy = ", page.policy.as_ref().map(PolicyVersion::as_str)),
+            (" AND cause = ", page.cause.as_deref()),
+            (" AND vehicle = ", page.vehicle.as_ref().map(VehicleId::as_str)),
+        ] {
+            if let Some(value) = value {
+                query.push(column).bind(value);
+            }
+        }
+        query.push(" ORDER BY seq DESC LIMIT ").bind(search::limit(page.limit)?);
+        query.fetch_all(&self.readers).await?.iter().map(disengagement).collect()
     }
 
-    async fn cursor(&self, sql: &'static str, page: &Page) -> ApiResult<Option<i64>> {
-        let Some(id) = &page.before else { return Ok(None) };
+    /// Newest first.
+    pub async fn episodes(&self, search: &Search) -> ApiResult<Vec<EpisodeView>> {
+        let before = self.cursor("SELECT seq FROM episodes WHERE id = $1", search.before.as_ref()).await?;
+        let mut query = Sql::new(EPISODE);
+        search.filter(&mut query, before)?;
+        query.fetch_all(&self.readers).await?.iter().map(episode).collect()
+    }
+
+    async fn cursor(&self, sql: &'static str, before: Option<&EpisodeId>) -> ApiResult<Option<i64>> {
+        let Some(id) = before else { return Ok(None) };
         let seq = sqlx::query_scalar(sql).bind(id.as_str()).fetch_optional(&self.readers).await?;
-        seq.map(Some).ok_or_else(|| page.unknown_cursor())
+        seq.map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("before: {:?} is not valid: there is no such row", id.as_str())))
     }
 
-    pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<Episode>> {
-        let row = sqlx::query(
-            "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map FROM episodes WHERE id = ?",
+    pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<EpisodeView>> {
+        let mut query = Sql::new(EPISODE);
+        query.push(" WHERE id = ").bind(id.as_str());
+        query.fetch_all(&self.readers).await?.first().map(episode).transpose()
+    }
+
+    /// Puts down what a reviewer says; the last word counts. Whether there is such an episode.
+    pub async fn judge(&self, id: &EpisodeId, v: &Verdict) -> ApiResult<bool> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE episodes SET verdict = $2, verdict_by = $3, verdict_note = $4, verdict_ms = $5 WHERE id = $1",
         )
         .bind(id.as_str())
-        .fetch_optional(&self.readers)
+        .bind(&v.verdict)
+        .bind(&v.by)
+        .bind(&v.note)
+        .bind(v.at_ms)
+        .execute(&mut *tx)
         .await?;
-        row.as_ref().map(episode).transpose()
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// The latest takeovers with their episodes, newest first. Either half may still be missing.
     pub async fn takeovers(&self, page: &Page) -> ApiResult<Vec<TakeoverView>> {
         let rows = sqlx::query(
             "WITH latest (id) AS (
-               SELECT id FROM (SELECT id FROM disengagements ORDER BY seq DESC LIMIT ?1)
-               UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT ?1)
+               SELECT id FROM (SELECT id FROM disengagements WHERE vehicle NOT IN ('erased-live', 'erased-virtual')
+                               ORDER BY seq DESC LIMIT $1) AS a
+               UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT $1) AS b
              )
              SELECT l.id, COALESCE(d.vehicle, e.vehicle), v.kind, COALESCE(d.policy, e.policy),
-               COALESCE(d.cause, e.cause), COALESCE(d.at_ms, e.start_ms), COALESCE(d.map, e.map), d.id IS NOT NULL,
+               COALESCE(d.cause, e.cause), COALESCE(d.at_ms, e.start_ms), COALESCE(d.map, e.map),
+               CASE WHEN d.id IS NULL THEN 0 ELSE 1 END,
                e.duration_s, e.bytes
              FROM latest l LEFT JOIN disengagements d ON d.id = l.id LEFT JOIN episodes e ON e.id = l.id
              JOIN vehicles v ON v.id = COALESCE(d.vehicle, e.vehicle)
-             ORDER BY COALESCE(d.stored_ms, e.stored_ms) DESC, COALESCE(d.seq, e.seq) DESC, l.id LIMIT ?1",
+             ORDER BY COALESCE(d.stored_ms, e.stored_ms) DESC, COALESCE(d.seq, e.seq) DESC, l.id LIMIT $1",
         )
-        .bind(i64::from(page.limit()?))
+        .bind(search::limit(page.limit)?)
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(takeover).collect()
     }
 }
 
-fn disengagement(row: &SqliteRow) -> ApiResult<Disengagement> {
+fn disengagement(row: &AnyRow) -> ApiResult<Disengagement> {
     Ok(Disengagement {
         id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
         vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
@@ -179,22 +218,47 @@ fn disengagement(row: &SqliteRow) -> ApiResult<Disengagement> {
     })
 }
 
-fn episode(row: &SqliteRow) -> ApiResult<Episode> {
-    Ok(Episode {
-        id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-        vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
-        policy: PolicyVersion::new(row.try_get::<String, _>(2)?)?,
-        cause: row.try_get(3)?,
-        file: row.try_get(4)?,
-        bytes: unsigned(row.try_get(5)?),
-        sha256: row.try_get(6)?,
-        start_ms: row.try_get(7)?,
-        duration_s: row.try_get(8)?,
-        map: row.try_get(9)?,
+pub(super) fn episode(row: &AnyRow) -> ApiResult<EpisodeView> {
+    let seats: Option<String> = row.try_get(22)?;
+    let seats = seats.as_deref().unwrap_or_default().split(',').filter(|seat| !seat.is_empty());
+    Ok(EpisodeView {
+        episode: Episode {
+            id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
+            vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
+            policy: PolicyVersion::new(row.try_get::<String, _>(2)?)?,
+            cause: row.try_get(3)?,
+            file: row.try_get(4)?,
+            bytes: unsigned(row.try_get(5)?),
+            sha256: row.try_get(6)?,
+            start_ms: row.try_get(7)?,
+            duration_s: row.try_get(8)?,
+            map: row.try_get(9)?,
+            trigger: row.try_get(10)?,
+            reason: row.try_get(11)?,
+            software: row.try_get(12)?,
+            weather: row.try_get(13)?,
+            seats: seats.map(SeatId::new).collect::<Result<_, _>>()?,
+            x_m: row.try_get(14)?,
+            y_m: row.try_get(15)?,
+            latitude_deg: row.try_get(16)?,
+            longitude_deg: row.try_get(17)?,
+        },
+        verdict: verdict(row)?,
+        preview: row.try_get::<i64, _>(23)? != 0,
     })
 }
 
-fn takeover(row: &SqliteRow) -> ApiResult<TakeoverView> {
+fn verdict(row: &AnyRow) -> ApiResult<Option<Verdict>> {
+    let Some(verdict) = row.try_get(18)? else { return Ok(None) };
+    Ok(Some(Verdict {
+        verdict,
+        by: row.try_get::<Option<_>, _>(19)?.unwrap_or_default(),
+        note: row.try_get::<Option<_>, _>(20)?.unwrap_or_default(),
+        at_ms: row.try_get::<Option<_>, _>(21)?.unwrap_or_default(),
+    }))
+}
+
+fn takeover(row: &AnyRow) -> ApiResult<TakeoverView> {
     Ok(TakeoverView {
         id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
         vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
@@ -203,8 +267,9 @@ fn takeover(row: &SqliteRow) -> ApiResult<TakeoverView> {
         cause: row.try_get(4)?,
         at_ms: row.try_get(5)?,
         map: row.try_get(6)?,
-        counted: row.try_get(7)?,
+        counted: row.try_get::<i64, _>(7)? != 0,
         duration_s: row.try_get(8)?,
         bytes: row.try_get::<Option<i64>, _>(9)?.map(unsigned),
+        preview: false,
     })
 }

@@ -30,10 +30,11 @@ impl Store {
         let rows = self.exposure().await?;
         let mut totals = Vec::with_capacity(2);
         for kind in ["live", "virtual"] {
-            let vehicles: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = ?")
-                .bind(kind)
-                .fetch_one(&self.readers)
-                .await?;
+            let vehicles: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE kind = $1 AND id <> 'erased-' || $1")
+                    .bind(kind)
+                    .fetch_one(&self.readers)
+                    .await?;
             totals.push(total(kind, unsigned(vehicles), &rows)?);
         }
         let by_policy = rows.into_iter().map(fleet_row).collect();
@@ -75,7 +76,7 @@ impl Store {
 
     pub async fn counts(&self) -> ApiResult<Counts> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM episodes), (SELECT COALESCE(SUM(bytes), 0) FROM episodes),
+            "SELECT (SELECT COUNT(*) FROM episodes), (SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM episodes),
                (SELECT COUNT(*) FROM policies WHERE status = 'published'),
                (SELECT COUNT(*) FROM policies WHERE status = 'refused'), (SELECT COUNT(*) FROM trips)",
         )

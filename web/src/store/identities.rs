@@ -7,7 +7,7 @@ use crate::signal::Party;
 impl Store {
     /// The fingerprint that `party` is bound to, if any.
     pub async fn pinned(&self, party: &Party) -> ApiResult<Option<String>> {
-        let query = sqlx::query_scalar("SELECT fingerprint FROM identities WHERE party = ?1");
+        let query = sqlx::query_scalar("SELECT fingerprint FROM identities WHERE party = $1");
         Ok(query.bind(party.to_string()).fetch_optional(&self.readers).await?)
     }
 
@@ -19,14 +19,14 @@ impl Store {
         }
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT INTO identities (party, fingerprint, since_ms) VALUES (?1, ?2, ?3) ON CONFLICT (party) DO NOTHING",
+            "INSERT INTO identities (party, fingerprint, since_ms) VALUES ($1, $2, $3) ON CONFLICT (party) DO NOTHING",
         )
         .bind(party.to_string())
         .bind(fingerprint)
         .bind(now_ms())
         .execute(&mut *tx)
         .await?;
-        let bound = sqlx::query_scalar("SELECT fingerprint FROM identities WHERE party = ?1")
+        let bound = sqlx::query_scalar("SELECT fingerprint FROM identities WHERE party = $1")
             .bind(party.to_string())
             .fetch_one(&mut *tx)
             .await?;
@@ -37,7 +37,7 @@ impl Store {
     /// Frees the vehicle and the seat of this name; answers how many were bound.
     pub async fn forget_identity(&self, name: &str) -> sqlx::Result<u64> {
         let mut tx = self.write().await?;
-        let freed = sqlx::query("DELETE FROM identities WHERE party IN ('vehicle ' || ?1, 'seat ' || ?1)")
+        let freed = sqlx::query("DELETE FROM identities WHERE party IN ('vehicle ' || $1, 'seat ' || $1)")
             .bind(name)
             .execute(&mut *tx)
             .await?

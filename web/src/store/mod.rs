@@ -1,93 +1,76 @@
-//! The database: SQLite in write-ahead mode, synchronised to the disk at every commit, so that what was answered with
-//! success survives SIGKILL and power cuts. One connection writes, a few read.
+//! The database: SQLite or PostgreSQL, one SQL for both. What was answered with success is on the disk and survives
+//! SIGKILL and power cuts. Writes happen one after the other, so that the order of rows is the order of commits.
 
+mod connect;
+mod database;
+mod doomed;
 mod episodes;
+mod erasures;
+mod files;
 mod fleet;
 mod identities;
 mod policies;
+mod removals;
 mod revocations;
+mod search;
+mod sql;
+mod tombs;
 mod trips;
 mod vehicles;
 
+pub use database::Database;
+pub use doomed::{Condemned, NOBODY};
 pub use episodes::Page;
+pub use erasures::Job;
 pub use fleet::Counts;
 pub use policies::Publication;
+pub use search::{Search, limit};
+pub use tombs::Tombs;
 pub use trips::TripView;
 
 use crate::error::{Error, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
-use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use sqlx::{Any, AnyPool, Transaction};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Each step brings the schema from its index to the next version. Never edit one that was released: append.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("identities.sql"), include_str!("revocations.sql")];
-/// How long to wait for somebody who holds the database from outside.
-const BUSY: Duration = Duration::from_secs(10);
-const READERS: u32 = 4;
+/// Holds back other writers until the transaction ends, also those of another control plane on the same database.
+const ALONE: &str = "DO 'BEGIN PERFORM pg_advisory_xact_lock(7310034283826791266); END'";
 
 /// The control plane's memory that lasts.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    is_postgres: bool,
+    tombs: Tombs,
+    writer: AnyPool,
+    readers: AnyPool,
 }
 
 impl Store {
     /// Opens or makes the database and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let failed = |cause| Error::Database { path: path.to_owned(), cause };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let pool = |size| SqlitePoolOptions::new().max_connections(size).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        migrate(&writer, path).await?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await.map_err(failed)?;
-        Ok(Self { writer, readers })
+    pub async fn open(database: &Database, tombs: Tombs) -> Result<Self> {
+        let (writer, readers) = connect::open(database).await?;
+        let store = Self { is_postgres: matches!(database, Database::Postgres(_)), tombs, writer, readers };
+        let failed = |cause| Error::Database { database: database.clone(), cause };
+        match store.foreign_tombs().await.map_err(failed)? {
+            None => Ok(store),
+            Some(found) => Err(Error::ForeignErasures { database: database.clone(), found, here: store.tombs.key }),
+        }
     }
 
-    /// Folds the log into the file and closes it.
+    /// Writes everything out and closes it.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// A write that happens whole or not at all.
-    async fn write(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    /// A write that happens whole or not at all, alone.
+    async fn write(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        if !self.is_postgres {
+            return self.writer.begin_with("BEGIN IMMEDIATE").await;
+        }
+        let mut tx = self.writer.begin().await?;
+        sqlx::raw_sql(ALONE).execute(&mut *tx).await?;
+        Ok(tx)
     }
-}
-
-async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
-    let failed = |cause| Error::Database { path: path.to_owned(), cause };
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-    let found: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM schema_version")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
-    let known = MIGRATIONS.len() as i64;
-    if found > known {
-        return Err(Error::NewerSchema { path: path.to_owned(), found, known });
-    }
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
-        sqlx::raw_sql(*step).execute(&mut *tx).await.map_err(failed)?;
-        sqlx::query("INSERT INTO schema_version (version) VALUES (?)")
-            .bind(index as i64 + 1)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
-    }
-    tx.commit().await.map_err(failed)
 }
 
 /// Wall time as a label: milliseconds since 1970.

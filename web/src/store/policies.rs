@@ -3,7 +3,7 @@ use crate::reply::ApiResult;
 use protocol::PolicyVersion;
 use protocol::api::{Evaluation, Policy};
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 /// What became of a version that was posted.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ impl Store {
     pub async fn publish(&self, p: &Policy) -> ApiResult<Publication> {
         let mut tx = self.write().await?;
         let row =
-            sqlx::query("SELECT version, parent, sha256, episodes, frames, status FROM policies WHERE version = ?")
+            sqlx::query("SELECT version, parent, sha256, episodes, frames, status FROM policies WHERE version = $1")
                 .bind(p.version.as_str())
                 .fetch_optional(&mut *tx)
                 .await?;
@@ -29,7 +29,7 @@ impl Store {
             return Ok(if known == *p { Publication::Same } else { Publication::Other(known) });
         }
         sqlx::query(
-            "INSERT INTO policies (version, parent, sha256, episodes, frames, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO policies (version, parent, sha256, episodes, frames, status) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(p.version.as_str())
         .bind(p.parent.as_ref().map(PolicyVersion::as_str))
@@ -53,7 +53,7 @@ impl Store {
 
     pub async fn find_policy(&self, version: &PolicyVersion) -> ApiResult<Option<Policy>> {
         let row =
-            sqlx::query("SELECT version, parent, sha256, episodes, frames, status FROM policies WHERE version = ?")
+            sqlx::query("SELECT version, parent, sha256, episodes, frames, status FROM policies WHERE version = $1")
                 .bind(version.as_str())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -75,8 +75,10 @@ impl Store {
     pub async fn evaluation(&self, e: &Evaluation) -> ApiResult<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT OR REPLACE INTO evaluations (policy, miles, disengagements, mpd, mpd_low, mpd_high)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO evaluations (policy, miles, disengagements, mpd, mpd_low, mpd_high)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (policy) DO UPDATE SET miles = excluded.miles, disengagements = excluded.disengagements,
+               mpd = excluded.mpd, mpd_low = excluded.mpd_low, mpd_high = excluded.mpd_high",
         )
         .bind(e.policy.as_str())
         .bind(e.miles)
@@ -84,6 +86,8 @@ impl Store {
         .bind(e.mpd)
         .bind(e.mpd_low)
         .bind(e.mpd_high)
+        // The driver takes an absent f64 for an f32: a statement that it kept would expect one from then on.
+        .persistent(false)
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)
@@ -112,7 +116,7 @@ impl Store {
     }
 }
 
-fn policy(row: &SqliteRow) -> ApiResult<Policy> {
+fn policy(row: &AnyRow) -> ApiResult<Policy> {
     Ok(Policy {
         version: PolicyVersion::new(row.try_get::<String, _>(0)?)?,
         parent: row.try_get::<Option<String>, _>(1)?.map(PolicyVersion::new).transpose()?,
@@ -123,7 +127,7 @@ fn policy(row: &SqliteRow) -> ApiResult<Policy> {
     })
 }
 
-fn evaluation(row: &SqliteRow) -> ApiResult<Evaluation> {
+fn evaluation(row: &AnyRow) -> ApiResult<Evaluation> {
     Ok(Evaluation {
         policy: PolicyVersion::new(row.try_get::<String, _>(0)?)?,
         miles: row.try_get(1)?,

@@ -15,7 +15,7 @@ impl Store {
     pub async fn revoke(&self, seat: &SeatId, reason: &str) -> sqlx::Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT INTO revocations (seat, reason, since_ms) VALUES (?1, ?2, ?3) ON CONFLICT (seat) DO NOTHING",
+            "INSERT INTO revocations (seat, reason, since_ms) VALUES ($1, $2, $3) ON CONFLICT (seat) DO NOTHING",
         )
         .bind(seat.as_str())
         .bind(reason)
@@ -28,7 +28,7 @@ impl Store {
     /// Takes a revocation back.
     pub async fn allow(&self, seat: &SeatId) -> sqlx::Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM revocations WHERE seat = ?1").bind(seat.as_str()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM revocations WHERE seat = $1").bind(seat.as_str()).execute(&mut *tx).await?;
         tx.commit().await
     }
 }

@@ -19,7 +19,7 @@ impl Store {
         let mut tx = self.write().await?;
         vehicles::mention(&mut tx, &t.vehicle, "virtual").await?;
         let done = sqlx::query(
-            "INSERT INTO trips (id, vehicle, policy, autonomous_m, manual_m, stored_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO trips (id, vehicle, policy, autonomous_m, manual_m, stored_ms) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(&t.id)
@@ -33,10 +33,15 @@ impl Store {
         let is_new = done.rows_affected() > 0;
         if is_new {
             for d in &t.disengagements {
-                episodes::insert_disengagement(&mut tx, d).await?;
+                if !self.is_erased(&mut tx, &d.id).await? {
+                    episodes::insert_disengagement(&mut tx, d).await?;
+                }
             }
             for e in &t.episodes {
-                episodes::insert_episode(&mut tx, e).await?;
+                self.refuse_erased(&mut tx, e).await?;
+                if !self.was_removed(&mut tx, &e.id).await? {
+                    episodes::insert_episode(&mut tx, e).await?;
+                }
             }
         }
         tx.commit().await?;
@@ -44,7 +49,7 @@ impl Store {
     }
 
     pub async fn find_trip(&self, id: &str) -> ApiResult<Option<TripView>> {
-        let row = sqlx::query("SELECT id, vehicle, policy, autonomous_m, manual_m FROM trips WHERE id = ?")
+        let row = sqlx::query("SELECT id, vehicle, policy, autonomous_m, manual_m FROM trips WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;

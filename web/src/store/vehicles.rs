@@ -3,13 +3,14 @@ use crate::api::VehicleView;
 use crate::reply::ApiResult;
 use protocol::api::{Mileage, VehicleSignUp};
 use protocol::{VehicleId, units};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// A row for a vehicle that reports before it signed up (or whose sign-up was lost): no mile is refused for that.
-pub(super) async fn mention(tx: &mut SqliteConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
+pub(super) async fn mention(tx: &mut AnyConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES (?1, ?2, '', '', '', ?3)
-         ON CONFLICT (id) DO UPDATE SET seen_ms = max(seen_ms, excluded.seen_ms)",
+        "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES ($1, $2, '', '', '', $3)
+         ON CONFLICT (id) DO UPDATE SET
+           seen_ms = CASE WHEN excluded.seen_ms > vehicles.seen_ms THEN excluded.seen_ms ELSE vehicles.seen_ms END",
     )
     .bind(vehicle.as_str())
     .bind(kind)
@@ -23,9 +24,10 @@ impl Store {
     pub async fn sign_up(&self, v: &VehicleSignUp) -> ApiResult<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, embodiment = excluded.embodiment,
-               map = excluded.map, software = excluded.software, seen_ms = max(seen_ms, excluded.seen_ms)",
+               map = excluded.map, software = excluded.software,
+               seen_ms = CASE WHEN excluded.seen_ms > vehicles.seen_ms THEN excluded.seen_ms ELSE vehicles.seen_ms END",
         )
         .bind(v.vehicle.as_str())
         .bind(&v.kind)
@@ -43,9 +45,10 @@ impl Store {
         let mut tx = self.write().await?;
         mention(&mut tx, &m.vehicle, "live").await?;
         sqlx::query(
-            "INSERT INTO mileage (vehicle, policy, autonomous_m, manual_m) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (vehicle, policy) DO UPDATE SET autonomous_m = max(autonomous_m, excluded.autonomous_m),
-               manual_m = max(manual_m, excluded.manual_m)",
+            "INSERT INTO mileage (vehicle, policy, autonomous_m, manual_m) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (vehicle, policy) DO UPDATE SET
+               autonomous_m = CASE WHEN excluded.autonomous_m > mileage.autonomous_m THEN excluded.autonomous_m ELSE mileage.autonomous_m END,
+               manual_m = CASE WHEN excluded.manual_m > mileage.manual_m THEN excluded.manual_m ELSE mileage.manual_m END",
         )
         .bind(m.vehicle.as_str())
         .bind(m.policy.as_str())
@@ -70,7 +73,7 @@ impl Store {
              SELECT v.id, v.kind, v.embodiment, v.map, v.software, v.seen_ms, COALESCE(d.autonomous_m, 0.0),
                COALESCE(d.manual_m, 0.0), COALESCE(t.takeovers, 0)
              FROM vehicles v LEFT JOIN distance d ON d.vehicle = v.id LEFT JOIN taken t ON t.vehicle = v.id
-             ORDER BY v.id",
+             WHERE v.id NOT IN ('erased-live', 'erased-virtual') ORDER BY v.id",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -92,6 +95,7 @@ impl Store {
                     round_trip_ms: None,
                     refused: Default::default(),
                     timing: None,
+                    upload: None,
                     autonomous_miles: units::miles(row.try_get(6)?),
                     manual_miles: units::miles(row.try_get(7)?),
                     disengagements: unsigned(row.try_get(8)?),

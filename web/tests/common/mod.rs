@@ -1,15 +1,18 @@
 //! A control plane in this process and a client that sees status and body of every answer.
 #![allow(dead_code)] // Each test program uses its part.
 
+pub mod postgres;
+
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
-use web::{Server, WebConfig};
+use web::{Database, Server, WebConfig};
 
 pub struct Plane {
     pub runtime: tokio::runtime::Runtime,
     pub folder: tempfile::TempDir,
     pub client: Client,
+    database: Option<Database>,
     server: Option<Server>,
 }
 
@@ -18,12 +21,21 @@ impl Plane {
         Self::start_with(|_| ())
     }
 
+    /// On a database of PostgreSQL.
+    pub fn start_on(address: &str) -> Self {
+        Self::start_both(Some(Database::parse(address).unwrap()), |_| ())
+    }
+
     pub fn start_with(change: impl FnOnce(&mut WebConfig)) -> Self {
+        Self::start_both(None, change)
+    }
+
+    fn start_both(database: Option<Database>, change: impl FnOnce(&mut WebConfig)) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let server = start(&runtime, folder.path(), "127.0.0.1:0", change);
+        let server = start(&runtime, folder.path(), "127.0.0.1:0", database.clone(), change);
         let client = Client::new(server.addr());
-        Self { runtime, folder, client, server: Some(server) }
+        Self { runtime, folder, client, database, server: Some(server) }
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -43,13 +55,39 @@ impl Plane {
     pub fn restart_with(&mut self, change: impl FnOnce(&mut WebConfig)) {
         let addr = self.addr().to_string();
         self.stop();
-        self.server = Some(start(&self.runtime, self.folder.path(), &addr, change));
+        self.server = Some(start(&self.runtime, self.folder.path(), &addr, self.database.clone(), change));
         self.client = Client::new(self.addr());
     }
 }
 
-fn start(runtime: &tokio::runtime::Runtime, folder: &Path, addr: &str, change: impl FnOnce(&mut WebConfig)) -> Server {
-    let mut config = WebConfig { addr: addr.parse().unwrap(), ..WebConfig::new(folder) };
+/// Tests of a plane, each on SQLite, and all of them on PostgreSQL, each with a database of its own.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($name:ident)*) => {
+        mod on_sqlite {
+            $(#[test] fn $name() { super::$name(&mut super::Plane::start()); })*
+        }
+        #[test]
+        fn all_of_it_on_postgresql() {
+            let server = $crate::common::postgres::Postgres::start();
+            let mut number = 0;
+            $(
+                println!("{}", stringify!($name));
+                number += 1;
+                $name(&mut Plane::start_on(&server.database(&format!("test{number}"))));
+            )*
+        }
+    };
+}
+
+fn start(
+    runtime: &tokio::runtime::Runtime,
+    folder: &Path,
+    addr: &str,
+    database: Option<Database>,
+    change: impl FnOnce(&mut WebConfig),
+) -> Server {
+    let mut config = WebConfig { addr: addr.parse().unwrap(), database, ..WebConfig::new(folder) };
     change(&mut config);
     runtime.block_on(Server::start(config)).unwrap()
 }
@@ -68,6 +106,21 @@ impl Client {
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.agent.post(format!("{}/api/v1/{path}", self.base)).send_json(body);
         read(&mut answer.unwrap())
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        read(&mut self.agent.put(format!("{}/api/v1/{path}", self.base)).send_json(body).unwrap())
+    }
+
+    /// Bytes of an upload.
+    #[allow(dead_code)] // not every test binary uploads
+    pub fn patch(&self, sha256: &str, offset: usize, bytes: &[u8]) -> (u16, Value) {
+        self.patch_raw(&format!("{sha256}?offset={offset}"), bytes)
+    }
+
+    #[allow(dead_code)] // not every test binary uploads
+    pub fn patch_raw(&self, path: &str, bytes: &[u8]) -> (u16, Value) {
+        read(&mut self.agent.patch(format!("{}/api/v1/uploads/{path}", self.base)).send(bytes).unwrap())
     }
 
     /// Whether a body is refused for its size: by 413, or by hanging up while it is still being sent.

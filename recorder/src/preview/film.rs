@@ -1,0 +1,137 @@
+//! The preview's video.
+
+use super::{part_of, put_in_place};
+use crate::exchange::ExchangeError;
+use crate::exchange::mp4::{Format, Mp4Writer};
+use crate::video::{self, EncoderSpec, Picture, PictureDecoder, PictureEncoder};
+use crate::{EpisodeReader, topics};
+use protocol::foxglove::CompressedVideo;
+use std::path::Path;
+
+/// The longer side, pixels.
+const LONGEST_SIDE: usize = 320;
+/// Pictures a second; where the camera had fewer, each stays longer.
+const FPS: u32 = 10;
+const STEP_NS: u64 = 1_000_000_000 / FPS as u64;
+const BITRATE_BPS: u32 = 200_000;
+/// Ten minutes: what comes later is in the episode.
+const MAX_PICTURES: u64 = 600 * FPS as u64;
+
+/// A video that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Film {
+    /// Log time of its first picture.
+    pub start_ns: u64,
+    pub pictures: u64,
+    pub fps: u32,
+}
+
+/// Writes the front camera's (or the first there is) pictures to `path`; the inner error says why there can be no video.
+pub(super) fn write(source: &EpisodeReader, path: &Path) -> Result<Result<Film, String>, ExchangeError> {
+    let cameras = source.topics().into_iter().filter(|topic| topic.schema == video::SCHEMA && topic.messages > 0);
+    let camera = cameras.min_by_key(|topic| topic.topic != topics::CAMERA_FRONT.name);
+    let Some(camera) = camera else { return Ok(Err("the episode holds no video".to_owned())) };
+    let part = part_of(path);
+    match copy(source, &camera.topic, &part) {
+        Ok(film) => put_in_place(&part, path).map(|()| Ok(film)),
+        Err(Problem::Disk(error)) => Err(error),
+        Err(Problem::Content(problem)) => {
+            if part.exists() {
+                std::fs::remove_file(&part).map_err(ExchangeError::io("remove", &part))?;
+            }
+            Ok(Err(format!("{}: {problem}", camera.topic)))
+        }
+    }
+}
+
+enum Problem {
+    Disk(ExchangeError),
+    Content(String),
+}
+
+impl From<ExchangeError> for Problem {
+    fn from(error: ExchangeError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Problem> {
+    let mut decoder = PictureDecoder::new().map_err(Problem::Content)?;
+    let (mut picture, mut before) = (Picture::default(), None);
+    let mut reel: Option<Reel> = None;
+    for message in source.select(Some([camera]), ..) {
+        let message = message.map_err(|error| Problem::Content(error.to_string()))?;
+        let at_ns = message.log_time_ns;
+        let bad = |problem: String| Problem::Content(format!("the picture at {at_ns} ns: {problem}"));
+        let content: CompressedVideo = message.decode().map_err(|error| Problem::Content(error.to_string()))?;
+        if content.format != "h264" {
+            return Err(bad(format!("its format is {:?}, not h264", content.format)));
+        }
+        decoder.decode(&content.data, &mut picture).map_err(bad)?;
+        let reel = match &mut reel {
+            Some(reel) => reel,
+            slot => slot.insert(Reel::new(at_ns, &picture).map_err(bad)?),
+        };
+        if reel.pictures >= MAX_PICTURES {
+            break;
+        }
+        if at_ns < reel.due_ns() {
+            continue;
+        }
+        let small = picture.shrunk(reel.size.0, reel.size.1);
+        // A gap shows what was last seen.
+        while let Some(before) = &before
+            && reel.due_ns().saturating_add(STEP_NS) <= at_ns
+            && reel.pictures < MAX_PICTURES
+        {
+            reel.add(path, before, bad)?;
+        }
+        reel.add(path, &small, bad)?;
+        before = Some(small);
+    }
+    let reel = reel.ok_or_else(|| Problem::Content("no picture is in it".to_owned()))?;
+    let film = Film { start_ns: reel.start_ns, pictures: reel.pictures, fps: FPS };
+    match reel.writer {
+        Some(writer) => writer.finish()?,
+        None => return Err(Problem::Content("no picture is in it".to_owned())),
+    }
+    Ok(film)
+}
+
+/// What has been written so far.
+struct Reel {
+    size: (usize, usize),
+    encoder: PictureEncoder,
+    writer: Option<Mp4Writer>,
+    start_ns: u64,
+    pictures: u64,
+}
+
+impl Reel {
+    fn new(start_ns: u64, first: &Picture) -> Result<Self, String> {
+        let longest = first.width.max(first.height).max(1);
+        let side = |pixels: usize| (pixels * LONGEST_SIDE.min(longest) / longest).next_multiple_of(2).max(16);
+        let size = (side(first.width), side(first.height));
+        let encoder = PictureEncoder::new(EncoderSpec::new(BITRATE_BPS, f64::from(FPS)), size)?;
+        Ok(Self { size, encoder, writer: None, start_ns, pictures: 0 })
+    }
+
+    /// When its next picture is shown.
+    fn due_ns(&self) -> u64 {
+        self.start_ns.saturating_add(self.pictures * STEP_NS)
+    }
+
+    fn add(&mut self, path: &Path, picture: &Picture, bad: impl Fn(String) -> Problem) -> Result<(), Problem> {
+        let data = self.encoder.encode(picture, self.due_ns(), false).map_err(&bad)?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            slot => {
+                let format = Format::of(&data).ok_or_else(|| bad("it was encoded without parameters".to_owned()))?;
+                slot.insert(Mp4Writer::create(path, format, FPS)?)
+            }
+        };
+        writer.add(&data)?;
+        self.pictures += 1;
+        Ok(())
+    }
+}

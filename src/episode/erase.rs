@@ -1,0 +1,129 @@
+//! Erasing episodes at the control plane, with a proof.
+
+use super::catalogue::{ControlPlane, utc};
+use super::print_json;
+use anyhow::{Context, bail};
+use protocol::erasure::{Asked, Plan, Proof, verify_chain};
+use protocol::signing::PublicKey;
+use protocol::{EpisodeId, SeatId, VehicleId};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Whose episodes, and why.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group = clap::ArgGroup::new("whose").required(true).args(["vehicle", "person", "id", "verify"]))]
+pub struct EraseArgs {
+    #[command(flatten)]
+    control_plane: ControlPlane,
+    /// Every episode of this vehicle.
+    #[arg(long)]
+    vehicle: Option<VehicleId>,
+    /// Every episode in which this seat held a vehicle.
+    #[arg(long, value_name = "SEAT")]
+    person: Option<SeatId>,
+    /// This episode; may be given again.
+    #[arg(long)]
+    id: Vec<EpisodeId>,
+    /// Checks a proof: its signature, that nothing remained, and its place in the control plane's chain of proofs. With
+    /// --key, without asking the control plane.
+    #[arg(long, value_name = "PROOF.json", conflicts_with_all = ["reason", "dry_run", "output"])]
+    verify: Option<PathBuf>,
+    /// The control plane's public key, 64 hexadecimal digits, when it is known from elsewhere.
+    #[arg(long, requires = "verify")]
+    key: Option<PublicKey>,
+    /// Why; it stands in the proof.
+    #[arg(long, required_unless_present = "verify")]
+    reason: Option<String>,
+    /// Only says what would go.
+    #[arg(long)]
+    dry_run: bool,
+    /// Where to write the proof [default: erasure-NUMBER.json here].
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Erases, or checks a proof.
+pub fn run(args: &EraseArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.verify {
+        return verify(args, path, json);
+    }
+    let asked = Asked {
+        vehicle: args.vehicle.clone(),
+        person: args.person.clone(),
+        ids: args.id.clone(),
+        reason: args.reason.clone().unwrap_or_default(),
+        dry_run: args.dry_run,
+    };
+    if args.dry_run {
+        return show(&args.control_plane.post("erasures", &asked)?, json);
+    }
+    let proof: Proof = args.control_plane.post("erasures", &asked)?;
+    let said = &proof.statement;
+    let path = args.output.clone().unwrap_or_else(|| format!("erasure-{}.json", said.number).into());
+    let text = serde_json::to_string_pretty(&proof)?;
+    if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
+        // The proof must not be lost with a full disk.
+        println!("{text}");
+        return Err(error).with_context(|| format!("cannot write {}; the proof is printed above", path.display()));
+    }
+    if json {
+        println!("{text}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} episodes erased; {} takeovers stay in the count", said.removed.len(), said.disengagements);
+    println!("looked at {} names in the storage afterwards: nothing remains", said.verification.listed);
+    if !said.policies.is_empty() {
+        let names: Vec<_> = said.policies.iter().map(ToString::to_string).collect();
+        println!("policies that learnt from them, unchanged: {}", names.join(", "));
+    }
+    said.verification.unread.iter().for_each(|manifest| println!("cannot be read, so nobody knows: {manifest}"));
+    println!("proof: {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        return print_json(plan);
+    }
+    for episode in &plan.remove {
+        println!("{:32} {:>12} bytes  {}", episode.id.as_str(), episode.bytes, episode.objects.join(" "));
+    }
+    println!("{} episodes would go, {} takeovers would lose their identity", plan.remove.len(), plan.disengagements);
+    plan.policies.iter().for_each(|version| println!("policy {version} learnt from them and would stay"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let named = || path.display().to_string();
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", named()))?;
+    let proof: Proof = serde_json::from_slice(&text).with_context(|| format!("{} is no proof", named()))?;
+    let key = match args.key {
+        Some(key) => key,
+        None => chain(&args.control_plane, &proof)?,
+    };
+    proof.verify(&key).with_context(named)?;
+    let said = &proof.statement;
+    if json {
+        let in_chain = args.key.is_none();
+        return print_json(
+            &serde_json::json!({"holds": true, "number": said.number, "key": said.key, "in_chain": in_chain}),
+        );
+    }
+    println!("erasure {} holds: {} episodes, finished {} UTC", said.number, said.removed.len(), utc(said.finished_ms));
+    println!("signed with {}{}", said.key, if args.key.is_none() { ", in an unbroken chain of proofs" } else { "" });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The control plane's key, when its chain of proofs is whole and has this one.
+fn chain(control_plane: &ControlPlane, proof: &Proof) -> anyhow::Result<PublicKey> {
+    let known: web::api::Erasures = control_plane.get("erasures", &[])?;
+    let key = known.key.parse()?;
+    verify_chain(&known.proofs, &key).context("the control plane's chain of proofs is broken")?;
+    if !known.proofs.contains(proof) {
+        bail!(
+            "the control plane has no such erasure {}: the proof was changed, or dropped there",
+            proof.statement.number
+        );
+    }
+    Ok(key)
+}

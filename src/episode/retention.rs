@@ -1,0 +1,53 @@
+//! Retention rules at the control plane.
+
+use super::catalogue::{ControlPlane, utc};
+use super::print_json;
+use anyhow::Context;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use web::api::{Removal, RetentionReport, RetentionRequest};
+
+/// Keeps to the rules that the control plane was started with, or tries others.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RetentionArgs {
+    #[command(flatten)]
+    control_plane: ControlPlane,
+    /// Only says what would go.
+    #[arg(long)]
+    dry_run: bool,
+    /// Rules to try, as for `takeover web --retention`.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    rules: Option<PathBuf>,
+    /// Lists what went, newest first, instead.
+    #[arg(long, conflicts_with_all = ["dry_run", "rules"])]
+    log: bool,
+}
+
+/// Runs it.
+pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if args.log {
+        let removals: Vec<Removal> = args.control_plane.get("removals", &[("limit", "1000".to_owned())])?;
+        if json {
+            return print_json(&removals);
+        }
+        removals.iter().for_each(line);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let read =
+        |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let rules = args.rules.as_ref().map(read).transpose()?;
+    let request = RetentionRequest { dry_run: args.dry_run, rules };
+    let report: RetentionReport = args.control_plane.post("retention", &request)?;
+    if json {
+        return print_json(&report);
+    }
+    report.removed.iter().for_each(line);
+    let bytes: u64 = report.removed.iter().map(|removal| removal.bytes).sum();
+    let verb = if report.dry_run { "would go" } else { "went" };
+    println!("{} of {} episodes {verb}, {:.1} MB", report.removed.len(), report.episodes, bytes as f64 / 1e6);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(removal: &Removal) {
+    println!("{:32} {} {:>12} bytes  {}", removal.id.as_str(), utc(removal.at_ms), removal.bytes, removal.why);
+}

@@ -1,0 +1,160 @@
+//! Uploading episodes by hand, as a vehicle does by itself.
+
+use super::{bar, files, print_json};
+use anyhow::{Context, bail};
+use protocol::api::{Episode, VehicleSignUp};
+use recorder::EpisodeReader;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use vehicle_bridge::upload::prepare::Preparation;
+use vehicle_bridge::upload::queue::{OutFile, Waiting};
+use vehicle_bridge::upload::{Client, Pace, UploadError};
+
+/// Attempts in a row before it is given up; the same command goes on from there.
+const ATTEMPTS: u32 = 6;
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct UploadArgs {
+    /// Episode files, or folders of them.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Address of the control plane.
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
+    control_plane: String,
+    /// Most to send, kbit/s [default: as much as there is].
+    #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// The vehicle's recorder settings: what their `[privacy]` section says is left out or blurred first.
+    #[arg(long, value_name = "FILE")]
+    recorder: Option<PathBuf>,
+    /// Signs the episodes' vehicles up first, for vehicles that the control plane has never met.
+    #[arg(long)]
+    sign_up: bool,
+}
+
+pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let policy = match &args.recorder {
+        None => recorder::privacy::Policy::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy
+        }
+    };
+    let dir = tempfile::tempdir().context("cannot make a folder for previews")?;
+    let preparation = Preparation { policy, dir: dir.path().to_owned(), key: None };
+    let limit_bps = args.rate.map(|kbps| f64::from(kbps) * 1e3);
+    let hand = Hand {
+        client: Client::new(&args.control_plane),
+        pace: Pace::new(Box::new(move || limit_bps), Arc::default()),
+        preparation,
+        sign_up: args.sign_up,
+    };
+    let mut rows = Vec::new();
+    for file in files(&args.paths)? {
+        let row = hand.upload(&file)?;
+        if !json {
+            println!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"]);
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        bail!("no episode (.mcap) among what was named");
+    }
+    if json {
+        print_json(&rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Hand {
+    client: Client,
+    pace: Pace,
+    preparation: Preparation,
+    sign_up: bool,
+}
+
+impl Hand {
+    fn upload(&self, file: &Path) -> anyhow::Result<Value> {
+        let reader = EpisodeReader::open(file)?;
+        let info = reader.info();
+        let name = format!("{}.mcap", info.id);
+        let (episode, files) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
+        if self.sign_up {
+            let sign_up = VehicleSignUp {
+                vehicle: info.vehicle.clone(),
+                embodiment: info.embodiment.clone(),
+                kind: "live".into(),
+                map: info.map.clone(),
+                software: info.software.clone(),
+            };
+            self.patiently(|| self.client.sign_up(&sign_up))?;
+        }
+        let sent_bytes = self.send(file, Waiting { files, ..Waiting::new(episode.clone(), info.trigger) })?;
+        self.patiently(|| self.client.enter(&episode))?;
+        self.preparation.forget(&episode.id);
+        let Episode { id, sha256, bytes, .. } = episode;
+        Ok(json!({"file": file, "id": id, "sha256": sha256, "bytes": bytes, "sent_bytes": sent_bytes}))
+    }
+
+    /// Sends what is not there yet; answers how many bytes that were.
+    fn send(&self, file: &Path, item: Waiting) -> anyhow::Result<u64> {
+        let bar = bar(&file.file_name().unwrap_or_default().to_string_lossy());
+        bar.set_length(item.files.iter().map(|file| file.bytes).sum());
+        let (mut before, mut sent) = (0, 0);
+        for out in &item.files {
+            let mut failures = 0;
+            while let Err(error) = self.send_one(&item, out, before, &bar, &mut sent, &mut failures) {
+                failures += 1;
+                let hopeless = matches!(error, UploadError::Refused { .. } | UploadError::File { .. });
+                if hopeless || failures >= ATTEMPTS {
+                    bar.abandon();
+                    let outcome = Err(anyhow::Error::from(error));
+                    return if hopeless { outcome } else { outcome.context("the same command goes on from there") };
+                }
+                std::thread::sleep(Duration::from_millis(200 << failures));
+            }
+            before += out.bytes;
+        }
+        bar.finish_and_clear();
+        Ok(sent)
+    }
+
+    fn send_one(
+        &self,
+        item: &Waiting,
+        out: &OutFile,
+        before: u64,
+        bar: &indicatif::ProgressBar,
+        sent: &mut u64,
+        failures: &mut u32,
+    ) -> Result<(), UploadError> {
+        let start = item.start(out);
+        let mut state = self.client.begin(&start)?;
+        while !state.complete {
+            bar.set_position(before + state.offset);
+            let mut seen = |bytes: usize| {
+                *sent += bytes as u64;
+                bar.inc(bytes as u64);
+            };
+            state = self.client.append(&start, &out.path, state.offset, &self.pace, &mut seen)?;
+            *failures = 0;
+        }
+        bar.set_position(before + out.bytes);
+        Ok(())
+    }
+
+    fn patiently(&self, mut ask: impl FnMut() -> Result<(), UploadError>) -> Result<(), UploadError> {
+        for attempt in 1..ATTEMPTS {
+            match ask() {
+                Err(UploadError::Unreachable { .. } | UploadError::Later { .. }) => {
+                    std::thread::sleep(Duration::from_millis(200 << attempt));
+                }
+                outcome => return outcome,
+            }
+        }
+        ask()
+    }
+}

@@ -1,0 +1,197 @@
+//! Episodes over the network: by hand into an S3 server, and by a bridge that is killed while it uploads.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
+
+use bytes::Bytes;
+use protocol::api::VehicleSignUp;
+use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use rand::{Rng, SeedableRng};
+use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, SigningKey, topics, write_episode_with};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tests::{CAR, Process, Site, free_port, program, python, run, wait_for};
+use vehicle_bridge::upload::prepare::Preparation;
+use vehicle_bridge::upload::uploader::{REDACTION_FAULT, Uploader};
+use vehicle_bridge::upload::{Client, Pace};
+
+/// An episode whose bytes cannot be packed.
+fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
+    episode_with(folder, id, bytes, "application/octet-stream")
+}
+
+fn episode_with(folder: &Path, id: &str, bytes: usize, media_type: &str) -> PathBuf {
+    let mut data = vec![0; bytes];
+    rand_chacha::ChaCha8Rng::seed_from_u64(bytes as u64).fill_bytes(&mut data);
+    let mut info =
+        EpisodeInfo::new(EpisodeId::new(id).unwrap(), VehicleId::new(CAR).unwrap(), PolicyVersion::new("v1").unwrap());
+    info.cause = "safety".to_owned();
+    info.end_ns = 1_000_000_000;
+    let noise = Attachment { name: "noise".into(), media_type: media_type.into(), data: data.into() };
+    let message = |n: u64| Message {
+        topic: if n % 2 == 0 { &topics::VEHICLE_STATE } else { &topics::SCAN },
+        sequence: n as u32,
+        log_time_ns: n * 100_000_000,
+        publish_time_ns: n * 100_000_000,
+        data: Bytes::new(),
+        keyframe: true,
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let row = write_episode_with(folder, &info, &[noise], (0..10).map(message)).unwrap();
+    folder.join(row.file)
+}
+
+fn upload(site: &Site, files: &[&Path], options: &[&str]) -> Result<Value, String> {
+    let mut command = Command::new(program("takeover").unwrap());
+    command.args(["episode", "upload", "--json", "--control-plane", &site.address]).args(options).args(files);
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(error);
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {error}"))
+}
+
+fn downloaded(url: &str) -> Vec<u8> {
+    ureq::get(url).call().unwrap().body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
+}
+
+/// What another client of S3 finds: each object with the hash of its content.
+const LIST: &str = r#"
+import boto3, hashlib, os
+s3 = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name=os.environ["AWS_REGION"])
+for found in s3.list_objects_v2(Bucket="fleet")["Contents"]:
+    content = s3.get_object(Bucket="fleet", Key=found["Key"])["Body"].read()
+    print(found["Key"], hashlib.sha256(content).hexdigest())
+"#;
+
+#[test]
+fn episodes_go_to_an_s3_server_whole_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().unwrap();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut moto = Command::new(python().unwrap());
+    moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+    let _moto = Process::spawn(moto, &folder.path().join("moto.log")).unwrap();
+    let bucket = format!("{endpoint}/fleet");
+    wait_for("the S3 server", Duration::from_secs(60), || ureq::put(&bucket).send_empty().ok()).unwrap();
+
+    let site = Site::new(folder.path()).unwrap();
+    let environment = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "eu-north-1"),
+    ];
+    // A bucket that is not there is named at once.
+    let mut wrong = Command::new(program("takeover").unwrap());
+    wrong.envs(environment).args(["web", "--addr", "127.0.0.1:0", "--objects", "s3://nobody/x", "--data"]);
+    let error = run(wrong.arg(folder.path().join("wrong"))).unwrap_err().to_string();
+    assert!(error.contains("s3://nobody/x"), "{error}");
+    let _plane = site.control_plane_with(&["--objects", "s3://fleet/cars"], &environment).unwrap();
+
+    // One that goes in parts, one that goes at once.
+    let (large, small) = (episode(folder.path(), "large", 20 << 20), episode(folder.path(), "small", 1_000));
+    let error = upload(&site, &[&large], &[]).unwrap_err();
+    assert!(error.contains("car-1 has not signed up"), "{error}");
+    let rows = upload(&site, &[&large, &small], &["--sign-up"]).unwrap();
+    for (file, row) in [&large, &small].into_iter().zip(rows.as_array().unwrap()) {
+        let content = std::fs::read(file).unwrap();
+        let (id, hash) = (row["id"].as_str().unwrap(), row["sha256"].as_str().unwrap());
+        assert!(row["sent_bytes"].as_u64().unwrap() >= content.len() as u64);
+        let object = format!("cars/sha256/{}/{hash}.mcap {hash}\n", &hash[..2]);
+        let listed = run(Command::new(python().unwrap()).args(["-c", LIST]).envs(environment)).unwrap();
+        assert!(listed.contains(&object), "{object} is not in {listed}");
+        let url = format!("{}/api/v1/episodes/{id}/file", site.address);
+        assert!(downloaded(&url) == content);
+        let part = ureq::get(&url).header("range", "bytes=100-199").call().unwrap().body_mut().read_to_vec().unwrap();
+        assert_eq!(part, content[100..200]);
+    }
+    assert_eq!(std::fs::read_dir(folder.path().join("data/episodes")).unwrap().count(), 0);
+    // Again: nothing is sent.
+    let again = upload(&site, &[&large, &small], &[]).unwrap();
+    assert!(again.as_array().unwrap().iter().all(|row| row["sent_bytes"] == 0), "{again}");
+}
+
+#[test]
+fn real_time_bridge_is_killed_while_uploading_and_sends_no_byte_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let file = episode(&folder.path().join("car/spool"), "big", 3 << 20);
+    let content = std::fs::read(&file).unwrap();
+    let recorder = site.path("recorder.toml");
+    let never = "[triggers]\noff = [\"estop\", \"fault\", \"near_miss\", \"hard_brake\", \"help_request\", \"shadow_disagreement\"]\n";
+    std::fs::write(&recorder, never).unwrap();
+    let part = || {
+        let files = std::fs::read_dir(folder.path().join("data/uploads")).unwrap().flatten();
+        files.filter(|f| f.path().extension().is_some_and(|e| e == "part")).map(|f| f.metadata().unwrap().len()).max()
+    };
+    let slow = ["--upload-kbps", "1500", "--recorder", &recorder];
+    for round in 1..=2u64 {
+        let bridge = site.bridge_with(&slow).unwrap();
+        wait_for("a part of the upload", Duration::from_secs(60), || part().filter(|bytes| *bytes > round << 19))
+            .unwrap();
+        bridge.kill().unwrap();
+        assert!(file.exists() && site.get("episodes").unwrap().as_array().unwrap().is_empty());
+    }
+    let _bridge = site.bridge_with(&["--recorder", &recorder]).unwrap();
+    wait_for("the episode", Duration::from_secs(60), || site.get("episodes/big")).unwrap();
+    wait_for("an empty spool", Duration::from_secs(20), || (!file.exists()).then_some(())).unwrap();
+    assert!(std::fs::read(folder.path().join("data/episodes/big.mcap")).unwrap() == content);
+    let metrics = String::from_utf8(downloaded(&format!("{}/metrics", site.address))).unwrap();
+    let received = metrics.lines().find_map(|line| line.strip_prefix("takeover_upload_bytes_total ")).unwrap();
+    let preview = downloaded_if_any(&format!("{}/api/v1/episodes/big/preview_state", site.address));
+    assert_eq!(received.parse::<f64>().unwrap() as usize, content.len() + preview);
+}
+
+fn downloaded_if_any(url: &str) -> usize {
+    ureq::get(url).call().map_or(0, |mut answer| answer.body_mut().read_to_vec().unwrap().len())
+}
+
+#[test]
+fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let spool = folder.path().join("spool");
+    let clean = episode(&spool, "clean", 50_000);
+    // A picture in which nothing can be blurred.
+    let picture = episode_with(&spool, "picture", 50_000, "image/png");
+    let client = Client::new(&site.address);
+    let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
+    let vehicle = VehicleId::new(CAR).unwrap();
+    client.sign_up(&VehicleSignUp { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
+
+    let settings = "[privacy]\nomit = [\"/scan\"]\nblur = [\"faces\"]\n";
+    let policy = recorder::Settings::from_toml(settings).unwrap().privacy;
+    let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
+    let dir = folder.path().join("outgoing");
+    let preparation = Preparation { policy, dir: dir.clone(), key: Some(Arc::clone(&key)) };
+    let stop = Arc::new(AtomicBool::new(false));
+    let pace = Pace::new(Box::new(|| None), Arc::clone(&stop));
+    let found = recorder::scan(&spool).unwrap();
+    let uploader = Uploader::new(client, pace, preparation, spool, found);
+    let board = uploader.board();
+    let (_more, episodes) = crossbeam_channel::unbounded();
+    let thread = std::thread::spawn(move || uploader.run(&episodes));
+    wait_for("an empty queue", Duration::from_secs(60), || (!clean.exists() && board.fault().is_some()).then_some(()))
+        .unwrap();
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+
+    assert_eq!(board.fault(), Some(REDACTION_FAULT));
+    assert!(picture.exists() && site.get("episodes/picture").is_none() && site.get("episodes/clean").is_some());
+    let whole = folder.path().join("data/episodes/clean.mcap");
+    let topics: Vec<_> = EpisodeReader::open(&whole).unwrap().topics().into_iter().map(|t| t.topic).collect();
+    assert!(
+        topics.contains(&topics::VEHICLE_STATE.name.to_owned()) && !topics.contains(&topics::SCAN.name.to_owned()),
+        "{topics:?}"
+    );
+    // The copy is signed by the vehicle, and its preview is there.
+    recorder::signature::verify(&whole, &[&key.public_key()]).unwrap();
+    assert!(site.get("episodes/clean/preview_state").is_some());
+    assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+}

@@ -1,0 +1,143 @@
+//! What was erased never comes back: the catalogue keeps hashes of it, keyed so that nobody else can guess them, and
+//! refuses whatever matches.
+
+use super::sql::Sql;
+use super::{Store, unsigned};
+use crate::reply::{ApiError, ApiResult};
+use protocol::EpisodeId;
+use protocol::api::Episode;
+use protocol::signing::{SigningKey, sha256_hex};
+use sqlx::{AnyConnection, Row};
+
+/// The secret of the hashes, and the public key of its owner.
+#[derive(Clone)]
+pub struct Tombs {
+    secret: Vec<u8>,
+    pub(super) key: String,
+}
+
+/// Never the secret in a log.
+impl std::fmt::Debug for Tombs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tombs({})", self.key)
+    }
+}
+
+/// What a tombstone is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Grave<'a> {
+    Episode(&'a str),
+    Content(&'a str),
+    Vehicle(&'a str),
+    Seat(&'a str),
+}
+
+impl Tombs {
+    /// The secret is a signature that nobody sees: it comes back with the key and needs no file of its own.
+    pub fn new(key: &SigningKey) -> Self {
+        Self { secret: key.sign(b"takeover tombstones 1\n"), key: key.public().to_string() }
+    }
+
+    pub(super) fn hash(&self, grave: Grave<'_>) -> String {
+        let (kind, name) = match grave {
+            Grave::Episode(name) => ("episode", name),
+            Grave::Content(name) => ("content", name),
+            Grave::Vehicle(name) => ("vehicle", name),
+            Grave::Seat(name) => ("seat", name),
+        };
+        let inner = sha256_hex(&[&self.secret, kind.as_bytes(), b"\n", name.as_bytes()].concat());
+        sha256_hex(&[&self.secret, inner.as_bytes()].concat())
+    }
+}
+
+fn gone(what: impl std::fmt::Display) -> ApiError {
+    ApiError::Client(axum::http::StatusCode::GONE, format!("{what} was erased for good and is not taken again"))
+}
+
+impl Store {
+    /// Puts a stone on a grave; `until_ms`: only what began before.
+    pub(super) async fn bury(
+        &self,
+        tx: &mut AnyConnection,
+        grave: Grave<'_>,
+        until_ms: Option<i64>,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "INSERT INTO tombstones (hash, key, until_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (hash) DO UPDATE SET until_ms = excluded.until_ms",
+        )
+        .bind(self.tombs.hash(grave))
+        .bind(&self.tombs.key)
+        .bind(until_ms)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether one of these graves has a stone that covers `began_ms`.
+    async fn is_buried(&self, tx: &mut AnyConnection, graves: &[Grave<'_>], began_ms: i64) -> sqlx::Result<bool> {
+        let hashes: Vec<_> = graves.iter().map(|grave| self.tombs.hash(*grave)).collect();
+        let mut query = Sql::new("SELECT until_ms FROM tombstones WHERE hash IN ");
+        query.list(hashes.iter().map(String::as_str));
+        for row in query.fetch_all(tx).await? {
+            if row.try_get::<Option<i64>, _>(0)?.is_none_or(|until_ms| began_ms < until_ms) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether an episode of this identity was erased.
+    pub(super) async fn is_erased(&self, tx: &mut AnyConnection, id: &EpisodeId) -> sqlx::Result<bool> {
+        self.is_buried(tx, &[Grave::Episode(id.as_str())], 0).await
+    }
+
+    /// Whether a vehicle's takeover at this time belongs to what was erased. Virtual clocks say nothing.
+    pub(super) async fn is_of_erased_time(
+        &self,
+        tx: &mut AnyConnection,
+        vehicle: &str,
+        at_ms: i64,
+    ) -> sqlx::Result<bool> {
+        Ok(!is_virtual(tx, vehicle).await? && self.is_buried(tx, &[Grave::Vehicle(vehicle)], at_ms).await?)
+    }
+
+    /// Refuses an episode that was erased, or that an erased vehicle or person had recorded before and brings late.
+    pub(super) async fn refuse_erased(&self, tx: &mut AnyConnection, e: &Episode) -> ApiResult<()> {
+        let mut graves = vec![Grave::Episode(e.id.as_str()), Grave::Content(&e.sha256)];
+        if !is_virtual(tx, e.vehicle.as_str()).await? {
+            graves.push(Grave::Vehicle(e.vehicle.as_str()));
+            graves.extend(e.seats.iter().map(|seat| Grave::Seat(seat.as_str())));
+        }
+        if self.is_buried(tx, &graves, e.start_ms).await? { Err(gone(format!("episode {}", e.id))) } else { Ok(()) }
+    }
+
+    /// Refuses a file of an erased episode, or an erased file.
+    pub(super) async fn refuse_erased_file(
+        &self,
+        tx: &mut AnyConnection,
+        id: &EpisodeId,
+        sha256: &str,
+    ) -> ApiResult<()> {
+        let graves = [Grave::Episode(id.as_str()), Grave::Content(sha256)];
+        if self.is_buried(tx, &graves, 0).await? {
+            Err(gone(format!("the file {sha256} of episode {id}")))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The key of stones that this control plane cannot read, if there are any.
+    pub async fn foreign_tombs(&self) -> sqlx::Result<Option<String>> {
+        let query = sqlx::query_scalar("SELECT key FROM tombstones WHERE key <> $1 LIMIT 1");
+        query.bind(&self.tombs.key).fetch_optional(&self.readers).await
+    }
+}
+
+async fn is_virtual(tx: &mut AnyConnection, vehicle: &str) -> sqlx::Result<bool> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM vehicles WHERE id = $1 AND kind = 'virtual'")
+        .bind(vehicle)
+        .fetch_one(tx)
+        .await?;
+    Ok(unsigned(count) > 0)
+}
