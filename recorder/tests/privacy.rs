@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use openh264::OpenH264API;
-use openh264::encoder::{Encoder, EncoderConfig, IntraFramePeriod, Profile};
+use openh264::encoder::{Encoder, EncoderConfig, IntraFramePeriod, Profile, RateControlMode};
 use openh264::formats::YUVBuffer;
 use proptest::prelude::*;
 use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
@@ -18,8 +18,10 @@ const PICTURES: u64 = 25;
 
 /// A square that wanders over a slope of grey.
 fn pictures() -> Vec<Vec<u8>> {
-    let config =
-        EncoderConfig::new().profile(Profile::Baseline).intra_frame_period(IntraFramePeriod::from_num_frames(10));
+    let config = EncoderConfig::new()
+        .rate_control_mode(RateControlMode::Off)
+        .profile(Profile::Baseline)
+        .intra_frame_period(IntraFramePeriod::from_num_frames(10));
     let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config.skip_frames(false)).unwrap();
     let picture = |number: usize| {
         let mut pixels = vec![128; 160 * 96 * 3 / 2];

@@ -64,9 +64,12 @@ const MAX_MODEL_BYTES: u64 = 16 << 20;
 const FULL_WIDTH: f64 = 1280.0;
 /// Smaller pictures are not looked at.
 const LEAST_SIDE: usize = 20;
-/// Windows that must agree on a region, and on one that counts when it is seen once.
-const LEAST_WINDOWS: usize = 3;
-const SURE_WINDOWS: usize = 6;
+/// Windows that must agree on a region.
+const LEAST_WINDOWS: usize = 2;
+/// Windows that must agree on one that counts when it is seen once; from the side, where errors are seldom and looks
+/// are, too, fewer.
+const SURE_FRONTAL: usize = 4;
+const SURE_PROFILE: usize = 3;
 /// In large pictures the first sizes are left out: faces below 24 pixels, and from the side below 29.
 const LARGE_WIDTH: usize = 800;
 const FRONTAL_FROM: f64 = 1.19;
@@ -158,9 +161,8 @@ impl Detector for BuiltInDetector {
             let groups = group(found, LEAST_WINDOWS).into_iter();
             groups.map(move |(window, count)| head(&window, count >= sure)).collect::<Vec<_>>()
         };
-        regions.extend(faces(&frontal_found, SURE_WINDOWS));
-        // Seldom looked for and seldom wrong.
-        regions.extend(faces(&profile_found, LEAST_WINDOWS));
+        regions.extend(faces(&frontal_found, SURE_FRONTAL));
+        regions.extend(faces(&profile_found, SURE_PROFILE));
         Ok(regions)
     }
 }

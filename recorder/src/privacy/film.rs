@@ -10,7 +10,7 @@ use protocol::foxglove::CompressedVideo;
 use std::collections::BTreeMap;
 
 /// Time between looks: a face or plate is not looked for in every picture, ns.
-const LOOK_NS: u64 = 240_000_000;
+const LOOK_NS: u64 = 300_000_000;
 /// Room for coding again what was coded before.
 const BITRATE_FACTOR: f64 = 1.3;
 

@@ -20,10 +20,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The plate around the characters; one at each end may have been missed.
+    /// The plate around the characters; two at each end may have been missed.
     pub fn plate(&self) -> Region {
         let Blot { left, top, right, bottom, .. } = self.blot;
-        let (aside, above) = (1.3 * self.character, 0.45 * self.character);
+        let (aside, above) = (2.0 * self.character, 0.6 * self.character);
         Region {
             kind: Kind::Plates,
             x: (left as f32 - aside) * self.scale,
