@@ -12,7 +12,7 @@ use protocol::v1::{
     seat_request::Request,
 };
 use std::collections::{HashMap, VecDeque};
-use vehicle_bridge::core::authority::{Authority, EPOCH_RESERVE, LEASE_US, Situation, next_life};
+use vehicle_bridge::core::authority::{Authority, EPOCH_RESERVE, FIRST_COMMAND_US, LEASE_US, Situation, next_life};
 use vehicle_bridge::core::gate::admission::{Holder, Sequence};
 
 const STEP_US: u64 = 200_000;
@@ -258,8 +258,14 @@ impl State {
         let dead = (0..SEATS.len()).find(|seat| !self.seats[*seat].up && holder == Some(SEATS[*seat]));
         if let Some(seat) = dead.filter(|_| self.up) {
             let mut later = self.clone();
-            (0..=LEASE_US / STEP_US).for_each(|_| later.pass());
-            if later.authority.granted_seat() == Some(SEATS[seat]) {
+            (0..LEASE_US.div_ceil(STEP_US)).for_each(|_| later.pass());
+            later.asked(1 - seat, Ask::TakeOver);
+            if later.authority.granted_seat() != Some(SEATS[1 - seat]) {
+                return Err("the other seat must wait for one that is dead");
+            }
+            let mut later = self.clone();
+            (0..=FIRST_COMMAND_US / STEP_US).for_each(|_| later.pass());
+            if later.authority.granted_seat().is_some() {
                 return Err("the lease of a dead seat did not end");
             }
         }

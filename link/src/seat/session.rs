@@ -43,6 +43,8 @@ const PATH_EVERY: Duration = Duration::from_secs(3);
 const RESCUE_AFTER: Duration = Duration::from_secs(1);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
+/// An e-stop rides on all datagrams for this long after it was asked for.
+const ESTOP_RIDES: Duration = Duration::from_millis(500);
 /// Calm pings between which nothing else has to be said: ten a second.
 const PINGS_CALM: u32 = 4;
 /// Pings from one report to the next: a second.
@@ -135,6 +137,8 @@ struct Peer {
     sent: (u64, u64),
     /// What this seat says, over the first path; `None` when the vehicle does not want to hear it.
     voice: Option<Voice>,
+    /// When an e-stop was asked for last.
+    estop_asked: Option<Instant>,
     command_open: bool,
     requests_open: bool,
     connected: bool,
@@ -206,6 +210,7 @@ impl Peer {
             scans: ScanAssembler::default(),
             sent: (0, 0),
             voice,
+            estop_asked: None,
             command_open: false,
             requests_open: false,
             connected: false,
@@ -473,6 +478,7 @@ impl Peer {
         command.seat_id = self.shared.seat.to_string();
         command.sent_us = self.shared.now_us();
         command.pictures = self.shared.feedback.message();
+        command.estop |= self.estop_asked.is_some_and(|at| at.elapsed() < ESTOP_RIDES);
         self.sent.0 += 1;
         command.link_sequence = self.sent.0;
         let bytes = command.encode_to_vec();
@@ -493,6 +499,10 @@ impl Peer {
     }
 
     async fn send_request(&mut self, mut request: v1::SeatRequest) {
+        if matches!(request.request, Some(v1::seat_request::Request::Estop(_))) {
+            self.estop_asked = Some(Instant::now());
+            self.send_datagram(v1::CommandDatagram::default()).await;
+        }
         if self.requests_open {
             request.seat_id = self.shared.seat.to_string();
             self.sent.1 += 1;
