@@ -54,7 +54,7 @@ pub enum Fault {
     LoopStalls,
     /// The lidar goes on sending scans in which nothing can be seen.
     LidarBlind,
-    /// The wheels stay where they are.
+    /// The wheels stay where they are, as the operator swerves.
     SteeringStuck,
     /// The brakes do not bite, as the operator asks for all they have.
     BrakesFailed,

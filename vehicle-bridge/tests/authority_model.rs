@@ -2,7 +2,7 @@
 //! are lost, delayed, reordered and duplicated, while seats, vehicle and control plane crash and come back.
 //!
 //! The vehicle is the shipped code: [`Authority`] and the gate's [`Sequence`], not a copy of their rules. Time goes in
-//! steps of 200 ms, a message may be under way for ever (the gate's refusal of what is old is left out, as it only helps),
+//! steps of 500 ms, a message may be under way for ever (the gate's refusal of what is old is left out, as it only helps),
 //! and grants, commands and lives are numbered up to a bound. Machines that differ only in what they show to people are
 //! one state.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use vehicle_bridge::core::authority::{Authority, EPOCH_RESERVE, FIRST_COMMAND_US, LEASE_US, Situation, next_life};
 use vehicle_bridge::core::gate::admission::{Holder, Sequence};
 
-const STEP_US: u64 = 200_000;
+const STEP_US: u64 = 500_000;
 const SEATS: [&str; 2] = ["a", "b"];
 /// Messages under way at once.
 const UNDER_WAY: usize = 2;

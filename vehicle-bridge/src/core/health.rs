@@ -2,6 +2,7 @@
 
 use super::Sensors;
 use super::action::Action;
+use super::fallback::WHEELBASE_M;
 use protocol::Embodiment;
 use protocol::foxglove::LaserScan;
 use std::sync::Arc;
@@ -56,8 +57,10 @@ impl SensorWatch {
     }
 }
 
-/// The wheels may lag behind what they are told by this, rad, beyond the model of a healthy actuator.
-const STEERING_BAND_RAD: f64 = 0.06;
+/// The wheels may be off what they are told by this, rad, beyond the model of a healthy actuator's lag: the widest and the
+/// narrowest band. In between, the car may be off by so much to the side, m/s^2: at speed a small angle is much.
+const STEERING_BAND_RAD: (f64, f64) = (0.01, 0.06);
+const STEERING_BAND_MPS2: f64 = 1.2;
 /// A brake must give at least this share of what is asked, as it does on a wet road.
 const BRAKE_SHARE: f64 = 0.35;
 /// Acceleration may exceed what is asked by this, m/s^2: slopes, noise. When brakes are asked for, only the lesser: an
@@ -120,11 +123,16 @@ impl ActuatorEcho {
         if let (Some(index), Some(measured)) = (steer, echo.steering_rad) {
             let model = near(self.steering_rad.unwrap_or(measured), commanded.as_slice()[index], LAGS_S.0);
             self.steering_rad = Some(model);
-            astray |= (measured - model).abs() > STEERING_BAND_RAD;
+            astray |= (measured - model).abs() > steering_band_rad(echo.speed_mps);
         }
         self.astray_s = if astray { self.astray_s + dt_s } else { 0.0 };
         self.astray_s < PATIENCE_S
     }
+}
+
+fn steering_band_rad(speed_mps: f64) -> f64 {
+    let (least, most) = STEERING_BAND_RAD;
+    (WHEELBASE_M * STEERING_BAND_MPS2 / (speed_mps * speed_mps).max(1e-3)).clamp(least, most)
 }
 
 fn exceeds(measured_mps2: f64, model_mps2: f64) -> bool {

@@ -95,7 +95,14 @@ fn wheels_that_do_not_turn_are_a_failure_after_patience() {
     let fault = ticks_until_fault(action(0.0, 0.3), steady(0.0, 0.0, 10.0)).unwrap();
     assert!((20..26).contains(&fault), "{fault}");
     assert!(ticks_until_fault(action(0.0, -0.3), steady(0.0, 0.0, 10.0)).is_some());
-    assert_eq!(ticks_until_fault(action(0.0, 0.05), steady(0.0, 0.0, 10.0)), None);
+    // 1.2 m/s^2 to the side, at most 0.06 rad and at least 0.01.
+    assert_eq!(ticks_until_fault(action(0.0, 0.059), steady(0.0, 0.0, 7.0)), None);
+    assert!(ticks_until_fault(action(0.0, 0.061), steady(0.0, 0.0, 7.0)).is_some());
+    assert_eq!(ticks_until_fault(action(0.0, 0.059), steady(0.0, 0.0, 0.0)), None);
+    assert_eq!(ticks_until_fault(action(0.0, 0.032), steady(0.0, 0.0, 10.0)), None);
+    assert!(ticks_until_fault(action(0.0, 0.033), steady(0.0, 0.0, 10.0)).is_some());
+    assert_eq!(ticks_until_fault(action(0.0, 0.0099), steady(0.0, 0.0, 30.0)), None);
+    assert!(ticks_until_fault(action(0.0, 0.0101), steady(0.0, 0.0, 30.0)).is_some());
     let lagging = |tick: usize| Echo {
         steering_rad: Some(0.3 * (1.0 - (-0.02 * (tick + 1) as f64 / 0.08).exp())),
         acceleration_mps2: 0.0,

@@ -2,6 +2,7 @@
 
 use super::Fault;
 use crate::core::authority::COMMAND_TIMEOUT_US;
+use crate::core::fallback::WHEELBASE_M;
 use protocol::v1::{ControlCommand, VehicleState};
 
 /// A failed actuator is found out at most this long after it began to do clearly something else than it was told: the
@@ -13,7 +14,9 @@ const RUNAWAY_MPS2: f64 = 3.0;
 const BRAKES_MPS2: f64 = -0.5;
 /// Wheels that point this far from where they were told to, rad, clearly do not obey.
 const ASTRAY_RAD: f64 = 0.1;
-/// The same of what the body does, m/s^2.
+/// At speed it is less: what makes this much to the side, m/s^2.
+const ASIDE_MPS2: f64 = 2.0;
+/// An engine that gives this much more than it was told clearly does not obey, m/s^2.
 const ASTRAY_MPS2: f64 = 2.0;
 /// Brakes that were asked for this much clearly should bite, m/s^2.
 const HARD_MPS2: f64 = -4.0;
@@ -49,9 +52,12 @@ pub(super) fn spoil(fault: Fault, command: &mut ControlCommand, held: &[f64]) {
 /// Whether the actuator of `fault` clearly does something else than `command` tells it.
 pub(super) fn is_astray(fault: Fault, command: &ControlCommand, state: &VehicleState) -> bool {
     let [acceleration, steering, ..] = command.action[..] else { return false };
-    let [_, measured_mps2, measured_rad, ..] = state.observation[..] else { return false };
+    let [speed_mps, measured_mps2, measured_rad, ..] = state.observation[..] else { return false };
     match fault {
-        Fault::SteeringStuck => (steering - measured_rad).abs() > ASTRAY_RAD,
+        Fault::SteeringStuck => {
+            let aside_rad = ASIDE_MPS2 * WHEELBASE_M / (speed_mps * speed_mps).max(1.0);
+            (steering - measured_rad).abs() > aside_rad.min(ASTRAY_RAD)
+        }
         Fault::BrakesFailed => acceleration < HARD_MPS2,
         Fault::EngineStuck => measured_mps2 > acceleration + ASTRAY_MPS2,
         _ => false,

@@ -158,6 +158,7 @@ impl Course {
             Fault::DeadmanReleased => self.seat.deadman = false,
             Fault::PictureFrozen => self.seat.picture_frozen = true,
             Fault::PolicyHung => self.core.suspend_policy(true),
+            Fault::SteeringStuck => self.seat.swerves = true,
             Fault::BrakesFailed => self.seat.brakes = true,
             Fault::EstopByWatcher | Fault::EstopPolicyDrives | Fault::EstopInAssist => self.press_estop("watcher"),
             Fault::EstopHalfBroken => {

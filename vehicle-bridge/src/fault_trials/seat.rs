@@ -14,6 +14,8 @@ pub(super) const SEAT: &str = "desk";
 const REPEATS: usize = 4;
 /// What a person asks of the brakes in an emergency, m/s^2.
 const BRAKE_MPS2: f64 = -6.0;
+/// And of the wheels, rad.
+const SWERVE_RAD: f64 = 0.5;
 
 pub(super) struct Seat {
     embodiment: Embodiment,
@@ -27,6 +29,8 @@ pub(super) struct Seat {
     pub(super) deadman: bool,
     /// Asks for all that the brakes have.
     pub(super) brakes: bool,
+    /// Turns the wheel as far as it goes.
+    pub(super) swerves: bool,
     /// The newest picture is the newest state, until it freezes.
     pub(super) picture_frozen: bool,
     shown_us: u64,
@@ -45,6 +49,7 @@ impl Seat {
             one_way_us,
             deadman: true,
             brakes: false,
+            swerves: false,
             picture_frozen: false,
             shown_us: 0,
         }
@@ -84,6 +89,9 @@ impl Seat {
         let mut action = drive(&view, &plan, &self.embodiment);
         if let Some(acceleration) = action.first_mut().filter(|_| self.brakes) {
             *acceleration = BRAKE_MPS2;
+        }
+        if let Some(steering) = action.get_mut(1).filter(|_| self.swerves) {
+            *steering = SWERVE_RAD;
         }
         self.sequence += 1;
         self.inputs.push_back(OperatorInput {
