@@ -206,7 +206,9 @@ impl Rehearsal {
         if failing.spares_the_drive() {
             match self.drive_on(known) {
                 None => self.hold_deadman(false)?,
-                Some(stop) if stop.author == "policy" => return Ok(Attempt::Void(format!("the policy drove: {stop:?}"))),
+                Some(stop) if stop.author == "policy" => {
+                    return Ok(Attempt::Void(format!("the policy drove: {stop:?}")));
+                }
                 Some(stop) => return Ok(Attempt::Stopped(stop)),
             }
         }

@@ -5,8 +5,8 @@ use policy::Policy;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use protocol::v1::{
-    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, OperatorInput,
-    Mode, Pose2, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint, seat_request::Request,
+    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, Mode, OperatorInput,
+    Pose2, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint, seat_request::Request,
 };
 use protocol::{Embodiment, PolicyVersion};
 use sim::road::RoadNetwork;

@@ -125,7 +125,8 @@ impl ActuatorEcho {
             self.steering_rad = Some(model);
             astray |= (measured - model).abs() > steering_band_rad(echo.speed_mps);
         }
-        self.astray_s = if astray { self.astray_s + dt_s } else { 0.0 };
+        // What comes and goes is a failure too, if it comes more than it goes.
+        self.astray_s = if astray { self.astray_s + dt_s } else { (self.astray_s - dt_s).max(0.0) };
         self.astray_s < PATIENCE_S
     }
 }

@@ -130,12 +130,15 @@ fn brakes_that_do_not_bite_and_an_engine_that_runs_away_are_failures() {
 #[test]
 fn a_standing_car_and_a_short_deviation_are_no_failure() {
     assert_eq!(ticks_until_fault(action(-6.0, 0.0), steady(0.0, 0.0, 1.0)), None);
-    let short = |tick: usize| Echo {
-        steering_rad: Some(if tick.is_multiple_of(20) { 0.0 } else { 0.2 }),
-        acceleration_mps2: 0.0,
-        speed_mps: 10.0,
+    let now_and_then = |every: usize, share: usize| {
+        move |tick: usize| Echo {
+            steering_rad: Some(if tick % every < share { 0.2 } else { 0.0 }),
+            acceleration_mps2: 0.0,
+            speed_mps: 10.0,
+        }
     };
-    assert_eq!(ticks_until_fault(action(0.0, 0.0), short), None);
+    assert_eq!(ticks_until_fault(action(0.0, 0.0), now_and_then(38, 19)), None);
+    assert!(ticks_until_fault(action(0.0, 0.0), now_and_then(20, 13)).is_some(), "more often than not");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use protocol::v1::{ControlCommand, VehicleState};
 const ECHO_US: u64 = 650_000;
 /// What an engine gives that does not listen, m/s^2.
 const RUNAWAY_MPS2: f64 = 3.0;
-/// From this deceleration on the brakes are stronger than such an engine, m/s^2.
-const BRAKES_MPS2: f64 = -0.5;
+/// Brakes that are asked for this much cut such an engine off, m/s^2, as they do in every new car; less fights it.
+const CUT_OFF_MPS2: f64 = -2.0;
 /// Wheels that point this far from where they were told to, rad, clearly do not obey.
 const ASTRAY_RAD: f64 = 0.1;
 /// At speed it is less: what makes this much to the side, m/s^2.
@@ -44,7 +44,7 @@ pub(super) fn spoil(fault: Fault, command: &mut ControlCommand, held: &[f64]) {
     match fault {
         Fault::SteeringStuck => *steering = held.get(1).copied().unwrap_or(*steering),
         Fault::BrakesFailed => *acceleration = acceleration.max(0.0),
-        Fault::EngineStuck if *acceleration > BRAKES_MPS2 => *acceleration = RUNAWAY_MPS2,
+        Fault::EngineStuck if *acceleration > CUT_OFF_MPS2 => *acceleration = RUNAWAY_MPS2 + acceleration.min(0.0),
         _ => {}
     }
 }

@@ -5,13 +5,14 @@ use super::outcome::Outcome;
 use super::pipe::Pipe;
 use super::seat::{SEAT, Seat};
 use super::{Fault, TrialError};
+use crate::core::authority::Change;
 use crate::core::fallback::{STANDSTILL_MPS, stopping_distance_m};
 use crate::core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 use crate::sim_robot::SimRobot;
 use crate::virtual_drive::TICK_US;
 use policy::Policy;
 use protocol::v1::seat_request::Request;
-use protocol::v1::{Author, EstopRequest, Mode, SeatRequest, StateDatagram, VehicleState};
+use protocol::v1::{Author, EstopRequest, Mode, Reason, SeatRequest, StateDatagram, VehicleState};
 use protocol::{Embodiment, PolicyVersion};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,6 +59,7 @@ struct Course {
     held: Vec<f64>,
     /// Since when it has clearly done something else than it was told.
     astray_us: Option<u64>,
+    false_alarms: u32,
     valid: Mark,
     last: Mark,
 }
@@ -104,6 +106,7 @@ impl Course {
             proposed_us: None,
             held: Vec::new(),
             astray_us: None,
+            false_alarms: 0,
             valid: Mark::default(),
             last: Mark::default(),
             rng,
@@ -214,6 +217,7 @@ impl Course {
             self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
         }
         self.note(&truth, &sensors);
+        self.false_alarms += u32::from(self.struck_us.is_none() && self.tick.changes.iter().any(is_false_alarm));
         if (self.now_us / TICK_US).is_multiple_of(2) {
             self.tell(&sensors);
         }
@@ -313,6 +317,8 @@ impl Course {
             lane_margin_m: self.robot.lane_margin_m(),
             moved_again: false,
             latched: false,
+            reason: String::new(),
+            false_alarms: self.false_alarms,
         };
         let until_us = self.now_us + 30_000_000;
         while self.now_us < until_us && stood_us.is_none_or(|at| self.now_us < at + WATCH_US) {
@@ -323,6 +329,7 @@ impl Course {
             match began {
                 None if manoeuvre => {
                     began = Some(self.last);
+                    outcome.reason = self.tick.authority.reason().code();
                     if self.fault.is_of_an_actuator() {
                         // What happened before nobody could know; the promise counts from here.
                         self.valid = Mark { at_us: self.valid.at_us, ..self.last };
@@ -360,4 +367,9 @@ impl Course {
             self.inbox.push(FromSeat { seat: SEAT.into(), received_us: self.now_us, body });
         }
     }
+}
+
+/// Nothing fails before the fault strikes; a policy that has learnt nothing may.
+fn is_false_alarm(change: &Change) -> bool {
+    matches!(change, Change::FallbackBegan(Reason::SensorsLost | Reason::ActuatorFault | Reason::DeadlineMissed))
 }

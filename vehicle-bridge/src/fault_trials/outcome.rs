@@ -1,6 +1,7 @@
 //! How a trial went, and whether that is well.
 
 use super::Fault;
+use protocol::v1::Reason;
 use serde::Serialize;
 
 /// Engine and brakes let go within this; the speed may rise no further.
@@ -31,6 +32,35 @@ pub struct Outcome {
     pub moved_again: bool,
     /// Whether the e-stop is latched at the end.
     pub latched: bool,
+    /// Why the manoeuvre began, as the vehicle says.
+    pub reason: String,
+    /// Sensors and actuators that the vehicle thought to have failed before anything did.
+    pub false_alarms: u32,
+}
+
+impl Fault {
+    /// What the vehicle may call it.
+    fn reasons(self) -> &'static [Reason] {
+        match self {
+            Self::LinkCutToVehicle | Self::LinkCutBothWays | Self::SessionEnds | Self::SeatFrozen => {
+                &[Reason::LinkLost]
+            }
+            // What the seat goes on sending under the old picture or clock is refused, so that nothing valid comes.
+            Self::LinkCutToSeat | Self::PictureFrozen | Self::SeatClockBack | Self::SeatClockAheadAndBack => {
+                &[Reason::LinkLost]
+            }
+            Self::DeadmanReleased | Self::EstopWhileStopping => &[Reason::DeadmanReleased],
+            Self::PolicyHung | Self::PolicyFails => &[Reason::PolicyFailed],
+            Self::LidarLost | Self::SurroundingsLost | Self::StateLost | Self::LidarBlind => &[Reason::SensorsLost],
+            Self::LoopStalls => &[Reason::DeadlineMissed],
+            Self::SteeringStuck | Self::BrakesFailed | Self::EngineStuck => &[Reason::ActuatorFault],
+            Self::EstopPressed
+            | Self::EstopByWatcher
+            | Self::EstopHalfBroken
+            | Self::EstopPolicyDrives
+            | Self::EstopInAssist => &[Reason::Estop],
+        }
+    }
 }
 
 impl Outcome {
@@ -43,5 +73,7 @@ impl Outcome {
             && (self.lane_margin_m >= 0.0 || !self.fault.promises_lane())
             && !self.moved_again
             && self.latched == self.fault.is_an_estop()
+            && self.fault.reasons().iter().any(|reason| reason.code() == self.reason)
+            && self.false_alarms == 0
     }
 }
