@@ -95,7 +95,7 @@ fn run(mut journal: Journal, shared: &Shared) {
     loop {
         let waiting = shared.take();
         let stop = waiting.stop;
-        let kept = keep(&mut journal, waiting, stop || synced.elapsed() >= SYNC_EVERY, &mut synced);
+        let kept = keep(&mut journal, &waiting, stop || synced.elapsed() >= SYNC_EVERY, &mut synced);
         let failing = kept.is_err();
         if let Err(error) = kept
             && !shared.failing.load(Ordering::Relaxed)
@@ -109,7 +109,7 @@ fn run(mut journal: Journal, shared: &Shared) {
     }
 }
 
-fn keep(journal: &mut Journal, waiting: Waiting, sync: bool, synced: &mut Instant) -> Result<(), JournalError> {
+fn keep(journal: &mut Journal, waiting: &Waiting, sync: bool, synced: &mut Instant) -> Result<(), JournalError> {
     // One that fails must not keep the others from being tried.
     let mut result = Ok(());
     for disengagement in &waiting.disengagements {
