@@ -10,6 +10,34 @@ mkdir -p "$parts"
 core=vehicle-bridge/src/core
 deciding="$core/(gate/(actuation|admission|freshness|limits|mod)|governor|authority|fallback)\\.rs"
 
+tool() { # tool NAME: installs a cargo tool that is missing
+    command -v "$1" >/dev/null || cargo install --locked "$1"
+}
+
+# The compiler's own tools for coverage; without them, the system's of the same version.
+coverage_tools() {
+    if ls "$(rustc --print sysroot)"/lib/rustlib/*/bin/llvm-cov >/dev/null 2>&1 ||
+        rustup component add llvm-tools >/dev/null 2>&1; then
+        return
+    fi
+    local major bin
+    major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    bin="/usr/lib/llvm-$major/bin"
+    [[ -x "$bin/llvm-cov" ]] || apt-get install -y "llvm-$major" >/dev/null 2>&1 || true
+    if [[ ! -x "$bin/llvm-cov" ]]; then
+        echo "line coverage needs: rustup component add llvm-tools, or: apt-get install llvm-$major" >&2
+        exit 1
+    fi
+    export LLVM_COV="$bin/llvm-cov" LLVM_PROFDATA="$bin/llvm-profdata"
+}
+
+tool cargo-nextest
+if [[ "${1:-}" != "--quick" ]]; then
+    tool cargo-llvm-cov
+    tool cargo-mutants
+    coverage_tools
+fi
+
 echo "== ${TRIALS:-1000} fault trials in virtual time" >&2
 cargo run --release --workspace --example fault_trials -- "${TRIALS:-1000}" 1 "$parts/virtual_trials.json"
 
@@ -26,11 +54,7 @@ echo "== ${PROCESS_TRIALS:-50} fault trials in real processes" >&2
 "$target/release/examples/process_trials" "${PROCESS_TRIALS:-50}" "$parts/process_trials.json"
 
 if [[ "${1:-}" != "--quick" ]]; then
-    for tool in cargo-llvm-cov cargo-mutants; do
-        command -v "$tool" >/dev/null || cargo install --locked "$tool"
-    done
     echo "== line coverage" >&2
-    rustup component add llvm-tools >/dev/null 2>&1 || true
     cargo llvm-cov nextest --release -p vehicle-bridge --lib --json --summary-only \
         --output-path "$parts/coverage.json" >/dev/null
     echo "== mutants" >&2

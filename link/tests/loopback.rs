@@ -177,6 +177,14 @@ fn a_watcher_sees_everything_and_may_only_stop_the_vehicle() {
         driver.send_command(input(sequence));
         std::thread::sleep(Duration::from_millis(10));
     }
+    // An e-stop comes over either channel, and many datagrams of one press are one.
+    for _ in 0..20 {
+        watcher.send_command(v1::CommandDatagram { estop: true, ..v1::CommandDatagram::default() });
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let is_estop = |m: &FromSeatBody| matches!(m, FromSeatBody::Request(r) if r.id == 0 && r.seat_id == "watcher");
+    vehicle.wait_for("an e-stop by datagram", |m| is_estop(&m.body));
+    assert!(vehicle.heard().iter().filter(|m| is_estop(&m.body)).count() <= 2);
     watcher.send_request(request(1, v1::seat_request::Request::Takeover(v1::TakeoverRequest::default())));
     assert!(!receive(&watcher, "refusal", |m| response(m, 1)).accepted);
     watcher.send_request(request(2, v1::seat_request::Request::Estop(v1::EstopRequest {})));

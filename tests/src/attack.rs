@@ -8,7 +8,7 @@ use prost::Message;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{
     Author, CommandDatagram, EstopResetRequest, HandBackRequest, OperatorInput, PathAnswer, SeatRequest, StateDatagram,
-    TakeoverCause, TakeoverRequest,
+    TakeoverCause, TakeoverRequest, Trajectory, TrajectoryPoint,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub states: u64,
     /// States in which the vehicle did something that no honest input asks for.
     pub acted_on: u64,
+    /// Whether the hostile seat could stop the vehicle in the end, by a datagram alone: that, everybody may.
+    pub estopped: bool,
     /// Times that authority had to be taken anew, as honest inputs came too late between the hostile ones.
     pub retaken: u64,
     /// Seconds.
@@ -51,7 +53,7 @@ impl Outcome {
     }
 }
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "forged",
     "replayed",
     "duplicated",
@@ -63,6 +65,7 @@ const ALL: [&str; 14] = [
     "out_of_limits",
     "wrong_length",
     "future_picture",
+    "bad_trajectory",
     "truncated",
     "random",
     "request",
@@ -114,6 +117,7 @@ pub async fn run(plane: &str, count: u64, seed: u64) -> anyhow::Result<Outcome> 
         attack.strike(kind).await.with_context(|| format!("{kind}, message {n}"))?;
     }
     attack.settle().await?;
+    attack.stop().await?;
     attack.outcome.took_s = started.elapsed().as_secs_f64();
     Ok(attack.outcome)
 }
@@ -258,10 +262,29 @@ impl Attack {
             }
             "out_of_limits" => input.action[self.rng.random_range(0..2)] = self.rng.random_range(10.0..1e9),
             "wrong_length" => input.action.resize([1, 3, 9][self.rng.random_range(0..3)], 0.5),
+            "bad_trajectory" => self.bad_trajectory(&mut input),
             // Nothing was captured that late.
             _ => input.shown_frame_us = u64::MAX - self.rng.random_range(0..1_000),
         }
         input
+    }
+
+    /// A trajectory that is none, is over, or comes beside an action.
+    fn bad_trajectory(&mut self, input: &mut OperatorInput) {
+        let point = |n: u64| TrajectoryPoint { at_us: n * 300_000, x_m: n as f64 * 6.0, y_m: 0.0, speed_mps: 20.0 };
+        let mut points: Vec<_> = (1..6).map(point).collect();
+        match self.rng.random_range(0..5) {
+            0 => points.truncate(1),
+            1 => points.reverse(),
+            2 => points[2].x_m = f64::NAN,
+            3 => points.last_mut().into_iter().for_each(|p| p.at_us = u64::MAX),
+            // Long over: the vehicle started more than two seconds ago.
+            _ => {}
+        }
+        if self.rng.random_bool(0.8) {
+            input.action.clear();
+        }
+        input.trajectory = Some(Trajectory { points });
     }
 
     async fn send_anywhere(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
@@ -289,6 +312,20 @@ impl Attack {
             ..SeatRequest::default()
         };
         self.evil.send_request(&request.encode_to_vec()).await
+    }
+
+    /// Presses the e-stop as a seat whose other channel is broken does.
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        let estop = CommandDatagram { estop: true, ..CommandDatagram::default() };
+        self.evil.send_command(&estop.encode_to_vec()).await?;
+        let until = Instant::now() + Duration::from_secs(30);
+        while !self.outcome.estopped && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let states = std::mem::take(&mut self.desk.heard().states);
+            let stopped = |state: &StateDatagram| state.authority.as_ref().is_some_and(|a| a.estop_latched);
+            self.outcome.estopped = states.iter().any(stopped);
+        }
+        Ok(())
     }
 
     /// Goes on honestly until the vehicle has counted everything that must have come to its gate.
@@ -319,9 +356,10 @@ impl Attack {
 /// What does not hold.
 pub fn check(outcome: &Outcome) -> anyhow::Result<()> {
     ensure!(outcome.states > 50, "only {} states were seen", outcome.states);
+    ensure!(outcome.estopped, "an e-stop that came by datagram alone was not latched");
     ensure!(outcome.acted_on == 0, "{} states show something that nobody honest asked for", outcome.acted_on);
     // What came to the gate and was not refused was honest.
-    let at_the_gate = |reason: &str| !matches!(reason, "unreadable" | "watch_only" | "not_granted");
+    let at_the_gate = |reason: &str| !matches!(reason, "unreadable" | "watch_only" | "not_granted" | "flooded");
     let refused: u64 = outcome.refused.iter().filter(|(reason, _)| at_the_gate(reason)).map(|(_, n)| n).sum();
     let let_through = outcome.heard.saturating_sub(refused);
     let honest = outcome.honest + outcome.retaken + 10;
@@ -344,6 +382,7 @@ pub fn check(outcome: &Outcome) -> anyhow::Result<()> {
         "unreadable",
         "request_held_by_other",
         "request_not_in_control",
+        "flooded",
     ] {
         ensure!(outcome.refused.get(reason).is_some_and(|n| *n > 0), "nothing was refused as {reason}");
     }

@@ -65,7 +65,7 @@ pub struct BridgeArgs {
     /// this vehicle meets counts for good.
     #[arg(long, value_name = "KEY")]
     pub control_plane_key: Option<PublicKey>,
-    /// Rehearses a fault: SIGUSR1 hangs the policy's thread for good, a second one wakes it.
+    /// Rehearses a fault: SIGUSR1 hangs the policy's thread, SIGUSR2 wakes it.
     #[arg(long, hide = true)]
     pub rehearse: bool,
     /// Drives nothing and streams this instead of the simulated car's camera: `synthetic`, a moving test scene, or an
@@ -159,6 +159,17 @@ pub fn toggle_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag
     });
 }
 
+/// Sets `flag` to `value` at each signal of this kind.
+fn set_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<AtomicBool>, value: bool) {
+    let flag = Arc::clone(flag);
+    runtime.spawn(async move {
+        let Ok(mut signals) = signal(kind) else { return };
+        while signals.recv().await.is_some() {
+            flag.store(value, Ordering::Relaxed);
+        }
+    });
+}
+
 /// Runs the bridge until a signal.
 ///
 /// # Errors
@@ -200,7 +211,8 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         hang_policy: Arc::default(),
     };
     if args.rehearse {
-        toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy);
+        set_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy, true);
+        set_on_signal(runtime.handle(), SignalKind::user_defined2(), &config.hang_policy, false);
     }
     live::run(&config, runtime.handle(), &stop, sound)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -2,7 +2,7 @@
 //! are lost, delayed, reordered and duplicated, while seats, vehicle and control plane crash and come back.
 //!
 //! The vehicle is the shipped code: [`Authority`] and the gate's [`Sequence`], not a copy of their rules. Time goes in
-//! steps of 200 ms, a message may be under way for ever (the gate's refusal of what is old is left out, as it only helps),
+//! steps of 500 ms, a message may be under way for ever (the gate's refusal of what is old is left out, as it only helps),
 //! and grants, commands and lives are numbered up to a bound. Machines that differ only in what they show to people are
 //! one state.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
@@ -12,10 +12,10 @@ use protocol::v1::{
     seat_request::Request,
 };
 use std::collections::{HashMap, VecDeque};
-use vehicle_bridge::core::authority::{Authority, EPOCH_RESERVE, LEASE_US, Situation, next_life};
+use vehicle_bridge::core::authority::{Authority, EPOCH_RESERVE, FIRST_COMMAND_US, LEASE_US, Situation, next_life};
 use vehicle_bridge::core::gate::admission::{Holder, Sequence};
 
-const STEP_US: u64 = 200_000;
+const STEP_US: u64 = 500_000;
 const SEATS: [&str; 2] = ["a", "b"];
 /// Messages under way at once.
 const UNDER_WAY: usize = 2;
@@ -258,8 +258,14 @@ impl State {
         let dead = (0..SEATS.len()).find(|seat| !self.seats[*seat].up && holder == Some(SEATS[*seat]));
         if let Some(seat) = dead.filter(|_| self.up) {
             let mut later = self.clone();
-            (0..=LEASE_US / STEP_US).for_each(|_| later.pass());
-            if later.authority.granted_seat() == Some(SEATS[seat]) {
+            (0..LEASE_US.div_ceil(STEP_US)).for_each(|_| later.pass());
+            later.asked(1 - seat, Ask::TakeOver);
+            if later.authority.granted_seat() != Some(SEATS[1 - seat]) {
+                return Err("the other seat must wait for one that is dead");
+            }
+            let mut later = self.clone();
+            (0..=FIRST_COMMAND_US / STEP_US).for_each(|_| later.pass());
+            if later.authority.granted_seat().is_some() {
                 return Err("the lease of a dead seat did not end");
             }
         }

@@ -5,8 +5,8 @@ use policy::Policy;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use protocol::v1::{
-    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, OperatorInput,
-    SeatRequest, TakeoverRequest, seat_request::Request,
+    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, Mode, OperatorInput,
+    Pose2, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint, seat_request::Request,
 };
 use protocol::{Embodiment, PolicyVersion};
 use sim::road::RoadNetwork;
@@ -27,6 +27,11 @@ enum Event {
         picture_ms: u64,
         acceleration: f64,
         steering: f64,
+    },
+    /// The same, as a trajectory along the way the car points, at this speed.
+    Lead {
+        picture_ms: u64,
+        speed_mps: f64,
     },
     /// Anything at all from anybody.
     Forge {
@@ -50,15 +55,18 @@ fn any_value() -> impl Strategy<Value = f64> {
 
 fn forged() -> impl Strategy<Value = OperatorInput> {
     let numbers = (0u64..400, 0u64..8, any::<u64>(), any::<bool>(), any::<u64>());
-    (numbers, prop::collection::vec(any_value(), 0..4)).prop_map(
-        |((sequence, epoch, seat_us, deadman, shown_frame_us), action)| OperatorInput {
+    let point = (9_000_000u64..30_000_000, any_value(), any_value(), any_value())
+        .prop_map(|(at_us, x_m, y_m, speed_mps)| TrajectoryPoint { at_us, x_m, y_m, speed_mps });
+    let line = prop::collection::vec(point, 0..5).prop_map(|points| Trajectory { points });
+    (numbers, prop::collection::vec(any_value(), 0..4), prop::option::weighted(0.3, line)).prop_map(
+        |((sequence, epoch, seat_us, deadman, shown_frame_us), action, trajectory)| OperatorInput {
             sequence,
             epoch,
             seat_us,
             deadman,
             action,
             shown_frame_us,
-            trajectory: None,
+            trajectory,
         },
     )
 }
@@ -67,8 +75,10 @@ fn event() -> impl Strategy<Value = Event> {
     let drive = (0u64..150, 20u64..900, -8.0f64..3.0, -0.55f64..0.55).prop_map(
         |(late_ms, picture_ms, acceleration, steering)| Event::Drive { late_ms, picture_ms, acceleration, steering },
     );
+    let lead = (20u64..900, 0.0f64..25.0).prop_map(|(picture_ms, speed_mps)| Event::Lead { picture_ms, speed_mps });
     prop_oneof![
-        400 => drive,
+        300 => drive,
+        100 => lead,
         40 => (0usize..3, forged()).prop_map(|(seat, input)| Event::Forge { seat, input }),
         60 => (0usize..3, 0usize..24).prop_map(|(seat, what)| Event::Ask { seat, what }),
         4 => (0usize..3).prop_map(Event::Gone),
@@ -82,11 +92,22 @@ fn event() -> impl Strategy<Value = Event> {
 fn request(what: usize) -> Request {
     match what {
         0..10 => Request::Takeover(TakeoverRequest::default()),
-        10..14 => Request::HandBack(HandBackRequest::default()),
+        10..12 => Request::HandBack(HandBackRequest::default()),
+        12..14 => Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }),
         14..18 => Request::Engage(EngageRequest {}),
         18..23 => Request::EstopReset(EstopResetRequest { held_ms: 5_000 }),
         _ => Request::Estop(EstopRequest {}),
     }
+}
+
+fn straight_on(now_us: u64, pose: &Pose2, speed_mps: f64) -> Trajectory {
+    let (sin, cos) = pose.heading_rad.sin_cos();
+    let point = |step: u64| {
+        let ahead_m = speed_mps * 0.3 * step as f64;
+        let (x_m, y_m) = (pose.x_m + cos * ahead_m, pose.y_m + sin * ahead_m);
+        TrajectoryPoint { at_us: now_us + step * 300_000, x_m, y_m, speed_mps }
+    };
+    Trajectory { points: (0..8).map(point).collect() }
 }
 
 struct Bench {
@@ -124,6 +145,20 @@ impl Bench {
         self.hear(seat, SeatBody::Command(datagram));
     }
 
+    fn drive(&mut self, late_ms: u64, picture_ms: u64, input: OperatorInput) {
+        self.sequence += 1;
+        let seat = self.core.authority().granted_seat().unwrap_or("a").to_owned();
+        let input = OperatorInput {
+            sequence: self.sequence,
+            epoch: self.core.authority().epoch(),
+            seat_us: self.now_us - late_ms * 1_000,
+            deadman: true,
+            shown_frame_us: self.now_us - picture_ms * 1_000,
+            ..input
+        };
+        self.hear_input(&seat, input);
+    }
+
     /// Speed before the tick.
     fn happen(&mut self, event: Event) -> f64 {
         self.robot.act(0.02, &self.tick.command);
@@ -131,18 +166,13 @@ impl Bench {
         let mut sensors = self.robot.sense(self.now_us);
         match event {
             Event::Drive { late_ms, picture_ms, acceleration, steering } => {
-                self.sequence += 1;
-                let seat = self.core.authority().granted_seat().unwrap_or("a").to_owned();
-                let input = OperatorInput {
-                    sequence: self.sequence,
-                    epoch: self.core.authority().epoch(),
-                    seat_us: self.now_us - late_ms * 1_000,
-                    deadman: true,
-                    action: vec![acceleration, steering],
-                    shown_frame_us: self.now_us - picture_ms * 1_000,
-                    trajectory: None,
-                };
-                self.hear_input(&seat, input);
+                let action = vec![acceleration, steering];
+                self.drive(late_ms, picture_ms, OperatorInput { action, ..OperatorInput::default() });
+            }
+            Event::Lead { picture_ms, speed_mps } => {
+                let pose = sensors.state.world_from_vehicle.unwrap();
+                let trajectory = Some(straight_on(self.now_us, &pose, speed_mps));
+                self.drive(0, picture_ms, OperatorInput { trajectory, ..OperatorInput::default() });
             }
             Event::Forge { seat, input } => self.hear_input(SEATS[seat], input),
             Event::Ask { seat, what } => {

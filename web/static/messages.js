@@ -85,7 +85,10 @@ const REPORT = {
   7: ["keyframe_wanted", "bool"], 8: ["stages", [STAGE]],
 };
 
-const COMMAND = { 1: ["seat", "string"], 2: ["inputs", [INPUT]], 3: ["ping", { 1: ["t1_us", "number"] }], 4: ["report", REPORT] };
+const COMMAND = {
+  1: ["seat", "string"], 2: ["inputs", [INPUT]], 3: ["ping", { 1: ["t1_us", "number"] }], 4: ["report", REPORT],
+  42: ["estop", "bool"],
+};
 
 const REQUEST = {
   1: ["id", "number"], 2: ["seat", "string"],

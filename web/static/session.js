@@ -16,6 +16,8 @@ const RESTART_MS = 1500;
 const RESTARTS = 3;
 const PING_MS = 200;
 const PINGS_PER_REPORT = 5;
+// An e-stop rides on all datagrams for this long after it was asked for: its own channel may be the one that is broken.
+const ESTOP_RIDES_US = 500_000;
 // More than this waiting on the command channel means a dead path; old commands serve nobody.
 const STUCK_BYTES = 16 * 1024;
 // The control plane's close code for a connection that a newer one of the same name replaced.
@@ -46,6 +48,7 @@ export class Session {
   #tries = 0;
   #timer = 0;
   #pings = 0;
+  #estopAt = null;
   #pinging = 0;
   #closed = false;
   #up = false;
@@ -92,12 +95,17 @@ export class Session {
   command(command) {
     const channel = this.#channels.command;
     if (channel?.readyState !== "open" || channel.bufferedAmount > STUCK_BYTES) return false;
-    channel.send(writeCommand({ seat: this.seat, ...command }));
+    const estop = (this.#estopAt !== null && nowUs() - this.#estopAt < ESTOP_RIDES_US) || undefined;
+    channel.send(writeCommand({ seat: this.seat, ...command, estop }));
     return true;
   }
 
   /** Sends a SeatRequest reliably within this session; false when there is none. */
   request(request) {
+    if (request.estop) {
+      this.#estopAt = nowUs();
+      this.command({});
+    }
     const channel = this.#channels.requests;
     if (channel?.readyState !== "open") return false;
     channel.send(writeRequest({ seat: this.seat, ...request }));

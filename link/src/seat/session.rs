@@ -39,6 +39,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 const RESTART_EVERY: Duration = Duration::from_secs(2);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
+/// An e-stop rides on all datagrams for this long after it was asked for.
+const ESTOP_RIDES: Duration = Duration::from_millis(500);
 /// Calm pings between which nothing else has to be said: ten a second.
 const PINGS_CALM: u32 = 4;
 /// Pings from one report to the next: a second.
@@ -128,6 +130,8 @@ struct Peer {
     sent: (u64, u64),
     /// What this seat says, over the first path; `None` when the vehicle does not want to hear it.
     voice: Option<Voice>,
+    /// When an e-stop was asked for last.
+    estop_asked: Option<Instant>,
     command_open: bool,
     requests_open: bool,
     connected: bool,
@@ -196,6 +200,7 @@ impl Peer {
             scans: ScanAssembler::default(),
             sent: (0, 0),
             voice,
+            estop_asked: None,
             command_open: false,
             requests_open: false,
             connected: false,
@@ -432,6 +437,7 @@ impl Peer {
         command.seat_id = self.shared.seat.to_string();
         command.sent_us = self.shared.now_us();
         command.pictures = self.shared.feedback.message();
+        command.estop |= self.estop_asked.is_some_and(|at| at.elapsed() < ESTOP_RIDES);
         self.sent.0 += 1;
         command.link_sequence = self.sent.0;
         let bytes = command.encode_to_vec();
@@ -452,6 +458,10 @@ impl Peer {
     }
 
     async fn send_request(&mut self, mut request: v1::SeatRequest) {
+        if matches!(request.request, Some(v1::seat_request::Request::Estop(_))) {
+            self.estop_asked = Some(Instant::now());
+            self.send_datagram(v1::CommandDatagram::default()).await;
+        }
         if self.requests_open {
             request.seat_id = self.shared.seat.to_string();
             self.sent.1 += 1;

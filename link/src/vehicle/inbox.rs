@@ -1,6 +1,7 @@
 //! What seats send, on its way to the vehicle core.
 
 use protocol::v1;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something of one seat's session.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,17 +39,50 @@ pub enum FromSeatBody {
 /// Bounded: a vehicle core that stands still must not take the memory. 50 Hz commands of 8 seats fill it in 10 s.
 const CAPACITY: usize = 4096;
 
-pub(crate) struct Inbox(crossbeam_channel::Sender<FromSeat>);
+pub(crate) struct Inbox {
+    messages: crossbeam_channel::Sender<FromSeat>,
+    dropped: AtomicU64,
+}
 
 impl Inbox {
     pub(crate) fn new() -> (Self, crossbeam_channel::Receiver<FromSeat>) {
-        let (tx, rx) = crossbeam_channel::bounded(CAPACITY);
-        (Self(tx), rx)
+        let (messages, rx) = crossbeam_channel::bounded(CAPACITY);
+        (Self { messages, dropped: AtomicU64::new(0) }, rx)
     }
 
     pub(crate) fn put(&self, message: FromSeat) {
-        if let Err(crossbeam_channel::TrySendError::Full(lost)) = self.0.try_send(message) {
-            tracing::error!(session = %lost.session, "the vehicle core does not read: message of a seat dropped");
+        if let Err(crossbeam_channel::TrySendError::Full(lost)) = self.messages.try_send(message) {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            // A flood must not become one of the log.
+            if dropped.is_power_of_two() {
+                tracing::error!(session = %lost.session, dropped, "messages of seats dropped: the vehicle core does not read");
+            }
         }
+    }
+
+    /// Messages that found no room.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_dropped_and_counted() {
+        let (inbox, messages) = Inbox::new();
+        for n in 0..CAPACITY as u64 + 5 {
+            inbox.put(FromSeat {
+                session: "s".into(),
+                seat_id: "desk".into(),
+                watch_only: false,
+                received_us: n,
+                body: FromSeatBody::Connected,
+            });
+        }
+        assert_eq!((messages.len(), inbox.dropped()), (CAPACITY, 5));
+        assert_eq!(messages.recv().unwrap().received_us, 0);
     }
 }

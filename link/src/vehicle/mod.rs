@@ -332,6 +332,12 @@ impl VehicleLink {
         self.shared.stats.refused()
     }
 
+    /// Messages that nobody read in time, which were dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.inbox.dropped()
+    }
+
     /// Messages that could not be read.
     #[must_use]
     pub fn malformed(&self) -> u64 {

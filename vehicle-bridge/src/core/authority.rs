@@ -14,8 +14,11 @@ use protocol::v1::{
 
 /// The minimal risk manoeuvre begins at most this long after the last valid command in `Drive`.
 pub const COMMAND_TIMEOUT_US: u64 = 200_000;
-/// A granted seat that sends nothing for this long loses the grant.
+/// From a granted seat that has sent nothing for this long, another seat may take the grant.
 pub const LEASE_US: u64 = 500_000;
+/// A grant waits this long for its first command: as long as the oldest picture that anybody may drive by, so that a
+/// seat can hear of its grant before it commands, however far away it may be.
+pub const FIRST_COMMAND_US: u64 = 1_000_000;
 /// How long the reset of the e-stop must be held, milliseconds, by the vehicle's own measure
 /// ([`ResetHold`](super::reset_hold::ResetHold)).
 pub const ESTOP_RESET_HOLD_MS: u64 = 2_000;
@@ -43,6 +46,9 @@ struct Help {
     urgency: u32,
     text: &'static str,
 }
+
+/// Questions that may be open at once.
+const HELP_PLACES: usize = 3;
 
 /// What the machine must know of the vehicle to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,7 +103,8 @@ pub struct Authority {
     reason: Reason,
     estop: bool,
     grant: Option<Grant>,
-    help: Option<Help>,
+    /// One for each reason at most.
+    help: [Option<Help>; HELP_PLACES],
     help_count: u64,
     policy_drove: bool,
     last_seat: String,
@@ -117,7 +124,7 @@ impl Authority {
             reason: Reason::NotArmed,
             estop: false,
             grant: None,
-            help: None,
+            help: Default::default(),
             help_count: 0,
             policy_drove: false,
             last_seat: String::new(),
@@ -163,7 +170,7 @@ impl Authority {
 
     /// What people see, at `now_us`, written over `state`.
     pub fn show(&self, now_us: u64, state: &mut AuthorityState) {
-        let lease_us = |g: &Grant| LEASE_US.saturating_sub(g.silent_us);
+        let lease_us = |g: &Grant| if g.active { LEASE_US } else { FIRST_COMMAND_US }.saturating_sub(g.silent_us);
         state.monotonic_us = now_us;
         state.mode = self.mode.into();
         state.author = self.author.into();
@@ -173,8 +180,9 @@ impl Authority {
         state.reason = self.reason.into();
         state.estop_latched = self.estop;
         state.hazards_on = self.author == Author::Fallback;
-        if state.help.as_ref().map(|h| h.id) != self.help.as_ref().map(|h| h.id) {
-            state.help = self.help.as_ref().map(Help::message);
+        let help = self.most_urgent();
+        if state.help.as_ref().map(|h| h.id) != help.map(|h| h.id) {
+            state.help = help.map(Help::message);
         }
     }
 
@@ -236,6 +244,8 @@ impl Authority {
         match &self.grant {
             Some(g) if g.seat == seat => return Ok(()),
             Some(g) if is_standby_seat(&g.seat) && !is_standby_seat(seat) => self.relieve(changes),
+            // One that drives has lost the grant long before.
+            Some(g) if g.silent_us >= LEASE_US => self.end_grant(changes),
             Some(_) => return Err(Reason::HeldByOther),
             None => {}
         }
@@ -251,7 +261,6 @@ impl Authority {
         self.end_grant(changes);
         if drove {
             self.author = Author::Fallback;
-            self.reason = Reason::OperatorRequest;
         }
     }
 
@@ -317,6 +326,9 @@ impl Authority {
     }
 
     fn reset_estop(&mut self, held_ms: u64, situation: &Situation) -> Result<(), Reason> {
+        if !self.estop {
+            return Ok(());
+        }
         if situation.speed_mps.abs() > super::fallback::STANDSTILL_MPS {
             return Err(Reason::StillMoving);
         }
@@ -344,7 +356,7 @@ impl Authority {
         self.mode = Mode::Stopped;
         self.author = Author::Fallback;
         self.reason = reason;
-        self.help = None;
+        self.help = Default::default();
         changes.push(Change::FallbackBegan(reason));
     }
 
@@ -371,7 +383,7 @@ impl Authority {
             self.mode = Mode::Drive;
             self.author = Author::Operator;
             self.reason = Reason::OperatorRequest;
-            self.help = None;
+            self.help = Default::default();
         }
     }
 
@@ -411,34 +423,51 @@ impl Authority {
     /// Ends leases that run out before the next look, in `next_us`: late is never.
     pub fn expire(&mut self, next_us: u64, changes: &mut Vec<Change>) {
         let Some(grant) = &self.grant else { return };
-        let patience_us = if grant.active { COMMAND_TIMEOUT_US } else { LEASE_US };
+        let patience_us = if grant.active { COMMAND_TIMEOUT_US } else { FIRST_COMMAND_US };
         if grant.silent_us.saturating_add(next_us) > patience_us {
             self.lose_seat(changes);
         }
     }
 
-    /// The policy asks for help. One request is open at a time: a more urgent one takes its place.
+    /// The policy asks for help. Requests wait in order of urgency, then of time; one that is asked for the same reason
+    /// again is the same, unless it has become more urgent. A vehicle that asks too much forgets what is least urgent.
     pub fn ask_for_help(&mut self, reason: Reason, urgency: u32, text: &'static str) {
-        let waits = self.help.as_ref().is_some_and(|h| h.urgency >= urgency);
+        let same = self.help.iter().position(|h| h.as_ref().is_some_and(|h| h.reason == reason));
+        let place = same.or_else(|| self.help.iter().position(Option::is_none)).unwrap_or_else(|| self.least_urgent());
+        let waits = self.help[place].as_ref().is_some_and(|h| h.urgency >= urgency);
         if !waits && self.author == Author::Policy {
             self.help_count += 1;
-            self.help = Some(Help { id: self.help_count, reason, urgency, text });
+            self.help[place] = Some(Help { id: self.help_count, reason, urgency, text });
         }
     }
 
-    /// The policy no longer needs help.
-    pub fn withdraw_help(&mut self) {
-        self.help = None;
+    /// The policy no longer needs help for `reason`; another request takes its place.
+    pub fn withdraw_help_for(&mut self, reason: Reason) {
+        self.help.iter_mut().for_each(|help| *help = help.take().filter(|help| help.reason != reason));
     }
 
     /// Whether a request for help is open.
     #[must_use]
     pub fn needs_help(&self) -> bool {
-        self.help.is_some()
+        self.most_urgent().is_some()
+    }
+
+    fn most_urgent(&self) -> Option<&Help> {
+        self.help.iter().flatten().max_by_key(|help| help.order())
+    }
+
+    fn least_urgent(&self) -> usize {
+        let order = |place: &usize| self.help[*place].as_ref().map(Help::order);
+        (0..HELP_PLACES).min_by_key(order).unwrap_or(0)
     }
 }
 
 impl Help {
+    /// Greater is first.
+    fn order(&self) -> (u32, std::cmp::Reverse<u64>) {
+        (self.urgency, std::cmp::Reverse(self.id))
+    }
+
     fn message(&self) -> HelpRequest {
         HelpRequest { id: self.id, reason: self.reason.into(), urgency: self.urgency, text: self.text.to_owned() }
     }

@@ -15,10 +15,10 @@ pub const STANDSTILL_MPS: f64 = 0.1;
 const MAX_POINTS: usize = 64;
 /// The manoeuvre asks for this much more than the deceleration that is promised, as brakes take time to build up.
 const BRAKE_MARGIN: f64 = 1.5;
-/// The same at walking speed, where that time is all there is.
+/// The same when slow, where that time is most of all there is.
 const BRAKE_MARGIN_SLOW: f64 = 2.0;
-/// Walking speed, m/s.
-const SLOW_MPS: f64 = 5.0;
+/// Slow, m/s.
+const SLOW_MPS: f64 = 7.5;
 /// Pure pursuit looks this far ahead, seconds of driving, within bounds in metres.
 const LOOK_AHEAD_S: f64 = 0.6;
 const LOOK_AHEAD_M: (f64, f64) = (4.0, 15.0);

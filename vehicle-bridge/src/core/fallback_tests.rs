@@ -81,8 +81,8 @@ fn the_trajectory_brakes_harder_than_promised_and_steers_only_while_it_moves() {
     let fast = path.trajectory(Some(&pose), 10.0, 4.0);
     assert_eq!((fast.acceleration_mps2, fast.distance_m), (-6.0, 14.5));
     assert!(fast.steering_rad.unwrap() > 0.0);
-    assert_eq!(path.trajectory(Some(&pose), 4.99, 4.0).acceleration_mps2, -8.0);
-    assert_eq!(path.trajectory(Some(&pose), 5.0, 4.0).acceleration_mps2, -6.0);
+    assert_eq!(path.trajectory(Some(&pose), 7.49, 4.0).acceleration_mps2, -8.0);
+    assert_eq!(path.trajectory(Some(&pose), 7.5, 4.0).acceleration_mps2, -6.0);
     let standing = path.trajectory(Some(&pose), STANDSTILL_MPS, 4.0);
     assert_eq!((standing.steering_rad, standing.acceleration_mps2), (None, -8.0));
     assert_eq!(path.trajectory(Some(&pose), -1.0, 4.0).distance_m, 0.0);

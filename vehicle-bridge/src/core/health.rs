@@ -2,15 +2,26 @@
 
 use super::Sensors;
 use super::action::Action;
+use super::fallback::WHEELBASE_M;
 use protocol::Embodiment;
 use protocol::foxglove::LaserScan;
 use std::sync::Arc;
+
+/// Echoes nearer than this come from the scanner's own window, metres: something covers it.
+const COVERED_M: f64 = 0.3;
 
 /// Notices when a sensor falls silent or says nonsense.
 #[derive(Debug, Default)]
 pub struct SensorWatch {
     scan: Option<Arc<LaserScan>>,
     scan_us: u64,
+    sees: bool,
+}
+
+/// Whether a scan says something: more of its beams do than do not, nothing there being an answer too.
+fn sees(scan: &LaserScan) -> bool {
+    let blind = scan.ranges.iter().filter(|range| range.is_nan() || **range < COVERED_M).count();
+    2 * blind < scan.ranges.len() && scan.start_angle.is_finite() && scan.end_angle.is_finite()
 }
 
 fn is_recent(stamp_us: u64, now_us: u64, timeout_us: u64) -> bool {
@@ -24,7 +35,7 @@ fn is_finite(sensors: &Sensors) -> bool {
 }
 
 impl SensorWatch {
-    /// Whether the robot's own state, its surroundings and its lidar are all there, finite and no older than
+    /// Whether the robot's own state, its surroundings and its lidar are all there, finite, seeing and no older than
     /// `timeout_us` at `now_us`.
     pub fn is_healthy(&mut self, now_us: u64, sensors: &Sensors, timeout_us: u64) -> bool {
         let is_new = match (&self.scan, &sensors.scan) {
@@ -35,9 +46,10 @@ impl SensorWatch {
         if is_new {
             self.scan.clone_from(&sensors.scan);
             self.scan_us = now_us;
+            self.sees = self.scan.as_deref().is_some_and(sees);
         }
         let surroundings = sensors.surroundings.as_ref();
-        self.scan.is_some()
+        self.sees
             && is_recent(self.scan_us, now_us, timeout_us)
             && is_recent(sensors.state.monotonic_us, now_us, timeout_us)
             && surroundings.is_some_and(|s| is_recent(s.monotonic_us, now_us, timeout_us))
@@ -45,12 +57,17 @@ impl SensorWatch {
     }
 }
 
-/// The wheels may lag behind what they are told by this, rad, beyond the model of a healthy actuator.
-const STEERING_BAND_RAD: f64 = 0.06;
+/// The wheels may be off what they are told by this, rad, beyond the model of a healthy actuator's lag: the widest and the
+/// narrowest band. In between, the car may be off by so much to the side, m/s^2: at speed a small angle is much.
+const STEERING_BAND_RAD: (f64, f64) = (0.01, 0.06);
+const STEERING_BAND_MPS2: f64 = 1.2;
 /// A brake must give at least this share of what is asked, as it does on a wet road.
 const BRAKE_SHARE: f64 = 0.35;
-/// Acceleration may exceed what is asked by this, m/s^2: slopes, noise.
-const ACCELERATION_BAND_MPS2: f64 = 1.5;
+/// Acceleration may exceed what is asked by this, m/s^2: slopes, noise. When brakes are asked for, only the lesser: an
+/// engine's lag is no excuse then.
+const ACCELERATION_BAND_MPS2: (f64, f64) = (1.0, 1.5);
+/// Between the two, the band widens by this much for each m/s^2.
+const BAND_SLOPE: f64 = 1.0 / 3.0;
 /// A deviation that lasts this long is a failure, seconds.
 const PATIENCE_S: f64 = 0.4;
 /// Below this speed a car's acceleration tells nothing, m/s.
@@ -106,16 +123,24 @@ impl ActuatorEcho {
         if let (Some(index), Some(measured)) = (steer, echo.steering_rad) {
             let model = near(self.steering_rad.unwrap_or(measured), commanded.as_slice()[index], LAGS_S.0);
             self.steering_rad = Some(model);
-            astray |= (measured - model).abs() > STEERING_BAND_RAD;
+            astray |= (measured - model).abs() > steering_band_rad(echo.speed_mps);
         }
-        self.astray_s = if astray { self.astray_s + dt_s } else { 0.0 };
+        // What comes and goes is a failure too, if it comes more than it goes.
+        self.astray_s = if astray { self.astray_s + dt_s } else { (self.astray_s - dt_s).max(0.0) };
         self.astray_s < PATIENCE_S
     }
 }
 
+fn steering_band_rad(speed_mps: f64) -> f64 {
+    let (least, most) = STEERING_BAND_RAD;
+    (WHEELBASE_M * STEERING_BAND_MPS2 / (speed_mps * speed_mps).max(1e-3)).clamp(least, most)
+}
+
 fn exceeds(measured_mps2: f64, model_mps2: f64) -> bool {
-    let most = if model_mps2 < 0.0 { BRAKE_SHARE * model_mps2 } else { model_mps2 };
-    measured_mps2 > most + ACCELERATION_BAND_MPS2
+    let (least, most) = ACCELERATION_BAND_MPS2;
+    let band_mps2 = (most + BAND_SLOPE * model_mps2).clamp(least, most);
+    let asked_mps2 = if model_mps2 < 0.0 { BRAKE_SHARE * model_mps2 } else { model_mps2 };
+    measured_mps2 > asked_mps2 + band_mps2
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub struct ResetHold {
 }
 
 impl ResetHold {
+    /// Whatever was held counts no more: somebody has pressed the e-stop since.
+    pub fn let_go(&mut self) {
+        self.last_us = None;
+    }
+
     /// The hold in milliseconds after `seat` has asked at `now_us` and claimed `claimed_ms`.
     pub fn measure(&mut self, now_us: u64, seat: &str, claimed_ms: u64) -> u64 {
         let goes_on = self.seat == seat && self.last_us.is_some_and(|last| now_us.saturating_sub(last) <= PAUSE_US);
@@ -44,6 +49,15 @@ mod tests {
         }
         assert_eq!(hold.measure(3_200_000, "a", 100), 100);
         assert_eq!(hold.measure(3_200_000 + PAUSE_US, "a", 9_000), 2_800);
+    }
+
+    #[test]
+    fn an_estop_in_between_begins_the_hold_anew() {
+        let mut hold = ResetHold::default();
+        hold.measure(1_000_000, "a", 0);
+        hold.let_go();
+        assert_eq!(hold.measure(1_200_000, "a", 9_000), 0);
+        assert_eq!(hold.measure(1_400_000, "a", 9_000), 200);
     }
 
     #[test]

@@ -22,7 +22,8 @@ impl VehicleCore {
         for message in inbox.drain(..) {
             self.hear(now_us, &message, sensors, out);
         }
-        self.authority.expire(self.tick_us(), &mut out.changes);
+        // The next tick may begin a whole tick late before it has missed its deadline.
+        self.authority.expire(2 * self.tick_us(), &mut out.changes);
         let (command, gate) = self.actuate(now_us, sensors, out);
         self.report(now_us, sensors, &command, gate, out);
     }
@@ -94,17 +95,20 @@ impl VehicleCore {
     /// Whatever has failed ends all driving: sensors, actuators, the policy while it drives; the button on the vehicle.
     fn check(&mut self, now_us: u64, sensors: &Sensors, out: &mut Tick) {
         if sensors.estop_pressed {
+            self.reset_hold.let_go();
             self.authority.press_estop(&mut out.changes);
         }
         let timeout_us = self.config.sensor_timeout_us.saturating_sub(self.tick_us());
         let senses = self.sensors.is_healthy(now_us, sensors, timeout_us);
-        self.unfit = (!senses).then_some(Reason::SensorsLost);
-        if !senses {
-            self.authority.fall_back(Reason::SensorsLost, &mut out.changes);
-        }
-        let echo = Echo::of(&sensors.state.observation, &self.embodiment);
-        if !self.echo.follows(self.motion.action(), self.accelerate, self.steer, &echo, 1.0 / self.config.rate_hz) {
-            self.authority.fall_back(Reason::ActuatorFault, &mut out.changes);
+        let (echo, dt_s) = (Echo::of(&sensors.state.observation, &self.embodiment), 1.0 / self.config.rate_hz);
+        let follows = self.echo.follows(self.motion.action(), self.accelerate, self.steer, &echo, dt_s);
+        self.unfit = match (senses, follows) {
+            (false, _) => Some(Reason::SensorsLost),
+            (true, false) => Some(Reason::ActuatorFault),
+            (true, true) => None,
+        };
+        if let Some(reason) = self.unfit {
+            self.authority.fall_back(reason, &mut out.changes);
         }
         if self.authority.author() == Author::Policy && !self.policy_is_ready(now_us) {
             self.authority.fall_back(Reason::PolicyFailed, &mut out.changes);
@@ -169,8 +173,13 @@ impl VehicleCore {
         }
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
-        if let Some(Request::EstopReset(reset)) = &mut request.request {
-            reset.held_ms = self.reset_hold.measure(now_us, seat, reset.held_ms);
+        match &mut request.request {
+            Some(Request::EstopReset(reset)) if self.authority.estop_latched() => {
+                reset.held_ms = self.reset_hold.measure(now_us, seat, reset.held_ms);
+            }
+            // A hold that began before the press releases nothing.
+            Some(Request::EstopReset(_) | Request::Estop(_)) => self.reset_hold.let_go(),
+            _ => {}
         }
         let situation = Situation {
             speed_mps: self.speed(&sensors.state),

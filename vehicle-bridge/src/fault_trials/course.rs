@@ -1,19 +1,21 @@
 //! One trial: drive, break something, watch how the car stops.
 
+use super::actuators::{is_astray, spoil};
+use super::outcome::Outcome;
 use super::pipe::Pipe;
 use super::seat::{SEAT, Seat};
 use super::{Fault, TrialError};
-use crate::core::authority::COMMAND_TIMEOUT_US;
+use crate::core::authority::Change;
 use crate::core::fallback::{STANDSTILL_MPS, stopping_distance_m};
 use crate::core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 use crate::sim_robot::SimRobot;
 use crate::virtual_drive::TICK_US;
 use policy::Policy;
-use protocol::v1::{Author, StateDatagram, VehicleState};
+use protocol::v1::seat_request::Request;
+use protocol::v1::{Author, EstopRequest, Mode, Reason, SeatRequest, StateDatagram, VehicleState};
 use protocol::{Embodiment, PolicyVersion};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 use sim::road::RoadNetwork;
 use sim::world::{World, WorldConfig};
 use std::sync::Arc;
@@ -24,47 +26,8 @@ const SEAT_CLOCK_US: u64 = 77_000_123;
 const HAND_BACK_US: u64 = 60_000;
 /// How long the trial looks on after the car stands: nothing late may move it.
 const WATCH_US: u64 = 2_500_000;
-/// Engine and brakes let go within this; the speed may rise no further.
-const MOST_RISE_MPS: f64 = 0.25;
 /// A drive in which the fault cannot strike by then has failed.
 const LATEST_US: u64 = 90_000_000;
-
-/// How a trial went.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
-    /// What was lost.
-    pub fault: Fault,
-    /// Where.
-    pub road: String,
-    /// Which trial.
-    pub seed: u64,
-    /// Speed at the last valid command, m/s.
-    pub speed_mps: f64,
-    /// From the last valid command to the first tick of the manoeuvre, microseconds.
-    pub delay_us: u64,
-    /// From where the last valid command was used to the standstill, metres.
-    pub distance_m: f64,
-    /// v * 0.2 s + v^2 / (2 a).
-    pub allowed_m: f64,
-    /// How much faster than at the manoeuvre's first tick the car got.
-    pub speed_rise_mps: f64,
-    /// Least distance of the body to the edge of the lane, metres.
-    pub lane_margin_m: f64,
-    /// Whether anything moved the car after the manoeuvre had begun.
-    pub moved_again: bool,
-}
-
-impl Outcome {
-    /// Whether everything held that the manoeuvre promises.
-    #[must_use]
-    pub fn passes(&self) -> bool {
-        self.delay_us <= COMMAND_TIMEOUT_US
-            && self.distance_m <= self.allowed_m
-            && self.speed_rise_mps <= MOST_RISE_MPS
-            && self.lane_margin_m >= 0.0
-            && !self.moved_again
-    }
-}
 
 /// The state of the car at the last valid command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,6 +39,7 @@ struct Mark {
 
 struct Course {
     fault: Fault,
+    seed: u64,
     rng: ChaCha8Rng,
     robot: SimRobot,
     core: VehicleCore,
@@ -91,6 +55,11 @@ struct Course {
     before: Option<Sensors>,
     /// When the policy made its newest proposal.
     proposed_us: Option<u64>,
+    /// Where the actuators stood when one of them failed.
+    held: Vec<f64>,
+    /// Since when it has clearly done something else than it was told.
+    astray_us: Option<u64>,
+    false_alarms: u32,
     valid: Mark,
     last: Mark,
 }
@@ -99,15 +68,15 @@ struct Course {
 ///
 /// # Errors
 /// [`TrialError`] when it cannot be run.
-pub fn run(fault: Fault, road: &str, seed: u64) -> Result<Outcome, TrialError> {
+pub fn run(fault: Fault, road: &Arc<RoadNetwork>, seed: u64) -> Result<Outcome, TrialError> {
     let mut course = Course::new(fault, road, seed)?;
     let strike_us = course.rng.random_range(6_000_000..25_000_000);
-    course.drive_until(strike_us, road, seed)?;
-    Ok(course.watch(road, seed))
+    course.drive_until(strike_us, road.name(), seed)?;
+    Ok(course.watch(road.name(), seed))
 }
 
 impl Course {
-    fn new(fault: Fault, road: &str, seed: u64) -> Result<Self, TrialError> {
+    fn new(fault: Fault, road: &Arc<RoadNetwork>, seed: u64) -> Result<Self, TrialError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let car = Embodiment::ackermann_car();
         let config = WorldConfig {
@@ -117,12 +86,13 @@ impl Course {
             cruise_cap_mps: rng.random_range(5.0..22.0),
             ..WorldConfig::default()
         };
-        let world = World::new(Arc::new(RoadNetwork::built_in(road)?), config)?;
+        let world = World::new(Arc::clone(road), config)?;
         let policy = Policy::untrained(&car, PolicyVersion::new("trial")?, seed)?;
         let delay_us = rng.random_range(10_000..80_000);
         let core = CoreConfig { self_check_us: 200_000, ..CoreConfig::default() };
         Ok(Self {
             fault,
+            seed,
             robot: SimRobot::new(world),
             core: VehicleCore::new(car, core, policy, 0)?,
             seat: Seat::new(delay_us),
@@ -134,6 +104,9 @@ impl Course {
             struck_us: None,
             before: None,
             proposed_us: None,
+            held: Vec::new(),
+            astray_us: None,
+            false_alarms: 0,
             valid: Mark::default(),
             last: Mark::default(),
             rng,
@@ -161,7 +134,8 @@ impl Course {
             if self.fault.strikes_the_policy() {
                 let at_us = *handed_us.get_or_insert(self.now_us);
                 if self.now_us == at_us {
-                    let request = self.seat.hand_back();
+                    let mode = if self.fault == Fault::EstopInAssist { Mode::Assist } else { Mode::Monitor };
+                    let request = self.seat.hand_back(mode);
                     self.to_vehicle.send(self.now_us, 0, SeatBody::Request(request));
                 }
                 if self.tick.authority.author() != Author::Policy || self.now_us < at_us + HAND_BACK_US {
@@ -187,8 +161,32 @@ impl Course {
             Fault::DeadmanReleased => self.seat.deadman = false,
             Fault::PictureFrozen => self.seat.picture_frozen = true,
             Fault::PolicyHung => self.core.suspend_policy(true),
+            Fault::SteeringStuck => self.seat.swerves = true,
+            Fault::BrakesFailed => self.seat.brakes = true,
+            Fault::EstopByWatcher | Fault::EstopPolicyDrives | Fault::EstopInAssist => self.press_estop("watcher"),
+            Fault::EstopHalfBroken => {
+                self.to_seat.cut();
+                self.to_vehicle.cut();
+                self.press_estop(SEAT);
+            }
+            Fault::EstopWhileStopping => self.seat.deadman = false,
             _ => {}
         }
+        self.held.clone_from(&self.tick.command.action);
+    }
+
+    fn press_estop(&mut self, seat: &str) {
+        let request = SeatRequest { request: Some(Request::Estop(EstopRequest {})), ..SeatRequest::default() };
+        self.inbox.push(FromSeat { seat: seat.into(), received_us: self.now_us, body: SeatBody::Request(request) });
+    }
+
+    /// What is left of the command when it comes to the actuators.
+    fn act(&mut self) {
+        let mut command = self.tick.command.clone();
+        if self.struck_us.is_some() {
+            spoil(self.fault, &mut command, &self.held);
+        }
+        self.robot.act(TICK_US as f64 * 1e-6, &command);
     }
 
     /// Time since the fault struck.
@@ -206,7 +204,7 @@ impl Course {
     }
 
     fn step(&mut self) {
-        self.robot.act(TICK_US as f64 * 1e-6, &self.tick.command);
+        self.act();
         self.now_us += TICK_US;
         let sensed = self.robot.sense(self.now_us);
         let truth = sensed.state.clone();
@@ -219,6 +217,7 @@ impl Course {
             self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
         }
         self.note(&truth, &sensors);
+        self.false_alarms += u32::from(self.struck_us.is_none() && self.tick.changes.iter().any(is_false_alarm));
         if (self.now_us / TICK_US).is_multiple_of(2) {
             self.tell(&sensors);
         }
@@ -235,6 +234,11 @@ impl Course {
         };
         match self.fault {
             Fault::LidarLost => Sensors { scan: before.scan.clone(), ..sensors },
+            Fault::LidarBlind => {
+                let mut scan = sensors.scan.as_deref().cloned().unwrap_or_default();
+                scan.ranges.fill(if self.seed.is_multiple_of(2) { f64::NAN } else { 0.0 });
+                Sensors { scan: Some(Arc::new(scan)), ..sensors }
+            }
             Fault::SurroundingsLost => Sensors { surroundings: before.surroundings.clone(), ..sensors },
             Fault::StateLost => Sensors { state: before.state.clone(), ..sensors },
             Fault::EstopPressed => Sensors { estop_pressed: true, ..sensors },
@@ -254,9 +258,13 @@ impl Course {
         if self.tick.proposal.is_some() {
             self.proposed_us = Some(self.now_us);
         }
+        let astray = self.struck_us.is_some() && is_astray(self.fault, &self.tick.command, truth);
+        self.astray_us = self.astray_us.filter(|_| astray).or(astray.then_some(self.now_us));
         let at_us = match (self.fault, self.tick.authority.author(), self.struck_us) {
             (_, Author::Fallback, _) => None,
-            (Fault::LidarLost | Fault::StateLost, _, Some(at)) => Some(at),
+            (Fault::LidarLost | Fault::LidarBlind | Fault::StateLost, _, Some(at)) => Some(at),
+            (fault, _, Some(at)) if fault.is_an_estop() && fault != Fault::EstopWhileStopping => Some(at),
+            (fault, _, Some(_)) if fault.is_of_an_actuator() => Some(self.astray_us.unwrap_or(self.now_us)),
             (Fault::SurroundingsLost, _, Some(_)) => sensors.surroundings.as_ref().map(|s| s.monotonic_us),
             (Fault::LoopStalls, _, Some(at)) => Some(at),
             (_, Author::Policy, _) => self.proposed_us,
@@ -308,15 +316,24 @@ impl Course {
             speed_rise_mps: 0.0,
             lane_margin_m: self.robot.lane_margin_m(),
             moved_again: false,
+            latched: false,
+            reason: String::new(),
+            false_alarms: self.false_alarms,
         };
         let until_us = self.now_us + 30_000_000;
         while self.now_us < until_us && stood_us.is_none_or(|at| self.now_us < at + WATCH_US) {
+            self.insist();
             self.step();
             outcome.lane_margin_m = outcome.lane_margin_m.min(self.robot.lane_margin_m());
             let manoeuvre = self.tick.authority.author() == Author::Fallback;
             match began {
                 None if manoeuvre => {
                     began = Some(self.last);
+                    outcome.reason = self.tick.authority.reason().code();
+                    if self.fault.is_of_an_actuator() {
+                        // What happened before nobody could know; the promise counts from here.
+                        self.valid = Mark { at_us: self.valid.at_us, ..self.last };
+                    }
                     outcome.delay_us = self.now_us - self.valid.at_us;
                     outcome.speed_mps = self.valid.speed_mps;
                     outcome.allowed_m =
@@ -333,6 +350,26 @@ impl Course {
                 }
             }
         }
+        outcome.latched = self.core.authority().estop_latched();
         outcome
     }
+
+    /// What a person at the seat does who does not understand why the car has stopped.
+    fn insist(&mut self) {
+        let since_us = self.since_us().unwrap_or(0);
+        if self.fault == Fault::EstopWhileStopping && (300_000..300_000 + TICK_US).contains(&since_us) {
+            self.press_estop(SEAT);
+        }
+        let wants = self.fault.is_an_estop() || self.fault == Fault::BrakesFailed;
+        if wants && since_us > 400_000 && self.now_us % 500_000 < TICK_US {
+            let request = self.seat.take_over();
+            let body = SeatBody::Request(request);
+            self.inbox.push(FromSeat { seat: SEAT.into(), received_us: self.now_us, body });
+        }
+    }
+}
+
+/// Nothing fails before the fault strikes; a policy that has learnt nothing may.
+fn is_false_alarm(change: &Change) -> bool {
+    matches!(change, Change::FallbackBegan(Reason::SensorsLost | Reason::ActuatorFault | Reason::DeadlineMissed))
 }

@@ -12,6 +12,10 @@ use std::collections::VecDeque;
 /// Name of the seat.
 pub(super) const SEAT: &str = "desk";
 const REPEATS: usize = 4;
+/// What a person asks of the brakes in an emergency, m/s^2.
+const BRAKE_MPS2: f64 = -6.0;
+/// And of the wheels, rad.
+const SWERVE_RAD: f64 = 0.5;
 
 pub(super) struct Seat {
     embodiment: Embodiment,
@@ -23,6 +27,10 @@ pub(super) struct Seat {
     request: u64,
     one_way_us: u64,
     pub(super) deadman: bool,
+    /// Asks for all that the brakes have.
+    pub(super) brakes: bool,
+    /// Turns the wheel as far as it goes.
+    pub(super) swerves: bool,
     /// The newest picture is the newest state, until it freezes.
     pub(super) picture_frozen: bool,
     shown_us: u64,
@@ -40,6 +48,8 @@ impl Seat {
             request: 0,
             one_way_us,
             deadman: true,
+            brakes: false,
+            swerves: false,
             picture_frozen: false,
             shown_us: 0,
         }
@@ -60,8 +70,8 @@ impl Seat {
         self.ask(Request::Takeover(TakeoverRequest::default()))
     }
 
-    pub(super) fn hand_back(&mut self) -> SeatRequest {
-        self.ask(Request::HandBack(HandBackRequest { mode: Mode::Monitor.into() }))
+    pub(super) fn hand_back(&mut self, mode: Mode) -> SeatRequest {
+        self.ask(Request::HandBack(HandBackRequest { mode: mode.into() }))
     }
 
     fn ask(&mut self, request: Request) -> SeatRequest {
@@ -76,13 +86,20 @@ impl Seat {
         let age_us = now_us.saturating_sub(*received_us) + self.one_way_us;
         let view = View::new(&self.embodiment, surroundings, seen_from, datagram.state.as_ref()?, age_us)?;
         let plan = self.planner.plan(&view);
+        let mut action = drive(&view, &plan, &self.embodiment);
+        if let Some(acceleration) = action.first_mut().filter(|_| self.brakes) {
+            *acceleration = BRAKE_MPS2;
+        }
+        if let Some(steering) = action.get_mut(1).filter(|_| self.swerves) {
+            *steering = SWERVE_RAD;
+        }
         self.sequence += 1;
         self.inputs.push_back(OperatorInput {
             sequence: self.sequence,
             epoch: datagram.authority.as_ref()?.epoch,
             seat_us: clock_us,
             deadman: self.deadman,
-            action: drive(&view, &plan, &self.embodiment),
+            action,
             shown_frame_us: self.shown_us,
             trajectory: None,
         });

@@ -89,11 +89,11 @@ impl Seat {
             self.asked_us = Some(now_us);
             out.request = Some(self.take_over());
         }
-        // A grant waits 500 ms for its first command, less than a long round trip takes: the seat does not wait to hear
-        // of it but commands under the epoch that the grant will carry.
-        let epoch = if mine { authority.epoch } else { authority.epoch + 1 };
-        let shown_us = if self.way == Way::Baseline { fresh_us } else { datagram.state.as_ref()?.monotonic_us };
-        out.command = Some(self.command(now_us, received_us, datagram, epoch, shown_us)?);
+        // As console and browser do, it commands once it has heard of its grant.
+        if mine {
+            let shown_us = if self.way == Way::Baseline { fresh_us } else { datagram.state.as_ref()?.monotonic_us };
+            out.command = Some(self.command(now_us, received_us, datagram, authority.epoch, shown_us)?);
+        }
         Some(out)
     }
 

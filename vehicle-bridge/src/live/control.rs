@@ -3,7 +3,7 @@
 
 use super::BridgeConfig;
 use super::camera::Shutter;
-use super::journal::{Journal, JournalError};
+use super::journal_thread::JournalThread;
 use super::keeping::Keeping;
 use super::mind::{self, Mind};
 use super::office::{Desk, Update};
@@ -40,6 +40,9 @@ const DEADLINE_FAULT: &str = "control_deadline_missed";
 /// Fault code of an audit log that is not kept: the disk refuses or is too slow.
 const AUDIT_FAULT: &str = "audit_log_failing";
 
+/// Fault code of a journal that is not kept.
+const JOURNAL_FAULT: &str = "journal_failing";
+
 pub(super) struct Control {
     pub robot: SimRobot,
     pub core: VehicleCore,
@@ -55,7 +58,7 @@ pub(super) struct Control {
     pub upload_fault: Option<&'static str>,
     pub shutters: Vec<Arc<Shutter>>,
     pub desk: Arc<Desk>,
-    pub journal: Journal,
+    pub journal: JournalThread,
     pub disengagements: Sender<Disengagement>,
     pub episodes: Sender<Episode>,
     pub updates: Receiver<Update>,
@@ -79,7 +82,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), JournalError> {
+    pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut tick = Tick::default();
         let mut inbox = Vec::new();
         let mut due = Instant::now();
@@ -105,17 +108,17 @@ impl Control {
             }
             self.core.tick(now_us, &sensors, &mut inbox, &mut tick);
             self.check_world(&mut tick, now_us);
-            self.keep_books(now_us, &sensors, &tick)?;
+            self.keep_books(now_us, &sensors, &tick);
             self.seats.answer(now_us, &mut tick, &mut self.witness);
             self.bear_witness(now_us, &sensors, &tick);
             self.log_changes(&tick);
             self.show(now_us, count, &sensors, &tick);
             self.note_punctuality(late, started.elapsed());
             if count.is_multiple_of(50) {
-                self.once_a_second(&sensors, &tick)?;
+                self.once_a_second(&sensors, &tick);
             }
         }
-        self.shut_down()
+        self.shut_down();
     }
 
     /// Sleeps until the next tick is due; answers how late it starts.
@@ -147,6 +150,9 @@ impl Control {
         }
         if self.witness.is_failing() {
             self.robot.report_fault(AUDIT_FAULT);
+        }
+        if self.journal.is_failing() {
+            self.robot.report_fault(JOURNAL_FAULT);
         }
     }
 
@@ -215,13 +221,11 @@ impl Control {
     }
 
     fn enter(&mut self, disengagement: Disengagement) {
-        if let Err(error) = self.journal.add(&disengagement) {
-            tracing::error!(%error, "a disengagement is kept in memory only");
-        }
+        self.journal.add(disengagement.clone());
         let _ = self.disengagements.send(disengagement);
     }
 
-    fn keep_books(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
+    fn keep_books(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
         let wall_ns = self.scribe.wall_ns(now_us);
         let entries = {
             let policy = &self.core.policy().manifest().version;
@@ -242,7 +246,7 @@ impl Control {
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
-        self.journal.write(tick.authority.epoch, self.books.metres())
+        self.journal.write(tick.authority.epoch, self.books.metres());
     }
 
     fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: Entry) {
@@ -311,7 +315,7 @@ impl Control {
         stats
     }
 
-    fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) -> Result<(), JournalError> {
+    fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) {
         let now_us = self.origin.elapsed().as_micros() as u64;
         self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
         self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
@@ -340,8 +344,6 @@ impl Control {
         let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.metres.clone_from(self.books.metres());
         figures.status = Some(status);
-        drop(figures);
-        self.journal.sync()
     }
 
     fn tell_refusals(&mut self, now_us: u64) -> BTreeMap<String, u64> {
@@ -374,14 +376,13 @@ impl Control {
         self.missed_before = missed;
     }
 
-    fn shut_down(self) -> Result<(), JournalError> {
-        self.journal.sync()?;
+    fn shut_down(self) {
+        drop(self.journal);
         self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
         for event in self.recorder.shutdown() {
             if let RecorderEvent::Finished(episode) = event {
                 let _ = self.episodes.send(episode);
             }
         }
-        Ok(())
     }
 }

@@ -4,10 +4,12 @@
 pub mod camera;
 mod control;
 pub mod journal;
+mod journal_thread;
 mod keeping;
 mod mind;
 pub mod office;
 mod seats;
+mod throttle;
 mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
@@ -223,7 +225,7 @@ pub fn run(
         upload_fault: None,
         shutters: shutters.clone(),
         desk: Arc::clone(&desk),
-        journal,
+        journal: journal_thread::JournalThread::start(journal),
         disengagements,
         episodes,
         updates,
@@ -237,7 +239,7 @@ pub fn run(
         refused: 0,
         missed_before: 0,
     };
-    let result = control.run(stop);
+    control.run(stop);
     drop(audit);
     shutters.iter().for_each(|shutter| shutter.close());
     stop.store(true, Ordering::Relaxed);
@@ -246,7 +248,6 @@ pub fn run(
     let camera_results: Vec<_> =
         camera_threads.into_iter().map(|thread| thread.join().map_err(|_| BridgeError::Thread("camera"))).collect();
     office_thread.join().map_err(|_| BridgeError::Thread("office"))?;
-    result?;
     for camera in camera_results {
         camera??;
     }

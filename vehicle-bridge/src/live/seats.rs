@@ -1,11 +1,13 @@
 //! Who sits where, what they may do, and what becomes of what they send.
 
+use super::throttle::Throttle;
 use super::witness::Witness;
 use crate::access::{Gatekeeper, may_ask};
 use crate::audit::AuditEvent;
 use crate::core::{FromSeat, SeatBody, Tick, VehicleCore, authority};
 use link::{FromSeatBody, VehicleLink};
 use protocol::grant::Ceiling;
+use protocol::v1::seat_request::Request;
 use protocol::v1::{Reason, SeatRequest, SeatResponse, VehicleEvent, vehicle_event};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ struct Sitting {
     seat: String,
     watch_only: bool,
     ceiling: Ceiling,
+    throttle: Throttle,
 }
 
 impl Sitting {
@@ -23,6 +26,9 @@ impl Sitting {
         !self.watch_only && self.ceiling == Ceiling::Drive && !self.seat.starts_with(authority::STANDBY_PREFIX)
     }
 }
+
+/// Messages taken in at a tick: a flood must not hold it up.
+const MOST_A_TICK: usize = 1_024;
 
 /// The seats of one vehicle.
 pub(super) struct Seats {
@@ -33,13 +39,15 @@ pub(super) struct Seats {
     heard: u64,
     /// Inputs and requests of sessions whose grant does not allow them.
     not_granted: u64,
+    /// Requests that came too fast.
+    flooded: u64,
     /// Requests that the authority machine refused.
     refused: BTreeMap<i32, u64>,
 }
 
 impl Seats {
     pub(super) fn new(link: Arc<VehicleLink>, gatekeeper: Arc<Gatekeeper>) -> Self {
-        Self { link, gatekeeper, sittings: Vec::new(), heard: 0, not_granted: 0, refused: BTreeMap::new() }
+        Self { link, gatekeeper, sittings: Vec::new(), heard: 0, not_granted: 0, flooded: 0, refused: BTreeMap::new() }
     }
 
     /// Takes in what arrived: what a session may do goes into `inbox`.
@@ -50,7 +58,8 @@ impl Seats {
         inbox: &mut Vec<FromSeat>,
         witness: &mut Witness,
     ) {
-        while let Some(message) = self.link.try_recv() {
+        for _ in 0..MOST_A_TICK {
+            let Some(message) = self.link.try_recv() else { break };
             let (session, received_us) = (message.session, message.received_us);
             let body = match message.body {
                 FromSeatBody::Connected => {
@@ -64,6 +73,11 @@ impl Seats {
                     let inputs = datagram.inputs.len() as u64;
                     let may = self.gatekeeper.ceiling(now_us, &session) == Ceiling::Drive;
                     self.count(may, inputs).then_some(SeatBody::Command(datagram))
+                }
+                FromSeatBody::Request(request) if self.is_flood(now_us, &session) => {
+                    // Neither answered nor written down; an e-stop is one, however often it comes.
+                    let stops = matches!(request.request, Some(Request::Estop(_)));
+                    (stops && !core.authority().estop_latched()).then_some(SeatBody::Request(request))
                 }
                 FromSeatBody::Request(request) => {
                     let may = may_ask(self.gatekeeper.ceiling(now_us, &session), &request);
@@ -82,6 +96,13 @@ impl Seats {
         }
         self.look_at_grants(now_us, inbox, witness);
         core.set_person_present(self.sittings.iter().any(Sitting::is_driver));
+    }
+
+    fn is_flood(&mut self, now_us: u64, session: &str) -> bool {
+        let sitting = self.sittings.iter_mut().find(|s| s.session == session);
+        let floods = sitting.is_some_and(|sitting| !sitting.throttle.passes(now_us));
+        self.flooded += u64::from(floods);
+        floods
     }
 
     fn count(&mut self, may: bool, messages: u64) -> bool {
@@ -106,7 +127,7 @@ impl Seats {
                 reason: String::new(),
             },
         );
-        self.sittings.push(Sitting { session, seat, watch_only, ceiling });
+        self.sittings.push(Sitting { session, seat, watch_only, ceiling, throttle: Throttle::new(now_us) });
     }
 
     fn get_up(
@@ -198,6 +219,8 @@ impl Seats {
         add("unreadable".to_owned(), self.link.malformed());
         add("watch_only".to_owned(), self.link.refused_from_watchers());
         add("not_granted".to_owned(), self.not_granted);
+        add("flooded".to_owned(), self.flooded);
+        add("not_read".to_owned(), self.link.dropped());
         counts
     }
 }

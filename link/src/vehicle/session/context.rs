@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 /// Malformed messages of one session told in full; of more, every hundredth.
 const MALFORMED_TOLD: u64 = 20;
+/// An e-stop that rides on many datagrams is told this often, microseconds.
+const ESTOP_EVERY_US: u64 = 1_000_000;
 /// Camera feedback in one datagram; more is no honest seat's.
 const MAX_PICTURES: usize = 8;
 
@@ -35,6 +37,8 @@ pub(super) struct Context {
     ping: Mutex<Option<(v1::ClockPing, u64, u64)>>,
     answers: mpsc::Sender<v1::VehicleEvent>,
     malformed: AtomicU64,
+    /// When a datagram's e-stop was told last.
+    estop_us: Mutex<Option<u64>>,
     /// Further paths that are up.
     pub(super) further_paths: AtomicUsize,
     pub(super) media_up: AtomicBool,
@@ -67,6 +71,7 @@ impl Context {
             ping: Mutex::new(None),
             answers,
             malformed: AtomicU64::new(0),
+            estop_us: Mutex::default(),
             further_paths: AtomicUsize::new(0),
             media_up: AtomicBool::new(false),
             heard_us,
@@ -159,6 +164,9 @@ impl Context {
                 self.shared.cameras.want_keyframe(&self.id, 0);
             }
         }
+        if std::mem::take(&mut command.estop) {
+            self.on_estop(now_us);
+        }
         if self.watch_only && !command.inputs.is_empty() {
             command.inputs.clear();
             self.shared.stats.refuse();
@@ -167,6 +175,20 @@ impl Context {
             command.seat_id.clone_from(&self.seat);
             self.tell(FromSeatBody::Command(command));
         }
+    }
+
+    /// Whoever sees the picture may stop the vehicle, over whichever channel is left.
+    fn on_estop(&self, now_us: u64) {
+        let mut told_us = self.estop_us.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_us.is_some_and(|at| now_us < at + ESTOP_EVERY_US) {
+            return;
+        }
+        *told_us = Some(now_us);
+        self.tell(FromSeatBody::Request(v1::SeatRequest {
+            seat_id: self.seat.clone(),
+            request: Some(v1::seat_request::Request::Estop(v1::EstopRequest {})),
+            ..v1::SeatRequest::default()
+        }));
     }
 
     fn on_request(&self, mut request: v1::SeatRequest) {

@@ -25,9 +25,4 @@ impl Authority {
     pub fn is_assisted(&self) -> bool {
         self.mode == Mode::Assist && self.author == Author::Policy
     }
-
-    /// The policy no longer needs help for `reason`; another request stays.
-    pub fn withdraw_help_for(&mut self, reason: Reason) {
-        self.help = self.help.take().filter(|help| help.reason != reason);
-    }
 }

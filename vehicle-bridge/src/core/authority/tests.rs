@@ -136,7 +136,7 @@ fn the_time_that_a_command_waited_in_the_vehicle_counts() {
 fn a_grant_that_is_not_used_lapses_and_whoever_drove_goes_on() {
     let mut car = Car::engaged();
     car.ask("a", takeover());
-    car.pass(LEASE_US - TICK_US);
+    car.pass(FIRST_COMMAND_US - TICK_US);
     assert_eq!((car.0.granted_seat(), car.0.state(0).lease_left_ms), (Some("a"), 20));
     car.pass(1);
     assert_eq!((car.stands(), car.0.granted_seat(), car.reason()), (WATCHED, None, Reason::LinkLost));
@@ -153,6 +153,24 @@ fn a_second_seat_is_refused_until_the_first_is_lost() {
     assert_eq!(car.stands(), STOPPED);
     assert_eq!(car.ask("b", takeover()), Reason::Ok);
     assert_eq!((car.0.granted_seat(), car.0.epoch()), (Some("b"), 7));
+}
+
+#[test]
+fn another_seat_need_not_wait_for_one_that_does_not_use_its_grant() {
+    let mut car = Car::engaged();
+    car.ask("a", takeover());
+    car.pass(LEASE_US - 1);
+    assert_eq!(car.ask("b", takeover()), Reason::HeldByOther);
+    car.pass(1);
+    assert_eq!((car.ask("a", takeover()), car.0.epoch()), (Reason::Ok, 5));
+    assert_eq!((car.ask("b", takeover()), car.0.granted_seat(), car.0.epoch()), (Reason::Ok, Some("b"), 6));
+    assert_eq!((car.stands(), car.0.state(0).lease_left_ms), (WATCHED, 1_000));
+    // Among scripts too.
+    let mut car = Car::engaged();
+    car.ask("scripted-1", takeover());
+    assert_eq!(car.ask("scripted-2", takeover()), Reason::HeldByOther);
+    car.pass(LEASE_US);
+    assert_eq!((car.ask("scripted-2", takeover()), car.0.granted_seat()), (Reason::Ok, Some("scripted-2")));
 }
 
 #[test]
@@ -290,6 +308,7 @@ fn a_person_relieves_a_standby_operator_and_keeps_it_off() {
     car.0.set_person_present(true);
     assert_eq!(car.ask("a", takeover()), Reason::Ok);
     assert_eq!((car.0.granted_seat(), car.stands()), (Some("a"), (Mode::Drive, Author::Fallback)));
+    assert_eq!(car.reason(), Reason::OperatorRequest);
     assert_eq!(car.1.last(), Some(&Change::TakeoverEnded));
     assert!(car.0.state(0).hazards_on);
     car.0.valid_command(0, &mut car.1);
@@ -315,8 +334,13 @@ fn relief_from_an_operator_that_does_not_drive_yet_leaves_the_policy_driving() {
 fn relief_that_never_comes_ends_in_the_manoeuvre() {
     let mut car = Car::driven_by("scripted-1");
     car.ask("a", takeover());
-    car.pass(LEASE_US);
+    car.pass(FIRST_COMMAND_US);
     assert_eq!((car.stands(), car.reason()), (STOPPED, Reason::LinkLost));
+}
+
+/// The request for help that people see: number, reason, urgency, text.
+fn help(car: &Car) -> Option<(u64, Reason, u32, String)> {
+    car.0.state(0).help.map(|h| (h.id, h.reason(), h.urgency, h.text))
 }
 
 #[test]
@@ -327,16 +351,37 @@ fn the_policy_asks_once_and_more_urgently_if_need_be() {
     let mut car = Car::engaged();
     car.0.ask_for_help(Reason::PolicyAsked, 2, "unsure");
     car.0.ask_for_help(Reason::PolicyAsked, 2, "still unsure");
-    let help = |car: &Car| car.0.state(0).help.map(|h| (h.id, h.reason(), h.urgency, h.text));
     assert_eq!(help(&car), Some((1, Reason::PolicyAsked, 2, "unsure".into())));
-    car.0.ask_for_help(Reason::RouteDone, 3, "stuck");
-    assert_eq!(help(&car), Some((2, Reason::RouteDone, 3, "stuck".into())));
-    car.0.withdraw_help();
+    car.0.ask_for_help(Reason::PolicyAsked, 3, "stuck");
+    assert_eq!(help(&car), Some((2, Reason::PolicyAsked, 3, "stuck".into())));
+    car.0.withdraw_help_for(Reason::PolicyAsked);
     assert!(!car.0.needs_help() && help(&car).is_none());
     car.0.ask_for_help(Reason::PolicyAsked, 0, "again");
     assert!(car.0.needs_help());
     car.ask("a", takeover());
     car.0.valid_command(0, &mut car.1);
+    assert!(!car.0.needs_help());
+}
+
+#[test]
+fn requests_for_help_wait_in_order_of_urgency_then_of_time() {
+    let mut car = Car::engaged();
+    car.0.ask_for_help(Reason::PathBlocked, 1, "which way?");
+    car.0.ask_for_help(Reason::RouteDone, 1, "where to?");
+    assert_eq!(help(&car), Some((1, Reason::PathBlocked, 1, "which way?".into())));
+    car.0.ask_for_help(Reason::PolicyAsked, 2, "unsure");
+    assert_eq!(help(&car), Some((3, Reason::PolicyAsked, 2, "unsure".into())));
+    // A fourth finds no place, unless it is more urgent than the last in the queue.
+    car.0.ask_for_help(Reason::Geofence, 1, "edge");
+    car.0.withdraw_help_for(Reason::PolicyAsked);
+    assert_eq!(help(&car), Some((1, Reason::PathBlocked, 1, "which way?".into())));
+    car.0.ask_for_help(Reason::PolicyAsked, 2, "unsure");
+    car.0.ask_for_help(Reason::Geofence, 3, "edge");
+    assert_eq!(help(&car), Some((5, Reason::Geofence, 3, "edge".into())));
+    car.0.withdraw_help_for(Reason::Geofence);
+    car.0.withdraw_help_for(Reason::PolicyAsked);
+    assert_eq!(help(&car), Some((1, Reason::PathBlocked, 1, "which way?".into())));
+    car.0.withdraw_help_for(Reason::PathBlocked);
     assert!(!car.0.needs_help());
 }
 
@@ -348,7 +393,7 @@ fn what_is_shown_follows_the_machine_in_the_same_memory() {
     car.ask("a", takeover());
     car.pass(100_000);
     car.0.show(77, &mut shown);
-    assert_eq!((shown.monotonic_us, shown.epoch, shown.seat_id.as_str(), shown.lease_left_ms), (77, 5, "a", 400));
+    assert_eq!((shown.monotonic_us, shown.epoch, shown.seat_id.as_str(), shown.lease_left_ms), (77, 5, "a", 900));
     assert_eq!((shown.mode(), shown.author(), shown.help.is_some()), (Mode::Monitor, Author::Policy, true));
     car.0.fall_back(Reason::SensorsLost, &mut car.1);
     car.0.show(78, &mut shown);
@@ -380,10 +425,14 @@ fn a_stopped_vehicle_that_is_taken_over_says_why_and_counts_no_disengagement() {
 }
 
 #[test]
-fn a_person_who_relieves_a_script_is_the_reason_whatever_was_before() {
-    let mut car = Car::driven_by("scripted-1");
-    assert_eq!(car.ask_in(&STANDING, "a", reset(3_000)), Reason::Ok);
-    assert_eq!(car.reason(), Reason::NotArmed);
-    assert_eq!(car.ask("a", takeover()), Reason::Ok);
-    assert_eq!((car.0.author(), car.reason()), (Author::Fallback, Reason::OperatorRequest));
+fn a_reset_without_an_estop_changes_nothing() {
+    let mut car = Car::driven_by("a");
+    assert_eq!((car.ask("b", reset(0)), car.stands(), car.reason()), (Reason::Ok, DRIVEN, Reason::OperatorRequest));
+}
+
+#[test]
+fn the_lease_of_a_seat_that_drives_is_shown_from_its_last_command() {
+    let mut car = Car::driven_by("a");
+    car.pass(100_000);
+    assert_eq!(car.0.state(0).lease_left_ms, 400);
 }
