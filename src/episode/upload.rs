@@ -92,7 +92,7 @@ impl Hand {
             };
             self.patiently(|| self.client.sign_up(&sign_up))?;
         }
-        let sent_bytes = self.send(file, Waiting { files, ..Waiting::new(episode.clone(), info.trigger) })?;
+        let sent_bytes = self.send(file, &Waiting { files, ..Waiting::new(episode.clone(), info.trigger) })?;
         self.patiently(|| self.client.enter(&episode))?;
         self.preparation.forget(&episode.id);
         let Episode { id, sha256, bytes, .. } = episode;
@@ -100,13 +100,13 @@ impl Hand {
     }
 
     /// Sends what is not there yet; answers how many bytes that were.
-    fn send(&self, file: &Path, item: Waiting) -> anyhow::Result<u64> {
+    fn send(&self, file: &Path, item: &Waiting) -> anyhow::Result<u64> {
         let bar = bar(&file.file_name().unwrap_or_default().to_string_lossy());
         bar.set_length(item.files.iter().map(|file| file.bytes).sum());
         let (mut before, mut sent) = (0, 0);
         for out in &item.files {
             let mut failures = 0;
-            while let Err(error) = self.send_one(&item, out, before, &bar, &mut sent, &mut failures) {
+            while let Err(error) = self.send_one(item, out, before, &bar, &mut sent, &mut failures) {
                 failures += 1;
                 let hopeless = matches!(error, UploadError::Refused { .. } | UploadError::File { .. });
                 if hopeless || failures >= ATTEMPTS {

@@ -116,7 +116,7 @@ pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Opt
 /// # Errors
 /// When Python or the packages cannot be had.
 pub fn python() -> anyhow::Result<PathBuf> {
-    const PACKAGES: [&str; 8] = [
+    const PACKAGES: [&str; 9] = [
         "mcap>=1.3,<2",
         "mcap-protobuf-support>=0.5,<1",
         "av>=13",
@@ -185,9 +185,7 @@ pub fn node(name: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value>
 /// # Errors
 /// When the package cannot be had.
 pub fn picture_of_a_face() -> anyhow::Result<PathBuf> {
-    let python = python()?;
-    let home = std::env::var_os("HOME").context("HOME is not set")?;
-    let cache = Path::new(&home).join(".cache/takeover");
+    let (python, cache) = (python()?, cache()?);
     let lock = std::fs::File::create(cache.join("python.lock"))?;
     lock.lock()?;
     let folder = cache.join("pictures");

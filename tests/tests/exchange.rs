@@ -238,7 +238,7 @@ fn an_episode_that_is_played_opens_in_the_viewers_client() {
     let files = drive(&folder.path().join("episodes"));
     let address = format!("127.0.0.1:{}", free_port().unwrap());
     let file = files[0].to_string_lossy();
-    let play = ["episode", "play", &file, "--listen", &address, "--speed", "20", "--wait", "--loop"];
+    let play = ["episode", "play", &file, "--serve", &address, "--speed", "20", "--wait", "--loop"];
     let log = folder.path().join("play.log");
     let _player = Process::takeover(&play.map(str::to_owned), &log).unwrap();
     let patience = Duration::from_secs(30);

@@ -31,7 +31,7 @@ fn episode_with(folder: &Path, id: &str, bytes: usize, media_type: &str) -> Path
     info.end_ns = 1_000_000_000;
     let noise = Attachment { name: "noise".into(), media_type: media_type.into(), data: data.into() };
     let message = |n: u64| Message {
-        topic: if n % 2 == 0 { &topics::VEHICLE_STATE } else { &topics::SCAN },
+        topic: if n.is_multiple_of(2) { &topics::VEHICLE_STATE } else { &topics::SCAN },
         sequence: n as u32,
         log_time_ns: n * 100_000_000,
         publish_time_ns: n * 100_000_000,
