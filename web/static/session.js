@@ -52,6 +52,8 @@ export class Session {
   #pinging = 0;
   #closed = false;
   #up = false;
+  // The person reads why the last call failed before the next one is made.
+  #pausing = false;
   // Up, but nothing is heard of the vehicle.
   #interrupted = false;
   #heardAt = 0;
@@ -138,7 +140,7 @@ export class Session {
     let opened = false;
     socket.onopen = () => {
       opened = true;
-      if (!this.#up) this.#call();
+      if (!this.#up && !this.#pausing) this.#call();
       else if (this.#interrupted) this.#askForPath();
     };
     socket.onmessage = (message) => {
@@ -183,8 +185,10 @@ export class Session {
 
   /** The call led to nothing in time: no offer, or no path. */
   #unanswered() {
-    this.#renew();
-    if (!this.#peer) return this.#again(`${this.vehicle} does not answer. Calling again…`, "vehicle_silent");
+    if (!this.#peer) {
+      this.#renew();
+      return this.#again(`${this.vehicle} does not answer. Calling again…`, "vehicle_silent");
+    }
     this.#bye("no path was found", "ice_failed_no_path");
     this.#again("No path to the vehicle was found.", "ice_failed_no_path");
   }
@@ -198,7 +202,9 @@ export class Session {
     clearTimeout(this.#timer);
     this.#lost(reason);
     this.#say(reason, code);
+    this.#pausing = true;
     this.#timer = setTimeout(() => {
+      this.#pausing = false;
       if (this.#socket?.readyState === WebSocket.OPEN) this.#call();
     }, this.#delay());
   }
@@ -212,6 +218,7 @@ export class Session {
 
   #hangUp() {
     clearTimeout(this.#timer);
+    this.#pausing = false;
     this.#lost("the session ended");
     this.#waiting = [];
     this.#channels = {};

@@ -20,7 +20,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(1);
 /// How long a call may take before another one is made.
 const CALL_TAKES: Duration = Duration::from_secs(3);
 /// How often a missing path is called for, while others carry the session and while none does.
-const CALL_EVERY: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(1));
+const CALL_EVERY: (Duration, Duration) = (Duration::from_secs(3), Duration::from_millis(500));
 
 /// How a path stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
