@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use vehicle_bridge::cli::{RoadReport, open_road};
 use vehicle_bridge::virtual_drive::Recording;
 
 /// Drives a policy over roads in virtual time with the scripted operator and prints miles per disengagement with its
@@ -32,6 +33,9 @@ pub struct EvaluateArgs {
     /// The operators answer the policy's questions (Assist) rather than take over for them.
     #[arg(long)]
     pub assist: bool,
+    /// Say every place that is odd in the road files, not only how many there are of each kind.
+    #[arg(long)]
+    pub report_road: bool,
     /// Record each takeover as an episode in this folder.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
@@ -52,9 +56,10 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(dir) = &args.episodes {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
+    let report = if args.report_road { RoadReport::Full } else { RoadReport::Short };
     let plan = FleetPlan {
         name: "evaluate".into(),
-        roads: args.road.iter().map(|r| vehicle_bridge::cli::open_road(r)).collect::<Result<_, _>>()?,
+        roads: args.road.iter().map(|road| open_road(road, report)).collect::<Result<_, _>>()?,
         seed: args.seed,
         trips: args.trips,
         route_m: 1_500.0,

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trainer::control_plane::ControlPlane;
 use trainer::flywheel::{Effort, Flywheel};
+use vehicle_bridge::cli::{RoadReport, open_road};
 
 /// Runs the whole loop on this machine: the control plane with its dashboard, one car in real time with live video and
 /// a scripted operator, and a fleet in virtual time that drives, is taken over, records, trains, evaluates and ships.
@@ -214,7 +215,7 @@ fn setup(args: &DemoArgs, data: &Path) -> anyhow::Result<Setup> {
 /// When the folder or a road cannot be used.
 pub fn roads(folder: Option<&Path>, built_in: &[&str]) -> anyhow::Result<Vec<Arc<RoadNetwork>>> {
     let Some(folder) = folder else {
-        return built_in.iter().map(|name| vehicle_bridge::cli::open_road(name)).collect();
+        return built_in.iter().map(|name| open_road(name, RoadReport::Short)).collect();
     };
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
@@ -223,7 +224,7 @@ pub fn roads(folder: Option<&Path>, built_in: &[&str]) -> anyhow::Result<Vec<Arc
     if files.is_empty() {
         bail!("{} holds no .xodr file", folder.display());
     }
-    files.iter().map(|f| vehicle_bridge::cli::open_road(&f.to_string_lossy())).collect()
+    files.iter().map(|f| open_road(&f.to_string_lossy(), RoadReport::Short)).collect()
 }
 
 fn roads_held_out(folder: Option<&Path>) -> anyhow::Result<Vec<Arc<RoadNetwork>>> {

@@ -86,11 +86,29 @@ pub struct BridgeArgs {
     pub until_stdin_closes: bool,
 }
 
-/// A built-in road network by name, or one from a file.
+/// How much is said about what is odd in a road file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoadReport {
+    /// How often what occurs.
+    Short,
+    /// Every place.
+    Full,
+}
+
+/// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
 ///
 /// # Errors
 /// When it is neither, or the file is no usable OpenDRIVE.
-pub fn open_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
+pub fn open_road(name: &str, report: RoadReport) -> anyhow::Result<Arc<RoadNetwork>> {
+    let network = load_road(name)?;
+    let odd = network.report();
+    for line in if report == RoadReport::Full { odd.full() } else { odd.summary() } {
+        eprintln!("takeover: {name}: {line}");
+    }
+    Ok(network)
+}
+
+fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
     if RoadNetwork::built_in_names().contains(&name) {
         return Ok(Arc::new(RoadNetwork::built_in(name)?));
     }
@@ -195,7 +213,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     let config = BridgeConfig {
         control_plane: args.control_plane.clone(),
         vehicle: args.vehicle.clone(),
-        network: open_road(&args.road)?,
+        network: open_road(&args.road, RoadReport::Short)?,
         world: live_world(args.seed),
         data_dir: args.data.clone(),
         uploads: Allowance {
