@@ -2,18 +2,25 @@
 
 import { AUTHORS, MODES } from "./labels.js";
 
+/** @typedef {import("./messages.js").AuthorityState} AuthorityState */
+
+/** @type {(a: AuthorityState, b: AuthorityState) => boolean} */
 const newerThan = (a, b) => a.epoch > b.epoch || (a.epoch === b.epoch && a.monotonic_us >= b.monotonic_us);
+/** @param {AuthorityState} state */
 export const modeOf = (state) => MODES[state.mode] ?? "unknown";
+/** @param {AuthorityState} state */
 export const authorOf = (state) => AUTHORS[state.author] ?? "unknown";
 
 export class Authority {
+  /** @type {AuthorityState | null} */
   latest = null;
 
+  /** @param {string} me this seat */
   constructor(me) {
     this.me = me;
   }
 
-  /** Takes `state` unless a newer one is known; true when it was taken. */
+  /** Takes `state` unless a newer one is known; true when it was taken. @param {AuthorityState} state */
   take(state) {
     const newer = !this.latest || newerThan(state, this.latest);
     if (newer) this.latest = state;
@@ -35,7 +42,7 @@ export class Authority {
     return Boolean(s && s.seat === this.me && (s.lease_left_ms > 0 || authorOf(s) === "operator") && !s.estop);
   }
 
-  /** "me", "other", "policy", "fallback", "stopped" or "unknown". */
+  /** @returns {"me" | "other" | "policy" | "fallback" | "stopped" | "unknown"} */
   get holder() {
     const s = this.latest;
     if (!s) return "unknown";
