@@ -1,5 +1,6 @@
 // Who drives, as a seat may believe it: the newest statement of the vehicle, since datagrams overtake each other.
 
+import { words } from "./dom.js";
 import { AUTHORS, MODES } from "./labels.js";
 
 /** @typedef {import("./messages.js").AuthorityState} AuthorityState */
@@ -10,6 +11,19 @@ const newerThan = (a, b) => a.epoch > b.epoch || (a.epoch === b.epoch && a.monot
 export const modeOf = (state) => MODES[state.mode] ?? "unknown";
 /** @param {AuthorityState} state */
 export const authorOf = (state) => AUTHORS[state.author] ?? "unknown";
+
+// A car that is faster does not stand: it rounds to a speed that people read.
+const STOPPED_MPS = 0.14;
+
+/**
+ * Whether a vehicle is on its way to a stop: its mode is "stopped" from the beginning of the manoeuvre.
+ * @param {string} mode
+ * @param {number | null | undefined} speed metres a second
+ */
+export const isStopping = (mode, speed) => mode === "stopped" && Math.abs(speed ?? 0) > STOPPED_MPS;
+
+/** The mode for people. @type {(mode: string, speed: number | null | undefined) => string} */
+export const modeWords = (mode, speed) => (isStopping(mode, speed) ? "stopping" : words(mode));
 
 export class Authority {
   /** @type {AuthorityState | null} */

@@ -9,7 +9,7 @@ import { REASONS } from "./labels.js";
  * @returns {{ kind: string, title: string, detail: string }}
  */
 export function banner(driver, status) {
-  const { estop, authority, connected } = driver;
+  const { estop, authority, connected, holder } = driver;
   /** @type {(kind: string, title: string, detail: string) => { kind: string, title: string, detail: string }} */
   const is = (kind, title, detail) => ({ kind, title, detail });
   if (estop.phase === "sent") {
@@ -19,7 +19,8 @@ export function banner(driver, status) {
   if (!connected) return is("nobody", "NOT CONNECTED", status);
   if (estop.phase === "latched") return is("estop", "EMERGENCY STOP", "acknowledged by the vehicle; hold R for 3 s to release");
   const reason = REASONS[authority.latest?.reason ?? -1] ?? "";
-  switch (authority.holder) {
+  const because = reason ? `${reason}; ` : "";
+  switch (holder) {
     case "me":
       return driver.sample.deadman
         ? is("me", "YOU DRIVE", "H hands back")
@@ -29,8 +30,8 @@ export function banner(driver, status) {
       return driver.mode === "assist"
         ? is("policy", "POLICY DRIVES, YOU ASSIST", "it asks when it cannot go on; T takes over, Q ends the questions")
         : is("policy", "POLICY DRIVES", "T takes over, Q lets it ask");
-    case "fallback": return is("fallback", "VEHICLE STOPS ITSELF", `${reason}; T takes over`);
-    case "stopped": return is("stopped", "STOPPED", `${reason}; G lets the policy drive, T takes over`);
+    case "fallback": return is("fallback", "VEHICLE STOPS ITSELF", `${because}T takes over`);
+    case "stopped": return is("stopped", "STOPPED", `${because}G lets the policy drive, T takes over`);
     default: return is("nobody", "CONNECTED", "the vehicle has not said who drives");
   }
 }

@@ -1,7 +1,7 @@
 // The watching view: the cameras of one vehicle with its state and an emergency stop. It shares everything but the
 // driving with the seat page.
 
-import { Authority, authorOf, modeOf } from "./authority.js";
+import { Authority, authorOf, modeOf, modeWords } from "./authority.js";
 import { nowUs } from "./clock.js";
 import { el, kmh, mark, text } from "./dom.js";
 import { OBSERVATIONS, REASONS } from "./labels.js";
@@ -127,7 +127,7 @@ function show(view, session, authority, seen) {
   part("pictures", () => seen.pictures.forEach((p) => p.judge()));
   part("age of the state", () => showAge(view, seen));
   part("link", () => showLink(view, session.clock(), seen.pictures[0]?.account()));
-  part("who drives", () => authority.latest && showAuthority(view, authority.latest));
+  part("who drives", () => authority.latest && showAuthority(view, authority.latest, speed(seen)));
   part("state", () => showState(view, seen));
 }
 
@@ -152,14 +152,17 @@ function showLink(view, clock, account) {
   text(view.rate, clock ? `${(clock.roundTripUs / 1000).toFixed(clock.roundTripUs < 10_000 ? 1 : 0)} ms` : "–");
 }
 
+/** Metres a second. @param {Seen} seen */
+const speed = ({ state, channels }) => state?.state?.observation[channels.indexOf("speed_mps")];
+
 /**
  * @param {View} view
  * @param {Seen} seen
  */
 function showState(view, seen) {
   if (!seen.state) return;
-  const { policy, proposal, state } = seen.state;
-  const mps = state?.observation[seen.channels.indexOf("speed_mps")];
+  const { policy, proposal } = seen.state;
+  const mps = speed(seen);
   if (mps !== undefined) text(view.speed, `${kmh(mps)} km/h`);
   const version = policy?.version || proposal?.policy;
   if (version) text(view.policy, version);
@@ -169,9 +172,11 @@ function showState(view, seen) {
 /**
  * @param {View} view
  * @param {import("./messages.js").AuthorityState} latest
+ * @param {number | undefined} speed
  */
-function showAuthority(view, latest) {
-  text(view.mode, latest.estop ? `${modeOf(latest)} (emergency stop)` : modeOf(latest));
+function showAuthority(view, latest, speed) {
+  const mode = modeWords(modeOf(latest), speed);
+  text(view.mode, latest.estop ? `${mode} (emergency stop)` : mode);
   const author = authorOf(latest);
   if (view.author.textContent !== author) view.author.replaceChildren(mark(`by-${author}`, author));
   view.mode.title = REASONS[latest.reason] ?? "";

@@ -2,6 +2,7 @@
 // top says which and why. A fault of the page itself is told as one (fault.js).
 
 import { ControlPlaneError, ask, askList } from "./api.js";
+import { modeWords } from "./authority.js";
 import { watch } from "./camera.js";
 import { draw } from "./chart.js";
 import { body, count, el, get, interval, kmh, mark, miles, number, present, rows, size, text, time, words } from "./dom.js";
@@ -84,7 +85,7 @@ function showVehicles(vehicles) {
   rows(body("live-table"), live, (v) => v.vehicle, [
     (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle),
     (v) => mark(v.online ? "online" : "offline", v.online ? "online" : `offline${v.last_seen_ms ? `, seen ${time(v.last_seen_ms)}` : ""}`),
-    (v) => (fresh(v) && v.mode ? words(v.mode) : "–"),
+    (v) => (fresh(v) && v.mode ? modeWords(v.mode, v.speed_mps) : "–"),
     (v) => (fresh(v) && v.author ? mark(`by-${v.author}`, v.author) : "–"),
     (v) => (fresh(v) && v.speed_mps !== null ? number(`${kmh(v.speed_mps)} km/h`, v.speed_mps) : number("–", "")),
     (v) => (fresh(v) && v.policy ? v.policy : "–"),

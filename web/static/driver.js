@@ -2,7 +2,7 @@
 // microseconds of the page's clock.
 
 import { Assist } from "./assist.js";
-import { Authority, modeOf } from "./authority.js";
+import { Authority, isStopping, modeOf, modeWords } from "./authority.js";
 import { checklist, failures } from "./checklist.js";
 import { Deadman } from "./deadman.js";
 import { words } from "./dom.js";
@@ -200,6 +200,12 @@ export class Driver {
     return value !== undefined && Number.isFinite(value) ? value : null;
   }
 
+  /** Who drives. While a vehicle whose mode is "stopped" still moves, it stops itself. */
+  get holder() {
+    const { holder, latest } = this.authority;
+    return holder === "stopped" && latest && isStopping(modeOf(latest), this.speed) ? "fallback" : holder;
+  }
+
   /** Microseconds since the vehicle's last state. @param {number} now */
   stateAge(now) {
     return this.#stateAt === null ? null : now - this.#stateAt;
@@ -315,7 +321,7 @@ export class Driver {
   /** The cause of a takeover that the person did not name. @param {number} now */
   #cause(now) {
     if (this.help) return "policy_asked";
-    if (this.authority.holder === "fallback") return "fault";
+    if (this.holder === "fallback") return "fault";
     return now - this.#movingAt > STUCK_US ? "stuck" : "precaution";
   }
 
@@ -337,9 +343,14 @@ export class Driver {
     return { inputs: this.#sent };
   }
 
-  /** The mode in words. */
+  /** The mode's name. */
   get mode() {
     const { latest } = this.authority;
     return latest ? modeOf(latest) : "–";
+  }
+
+  /** The mode in words. */
+  get modeWords() {
+    return modeWords(this.mode, this.speed);
   }
 }

@@ -53,7 +53,7 @@ async function search(before = null) {
     const page = await askList(`episodes?${query}`);
     found = before ? [...found, ...page] : page;
     get("more").hidden = page.length < PAGE;
-    text(get("found"), `${found.length}${page.length < PAGE ? "" : " or more"} found, newest first`);
+    text(get("found"), `${found.length}${page.length < PAGE ? "" : " or more"} found, latest to arrive first`);
     list();
     complain(null);
   } catch (error) {

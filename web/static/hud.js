@@ -116,10 +116,10 @@ function showNotices(driver) {
 }
 
 /** @param {Driver} driver */
-function showRequests({ help, authority, estop, mode }) {
+function showRequests({ help, authority, estop, modeWords }) {
   get("help").hidden = !help;
   if (help) text(get("help"), `The vehicle asks (${URGENCY[Math.min(help.urgency, 3)]}): ${help.text || "no reason given"}`);
-  text(get("authority"), authority.latest ? `mode ${mode} · epoch ${authority.epoch}` : "");
+  text(get("authority"), authority.latest ? `mode ${modeWords} · epoch ${authority.epoch}` : "");
   get("reset").hidden = estop.phase !== "latched";
   get("reset").style.setProperty("--done", String(estop.progress(nowUs())));
 }

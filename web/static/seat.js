@@ -3,8 +3,9 @@
 
 import { ControlPlaneError, askList } from "./api.js";
 import { AssistPanel } from "./assist.js";
+import { modeWords } from "./authority.js";
 import { nowUs } from "./clock.js";
-import { el, get, getAs, mark, text, words } from "./dom.js";
+import { el, get, getAs, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
 import { fresh } from "./health.js";
 import { show } from "./hud.js";
@@ -31,7 +32,7 @@ function seatName(parameters) {
 /** @param {Api.VehicleView} v */
 function card(v) {
   // A state that is not current says nothing of now.
-  const state = fresh(v) ? [v.mode && `mode ${words(v.mode)}`, v.author && `driven by ${v.author}`] : [];
+  const state = fresh(v) ? [v.mode && `mode ${modeWords(v.mode, v.speed_mps)}`, v.author && `driven by ${v.author}`] : [];
   return el("li", {},
     el("b", {}, v.vehicle), mark(v.online ? "online" : "offline", v.online ? "online" : "offline"),
     el("span", { class: "quiet" }, [...state, v.map].filter(Boolean).join(" · ")),

@@ -45,8 +45,11 @@ const REPLACED = 4001;
  *   sdp_mline_index?: number | null, ice_servers?: RTCIceServer[] }} Signal
  */
 
-/** @param {string} [words] */
-const sentence = (words = "No reason was given") => (/[.…!?]$/.test(words) ? words : `${words}.`);
+/** What the other side says, as a sentence. @param {string} [words] */
+function sentence(words) {
+  const said = words || "No reason was given";
+  return `${said[0].toUpperCase()}${said.slice(1)}${/[.…!?]$/.test(said) ? "" : "."}`;
+}
 
 /** What went wrong with what to do about it, for the person. @type {(words: string, code?: string) => string} */
 export const explain = (words, code) => (code && FAILURES[code] ? `${words} ${FAILURES[code]}` : words);
@@ -294,7 +297,7 @@ export class Session {
     if (signal.session !== this.#session) return;
     if (signal.type === "offer") await this.#answer(signal);
     else if (signal.type === "candidate") await this.#candidate(signal);
-    else if (signal.type === "bye") this.#again(`The vehicle ended the session: ${sentence(signal.reason)}`, signal.code);
+    else if (signal.type === "bye") this.#again(`The vehicle ended the session. ${sentence(signal.reason)}`, signal.code);
   }
 
   /** @param {Signal} signal */

@@ -90,9 +90,14 @@ fn labels() -> &'static str {
     &MODULE
 }
 
+/// Labels by their codes. Codes have gaps, which are told as `null`; none is as great as [`CODES`].
 fn words(label: impl Fn(i32) -> Option<&'static str>) -> serde_json::Value {
-    (0..).map_while(label).collect::<Vec<_>>().into()
+    let labels: Vec<_> = (0..CODES).map(label).collect();
+    let known = labels.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    labels[..known].to_vec().into()
 }
+
+const CODES: i32 = 256;
 
 fn constant(name: &str, value: &serde_json::Value) -> String {
     format!("export const {name} = {value};\n")
@@ -147,6 +152,16 @@ mod tests {
         let mut files: BTreeSet<String> = names.filter(|n| n.ends_with(".js") || n.ends_with(".css")).collect();
         files.insert("labels.js".into());
         assert_eq!(loaded, files, "left: loaded by the pages, right: in the folder");
+    }
+
+    #[test]
+    fn every_reason_has_its_words_whatever_its_code() {
+        let reasons = words(|code| Reason::try_from(code).ok().map(Reason::label));
+        let last = [Reason::RouteDone, Reason::Latency, Reason::Geofence, Reason::PathBlocked];
+        for reason in last {
+            assert_eq!(reasons[reason as usize], reason.label());
+        }
+        assert_eq!((&reasons[29], reasons.as_array().unwrap().len()), (&serde_json::Value::Null, 36));
     }
 
     fn of_static(address: &str) -> Option<String> {
