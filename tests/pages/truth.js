@@ -17,6 +17,9 @@ const visible = (selector) => [...document.querySelectorAll(selector)].some((nod
 /** @param {string} words */
 const kilometres = (words) => Number.parseFloat(words);
 
+/** The mode as people read it: a car whose mode is "stopped" may still be on its way there. @param {Api.VehicleView} car */
+const mode = (car) => (car.mode === "stopped" && Math.abs(car.speed_mps ?? 0) > 0.14 ? "stopping" : car.mode ?? "");
+
 /**
  * What the dashboard should say of a car, by the cells of its row; a cell that is left out is not looked at.
  * @param {Api.VehicleView} car
@@ -27,7 +30,7 @@ function row(car) {
   const seen = new Date(car.last_seen_ms).toLocaleTimeString();
   return [
     car.vehicle, car.online ? "online" : `offline, seen ${seen}`,
-    current && car.mode ? car.mode : "–", current && car.author ? car.author : "–", current ? /^\d+ km\/h$/ : "–", current && car.policy ? car.policy : "–",
+    current && car.mode ? mode(car) : "–", current && car.author ? car.author : "–", current ? /^\d+ km\/h$/ : "–", current && car.policy ? car.policy : "–",
   ];
 }
 
@@ -35,12 +38,13 @@ function row(car) {
  * The banner of a seat that does not drive.
  * @param {Api.VehicleView} car
  */
-function banner({ online, mode, author }) {
+function banner(car) {
+  const { online, author } = car;
   if (!online) return /^NOT CONNECTED$/;
   if (author === "operator") return /^ANOTHER SEAT DRIVES$/;
-  if (mode === "stopped") return /^STOPPED$/;
+  if (mode(car) === "stopped") return /^STOPPED$/;
   if (author === "fallback") return /^VEHICLE STOPS ITSELF$/;
-  return mode === "assist" ? /^POLICY DRIVES, YOU ASSIST$/ : /^POLICY DRIVES$/;
+  return car.mode === "assist" ? /^POLICY DRIVES, YOU ASSIST$/ : /^POLICY DRIVES$/;
 }
 
 /** @type {Record<string, (car: Api.VehicleView, expect: (what: string, shows: string, wanted: string | RegExp) => void) => Promise<void>>} */
@@ -56,7 +60,7 @@ const PAGES = {
   },
   async episodes(_car, expect) {
     const known = await (await fetch("/api/v1/episodes?limit=100")).json();
-    expect("found", shown("#found"), `${known.length} found, newest first`);
+    expect("found", shown("#found"), `${known.length} found, latest to arrive first`);
     expect("rows", String(document.querySelectorAll("#results-table tbody tr").length), String(known.length));
   },
   async vehicle(car, expect) {
@@ -66,8 +70,8 @@ const PAGES = {
       expect("health", shown("#health"), `${car.vehicle} is offline.`);
       return;
     }
-    const [mode, author, kmh] = [...document.querySelectorAll(".hud dd")].map((value) => value.textContent ?? "");
-    expect("mode", mode.replace(" (emergency stop)", ""), car.mode ?? "");
+    const [shownMode, author, kmh] = [...document.querySelectorAll(".hud dd")].map((value) => value.textContent ?? "");
+    expect("mode", shownMode.replace(" (emergency stop)", ""), mode(car));
     expect("author", author, car.author ?? "");
     expect("status", String(visible(".status")), "false");
     expect("stale", String(visible(".stale")), "false");
@@ -76,7 +80,7 @@ const PAGES = {
   },
   async list(car, expect) {
     expect("cars", String(document.querySelectorAll(".vehicles li").length), "1");
-    expect("car", shown(".vehicles li"), car.online ? new RegExp(`online[^]*mode ${car.mode} · driven by ${car.author}[^]*Take a seat`) : /offline/);
+    expect("car", shown(".vehicles li"), car.online ? new RegExp(`online[^]*mode ${mode(car)} · driven by ${car.author}[^]*Take a seat`) : /offline/);
   },
   async seat(car, expect) {
     expect("banner", shown("#banner-title"), banner(car));
@@ -84,7 +88,7 @@ const PAGES = {
       expect("why", shown("#banner-detail"), /offline/);
       return;
     }
-    expect("authority", shown("#authority"), new RegExp(`^mode ${car.mode} · epoch \\d+$`));
+    expect("authority", shown("#authority"), new RegExp(`^mode ${mode(car)} · epoch \\d+$`));
     speed(car, shown("#speed"), expect);
   },
 };
