@@ -80,6 +80,14 @@ impl Site {
         self.start("operator", &["operator", "--control-plane", &self.address, "--vehicle", CAR])
     }
 
+    /// Starts the scripted operator, which lets the policy drive in Assist and answers its questions.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn assisting_operator(&self) -> anyhow::Result<Process> {
+        self.start("operator", &["operator", "--assist", "--control-plane", &self.address, "--vehicle", CAR])
+    }
+
     /// Starts the scripted operator at another address of the control plane, ready to rehearse faults.
     ///
     /// # Errors

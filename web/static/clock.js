@@ -8,10 +8,23 @@ const DRIFT_PPM = 100;
 /** The page's clock, microseconds since it was loaded. */
 export const nowUs = () => Math.round(performance.now() * 1000);
 
+/**
+ * How the vehicle's clock stands to this page's: `remote = local + offsetUs`, true within `uncertaintyUs`.
+ * @typedef {{ offsetUs: number, uncertaintyUs: number, roundTripUs: number }} Clock
+ * @typedef {{ at: number, offset: number, roundTrip: number }} Exchange
+ */
+
 export class ClockEstimator {
+  /** @type {Exchange[]} */
   #window = [];
 
-  /** One exchange: t1 and t4 by this clock at send and receive, t2 and t3 by the vehicle's. */
+  /**
+   * One exchange: t1 and t4 by this clock at send and receive, t2 and t3 by the vehicle's.
+   * @param {number} t1
+   * @param {number} t2
+   * @param {number} t3
+   * @param {number} t4
+   */
   add(t1, t2, t3, t4) {
     const roundTrip = t4 - t1 - (t3 - t2);
     if (roundTrip < 0 || t3 < t2 || t4 < t1) return;
@@ -19,9 +32,15 @@ export class ClockEstimator {
     while (this.#window.length > 512 || this.#window[0].at + WINDOW_US < t4) this.#window.shift();
   }
 
-  /** `remote = local + offsetUs`, true within `uncertaintyUs`; null before the first exchange. */
+  /**
+   * Null before the first exchange.
+   * @param {number} now
+   * @returns {Clock | null}
+   */
   estimate(now) {
-    let best = null, least = Infinity;
+    /** @type {Exchange | null} */
+    let best = null;
+    let least = Infinity;
     for (const e of this.#window) {
       const spread = e.roundTrip / 2 + (Math.max(0, now - e.at) * 2 * DRIFT_PPM) / 1e6;
       if (spread < least) [best, least] = [e, spread];
