@@ -9,6 +9,7 @@ use super::mind::{self, Mind};
 use super::office::{Desk, Update};
 use super::seats::Seats;
 use super::witness::Witness;
+use crate::core::tally::Passed;
 use crate::core::{Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
 use crate::manoeuvre::Look;
@@ -360,6 +361,11 @@ impl Control {
                 .map(|(reason, count)| ReasonCount { reason: reason.clone(), count: *count })
                 .collect(),
             heard: self.seats.heard(),
+            passed: Passed::ALL
+                .iter()
+                .map(|kind| ReasonCount { reason: kind.code().to_owned(), count: self.core.tally().passed(*kind) })
+                .filter(|passed| passed.count > 0)
+                .collect(),
             audit_failing: self.witness.is_failing(),
         });
         counts
