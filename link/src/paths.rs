@@ -89,11 +89,23 @@ pub(crate) struct Seen {
     window: u64,
 }
 
+/// No honest sender is this far ahead of what came last: a thousand datagrams a second for fifty days.
+const MOST_AHEAD: u64 = 1 << 32;
+
 impl Seen {
+    /// Whether nobody who counts could have come to this number: taken for the newest, it would make every honest one
+    /// old for as long as the session lasts.
+    pub(crate) fn is_absurd(&self, number: u64) -> bool {
+        number.saturating_sub(self.newest) > MOST_AHEAD
+    }
+
     /// Whether a message of this number is new; 0 is no number and always new. One that is 64 behind has come before.
     pub(crate) fn is_new(&mut self, number: u64) -> bool {
         if number == 0 {
             return true;
+        }
+        if self.is_absurd(number) {
+            return false;
         }
         if number > self.newest {
             let ahead = number - self.newest;
@@ -135,6 +147,13 @@ mod tests {
             let bad: Vec<_> = bad.into_iter().map(str::to_owned).collect();
             assert!(Paths::new(&bad).unwrap_err().to_string().contains(named));
         }
+    }
+
+    #[test]
+    fn a_number_that_nobody_can_have_counted_to_makes_no_honest_one_old() {
+        let mut seen = Seen::default();
+        assert!(seen.is_new(7) && seen.is_absurd(u64::MAX) && !seen.is_new(u64::MAX));
+        assert!(seen.is_new(8) && !seen.is_new(8) && seen.is_new(8 + MOST_AHEAD));
     }
 
     proptest! {

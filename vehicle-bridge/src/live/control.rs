@@ -4,11 +4,12 @@
 use super::BridgeConfig;
 use super::camera::Shutter;
 use super::journal_thread::JournalThread;
-use super::keeping::Keeping;
+use super::keeping::{self, Keeping};
 use super::mind::{self, Mind};
 use super::office::{Desk, Update};
 use super::seats::Seats;
 use super::witness::Witness;
+use crate::core::tally::Passed;
 use crate::core::{Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
 use crate::manoeuvre::Look;
@@ -24,7 +25,7 @@ use protocol::v1::{
     Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event,
 };
 use protocol::{EpisodeId, PolicyVersion};
-use recorder::{RecorderEvent, RecorderThread};
+use recorder::RecorderThread;
 use sim::world::{World, WorldConfig};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -317,7 +318,7 @@ impl Control {
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) {
         let now_us = self.origin.elapsed().as_micros() as u64;
-        self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
+        self.disk_fault = self.keeping.look_after_disk(now_us, &self.recorder, &mut self.scribe);
         self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
@@ -360,6 +361,11 @@ impl Control {
                 .map(|(reason, count)| ReasonCount { reason: reason.clone(), count: *count })
                 .collect(),
             heard: self.seats.heard(),
+            passed: Passed::ALL
+                .iter()
+                .map(|kind| ReasonCount { reason: kind.code().to_owned(), count: self.core.tally().passed(*kind) })
+                .filter(|passed| passed.count > 0)
+                .collect(),
             audit_failing: self.witness.is_failing(),
         });
         counts
@@ -380,9 +386,7 @@ impl Control {
         drop(self.journal);
         self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
         for event in self.recorder.shutdown() {
-            if let RecorderEvent::Finished(episode) = event {
-                let _ = self.episodes.send(episode);
-            }
+            keeping::tell(event, &self.episodes);
         }
     }
 }

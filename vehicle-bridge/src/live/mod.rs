@@ -195,6 +195,9 @@ pub fn run(
     let desk = Arc::new(Desk { uploads: Some(uploader.board()), ..Desk::default() });
     // Nobody waits for it: what it was doing goes on after the next start.
     drop(spawn("upload", move || uploader.run(&episodes_out)));
+    let (finished, to_upload) = (recorder.events().clone(), episodes.clone());
+    // Ends with the recorder.
+    drop(spawn("episodes", move || keeping::deliver(&finished, &to_upload)));
     let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
     let office_thread = {
