@@ -70,7 +70,8 @@ async fn peer(events: mpsc::UnboundedSender<Event>) -> anyhow::Result<Arc<dyn Pe
         .with_media_engine(media)
         .with_setting_engine(SettingEngineBuilder::new().with_include_loopback_candidate(true).build())
         .with_handler(Arc::new(Handler(events)))
-        .with_udp_addrs(vec!["127.0.0.1:0"])
+        // Whichever kind of addresses the machine has; the library leaves out what it cannot bind.
+        .with_udp_addrs(vec!["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"])
         .build()
         .await?;
     Ok(Arc::new(connection))
