@@ -6,22 +6,27 @@ PROFILE := --release
 
 demo:
 	@./scripts/need.sh build
+	@./scripts/notice.sh demo
 	@$(CARGO) run $(PROFILE) -- demo $(ARGS)
 
 console:
 	@./scripts/need.sh build console
+	@./scripts/notice.sh console
 	@$(CARGO) run $(PROFILE) -p operator-console --bin takeover-console -- $(ARGS)
 
 test:
 	@./scripts/need.sh build console test
+	@./scripts/notice.sh test
 	@./scripts/test.sh
 
 bench:
 	@./scripts/need.sh build
+	@./scripts/notice.sh bench
 	@$(CARGO) run $(PROFILE) -- bench $(ARGS)
 
 safety:
 	@./scripts/need.sh build
+	@./scripts/notice.sh safety
 	@./scripts/safety.sh $(ARGS)
 
 ci:

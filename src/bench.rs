@@ -22,13 +22,14 @@ pub struct BenchArgs {
     #[arg(long, default_value = "target/bench.json")]
     pub json: PathBuf,
     /// Pictures, trips and calls to measure, as a factor.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub effort: u32,
     /// Measures the recorder only.
     #[arg(long)]
     pub recorder: bool,
     /// Measures the link only: some cases of `takeover link-report`, each for so many seconds times --effort.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30",
+        value_parser = vehicle_bridge::cli::seconds)]
     pub link: Option<f64>,
     /// Records into this folder until the process is killed: a part of the measurement that kills recorders.
     #[arg(long, hide = true)]
@@ -86,7 +87,11 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.record_until_killed {
         return Ok(recorder::trials::record_until_killed(folder)?);
     }
-    let effort = args.effort.max(1) as usize;
+    if let Some(dir) = args.json.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    crate::output::check_writable(Some(&args.json))?;
+    let effort = args.effort as usize;
     let mut rows = Vec::new();
     if !args.recorder && args.link.is_none() {
         rows.extend(camera(effort)?);
@@ -99,16 +104,13 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if !args.recorder {
         rows.extend(crate::link_report::bench(args.link.unwrap_or(20.0) * effort as f64)?);
     }
-    println!("{:44} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
-    for r in &rows {
-        println!("{:44} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
-    }
-    if let Some(dir) = args.json.parent() {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    }
     std::fs::write(&args.json, serde_json::to_vec_pretty(&rows)?)
         .with_context(|| format!("cannot write {}", args.json.display()))?;
-    println!("written to {}", args.json.display());
+    say!("{:44} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio")?;
+    for r in &rows {
+        say!("{:44} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value)?;
+    }
+    say!("written to {}", args.json.display())?;
     Ok(())
 }
 

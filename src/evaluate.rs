@@ -1,5 +1,6 @@
 //! `takeover evaluate`: how far a policy gets, by trip and cause, in virtual time.
 
+use crate::output::end_on_interrupt;
 use anyhow::Context;
 use policy::Policy;
 use protocol::api::Evaluation;
@@ -22,13 +23,13 @@ pub struct EvaluateArgs {
     #[arg(long, default_values_t = ["e6mini".to_owned()])]
     pub road: Vec<String>,
     /// How many trips.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub trips: usize,
     /// Seed of traffic, difficulties and routes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Longest virtual time of a trip, seconds.
-    #[arg(long, default_value_t = 150.0)]
+    #[arg(long, default_value_t = 150.0, value_parser = vehicle_bridge::cli::seconds)]
     pub trip_s: f64,
     /// The operators answer the policy's questions (Assist) rather than take over for them.
     #[arg(long)]
@@ -53,9 +54,6 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         Some(dir) => Policy::load(dir).with_context(|| format!("cannot use the policy in {}", dir.display()))?,
         None => Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("untrained")?, args.seed)?,
     };
-    if let Some(dir) = &args.episodes {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    }
     let report = if args.report_road { RoadReport::Full } else { RoadReport::Short };
     let plan = FleetPlan {
         name: "evaluate".into(),
@@ -67,13 +65,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
         assists: args.assist,
     };
+    if let Some(dir) = &args.episodes {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    end_on_interrupt(|| "")?;
     let started = Instant::now();
     let reports = plan.drive(&policy, |_| ())?;
     let metres = reports.iter().map(|r| r.trip.autonomous_m).sum();
     let count = reports.iter().map(|r| r.trip.disengagements.len() as u64).sum();
     let evaluation = Evaluation::new(policy.manifest().version.clone(), metres, count);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&evaluation)?);
+        say!("{}", serde_json::to_string_pretty(&evaluation)?)?;
         return Ok(());
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
@@ -83,7 +85,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             *causes.entry(&disengagement.cause).or_default() += 1;
         }
         let crash = report.crash.as_deref().map(|what| format!("  crash: {what}, {:?}", report.crash_author));
-        println!(
+        say!(
             "{}  {:6.1} s  {:7.0} m policy  {:7.0} m others  {:3} takeovers{}",
             trip.id,
             report.time_s,
@@ -91,11 +93,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             trip.manual_m,
             trip.disengagements.len(),
             crash.unwrap_or_default()
-        );
+        )?;
     }
     let virtual_s: f64 = reports.iter().map(|r| r.time_s).sum();
     let times = virtual_s / started.elapsed().as_secs_f64();
-    println!("{}", crate::demo::table(&[evaluation]));
-    println!("causes: {causes:?}; {virtual_s:.0} s of virtual time, {times:.0} times real time");
+    say!("{}", crate::demo::table(&[evaluation]))?;
+    say!("causes: {causes:?}; {virtual_s:.0} s of virtual time, {times:.0} times real time")?;
     Ok(())
 }

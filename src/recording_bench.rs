@@ -29,7 +29,7 @@ pub(crate) fn rows(effort: usize) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir().context("cannot make a folder for the recorder's figures")?;
     let python = python();
     if python.is_none() {
-        println!("Python's packages are not installed, so nothing of Python is measured; `make test` installs them");
+        say!("Python's packages are not installed, so nothing of Python is measured; `make test` installs them")?;
     }
     let mut rows: Vec<Row> = recorder::bench::run(folder.path(), effort)?.into_iter().map(Row::from).collect();
     if let Some(python) = &python {

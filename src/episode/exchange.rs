@@ -99,7 +99,7 @@ fn report(episodes: &[api::Episode], json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&episodes);
     }
-    episodes.iter().for_each(|e| println!("{}: {:.1} s, {} bytes", e.file, e.duration_s, e.bytes));
+    episodes.iter().try_for_each(|e| say!("{}: {:.1} s, {} bytes", e.file, e.duration_s, e.bytes))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -153,20 +153,20 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         if json {
             return print_json(&json!({"exported": done, "times_real_time": times}));
         }
-        println!(
+        say!(
             "{} episodes, {} frames, {} of them the operator's, {:.0} s at {times:.0} times real time, in {}",
             done.episodes,
             done.frames,
             done.interventions,
             done.seconds,
             args.output.display()
-        );
+        )?;
         if done.unpaired > 0 {
-            println!("{} pictures have no row: another camera missed its own", done.unpaired);
+            say!("{} pictures have no row: another camera missed its own", done.unpaired)?;
         }
         done.left_out
             .iter()
-            .for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));
+            .try_for_each(|camera| say!("left out, pictures do not pair with the first camera's: {camera}"))?;
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::create_dir_all(&args.output)
@@ -191,7 +191,7 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&written);
     }
-    written.iter().for_each(|file| println!("{}: {} rows", file["file"].as_str().unwrap_or_default(), file["rows"]));
+    written.iter().try_for_each(|file| say!("{}: {} rows", file["file"].as_str().unwrap_or_default(), file["rows"]))?;
     Ok(ExitCode::SUCCESS)
 }
 

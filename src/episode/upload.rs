@@ -43,6 +43,8 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
             recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy
         }
     };
+    // Later failures are waited out; an address where nobody listens is none.
+    link::reach_control_plane(&args.control_plane)?;
     let dir = tempfile::tempdir().context("cannot make a folder for previews")?;
     let preparation = Preparation { policy, dir: dir.path().to_owned(), key: None };
     let limit_bps = args.rate.map(|kbps| f64::from(kbps) * 1e3);
@@ -56,7 +58,7 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     for file in files(&args.paths)? {
         let row = hand.upload(&file)?;
         if !json {
-            println!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"]);
+            say!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"])?;
         }
         rows.push(row);
     }

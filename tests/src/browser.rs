@@ -85,8 +85,11 @@ impl Page {
         let port_file = profile.path().join("DevToolsActivePort");
         let socket = wait_for("the browser", Duration::from_secs(30), || {
             let text = std::fs::read_to_string(&port_file).ok()?;
-            let list = format!("http://127.0.0.1:{}/json", text.lines().next()?);
-            let pages: Value = ureq::get(list).call().ok()?.body_mut().read_json().ok()?;
+            let port = text.lines().next()?;
+            // Where there is no IPv4 address, the browser listens at the other one.
+            let mut hosts = ["127.0.0.1", "[::1]"].into_iter();
+            let list = |host| ureq::get(format!("http://{host}:{port}/json")).call().ok();
+            let pages: Value = hosts.find_map(list)?.body_mut().read_json().ok()?;
             let page = pages.as_array()?.iter().find(|p| p["type"] == "page")?;
             connect(page["webSocketDebuggerUrl"].as_str()?).ok()
         })?

@@ -27,6 +27,17 @@ impl Site {
         Ok(Self { folder: folder.to_owned(), address: format!("http://127.0.0.1:{}", free_port()?) })
     }
 
+    /// A site at this loopback address (`[::1]`, `localhost`) instead; a free port is found for it.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn at(host: &str, folder: &Path) -> anyhow::Result<Self> {
+        let address: protocol::Address = format!("{host}:0").parse()?;
+        let listeners = address.listen()?;
+        let port = listeners.first().context("no address")?.local_addr()?.port();
+        Ok(Self { folder: folder.to_owned(), address: format!("http://{host}:{port}") })
+    }
+
     fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         Process::takeover(&arguments, &self.folder.join(format!("{name}.log")))

@@ -225,11 +225,16 @@ impl Office {
     }
 }
 
+/// A control plane that is started together with the vehicle needs a moment.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// The newest published policy of a control plane that may still be starting: tried for `patience`.
 #[must_use]
 pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Duration) -> Option<Policy> {
     let office = Office::new(config.clone(), Vec::new(), current);
-    let until = std::time::Instant::now() + patience;
+    let started = std::time::Instant::now();
+    let until = started + patience;
+    let mut told = false;
     loop {
         match office.fetch_update() {
             Ok(policy) => return policy,
@@ -237,7 +242,18 @@ pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Dur
                 tracing::warn!(%why, "no policy from the control plane");
                 return None;
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(why) => {
+                if !told && started.elapsed() >= FIRST_WORD {
+                    let url = &config.control_plane;
+                    tracing::warn!(
+                        "the control plane at {url} does not answer: {why}; trying on for {} s, then driving without its \
+                         policy (is that its address? `takeover web` starts one)",
+                        patience.as_secs()
+                    );
+                    told = true;
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
         }
     }
 }
