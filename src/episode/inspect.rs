@@ -1,8 +1,9 @@
 //! Looking at episodes.
 
 use super::{bar, files, print_json, show};
+use recorder::exchange::import_notes;
 use recorder::exchange::verify::Verdict;
-use recorder::{EpisodeInfo, EpisodeReader, signature};
+use recorder::{EpisodeInfo, EpisodeReader, Trigger, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +38,8 @@ fn line(file: &Path, info: &EpisodeInfo) {
         info.duration_s(),
         info.vehicle,
         info.policy,
-        info.cause,
+        // Not every episode is a takeover's.
+        if info.cause.is_empty() { info.trigger.label() } else { &info.cause },
         file.display()
     );
 }
@@ -54,9 +56,10 @@ fn describe(reader: &EpisodeReader) -> anyhow::Result<Value> {
         .collect();
     let attachments: Vec<&str> = reader.attachment_names().collect();
     let bytes = std::fs::metadata(reader.path())?.len();
+    let notes = import_notes(reader)?;
     Ok(json!({
         "file": reader.path(), "bytes": bytes, "messages": reader.message_count(), "duration_s": duration_s,
-        "info": reader.info(), "topics": topics, "attachments": attachments,
+        "info": reader.info(), "topics": topics, "attachments": attachments, "import_notes": notes,
     }))
 }
 
@@ -76,7 +79,11 @@ pub fn summary(reader: &EpisodeReader) {
     println!("{}: {} with policy {} on {:?}", info.id, info.vehicle, info.policy, info.map);
     println!("  {:.1} s, {} messages; {} {:?}", info.duration_s(), reader.message_count(), info.cause, info.reason);
     let end = info.takeover_end_ns.map_or_else(|| "the end".to_owned(), |end| format!("{:.1} s", at(end)));
-    println!("  takeover from {:.1} s to {end}", at(info.takeover_ns));
+    match info.trigger {
+        Trigger::Takeover => println!("  takeover from {:.1} s to {end}", at(info.takeover_ns)),
+        Trigger::Import | Trigger::DriveLog => println!("  opened by {}", info.trigger.label()),
+        other => println!("  opened by {} at {:.1} s", other.label(), at(info.takeover_ns)),
+    }
     if let Some(recovered) = &info.recovered {
         println!(
             "  recovered: cut at byte {}, {} damaged records left out",
@@ -89,6 +96,9 @@ pub fn summary(reader: &EpisodeReader) {
     }
     for name in reader.attachment_names() {
         println!("  attached: {name}");
+    }
+    for note in import_notes(reader).ok().flatten().unwrap_or_default() {
+        println!("  imported: {note}");
     }
 }
 
@@ -126,10 +136,16 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
             [] => {
                 let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
                 let topics = verdict.topics.len();
-                println!("{}: sound, {messages} messages on {topics} topics, {signed}", file.display());
+                let but = match verdict.warnings.len() {
+                    0 => String::new(),
+                    1 => " with 1 warning".to_owned(),
+                    count => format!(" with {count} warnings"),
+                };
+                println!("{}: sound{but}, {messages} messages on {topics} topics, {signed}", file.display());
             }
             problems => problems.iter().for_each(|problem| println!("{}: {problem}", file.display())),
         }
+        verdict.warnings.iter().for_each(|warning| println!("{}: warning: {warning}", file.display()));
     }
     if json {
         print_json(&rows)?;
