@@ -172,7 +172,7 @@ pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
             episode.duration_s,
             episode.vehicle.as_str(),
             episode.policy.as_str(),
-            episode.cause,
+            if episode.cause.is_empty() { episode.trigger.as_deref().unwrap_or("-") } else { &episode.cause },
             episode.weather.as_deref().unwrap_or("-"),
             verdict.as_ref().map_or("-", |verdict| verdict.verdict.as_str()),
             episode.map,

@@ -195,12 +195,18 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let name = args.source.file_stem().map_or_else(|| "import".into(), |name| name.to_string_lossy());
+/// An identity made of a file's name.
+fn plain(source: &Path) -> String {
+    let name = source.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(48).collect();
-    let id = args.id.clone().unwrap_or(plain);
+    let plain = plain.trim_start_matches('-');
+    if plain.is_empty() { "import".to_owned() } else { plain.to_owned() }
+}
+
+pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let id = args.id.clone().unwrap_or_else(|| plain(&args.source));
     let bar = bar("importing");
-    let episodes = match args.format {
+    let imported = match args.format {
         ImportFormat::Lerobot => lerobot::import(&args.source, &args.output, &mut show(&bar))?,
         ImportFormat::Rosbag2 => {
             vec![rosbag2::import(&args.source, identity(&id)?, &args.output, &mut show(&bar))?]
@@ -210,5 +216,26 @@ pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
     };
     bar.finish_and_clear();
-    report(&episodes, json)
+    if json {
+        return print_json(&imported);
+    }
+    imported.iter().for_each(|i| {
+        println!("{}: {:.1} s, {} bytes", i.episode.file, i.episode.duration_s, i.episode.bytes);
+    });
+    // What all episodes of a dataset say is told once.
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (note, id) in imported.iter().flat_map(|i| i.notes.iter().map(|note| (note.as_str(), i.episode.id.as_str()))) {
+        match told.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, ids)) => ids.push(id),
+            None => told.push((note, vec![id])),
+        }
+    }
+    for (note, ids) in told {
+        match ids.as_slice() {
+            all if all.len() == imported.len() => println!("note: {note}"),
+            [id] => println!("note on {id}: {note}"),
+            some => println!("note on {} episodes from {} on: {note}", some.len(), some[0]),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

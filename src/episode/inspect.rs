@@ -2,8 +2,9 @@
 
 use super::{bar, files, print_json, show};
 use crate::output::OutputError;
+use recorder::exchange::import_notes;
 use recorder::exchange::verify::Verdict;
-use recorder::{EpisodeInfo, EpisodeReader, signature};
+use recorder::{EpisodeInfo, EpisodeReader, Trigger, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,7 +39,8 @@ fn line(file: &Path, info: &EpisodeInfo) -> Result<(), OutputError> {
         info.duration_s(),
         info.vehicle,
         info.policy,
-        info.cause,
+        // Not every episode is a takeover's.
+        if info.cause.is_empty() { info.trigger.label() } else { &info.cause },
         file.display()
     )
 }
@@ -55,9 +57,10 @@ fn describe(reader: &EpisodeReader) -> anyhow::Result<Value> {
         .collect();
     let attachments: Vec<&str> = reader.attachment_names().collect();
     let bytes = std::fs::metadata(reader.path())?.len();
+    let notes = import_notes(reader)?;
     Ok(json!({
         "file": reader.path(), "bytes": bytes, "messages": reader.message_count(), "duration_s": duration_s,
-        "info": reader.info(), "topics": topics, "attachments": attachments,
+        "info": reader.info(), "topics": topics, "attachments": attachments, "import_notes": notes,
     }))
 }
 
@@ -77,7 +80,11 @@ pub fn summary(reader: &EpisodeReader) -> Result<(), OutputError> {
     say!("{}: {} with policy {} on {:?}", info.id, info.vehicle, info.policy, info.map)?;
     say!("  {:.1} s, {} messages; {} {:?}", info.duration_s(), reader.message_count(), info.cause, info.reason)?;
     let end = info.takeover_end_ns.map_or_else(|| "the end".to_owned(), |end| format!("{:.1} s", at(end)));
-    say!("  takeover from {:.1} s to {end}", at(info.takeover_ns))?;
+    match info.trigger {
+        Trigger::Takeover => say!("  takeover from {:.1} s to {end}", at(info.takeover_ns))?,
+        Trigger::Import | Trigger::DriveLog => say!("  opened by {}", info.trigger.label())?,
+        other => say!("  opened by {} at {:.1} s", other.label(), at(info.takeover_ns))?,
+    }
     if let Some(recovered) = &info.recovered {
         say!("  recovered: cut at byte {}, {} damaged records left out", recovered.cut_at, recovered.skipped_records)?;
     }
@@ -87,6 +94,9 @@ pub fn summary(reader: &EpisodeReader) -> Result<(), OutputError> {
     }
     for name in reader.attachment_names() {
         say!("  attached: {name}")?;
+    }
+    for note in import_notes(reader).ok().flatten().unwrap_or_default() {
+        say!("  imported: {note}")?;
     }
     Ok(())
 }
@@ -125,10 +135,16 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
             [] => {
                 let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
                 let topics = verdict.topics.len();
-                say!("{}: sound, {messages} messages on {topics} topics, {signed}", file.display())?;
+                let but = match verdict.warnings.len() {
+                    0 => String::new(),
+                    1 => " with 1 warning".to_owned(),
+                    count => format!(" with {count} warnings"),
+                };
+                say!("{}: sound{but}, {messages} messages on {topics} topics, {signed}", file.display())?;
             }
             problems => problems.iter().try_for_each(|problem| say!("{}: {problem}", file.display()))?,
         }
+        verdict.warnings.iter().try_for_each(|warning| say!("{}: warning: {warning}", file.display()))?;
     }
     if json {
         print_json(&rows)?;

@@ -160,7 +160,9 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         for entry in path.read_dir().with_context(|| format!("cannot read the folder {}", path.display()))? {
             found.push(entry?.path());
         }
-        found.retain(|file| file.extension().is_some_and(|ending| ending == "mcap"));
+        // What other systems put beside files (`._name.mcap`) is hidden.
+        let is_hidden = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        found.retain(|file| file.extension().is_some_and(|ending| ending == "mcap") && !is_hidden(file));
         found.sort();
         files.extend(found);
     }

@@ -84,13 +84,15 @@ impl Hand {
         let info = reader.info();
         let name = format!("{}.mcap", info.id);
         let (episode, files) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
-        if self.sign_up {
+        // Nobody drives what an import names as its vehicle, so nobody else signs it up.
+        let is_import = info.trigger == recorder::Trigger::Import;
+        if self.sign_up || is_import {
             let sign_up = VehicleSignUp {
                 vehicle: info.vehicle.clone(),
-                embodiment: info.embodiment.clone(),
-                kind: "live".into(),
-                map: info.map.clone(),
-                software: info.software.clone(),
+                embodiment: recorder::short(&info.embodiment),
+                kind: if is_import { "virtual" } else { "live" }.into(),
+                map: episode.map.clone(),
+                software: episode.software.clone().unwrap_or_default(),
             };
             self.patiently(|| self.client.sign_up(&sign_up))?;
         }

@@ -69,7 +69,7 @@ function list() {
   present("results", found.length === 0);
   rows(body("results-table"), found, (e) => e.id, [
     (e) => el("time", { title: e.id }, time(e.start_ms)),
-    (e) => mark(`cause-${e.cause}`, words(e.cause)),
+    (e) => (e.cause ? mark(`cause-${e.cause}`, words(e.cause)) : words(e.trigger ?? "–")),
     (e) => e.vehicle,
     (e) => (e.seats ?? []).join(", ") || "–",
     (e) => e.policy,
@@ -91,7 +91,7 @@ function place(e) {
 /** @param {Api.EpisodeView} e */
 function facts(e) {
   const pairs = [
-    ["Began", time(e.start_ms)], ["Length", `${e.duration_s.toFixed(1)} s`], ["Cause", words(e.cause)],
+    ["Began", time(e.start_ms)], ["Length", `${e.duration_s.toFixed(1)} s`], ["Cause", words(e.cause || "–")],
     ["Opened by", words(e.trigger ?? "–")], ["Reason", e.reason ?? "–"], ["Vehicle", e.vehicle],
     ["Seats", (e.seats ?? []).join(", ") || "–"], ["Policy", e.policy], ["Software", e.software ?? "–"],
     ["Weather", words(e.weather ?? "–")], ["Place", place(e)], ["File", `${e.file}, ${size(e.bytes)}`], ["SHA-256", e.sha256],
