@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all the set-up there is: what is missing is installed, or the exact line is printed.
-.PHONY: demo console test bench safety ci fmt
+.PHONY: demo console test bench safety docs ci fmt
 
 CARGO ?= cargo
 PROFILE := --release
@@ -28,6 +28,10 @@ safety:
 	@./scripts/need.sh build
 	@./scripts/notice.sh safety
 	@./scripts/safety.sh $(ARGS)
+
+docs:
+	@./scripts/need.sh build console test
+	@./scripts/measure.sh $(ARGS)
 
 ci:
 	@./.ci/run

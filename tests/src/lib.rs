@@ -2,6 +2,7 @@
 
 pub mod attack;
 mod browser;
+pub mod documents;
 mod proxy;
 mod raw_seat;
 pub mod rehearsal;
