@@ -216,7 +216,7 @@ mod tests {
         assert!(connect(&uri).await.unwrap().peer_addr().unwrap().is_ipv4());
         let [a, b, c]: [SocketAddr; 3] = ["[::1]:1", "[::2]:1", "127.0.0.1:1"].map(|a| a.parse().unwrap());
         assert_eq!(in_turns(vec![a, b, c]), [a, c, b]);
-        assert_eq!(in_turns(vec![]), []);
+        assert!(in_turns(vec![]).is_empty());
     }
 
     #[tokio::test]

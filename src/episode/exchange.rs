@@ -219,9 +219,9 @@ pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&imported);
     }
-    imported.iter().for_each(|i| {
-        println!("{}: {:.1} s, {} bytes", i.episode.file, i.episode.duration_s, i.episode.bytes);
-    });
+    for i in &imported {
+        say!("{}: {:.1} s, {} bytes", i.episode.file, i.episode.duration_s, i.episode.bytes)?;
+    }
     // What all episodes of a dataset say is told once.
     let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
     for (note, id) in imported.iter().flat_map(|i| i.notes.iter().map(|note| (note.as_str(), i.episode.id.as_str()))) {
@@ -232,9 +232,9 @@ pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     for (note, ids) in told {
         match ids.as_slice() {
-            all if all.len() == imported.len() => println!("note: {note}"),
-            [id] => println!("note on {id}: {note}"),
-            some => println!("note on {} episodes from {} on: {note}", some.len(), some[0]),
+            all if all.len() == imported.len() => say!("note: {note}")?,
+            [id] => say!("note on {id}: {note}")?,
+            some => say!("note on {} episodes from {} on: {note}", some.len(), some[0])?,
         }
     }
     Ok(ExitCode::SUCCESS)

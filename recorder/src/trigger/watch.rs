@@ -190,7 +190,7 @@ fn holds(trigger: Trigger, config: &TriggerConfig, situation: &Situation<'_>) ->
         Trigger::Bookmark => situation.bookmark.is_some(),
         Trigger::HelpRequest => situation.help.is_some(),
         Trigger::ShadowDisagreement => situation.disagreement.is_some_and(|d| d > config.shadow_disagreement),
-        Trigger::Takeover | Trigger::Rule | Trigger::DriveLog => false,
+        Trigger::Takeover | Trigger::Rule | Trigger::DriveLog | Trigger::Import => false,
     }
 }
 
@@ -202,7 +202,7 @@ fn detail(trigger: Trigger, situation: &Situation<'_>) -> String {
         Trigger::Bookmark => situation.bookmark.unwrap_or_default().to_owned(),
         Trigger::HelpRequest => situation.help.unwrap_or_default().to_owned(),
         Trigger::ShadowDisagreement => format!("{:.2} of the range", situation.disagreement.unwrap_or_default()),
-        Trigger::Takeover | Trigger::Estop | Trigger::Rule | Trigger::DriveLog => String::new(),
+        Trigger::Takeover | Trigger::Estop | Trigger::Rule | Trigger::DriveLog | Trigger::Import => String::new(),
     }
 }
 
