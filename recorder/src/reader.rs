@@ -14,6 +14,9 @@ use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A metadata record: its name and what it holds.
+pub(crate) type Metadata = (String, BTreeMap<String, String>);
+
 /// What a file holds of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSummary {
@@ -148,7 +151,7 @@ impl EpisodeReader {
 
     /// Every metadata record, in the order of the file; several may have one name.
     #[cfg_attr(not(any(feature = "exchange", feature = "video")), allow(dead_code))]
-    pub(crate) fn all_metadata(&self) -> Result<Vec<(String, BTreeMap<String, String>)>, RecorderError> {
+    pub(crate) fn all_metadata(&self) -> Result<Vec<Metadata>, RecorderError> {
         let mut source = Blocks::open(&self.path)?;
         let records = self.index.metadata.iter();
         records.map(|place| Ok((place.name.clone(), metadata_at(&mut source, place)?))).collect()

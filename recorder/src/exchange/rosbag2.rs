@@ -148,12 +148,12 @@ impl<'a> Reading<'a> {
             _ => {}
         }
         for (header, data) in messages {
-            self.message(&header, data, at)?;
+            self.message(&header, &data, at)?;
         }
         Ok(())
     }
 
-    fn message(&mut self, header: &MessageHeader, data: Bytes, at: u64) -> Result<(), ExchangeError> {
+    fn message(&mut self, header: &MessageHeader, data: &Bytes, at: u64) -> Result<(), ExchangeError> {
         let damaged = |problem: String| RecorderError::damaged(self.path, at, problem);
         if self.channels.get(header.channel_id).is_none() && self.summed_up.is_none() {
             // Read at most once, and only for files that need it.
@@ -165,7 +165,7 @@ impl<'a> Reading<'a> {
         let channel = channel.ok_or_else(|| damaged(format!("a message names channel {}", header.channel_id)))?;
         let stamp = Stamp { sequence: header.sequence, log_ns: header.log_time, publish_ns: header.publish_time };
         if !self.is_compressed {
-            return self.output.take_over(channel, stamp, &data);
+            return self.output.take_over(channel, stamp, data);
         }
         let mut content = Vec::new();
         let read = zstd::stream::Decoder::new(&data[..])

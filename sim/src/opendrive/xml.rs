@@ -117,7 +117,7 @@ impl<'a, 'input> Element<'a, 'input> {
 
     /// The error for an element without a child that it must have.
     pub fn lacks(&self, child: &str) -> RoadError {
-        RoadError::MissingElement { place: self.place(), element: self.name().into(), child: child.into() }
+        RoadError::MissingElement { place: Box::new(self.place()), element: self.name().into(), child: child.into() }
     }
 
     pub fn attribute(&self, name: &str) -> Option<&'a str> {
@@ -131,7 +131,7 @@ impl<'a, 'input> Element<'a, 'input> {
 
     pub fn required(&self, name: &str) -> Result<&'a str, RoadError> {
         self.attribute(name).ok_or_else(|| RoadError::MissingAttribute {
-            place: self.place(),
+            place: Box::new(self.place()),
             element: self.name().into(),
             attribute: name.into(),
         })
@@ -140,7 +140,7 @@ impl<'a, 'input> Element<'a, 'input> {
     /// The error for an attribute that is there but of no use.
     pub fn bad(&self, attribute: &str, problem: impl Into<String>) -> RoadError {
         RoadError::BadValue {
-            place: self.place(),
+            place: Box::new(self.place()),
             element: self.name().into(),
             attribute: attribute.into(),
             value: shortened(self.attribute(attribute).unwrap_or_default()),

@@ -61,7 +61,7 @@ pub enum RoadError {
     #[error("{place}: <{element}> lacks the attribute {attribute:?}")]
     MissingAttribute {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The element.
         element: String,
         /// The attribute it should have.
@@ -71,7 +71,7 @@ pub enum RoadError {
     #[error("{place}: <{element}> has {attribute}={value:?}: {problem}")]
     BadValue {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The element.
         element: String,
         /// The attribute.
@@ -85,7 +85,7 @@ pub enum RoadError {
     #[error("{place}: <{element}> lacks a <{child}>")]
     MissingElement {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The element.
         element: String,
         /// The child it should have.

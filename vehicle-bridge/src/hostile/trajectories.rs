@@ -7,7 +7,7 @@ use protocol::v1::{OperatorInput, Reason, Trajectory, TrajectoryPoint};
 use rand::RngExt;
 
 pub(super) const KINDS: &[Kind] = &[
-    line(Stranger, "trajectory_forged", NotInControl, |input, draw| begin(input, draw)),
+    line(Stranger, "trajectory_forged", NotInControl, begin),
     line(Stranger, "trajectory_forged_release", NotInControl, |input, draw| {
         begin(input, draw);
         input.deadman = false;

@@ -53,7 +53,7 @@ impl IceConfig {
             let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
             match scheme {
                 "stun" | "stuns" | "turn" | "turns" => {
-                    check_place(rest).map_err(|why| format!("ICE server {url:?}: {why}"))?
+                    check_place(rest).map_err(|why| format!("ICE server {url:?}: {why}"))?;
                 }
                 _ => {}
             }

@@ -69,7 +69,7 @@ pub(super) fn entries(dataset: &Path, notes: &mut Notes) -> Result<Vec<Entry>, E
             let episode = numbers.get("episode_index").copied().filter(|n| (0.0..9e15).contains(n) && n.fract() == 0.0);
             match episode {
                 Some(episode) => {
-                    entries.push(Entry { path: path.clone(), episode: episode as i64, numbers, tasks: texts })
+                    entries.push(Entry { path: path.clone(), episode: episode as i64, numbers, tasks: texts });
                 }
                 None => nameless += 1,
             }
