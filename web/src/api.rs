@@ -1,9 +1,9 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
 use crate::retention::Retention;
-use protocol::api::{ControlTiming, Evaluation, UploadProgress};
+use protocol::api::{ControlTiming, Evaluation, UploadProgress, VehicleClock};
 use protocol::erasure::Proof;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{ClockDifference, EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -51,12 +51,35 @@ pub struct VehicleView {
     pub timing: Option<ControlTiming>,
     /// How the upload of its episodes is.
     pub upload: Option<UploadProgress>,
+    /// How its wall clock stands to others, as it has measured it; `null` before that.
+    pub clock: Option<ClockView>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.
     pub manual_miles: f64,
     /// Its takeovers.
     pub disengagements: u64,
+}
+
+/// A vehicle's wall clock beside others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClockView {
+    /// The figures.
+    #[serde(flatten)]
+    pub clock: VehicleClock,
+    /// Differences of a second and more, in words.
+    pub warnings: Vec<String>,
+}
+
+impl ClockView {
+    /// With its warnings.
+    pub fn of(clock: VehicleClock) -> Self {
+        let others = [(clock.control_plane, "the control plane"), (clock.seat, "a seat")];
+        let notable = others.into_iter().filter_map(|(difference, other)| Some((difference?, other)));
+        let warnings = notable.filter(|(difference, _)| difference.is_notable());
+        let words = |(difference, other): (ClockDifference, &str)| difference.words("the vehicle", other);
+        Self { clock, warnings: warnings.map(words).collect() }
+    }
 }
 
 /// One row of `GET /api/v1/takeovers`: a takeover, its episode, or both.

@@ -3,6 +3,7 @@
 import { watch } from "./camera.js";
 import { draw } from "./chart.js";
 import { count, el, interval, mark, miles, number, present, rows, text, time } from "./dom.js";
+import { health } from "./health.js";
 import { CAUSES } from "./labels.js";
 
 const POLL_MS = 2000;
@@ -84,7 +85,8 @@ function showVehicles(vehicles) {
   present("live", live.length === 0);
   const state = (f) => (v) => (fresh(v) ? f(v) : "–");
   rows(body("live-table"), live, (v) => v.vehicle, [
-    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle),
+    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle,
+      ...(fresh(v) ? v.clock?.warnings ?? [] : []).map((warning) => el("small", { class: "warning" }, warning))),
     (v) => mark(v.online ? "online" : "offline", v.online ? "online" : `offline${v.last_seen_ms ? `, seen ${time(v.last_seen_ms)}` : ""}`),
     state((v) => v.mode),
     state((v) => mark(`by-${v.author}`, v.author)),

@@ -79,7 +79,7 @@ export class Driver {
       this.#stateAt = now;
     }
     if (datagram.authority) this.#onAuthority(now, datagram.authority);
-    for (const part of ["command", "proposal", "surroundings", "link", "policy"]) {
+    for (const part of ["command", "proposal", "surroundings", "link", "policy", "wall_clock"]) {
       if (datagram[part]) known[part] = datagram[part];
     }
     if (!(Math.abs(this.speed ?? 0) <= STANDING_MPS)) this.#movingAt = now;

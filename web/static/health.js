@@ -2,7 +2,7 @@
 
 const ms = (us) => `${(us / 1000).toFixed(1)} ms`;
 
-export function health({ timing, refused, upload }) {
+export function health({ timing, refused, upload, clock }) {
   const loop = timing
     ? `control loop ${ms(timing.lateness_p99_us)} late (99 %), ${ms(timing.lateness_max_us)} at most, ${timing.missed_deadlines} deadlines missed`
     : "control loop: no figures";
@@ -12,5 +12,6 @@ export function health({ timing, refused, upload }) {
   const waiting = upload && upload.episodes > 0
     ? `; ${upload.episodes} episodes to upload, ${(upload.bytes / 1e6).toFixed(1)} MB at ${(upload.rate_bps / 1e3).toFixed(0)} kbit/s`
     : "";
-  return `${loop}; messages refused: ${words || "none"}${waiting}`;
+  const clocks = (clock?.warnings ?? []).map((warning) => `${warning}; `).join("");
+  return `${clocks}${loop}; messages refused: ${words || "none"}${waiting}`;
 }

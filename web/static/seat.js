@@ -2,7 +2,7 @@
 // only the TURN server is used, which shows whether it works.
 
 import { AssistPanel } from "./assist.js";
-import { nowUs } from "./clock.js";
+import { nowUs, wallDifference } from "./clock.js";
 import { el, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
 import { show } from "./hud.js";
@@ -116,7 +116,7 @@ function drive(vehicle, seat, relayOnly) {
       driver.onEvent(nowUs(), event);
       if (event.hello) cameras.name(event.hello.cameras.map((c) => c.name));
     },
-    report: () => picture().report(),
+    report: () => ({ ...picture().report(), wall_clock: wallDifference(driver.vehicle.wall_clock, session.clock()) ?? undefined }),
   });
   const voice = new Voice(() => session.voice());
   let last = nowUs();

@@ -16,6 +16,8 @@ if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(vehicle)) {
     const answer = await fetch("/api/v1/vehicles").catch(() => null);
     const known = answer?.ok ? (await answer.json()).find((v) => v.vehicle === vehicle) : null;
     line.textContent = known?.status_age_ms < 5000 ? health(known) : "";
+    const warnings = known?.status_age_ms < 5000 ? known.clock?.warnings ?? [] : [];
+    document.getElementById("clocks").replaceChildren(...warnings.map((warning) => el("small", { class: "warning" }, warning)));
   };
   show();
   setInterval(show, 2000);

@@ -18,10 +18,11 @@ use crate::timing::TickTiming;
 use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::VehicleLink;
-use protocol::api::{Disengagement, Episode, VehicleStatus};
+use protocol::api::{Disengagement, Episode, VehicleClock, VehicleStatus};
 use protocol::foxglove::LaserScan;
 use protocol::v1::{
-    Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event,
+    Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, WallClock,
+    vehicle_event,
 };
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::{RecorderEvent, RecorderThread};
@@ -72,6 +73,8 @@ pub(super) struct Control {
     pub timing: TickTiming,
     /// Figures of the last second, until they are sent.
     pub punctuality: Option<ControlTiming>,
+    /// How the wall clock stands, until it is sent.
+    pub wall_clock: Option<WallClock>,
     /// The reason in force and whether latency limits the speed, as last logged.
     pub logged: (i32, bool),
     /// Refusals so far, until they are sent.
@@ -213,6 +216,7 @@ impl Control {
             cause: TakeoverCause::Safety.label().to_owned(),
             at_ms,
             map: self.config.network.name().to_owned(),
+            clock_ahead_ms: None,
         });
     }
 
@@ -221,6 +225,7 @@ impl Control {
     }
 
     fn enter(&mut self, disengagement: Disengagement) {
+        let disengagement = Disengagement { clock_ahead_ms: self.desk.clock.log_ahead_ms(), ..disengagement };
         self.journal.add(disengagement.clone());
         let _ = self.disengagements.send(disengagement);
     }
@@ -242,7 +247,8 @@ impl Control {
             self.recorder.handle().push(self.scribe.fix(now_us, self.robot.fix()));
             self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
         }
-        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, &self.recorder, &mut self.scribe);
+        let ahead_ms = self.desk.clock.log_ahead_ms();
+        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, (&self.recorder, ahead_ms), &mut self.scribe);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
@@ -251,7 +257,8 @@ impl Control {
 
     fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: Entry) {
         let event = match entry {
-            Entry::Begin { info, event, disengagement } => {
+            Entry::Begin { mut info, event, disengagement } => {
+                info.clock_ahead_ms = self.desk.clock.log_ahead_ms();
                 tracing::info!(id = %info.id, cause = %info.cause, "takeover");
                 self.recorder.handle().begin(wall_ns, *info, self.keeping.attachments());
                 if let Some(disengagement) = disengagement {
@@ -302,6 +309,7 @@ impl Control {
             pong: None,
             timing: self.punctuality.take(),
             refusals: self.refusals.take(),
+            wall_clock: self.wall_clock.take(),
             ..StateDatagram::default()
         });
     }
@@ -317,7 +325,8 @@ impl Control {
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) {
         let now_us = self.origin.elapsed().as_micros() as u64;
-        self.disk_fault = self.keeping.listen(now_us, &self.recorder, &self.episodes, &mut self.scribe);
+        let ahead_ms = self.desk.clock.log_ahead_ms();
+        self.disk_fault = self.keeping.listen(now_us, (&self.recorder, ahead_ms), &self.episodes, &mut self.scribe);
         self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
@@ -339,8 +348,13 @@ impl Control {
                 missed_deadlines: timing.missed_deadlines,
             }),
             upload: None,
+            clock: Some(VehicleClock {
+                control_plane: self.desk.clock.control_plane(),
+                seat: self.link.seat_wall_clock(),
+            }),
         };
         self.punctuality = Some(timing);
+        self.wall_clock = Some(self.desk.clock.message());
         let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.metres.clone_from(self.books.metres());
         figures.status = Some(status);
@@ -380,7 +394,8 @@ impl Control {
         drop(self.journal);
         self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
         for event in self.recorder.shutdown() {
-            if let RecorderEvent::Finished(episode) = event {
+            if let RecorderEvent::Finished(mut episode) = event {
+                episode.clock_ahead_ms = episode.clock_ahead_ms.or(self.desk.clock.log_ahead_ms());
                 let _ = self.episodes.send(episode);
             }
         }

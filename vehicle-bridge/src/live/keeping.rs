@@ -43,14 +43,15 @@ impl Keeping {
         (sensors, tick): (&Sensors, &Tick),
         link: &LinkStats,
         core: &VehicleCore,
-        recorder: &RecorderThread,
+        (recorder, clock_ahead_ms): (&RecorderThread, Option<i64>),
         scribe: &mut Scribe,
     ) {
         self.consult_candidate(sensors);
         let wall_ns = scribe.wall_ns(now_us);
         let policy = &core.policy().manifest().version;
         let kept = self.keeper.look(wall_ns, sensors, tick, link, self.candidate_action.as_deref(), policy);
-        for keep in kept {
+        for mut keep in kept {
+            keep.info.clock_ahead_ms = clock_ahead_ms;
             recorder.handle().trigger(wall_ns, keep.fired, keep.info, self.keeper.attachments());
         }
     }
@@ -80,13 +81,15 @@ impl Keeping {
     pub(super) fn listen(
         &mut self,
         now_us: u64,
-        recorder: &RecorderThread,
+        (recorder, clock_ahead_ms): (&RecorderThread, Option<i64>),
         episodes: &Sender<Episode>,
         scribe: &mut Scribe,
     ) -> Option<String> {
         for event in recorder.events().try_iter() {
             match event {
-                RecorderEvent::Finished(episode) => {
+                RecorderEvent::Finished(mut episode) => {
+                    // It may have begun before anything was measured.
+                    episode.clock_ahead_ms = episode.clock_ahead_ms.or(clock_ahead_ms);
                     tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
                     let _ = episodes.send(episode);
                 }
