@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), set.encode_to_vec())?;
     let mut config = prost_build::Config::new();
-    config.bytes([".foxglove.CompressedVideo.data", ".foxglove.PointCloud.data"]);
+    config.bytes([".foxglove.CompressedVideo.data", ".foxglove.CompressedImage.data", ".foxglove.PointCloud.data"]);
     // Seldom there, and large beside the rest of the message.
     config.boxed(".takeover.v1.AuthorityState.question");
     config.enable_type_names();

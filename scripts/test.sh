@@ -10,6 +10,8 @@ fi
 
 echo "== formatting" >&2
 cargo fmt --all --check
+echo "== JavaScript" >&2
+scripts/check_js.sh
 echo "== lints" >&2
 cargo clippy --release --workspace --all-targets -- -D warnings
 echo "== programs" >&2

@@ -1,5 +1,6 @@
 //! `takeover audit`: a vehicle's audit log.
 
+use crate::output::OutputError;
 use anyhow::Context;
 use clap::Subcommand;
 use protocol::signing::PublicKey;
@@ -44,36 +45,37 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let path = if below.is_dir() { &below } else { &args.path };
     let report = verify(path, args.key.as_ref()).with_context(|| format!("{}", path.display()))?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     Ok(if report.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report) {
+fn print(report: &Report) -> Result<(), OutputError> {
     let Report { files, records, first_seq, last_seq, head, .. } = report;
-    println!("{records} records ({first_seq} to {last_seq}) in {files} files, newest hash {head}");
+    say!("{records} records ({first_seq} to {last_seq}) in {files} files, newest hash {head}")?;
     if *first_seq > 1 {
-        println!("records 1 to {} are in files that were not looked at", first_seq - 1);
+        say!("records 1 to {} are in files that were not looked at", first_seq - 1)?;
     }
     if report.recovered > 0 {
-        println!("{} torn lines of killed writers were taken away", report.recovered);
+        say!("{} torn lines of killed writers were taken away", report.recovered)?;
     }
     if report.missing_events > 0 {
-        println!("the log says that it lacks {} events", report.missing_events);
+        say!("the log says that it lacks {} events", report.missing_events)?;
     }
     if report.torn {
-        println!("the last line is torn: its writer was killed");
+        say!("the last line is torn: its writer was killed")?;
     }
     match &report.signature {
-        Signature::Absent => println!("no signed head was looked at: records cut off at the end would not be seen"),
-        Signature::Good(key) => println!("signed by {key}"),
-        Signature::Bad(reason) => println!("BAD: {reason}"),
+        Signature::Absent => say!("no signed head was looked at: records cut off at the end would not be seen")?,
+        Signature::Good(key) => say!("signed by {key}")?,
+        Signature::Bad(reason) => say!("BAD: {reason}")?,
     }
     match &report.bad {
-        Some(bad) => println!("BAD: {}, line {}: {}", bad.file.display(), bad.line, bad.reason),
-        None if report.good => println!("good"),
+        Some(bad) => say!("BAD: {}, line {}: {}", bad.file.display(), bad.line, bad.reason)?,
+        None if report.good => say!("good")?,
         None => {}
     }
+    Ok(())
 }

@@ -15,21 +15,32 @@ use trainer::fleet::FleetPlan;
 use vehicle_bridge::sim_robot::SimRobot;
 use vehicle_bridge::virtual_drive::{Recording, TICK_US, drive};
 
-/// Measures camera, virtual time, policy, recorder and link, and writes the results as JSON.
+/// As long as a picture needs to be there, and the margins.
+const SHORTEST_LINK_S: f64 = 5.0;
+
+/// Measures camera, virtual time, policy, recorder and link, and writes the results as JSON. Without --core, --recorder
+/// or --link, all of them.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BenchArgs {
     /// Where the results go.
     #[arg(long, default_value = "target/bench.json")]
     pub json: PathBuf,
     /// Pictures, trips and calls to measure, as a factor.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub effort: u32,
-    /// Measures the recorder only.
+    /// Measures camera, virtual time and policy.
+    #[arg(long)]
+    pub core: bool,
+    /// Measures the recorder.
     #[arg(long)]
     pub recorder: bool,
-    /// Measures the link only: some cases of `takeover link-report`, each for so many seconds times --effort.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    /// Measures the link: some cases of `takeover link-report`, each for so many seconds times --effort.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30",
+        value_parser = vehicle_bridge::cli::seconds)]
     pub link: Option<f64>,
+    /// Measures a little of each, to see that it runs: these figures say nothing.
+    #[arg(long, conflicts_with = "effort")]
+    pub quick: bool,
     /// Records into this folder until the process is killed: a part of the measurement that kills recorders.
     #[arg(long, hide = true)]
     pub record_until_killed: Option<PathBuf>,
@@ -86,34 +97,43 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.record_until_killed {
         return Ok(recorder::trials::record_until_killed(folder)?);
     }
-    let effort = args.effort.max(1) as usize;
-    let mut rows = Vec::new();
-    if !args.recorder && args.link.is_none() {
-        rows.extend(camera(effort)?);
-        rows.push(virtual_time(effort)?);
-        rows.push(policy_latency(effort)?);
-    }
-    if args.link.is_none() {
-        rows.extend(crate::recording_bench::rows(effort)?);
-    }
-    if !args.recorder {
-        rows.extend(crate::link_report::bench(args.link.unwrap_or(20.0) * effort as f64)?);
-    }
-    println!("{:44} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio");
-    for r in &rows {
-        println!("{:44} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value);
-    }
     if let Some(dir) = args.json.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
     }
+    crate::output::check_writable(Some(&args.json))?;
+    let effort = args.effort as usize;
+    let mut rows = Vec::new();
+    let everything = !args.core && !args.recorder && args.link.is_none();
+    if args.core || everything {
+        let part = if args.quick { 0.1 } else { effort as f64 };
+        rows.extend(camera(part)?);
+        rows.push(virtual_time(part)?);
+        rows.push(policy_latency(part)?);
+    }
+    if args.recorder || everything {
+        rows.extend(crate::recording_bench::rows(effort, args.quick)?);
+    }
+    if args.link.is_some() || everything {
+        let seconds = if args.quick { SHORTEST_LINK_S } else { args.link.unwrap_or(20.0) * effort as f64 };
+        rows.extend(crate::link_report::bench(seconds)?);
+    }
     std::fs::write(&args.json, serde_json::to_vec_pretty(&rows)?)
         .with_context(|| format!("cannot write {}", args.json.display()))?;
-    println!("written to {}", args.json.display());
+    say!("{:44} {:>12} {:8} {:>8}  against", "", "measured", "", "ratio")?;
+    for r in &rows {
+        say!("{:44} {:>12.3} {:8} {:>7.2}x  {} ({})", r.name, r.value, r.unit, r.ratio, r.peer, r.peer_value)?;
+    }
+    say!("written to {}", args.json.display())?;
     Ok(())
 }
 
+/// So many times, at least once.
+fn times_of(count: usize, effort: f64) -> usize {
+    ((count as f64 * effort) as usize).max(1)
+}
+
 /// Draws the front camera's picture along a drive; one thread.
-fn camera(effort: usize) -> anyhow::Result<Vec<Row>> {
+fn camera(effort: f64) -> anyhow::Result<Vec<Row>> {
     let network = Arc::new(RoadNetwork::built_in("soderleden")?);
     let mut robot = SimRobot::new(World::new(Arc::clone(&network), vehicle_bridge::cli::live_world(3))?);
     let spec = CameraSpec::front_720p();
@@ -121,7 +141,7 @@ fn camera(effort: usize) -> anyhow::Result<Vec<Row>> {
     let mut picture = Picture::new(spec.width, spec.height);
     let mut times = Vec::new();
     let command = protocol::v1::ControlCommand { action: vec![1.0, 0.0], ..Default::default() };
-    for _ in 0..300 * effort {
+    for _ in 0..times_of(300, effort) {
         robot.act(0.033, &command);
         let scene = robot.snapshot();
         let started = Instant::now();
@@ -138,13 +158,13 @@ fn camera(effort: usize) -> anyhow::Result<Vec<Row>> {
 
 /// The vehicle core with policy, link model, operator and recorder in virtual time; one thread. The films of episodes
 /// are left out, as they are drawn apart from the drive.
-fn virtual_time(effort: usize) -> anyhow::Result<Row> {
+fn virtual_time(effort: f64) -> anyhow::Result<Row> {
     let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
     let plan = FleetPlan {
         name: "bench".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
         seed: 1,
-        trips: 8 * effort,
+        trips: times_of(8, effort),
         route_m: 1_500.0,
         max_time_s: 120.0,
         recording: Recording::Discard,
@@ -159,7 +179,7 @@ fn virtual_time(effort: usize) -> anyhow::Result<Row> {
 }
 
 /// One proposal from an observation, features included; one thread.
-fn policy_latency(effort: usize) -> anyhow::Result<Row> {
+fn policy_latency(effort: f64) -> anyhow::Result<Row> {
     let mut policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
     let network = Arc::new(RoadNetwork::built_in("soderleden")?);
     let mut robot = SimRobot::new(World::new(network, vehicle_bridge::cli::live_world(3))?);
@@ -167,7 +187,7 @@ fn policy_latency(effort: usize) -> anyhow::Result<Row> {
     let surroundings = sensors.surroundings.context("the simulated car sees nothing")?;
     let observation = Observation { state: &sensors.state, surroundings: &surroundings };
     let mut times = Vec::new();
-    for _ in 0..20_000 * effort {
+    for _ in 0..times_of(20_000, effort) {
         let started = Instant::now();
         policy.propose(&observation)?;
         times.push(started.elapsed().as_secs_f64() * 1e6);

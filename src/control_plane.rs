@@ -1,6 +1,6 @@
 //! `takeover web`: the control plane as a process.
 
-use std::net::SocketAddr;
+use protocol::Address;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,11 @@ use std::time::Duration;
 /// Runs the control plane: signalling, catalogue, policies, dashboard.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WebArgs {
-    /// Address to listen on; other machines reach it only when told so, for example with 0.0.0.0:8080.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    pub addr: SocketAddr,
+    /// Host (a name, 127.0.0.1, [::1], ...) and port to listen on; port 0 takes a free one, which standard output names.
+    /// Other machines reach it only when told so: 0.0.0.0:8080 is every IPv4 address of this machine, [::]:8080 every
+    /// address.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub addr: Address,
     /// Folder of the database, episodes and policies.
     #[arg(long, default_value = "takeover-data")]
     pub data: PathBuf,
@@ -56,13 +58,23 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let ice = ice(args)?;
+    let servers = args.ice_servers.clone();
+    runtime.spawn(async move {
+        for url in servers {
+            // No reason not to start: names may be known where the peers are.
+            if let Some(problem) = link::ice_server_problem(&url).await {
+                tracing::warn!("--ice-server {url}: {problem}; peers that see the same will do without it");
+            }
+        }
+    });
     let config = web::WebConfig {
-        addr: args.addr,
+        addr: args.addr.clone(),
         data_dir: args.data.clone(),
         objects: args.objects.clone(),
         database: args.database.as_deref().map(web::Database::parse).transpose()?,
         retention: args.retention.as_deref().map(web::Retention::read).transpose()?,
-        ice: ice(args)?,
+        ice,
         forget_identities: args.forget_identities.clone(),
     };
     let stopped = async move {
@@ -70,7 +82,8 @@ pub fn run(args: &WebArgs) -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    runtime.block_on(web::serve(config, stopped))?;
+    let ready = |address| crate::output::announce(&format!("http://{address}"));
+    runtime.block_on(web::serve(config, ready, stopped))?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `takeover evaluate`: how far a policy gets, by trip and cause, in virtual time.
 
+use crate::output::end_on_interrupt;
 use anyhow::Context;
 use policy::Policy;
 use protocol::api::Evaluation;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use vehicle_bridge::cli::{RoadReport, open_road};
 use vehicle_bridge::virtual_drive::Recording;
 
 /// Drives a policy over roads in virtual time with the scripted operator and prints miles per disengagement with its
@@ -21,17 +23,20 @@ pub struct EvaluateArgs {
     #[arg(long, default_values_t = ["e6mini".to_owned()])]
     pub road: Vec<String>,
     /// How many trips.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub trips: usize,
     /// Seed of traffic, difficulties and routes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Longest virtual time of a trip, seconds.
-    #[arg(long, default_value_t = 150.0)]
+    #[arg(long, default_value_t = 150.0, value_parser = vehicle_bridge::cli::seconds)]
     pub trip_s: f64,
     /// The operators answer the policy's questions (Assist) rather than take over for them.
     #[arg(long)]
     pub assist: bool,
+    /// Say every place that is odd in the road files, not only how many there are of each kind.
+    #[arg(long)]
+    pub report_road: bool,
     /// Record each takeover as an episode in this folder.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
@@ -49,12 +54,10 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         Some(dir) => Policy::load(dir).with_context(|| format!("cannot use the policy in {}", dir.display()))?,
         None => Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("untrained")?, args.seed)?,
     };
-    if let Some(dir) = &args.episodes {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    }
+    let report = if args.report_road { RoadReport::Full } else { RoadReport::Short };
     let plan = FleetPlan {
         name: "evaluate".into(),
-        roads: args.road.iter().map(|r| vehicle_bridge::cli::open_road(r)).collect::<Result<_, _>>()?,
+        roads: args.road.iter().map(|road| open_road(road, report)).collect::<Result<_, _>>()?,
         seed: args.seed,
         trips: args.trips,
         route_m: 1_500.0,
@@ -62,13 +65,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
         assists: args.assist,
     };
+    if let Some(dir) = &args.episodes {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    end_on_interrupt(|| "")?;
     let started = Instant::now();
     let reports = plan.drive(&policy, |_| ())?;
     let metres = reports.iter().map(|r| r.trip.autonomous_m).sum();
     let count = reports.iter().map(|r| r.trip.disengagements.len() as u64).sum();
     let evaluation = Evaluation::new(policy.manifest().version.clone(), metres, count);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&evaluation)?);
+        say!("{}", serde_json::to_string_pretty(&evaluation)?)?;
         return Ok(());
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
@@ -78,7 +85,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             *causes.entry(&disengagement.cause).or_default() += 1;
         }
         let crash = report.crash.as_deref().map(|what| format!("  crash: {what}, {:?}", report.crash_author));
-        println!(
+        say!(
             "{}  {:6.1} s  {:7.0} m policy  {:7.0} m others  {:3} takeovers{}",
             trip.id,
             report.time_s,
@@ -86,11 +93,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             trip.manual_m,
             trip.disengagements.len(),
             crash.unwrap_or_default()
-        );
+        )?;
     }
     let virtual_s: f64 = reports.iter().map(|r| r.time_s).sum();
     let times = virtual_s / started.elapsed().as_secs_f64();
-    println!("{}", crate::demo::table(&[evaluation]));
-    println!("causes: {causes:?}; {virtual_s:.0} s of virtual time, {times:.0} times real time");
+    say!("{}", crate::demo::table(&[evaluation]))?;
+    say!("causes: {causes:?}; {virtual_s:.0} s of virtual time, {times:.0} times real time")?;
     Ok(())
 }

@@ -2,6 +2,9 @@
 //!
 //! Everything that a product needs lives in the crates beside this one; here they are only started and shown.
 
+#[macro_use]
+pub mod output;
+
 pub mod audit;
 pub mod bench;
 pub mod control_plane;

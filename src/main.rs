@@ -1,6 +1,7 @@
 //! `takeover`: one launcher for the whole platform. It only calls the crates beside it.
 
 use clap::{Parser, Subcommand};
+use takeover::output::finish;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -9,6 +10,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Teleoperation and data-flywheel platform: drive, take over, record, learn, ship.
 ///
 /// Start with `takeover demo`: it runs the whole loop on this machine and shows it at http://localhost:8080.
+///
+/// Programs end with 0 when they did what they were asked to, with 1 and a reason when not, with 2 when the command line
+/// made no sense. Ctrl-C and SIGTERM end cleanly: with 0 what runs until it is told to stop (demo, web, bridge, operator,
+/// seat, netem, episode play --serve), with 130 a job that had no result yet.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -47,7 +52,7 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = vehicle_bridge::cli::parse();
     let level = if matches!(
         cli.command,
         Command::Demo(_) | Command::Evaluate(_) | Command::LatencyStudy(_) | Command::Train(_)
@@ -58,7 +63,12 @@ fn main() -> std::process::ExitCode {
     };
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{}", link::QUIET)));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .init();
     let result = match cli.command {
         Command::Demo(args) => takeover::demo::run(&args),
         Command::Bench(args) => takeover::bench::run(&args),
@@ -75,18 +85,4 @@ fn main() -> std::process::ExitCode {
         Command::Evaluate(args) => takeover::evaluate::run(&args),
     };
     finish(result.map(|()| std::process::ExitCode::SUCCESS))
-}
-
-fn finish(result: anyhow::Result<std::process::ExitCode>) -> std::process::ExitCode {
-    result.unwrap_or_else(|error| {
-        // Many errors say themselves what their source says.
-        let mut text = String::new();
-        for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
-            if !text.ends_with(&cause) {
-                text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-            }
-        }
-        eprintln!("takeover: {text}");
-        std::process::ExitCode::FAILURE
-    })
 }

@@ -1,6 +1,6 @@
 //! `takeover seat --headless`: a seat without a screen that writes down when each picture came.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use link::{FrameTimes, FromVehicle, SeatLink, SeatOptions, WallClocks};
 use protocol::v1::{CommandDatagram, OperatorInput};
 use protocol::{ClockDifference, SeatId, VehicleId};
@@ -36,7 +36,7 @@ pub struct SeatArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Ends after so many seconds.
-    #[arg(long)]
+    #[arg(long, value_parser = vehicle_bridge::cli::seconds)]
     pub seconds: Option<f64>,
     /// What it says and where what it hears goes.
     #[command(flatten)]
@@ -125,8 +125,9 @@ const REPEATED: usize = 5;
 /// Receives until a signal.
 ///
 /// # Errors
-/// When the seat cannot be set up or the figures not written.
+/// When the seat cannot be set up, no picture came, or the figures cannot be written.
 pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
+    crate::output::check_writable(args.json.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
@@ -157,9 +158,30 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
     let report = desk.finish(&seat);
     seat.leave(Duration::from_secs(1));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    print_summary(&report);
-    let Some(file) = &args.json else { return Ok(()) };
-    std::fs::write(file, serde_json::to_vec(&report)?).with_context(|| format!("cannot write {}", file.display()))
+    if let Some(file) = &args.json {
+        let written = std::fs::write(file, serde_json::to_vec(&report)?);
+        written.with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    say!("{}", summary(&report))?;
+    for warning in &report.clock_warnings {
+        say!("{warning}")?;
+    }
+    match report.first_picture_ms {
+        Some(_) => Ok(()),
+        None => bail!("{}", nothing_came(&report, args)),
+    }
+}
+
+/// Why a seat that waited for pictures got none, as far as it knows.
+fn nothing_came(report: &SeatReport, args: &SeatArgs) -> String {
+    let SeatArgs { vehicle, control_plane, .. } = args;
+    let last = report.link_events.last().map(|(_, what)| what.as_str());
+    let why = match last {
+        Some("connected") => "it was connected, and the vehicle sent none".to_owned(),
+        Some(what) => what.to_owned(),
+        None => "neither the control plane nor the vehicle had answered by then".to_owned(),
+    };
+    format!("no picture of {vehicle} came in {:.1} s by way of {control_plane}: {why}", report.seconds)
 }
 
 struct Desk {
@@ -317,22 +339,46 @@ fn stages_ms(picture: &link::DecodedPicture, presented_us: u64) -> Vec<f32> {
     stages.into_iter().chain([present]).map(|ms| ms as f32).collect()
 }
 
-fn print_summary(report: &SeatReport) {
+fn summary(report: &SeatReport) -> String {
     let mut ages: Vec<f64> =
         report.pictures.iter().map(|p| (p.presented_us as f64 - p.capture_us as f64) / 1e3).collect();
     ages.sort_by(f64::total_cmp);
-    let at = |share: f64| ages.get((ages.len() as f64 * share) as usize).or(ages.last()).copied().unwrap_or(f64::NAN);
-    println!(
-        "{} pictures in {:.1} s, first after {:.0} ms; age p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms; {} reconnects; \
-         {:.0} % of a core",
-        ages.len(),
-        report.seconds,
-        report.first_picture_ms.unwrap_or(f64::NAN),
-        at(0.5),
-        at(0.95),
-        at(0.99),
-        report.reconnects,
-        report.cpu_s / report.cpu_over_s.max(1e-3) * 100.0
-    );
-    report.clock_warnings.iter().for_each(|warning| println!("{warning}"));
+    let mut text = format!("{} pictures in {:.1} s", ages.len(), report.seconds);
+    if let Some(ms) = report.first_picture_ms {
+        text += &format!(", first after {ms:.0} ms");
+    }
+    if let Some(most) = ages.last() {
+        let at = |share: f64| ages.get((ages.len() as f64 * share) as usize).unwrap_or(most);
+        text += &format!("; age p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.95), at(0.99));
+    }
+    let core = report.cpu_s / report.cpu_over_s.max(1e-3) * 100.0;
+    text + &format!("; {} reconnects; {core:.0} % of a core", report.reconnects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: SeatArgs,
+    }
+
+    #[test]
+    fn a_seat_that_got_nothing_says_so_without_figures_it_has_not() {
+        let mut report = SeatReport { seconds: 5.0, ..SeatReport::default() };
+        assert_eq!(summary(&report), "0 pictures in 5.0 s; 0 reconnects; 0 % of a core");
+        let args =
+            Cli::parse_from(["seat", "--headless", "--vehicle", "car-9", "--control-plane", "http://[::1]:7"]).args;
+        let why = nothing_came(&report, &args);
+        assert!(why.contains("car-9") && why.contains("http://[::1]:7") && why.contains("had answered"), "{why}");
+        report.link_events.push((1, "vehicle car-9 is not registered".to_owned()));
+        assert!(nothing_came(&report, &args).ends_with("vehicle car-9 is not registered"));
+        let picture = |age_us| PictureRecord { presented_us: age_us, ..PictureRecord::default() };
+        report.first_picture_ms = Some(240.0);
+        report.pictures = vec![picture(10_000), picture(30_000)];
+        assert!(summary(&report).contains("first after 240 ms; age p50 30.0 ms"), "{}", summary(&report));
+    }
 }

@@ -1,6 +1,7 @@
 //! `takeover train`: from a folder of episodes to a policy, as a batch job.
 
 use crate::demo::Bars;
+use crate::output::{check_folder, end_on_interrupt};
 use anyhow::{Context, bail};
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};
@@ -47,6 +48,13 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if dir.exists() {
         bail!("{} exists; versions are immutable, choose another --version", dir.display());
     }
+    let weighting =
+        Weighting { takeover: args.takeover_mass, distrusted: args.distrust.clone(), ..Weighting::default() };
+    let config = TrainConfig { seed: args.seed, steps: args.steps, weighting, ..TrainConfig::default() };
+    config.check()?;
+    // A version is written whole or not at all.
+    end_on_interrupt(|| "; no version is written")?;
+    check_folder(&args.out)?;
     let parent = args.parent.as_ref().map(|p| Policy::load(p)).transpose().context("cannot use the parent")?;
     let files = episode_files(&args.episodes)?;
     let car = Embodiment::ackermann_car();
@@ -56,9 +64,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let read = dataset.add(&files, &|_, _| bars.advance(""));
     bars.end();
     read?;
-    let weighting =
-        Weighting { takeover: args.takeover_mass, distrusted: args.distrust.clone(), ..Weighting::default() };
-    let config = TrainConfig { seed: args.seed, steps: args.steps, weighting, ..TrainConfig::default() };
     bars.begin("training", LOOKS as u64);
     let trained = train(&dataset, &config, parent.as_ref(), &mut |point| {
         bars.advance(&format!("loss {:.4}, on episodes held out {:.4}", point.train, point.validation));
@@ -70,16 +75,16 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let manifest = manifest_of(args.version.clone(), parent, &dataset, &trained, &quantized);
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let policy = publish(&args.out, &car, manifest, quantized.network)?;
-    println!(
+    say!(
         "{}: {} frames of {} episodes, weights of step {}, written to {}",
         args.version,
         policy.manifest().frames,
         policy.manifest().episodes.len(),
         trained.best_step,
         dir.display()
-    );
+    )?;
     for (name, value) in policy.manifest().metrics.iter().filter(|(name, _)| name.starts_with("validation")) {
-        println!("  {name:48} {value:.5}");
+        say!("  {name:48} {value:.5}")?;
     }
     Ok(())
 }

@@ -13,6 +13,17 @@ pub enum LinkError {
         /// Why not.
         reason: String,
     },
+    /// Nobody answers at the control plane's address.
+    #[error(
+        "no control plane answers at {url}: {reason}; start one there with `takeover web`, or name another with \
+         --control-plane"
+    )]
+    ControlPlaneSilent {
+        /// As given.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
     /// The file with the long-lived certificate.
     #[error("identity {}: {reason}; if the file is lost for good, move it away and free the name with --forget-identity", path.display())]
     Identity {

@@ -69,6 +69,7 @@
 
 pub mod audio;
 mod cc;
+mod control_plane;
 mod error;
 mod identity;
 pub mod lidar;
@@ -84,6 +85,7 @@ mod vehicle;
 pub mod video;
 
 pub use cc::CameraPlan;
+pub use control_plane::{check_control_plane, ice_server_problem, reach_control_plane};
 pub use error::LinkError;
 pub use identity::Identity;
 /// Directives for a program's log filter: the libraries below write a line for every packet that a dead path refuses, and

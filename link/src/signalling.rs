@@ -3,20 +3,20 @@
 //! Sessions do not depend on it once they run: when the control plane dies, this retries and everything else goes on.
 
 use crate::peer::PeerConfig;
-use crate::{Identity, LinkError};
+use crate::{Identity, LinkError, control_plane};
 use futures_util::{SinkExt, StreamExt};
 use protocol::signalling::{IceServer, Signal};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message, client::IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
 
 /// What the connection to the control plane tells.
 #[derive(Debug)]
@@ -65,20 +65,15 @@ const MAX_MESSAGE: usize = 256 * 1024;
 /// The WebSocket's address from the control plane's.
 fn signal_url(control_plane: &str, peer: Peer<'_>, identity: Option<&Identity>) -> Result<Uri, LinkError> {
     let error = |reason: String| LinkError::ControlPlane { url: control_plane.to_owned(), reason };
-    let base = control_plane.trim_end_matches('/');
-    let host = base
-        .strip_prefix("http://")
-        .or_else(|| base.strip_prefix("ws://"))
-        .ok_or_else(|| error("it must start with http:// or ws:// (put TLS in a proxy)".to_owned()))?;
-    if host.is_empty() {
-        return Err(error("it names no host".to_owned()));
-    }
+    let base = control_plane::parse(control_plane)?;
+    let host = base.authority().map_or("", |authority| authority.as_str());
+    let prefix = base.path().trim_end_matches('/');
     let query = match peer {
         Peer::Vehicle(id) => format!("vehicle={id}"),
         Peer::Seat(id) => format!("seat={id}"),
     };
     let identity = identity.map(|i| format!("&fingerprint={}&pin=true", i.fingerprint())).unwrap_or_default();
-    let uri: Uri = format!("ws://{host}/api/v1/signal?{query}{identity}")
+    let uri: Uri = format!("ws://{host}{prefix}/api/v1/signal?{query}{identity}")
         .parse()
         .map_err(|e: tokio_tungstenite::tungstenite::http::uri::InvalidUri| error(e.to_string()))?;
     ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| error(e.to_string()))?;
@@ -98,36 +93,43 @@ pub(crate) fn start(
     let identity = identity.map_or_else(Identity::ephemeral, Ok)?;
     let (outgoing, outgoing_rx) = mpsc::channel(256);
     let (incoming_tx, incoming) = mpsc::channel(256);
-    runtime.spawn(run(uri, outgoing_rx, incoming_tx, welcome.clone()));
+    let silence = Silence::new(control_plane);
+    runtime.spawn(run(uri, outgoing_rx, incoming_tx, welcome.clone(), silence));
     Ok(Signalling { outgoing, incoming, welcome, identity: Some(identity) })
 }
 
-async fn run(uri: Uri, mut outgoing: mpsc::Receiver<Signal>, incoming: mpsc::Sender<SignalEvent>, welcome: Welcome) {
+async fn run(
+    uri: Uri,
+    mut outgoing: mpsc::Receiver<Signal>,
+    incoming: mpsc::Sender<SignalEvent>,
+    welcome: Welcome,
+    mut silence: Silence,
+) {
     let mut retry = FIRST_RETRY;
     let unwanted = |outgoing: &mpsc::Receiver<Signal>| outgoing.is_closed() && outgoing.is_empty();
     while !(unwanted(&outgoing) || incoming.is_closed()) {
-        let reason = match connect(&uri).await {
+        let reason = match silence.while_it_lasts(connect(&uri)).await {
             Ok(socket) => {
                 retry = FIRST_RETRY;
+                silence.is_over();
                 if incoming.send(SignalEvent::Up).await.is_err() {
                     return;
                 }
-                match serve(socket, &mut outgoing, &incoming, &welcome).await {
+                let ended = serve(socket, &mut outgoing, &incoming, &welcome).await;
+                silence.begins();
+                match ended {
                     Some(reason) => reason,
                     None => return,
                 }
             }
             Err(reason) => reason,
         };
-        // A refusal repeats until a person acts on it; other reasons come and go.
-        match reason.starts_with("the control plane refuses") {
-            true => tracing::warn!(%reason, "not registered"),
-            false => tracing::debug!(%uri, %reason, "control plane not reachable, retrying"),
-        }
+        tracing::debug!(%uri, %reason, "control plane not reachable, retrying");
+        silence.failed(&reason);
         if incoming.send(SignalEvent::Down(reason)).await.is_err() || outgoing.is_closed() {
             return;
         }
-        sleep(retry).await;
+        silence.while_it_lasts(sleep(retry)).await;
         retry = (retry * 2).min(LONGEST_RETRY);
     }
 }
@@ -138,27 +140,35 @@ async fn connect(uri: &Uri) -> Result<Socket, String> {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(MAX_MESSAGE);
     config.max_frame_size = Some(MAX_MESSAGE);
-    match timeout(CONNECT_TIMEOUT, connect_async_with_config(uri, Some(config), true)).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(Error::Http(answer))) => Err(refusal(&answer)),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {CONNECT_TIMEOUT:?}")),
-    }
+    let attempt = async {
+        let stream = control_plane::connect(uri).await?;
+        stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        let stream = MaybeTlsStream::Plain(stream);
+        match client_async_with_config(uri, stream, Some(config)).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(Error::Http(answer)) => Err(refusal(&answer)),
+            Err(error) => Err(format!("what answers there is no control plane of this release ({error})")),
+        }
+    };
+    timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_TIMEOUT:?}")))
 }
+
+/// How the reason of a refusal begins.
+const REFUSES: &str = "the control plane refuses";
 
 /// What the control plane says when it turns this end away, such as that the name is bound to another certificate.
 fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
     let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
     let text = body.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("it gives no reason");
-    format!("the control plane refuses ({}): {text}", answer.status())
+    format!("{REFUSES} ({}): {text}", answer.status())
 }
 
 /// The local address of an open connection.
-fn own_address(socket: &Socket) -> Option<IpAddr> {
-    match socket.get_ref() {
-        MaybeTlsStream::Plain(stream) => stream.local_addr().ok().map(|address| address.ip()),
-        _ => None,
-    }
+fn own_address(socket: &Socket) -> Option<SocketAddr> {
+    let MaybeTlsStream::Plain(stream) = socket.get_ref() else { return None };
+    let mut address = stream.local_addr().ok()?;
+    address.set_port(0);
+    Some(address)
 }
 
 /// Runs one connection; `None` when it is wanted no more, else why it ended.
@@ -188,6 +198,7 @@ async fn serve(
                 match message {
                     Some(Ok(Message::Text(text))) => match serde_json::from_str::<Signal>(&text) {
                         Ok(Signal::Welcome { ice_servers, grant_key }) => {
+                            tokio::spawn(name_unusable(ice_servers.clone()));
                             welcome.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&ice_servers);
                             let signal = Signal::Welcome { ice_servers, grant_key };
                             drop(incoming.send(SignalEvent::Signal(signal)).await);
@@ -203,8 +214,8 @@ async fn serve(
             }
             _ = ping.tick() => {
                 // TCP would go on asking for minutes from an address that this machine has no more.
-                if let Some(own) = own.filter(|own| std::net::UdpSocket::bind((*own, 0)).is_err()) {
-                    return Some(format!("{own} is no address of this machine any more"));
+                if let Some(own) = own.filter(|own| std::net::UdpSocket::bind(own).is_err()) {
+                    return Some(format!("{} is no address of this machine any more", own.ip()));
                 }
                 if heard.elapsed() > SILENCE {
                     return Some(format!("nothing heard for {SILENCE:?}"));
@@ -214,6 +225,79 @@ async fn serve(
                 }
             }
         }
+    }
+}
+
+/// Says which of the servers cannot be used from here: the library only leaves them out.
+async fn name_unusable(servers: Vec<IceServer>) {
+    for url in servers.iter().flat_map(|server| &server.urls) {
+        if let Some(problem) = control_plane::ice_server_problem(url).await {
+            tracing::warn!("the control plane names the server {url}, which is of no use here: {problem}");
+        }
+    }
+}
+
+/// When a person is told that the control plane does not answer: soon, and then seldom.
+struct Silence {
+    control_plane: String,
+    reason: String,
+    due: Instant,
+    told: bool,
+}
+
+/// Programs that are started together need a moment.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const NEXT_WORD: Duration = Duration::from_secs(30);
+
+impl Silence {
+    fn new(control_plane: &str) -> Self {
+        let (control_plane, reason) = (control_plane.to_owned(), "no answer".to_owned());
+        Self { control_plane, reason, due: Instant::now() + FIRST_WORD, told: false }
+    }
+
+    /// Waits for `work` and says meanwhile what is due.
+    async fn while_it_lasts<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep_until(self.due) => self.tell(),
+            }
+        }
+    }
+
+    fn failed(&mut self, reason: &str) {
+        // A refusal repeats until a person acts on it; other reasons come and go.
+        let refused = |reason: &str| reason.starts_with(REFUSES);
+        let new_refusal = refused(reason) && self.reason != reason;
+        reason.clone_into(&mut self.reason);
+        if new_refusal {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        let Self { control_plane, reason, .. } = self;
+        if reason.starts_with(REFUSES) {
+            tracing::warn!(%reason, "not registered");
+        } else {
+            tracing::warn!(
+                "the control plane at {control_plane} does not answer: {reason}; trying on (is that its address? \
+                 `takeover web` starts one)"
+            );
+        }
+        (self.due, self.told) = (Instant::now() + NEXT_WORD, true);
+    }
+
+    fn is_over(&mut self) {
+        if std::mem::take(&mut self.told) {
+            tracing::info!("the control plane at {} answers", self.control_plane);
+        }
+    }
+
+    /// The connection is lost.
+    fn begins(&mut self) {
+        self.due = Instant::now() + FIRST_WORD;
     }
 }
 
@@ -231,6 +315,8 @@ mod tests {
 
     #[test]
     fn an_unusable_address_is_named_in_the_error() {
+        let uri = signal_url("http://[::1]:8080/fleet/", Peer::Seat("s.2"), None).unwrap();
+        assert_eq!(uri.to_string(), "ws://[::1]:8080/fleet/api/v1/signal?seat=s.2");
         for bad in ["", "127.0.0.1:8080", "https://x", "http://", "http://a b"] {
             let message = signal_url(bad, Peer::Seat("s"), None).unwrap_err().to_string();
             assert!(message.contains(&format!("{bad:?}")), "{message}");

@@ -75,7 +75,8 @@ impl<'a> Corridor<'a> {
             y_m: mix(a.y_m, b.y_m),
             heading_rad: wrap(a.heading_rad + t * wrap(b.heading_rad - a.heading_rad)),
             curvature_per_m: mix(a.curvature_per_m, b.curvature_per_m),
-            speed_limit_mps: mix(a.speed_limit_mps, b.speed_limit_mps),
+            // Limits do not grow gradually: between two stations the stricter one holds.
+            speed_limit_mps: a.speed_limit_mps.min(b.speed_limit_mps),
             ..*a
         }
     }

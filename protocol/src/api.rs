@@ -65,7 +65,7 @@ pub struct Episode {
     pub vehicle: VehicleId,
     /// Policy in force when it began.
     pub policy: PolicyVersion,
-    /// [`crate::v1::TakeoverCause::label`].
+    /// [`crate::v1::TakeoverCause::label`]; may be empty where no takeover opened it, as an import has none.
     pub cause: String,
     /// File name below the episodes folder.
     pub file: String,

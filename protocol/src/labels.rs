@@ -80,6 +80,7 @@ impl Reason {
             Self::DeadlineMissed => "the control loop missed its deadline",
             Self::NoSuchQuestion => "the question is no longer open",
             Self::PathBlocked => "that path cannot be driven",
+            Self::NothingToReset => "no emergency stop is latched",
         }
     }
 

@@ -1,4 +1,5 @@
-//! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No I/O, no async, no threads.
+//! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No async, no threads, and no I/O but
+//! that of [`Address`], which asks the system what a host's name stands for and listens there.
 //!
 //! - [`v1`] and [`foxglove`] hold the protobuf messages; one definition serves the wire and the file. [`schema`] gives
 //!   the descriptors that a file or a live viewer needs.
@@ -21,6 +22,7 @@
 //! # Ok::<(), prost::DecodeError>(())
 //! ```
 
+mod address;
 pub mod api;
 mod clock;
 mod embodiment;
@@ -36,6 +38,7 @@ pub mod signing;
 pub mod units;
 mod wall;
 
+pub use address::{Address, AddressError, ListenError};
 pub use clock::{ClockEstimate, ClockEstimator};
 pub use embodiment::{Channel, Embodiment};
 pub use failure::Failure;

@@ -42,7 +42,7 @@ pub enum RecorderError {
     /// A sound MCAP file that nobody described as an episode.
     #[error(
         "{path} is an MCAP file, but no episode: it has no metadata \"episode\"; \
-         `takeover episode import --format rosbag2` makes one of it",
+         `takeover episode import FILE --format rosbag2 --output FOLDER` makes one of it",
         path = path.display()
     )]
     NoEpisode {

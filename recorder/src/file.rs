@@ -16,6 +16,10 @@ pub(crate) const EPISODE_BEGUN: &str = "episode_begun";
 /// ordinance (StVFernLV, BGBl. 2025 I Nr. 176).
 pub(crate) const DATA_LOG: &str = "stvfernlv_annex_3";
 
+/// Name of the metadata record of an imported episode: of what it was made, and what was left out or changed.
+#[cfg(any(feature = "exchange", feature = "video"))]
+pub(crate) const IMPORT: &str = "import";
+
 /// The finished file's name.
 pub(crate) fn file_name(id: &EpisodeId) -> String {
     format!("{id}.mcap")
@@ -167,6 +171,7 @@ impl EpisodeFile {
             RecorderError::UnknownSchema { topic: topic.name.to_owned(), schema: topic.schema.to_owned() }
         })?;
         let id = self.container.channel(&ChannelSpec {
+            twin: 0,
             topic: topic.name,
             schema: topic.schema,
             schema_encoding: "protobuf",

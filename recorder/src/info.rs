@@ -115,7 +115,8 @@ pub struct EpisodeInfo {
     pub clock_ahead_ms: Option<i64>,
 }
 
-/// Longest free text and most seats that the catalogue takes.
+/// Longest name, longest free text and most seats that the catalogue takes.
+const MAX_NAME: usize = 128;
 const MAX_TEXT: usize = 4096;
 const MAX_SEATS: usize = 100;
 
@@ -167,17 +168,17 @@ impl EpisodeInfo {
             id: self.id.clone(),
             vehicle: self.vehicle.clone(),
             policy: self.policy.clone(),
-            cause: self.cause.clone(),
+            cause: self.known_cause(),
             file,
             bytes,
             sha256,
             start_ms: (self.start_ns / 1_000_000) as i64,
             duration_s: self.duration_s(),
-            map: self.map.clone(),
+            map: short(&self.map),
             trigger: Some(self.trigger.label().to_owned()),
             reason: told(&self.reason),
-            software: told(&self.software),
-            weather: told(&self.weather),
+            software: Some(short(&self.software)).filter(|text| !text.is_empty()),
+            weather: Some(short(&self.weather)).filter(|text| !text.is_empty()),
             seats: self.seats.iter().take(MAX_SEATS).cloned().collect(),
             x_m: self.position_mm.map(|[x_mm, _]| x_mm as f64 / 1e3),
             y_m: self.position_mm.map(|[_, y_mm]| y_mm as f64 / 1e3),
@@ -185,6 +186,14 @@ impl EpisodeInfo {
             longitude_deg: self.fix_e7.map(|[_, longitude]| longitude as f64 / 1e7),
             clock_ahead_ms: self.clock_ahead_ms,
         }
+    }
+
+    /// The cause as the catalogue wants it: a takeover has one, other episodes may have none.
+    fn known_cause(&self) -> String {
+        if self.cause.is_empty() && self.trigger == Trigger::Takeover {
+            return protocol::v1::TakeoverCause::Unspecified.label().to_owned();
+        }
+        self.cause.clone()
     }
 
     /// The entries of the `episode` metadata record.
@@ -278,6 +287,13 @@ impl EpisodeInfo {
             clock_ahead_ms: entries.optional("clock_ahead_ms")?,
         })
     }
+}
+
+/// A name for the catalogue: in one line, and cut when it is too long.
+#[must_use]
+pub fn short(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line[..line.floor_char_boundary(MAX_NAME)].to_owned()
 }
 
 /// A text for the catalogue: none when it is empty, cut when it is too long.

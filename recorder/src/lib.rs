@@ -44,6 +44,7 @@
 //! What it does not do: it knows no clock (log times are handed in, nanoseconds of one clock that does not run
 //! backwards), no network and no database.
 
+mod attachments;
 pub mod bench;
 mod container;
 mod drive_log;
@@ -51,6 +52,7 @@ mod error;
 #[cfg(any(feature = "exchange", feature = "video", feature = "view"))]
 pub mod exchange;
 mod file;
+mod index;
 mod info;
 mod message;
 mod messages;
@@ -80,7 +82,7 @@ mod worker;
 pub use drive_log::DriveLogConfig;
 pub use error::RecorderError;
 pub use file::EpisodeFile;
-pub use info::{Attachment, EpisodeInfo, Recovered, Source};
+pub use info::{Attachment, EpisodeInfo, Recovered, Source, short};
 pub use message::{Message, Topic};
 pub use messages::{EpisodeMessage, Messages};
 pub use reader::{EpisodeReader, TopicSummary};

@@ -1,10 +1,11 @@
-//! An episode's messages in the order of log time, chunk by chunk.
+//! An episode's messages in the order of log time, piece by piece.
 
 use crate::RecorderError;
-use crate::reader::{Blocks, Index};
-use crate::records::{ChannelRecord, open_chunk};
+use crate::index::{Index, Piece};
+use crate::reader::Blocks;
+use crate::records::{ChannelRecord, open_chunk, open_run};
 use bytes::Bytes;
-use mcap::records::{ChunkIndex, Record, op};
+use mcap::records::{Record, op};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::{Bound, RangeBounds};
@@ -41,10 +42,22 @@ impl EpisodeMessage {
         &self.channel.schema
     }
 
+    /// Which channel it came by; several may have one topic.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn channel_key(&self) -> usize {
+        Arc::as_ptr(&self.channel) as usize
+    }
+
     /// Everything that the file says of its channel.
     #[cfg(any(feature = "exchange", feature = "video", feature = "view"))]
     pub(crate) fn channel(&self) -> &Arc<ChannelRecord> {
         &self.channel
+    }
+
+    /// Whether it is a message of this schema as we write them: other programs have their own encodings of the same.
+    #[must_use]
+    pub fn is(&self, schema: &str) -> bool {
+        self.schema() == schema && self.channel.message_encoding == "protobuf"
     }
 
     /// Its content.
@@ -89,21 +102,21 @@ impl Selection {
         self.topics.as_ref().is_none_or(|topics| topics.contains(&*channel.topic))
     }
 
-    fn wants_chunk(&self, chunk: &ChunkIndex, index: &Index) -> bool {
+    fn wants_piece(&self, piece: &Piece, index: &Index) -> bool {
         let (from, to) = self.log_time_ns;
         let not_before = match from {
-            Bound::Included(from) => chunk.message_end_time >= from,
-            Bound::Excluded(from) => chunk.message_end_time > from,
+            Bound::Included(from) => piece.to_ns >= from,
+            Bound::Excluded(from) => piece.to_ns > from,
             Bound::Unbounded => true,
         };
         let not_after = match to {
-            Bound::Included(to) => chunk.message_start_time <= to,
-            Bound::Excluded(to) => chunk.message_start_time < to,
+            Bound::Included(to) => piece.from_ns <= to,
+            Bound::Excluded(to) => piece.from_ns < to,
             Bound::Unbounded => true,
         };
-        let offsets = &chunk.message_index_offsets;
-        let has_topic = offsets.is_empty()
-            || offsets.keys().any(|id| index.channels.get(*id).is_none_or(|channel| self.wants_topic(channel)));
+        let ids = &piece.channels;
+        let has_topic = ids.is_empty()
+            || ids.iter().any(|id| index.channels.get(*id).is_none_or(|channel| self.wants_topic(channel)));
         not_before && not_after && has_topic
     }
 }
@@ -137,7 +150,7 @@ pub struct Messages {
     source: Option<Blocks>,
     index: Arc<Index>,
     selection: Selection,
-    next_chunk: usize,
+    next_piece: usize,
     pending: BinaryHeap<Pending>,
     pending_bytes: usize,
     failed: bool,
@@ -150,43 +163,47 @@ impl Messages {
             source: None,
             index,
             selection,
-            next_chunk: 0,
+            next_piece: 0,
             pending: BinaryHeap::new(),
             pending_bytes: 0,
             failed: false,
         }
     }
 
-    /// Loads every chunk that may hold something older than what is pending.
+    /// Loads every piece that may hold something older than what is pending.
     fn fill(&mut self) -> Result<(), RecorderError> {
-        while let Some(chunk) = self.index.chunks.get(self.next_chunk).cloned() {
-            if self.pending.peek().is_some_and(|first| first.key.0.0 < chunk.message_start_time) {
+        let index = Arc::clone(&self.index);
+        while let Some(piece) = index.pieces.get(self.next_piece) {
+            if self.pending.peek().is_some_and(|first| first.key.0.0 < piece.from_ns) {
                 return Ok(());
             }
-            self.next_chunk += 1;
-            if self.selection.wants_chunk(&chunk, &self.index) {
-                self.load(&chunk)?;
+            self.next_piece += 1;
+            if self.selection.wants_piece(piece, &index) {
+                self.load(piece)?;
             }
         }
         Ok(())
     }
 
-    fn load(&mut self, chunk: &ChunkIndex) -> Result<(), RecorderError> {
-        let at = chunk.chunk_start_offset;
+    fn load(&mut self, piece: &Piece) -> Result<(), RecorderError> {
+        let at = piece.offset;
         let source = match &mut self.source {
             Some(source) => source,
             None => self.source.insert(Blocks::open(&self.path)?),
         };
-        let body = source.record(op::CHUNK, at, chunk.chunk_length)?;
+        let body = match piece.is_chunk {
+            true => source.record(op::CHUNK, at, piece.length)?,
+            false => source.bytes(at, piece.length)?,
+        };
         let (index, selection) = (&self.index, &self.selection);
         let (pending, pending_bytes) = (&mut self.pending, &mut self.pending_bytes);
         let mut number = 0;
-        let opened = open_chunk(&body, |record| {
+        let each = |record: Record<'_>| -> Result<(), String> {
             let Record::Message { header, data } = record else { return Ok(()) };
             let channel = index.channels.get(header.channel_id);
             let channel = channel.ok_or_else(|| format!("a message names channel {}", header.channel_id))?;
             let log_ns = header.log_time;
-            if !(chunk.message_start_time..=chunk.message_end_time).contains(&log_ns) {
+            if !(piece.from_ns..=piece.to_ns).contains(&log_ns) {
                 return Err(format!("a message at {log_ns} ns lies outside of the times in the index"));
             }
             number += 1;
@@ -206,7 +223,8 @@ impl Messages {
             };
             pending.push(Pending { key: Reverse((log_ns, at, number)), message });
             Ok(())
-        });
+        };
+        let opened = if piece.is_chunk { open_chunk(&body, each) } else { open_run(&body, each) };
         opened.map_err(|problem| source.damaged(at, problem))
     }
 }

@@ -6,12 +6,15 @@ use mcap::records::{Record, op};
 use mcap::sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Largest record, compressed or not, that is read.
-pub(crate) const MAX_RECORD_BYTES: u64 = 64 << 20;
+/// Largest record, compressed or not, that is read into memory. Attachments are read piece by piece: they may have any
+/// size.
+pub(crate) const MAX_RECORD_BYTES: u64 = 256 << 20;
+/// How much of what is passed over is read at once.
+const PIECE_BYTES: usize = 1 << 18;
 /// Opcode and length before every record.
 pub(crate) const HEAD_BYTES: u64 = 9;
 
@@ -21,6 +24,10 @@ pub(crate) struct Scanner {
     path: PathBuf,
     position: u64,
     size: u64,
+    /// Over everything read.
+    crc: crc32fast::Hasher,
+    /// Over everything before the last record.
+    crc_before: crc32fast::Hasher,
 }
 
 impl Scanner {
@@ -28,8 +35,14 @@ impl Scanner {
     pub(crate) fn open(path: &Path) -> Result<Self, RecorderError> {
         let file = File::open(path).map_err(RecorderError::io("open", path))?;
         let size = file.metadata().map_err(RecorderError::io("look at", path))?.len();
-        let mut scanner =
-            Self { file: BufReader::with_capacity(1 << 18, file), path: path.to_owned(), position: 0, size };
+        let mut scanner = Self {
+            file: BufReader::with_capacity(PIECE_BYTES, file),
+            path: path.to_owned(),
+            position: 0,
+            size,
+            crc: crc32fast::Hasher::new(),
+            crc_before: crc32fast::Hasher::new(),
+        };
         let mut magic = Vec::new();
         if size < mcap::MAGIC.len() as u64 {
             return Err(scanner.damaged(format!("it has {size} bytes and no MCAP file's beginning")));
@@ -41,12 +54,28 @@ impl Scanner {
         Ok(scanner)
     }
 
+    /// Reads the records from `from` to `to`, which begin and end with one.
+    pub(crate) fn between(path: &Path, from: u64, to: u64) -> Result<Self, RecorderError> {
+        let mut file = File::open(path).map_err(RecorderError::io("open", path))?;
+        file.seek(SeekFrom::Start(from)).map_err(RecorderError::io("read", path))?;
+        let capacity = (to.saturating_sub(from) as usize).clamp(64, PIECE_BYTES);
+        Ok(Self {
+            file: BufReader::with_capacity(capacity, file),
+            path: path.to_owned(),
+            position: from,
+            size: to,
+            crc: crc32fast::Hasher::new(),
+            crc_before: crc32fast::Hasher::new(),
+        })
+    }
+
     /// Where the next record begins.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next record's opcode, its content in `body`; `None` at the end of the file.
+    /// The next record's opcode, its content in `body`; `None` at the end of the file. Attachments and records that the
+    /// format does not define may have any size: their content is passed over, and `body` is empty.
     pub(crate) fn next(&mut self, body: &mut Vec<u8>) -> Result<Option<u8>, RecorderError> {
         let offset = self.position;
         let left = self.size - offset;
@@ -56,6 +85,7 @@ impl Scanner {
         if left < HEAD_BYTES {
             return Err(self.damaged(format!("a record's head is cut off after {left} bytes")));
         }
+        self.crc_before = self.crc.clone();
         self.read(HEAD_BYTES as usize, body)?;
         let (opcode, length) = parse_head(body).ok_or_else(|| self.damaged("a record has no head"))?;
         // What a power cut leaves at a file's end is often zeros.
@@ -63,25 +93,54 @@ impl Scanner {
             self.position = offset;
             return Err(self.damaged("there is no record 0x00"));
         }
-        let room = (left - HEAD_BYTES).min(MAX_RECORD_BYTES);
+        let passed_over = opcode == op::ATTACHMENT || is_unknown(opcode);
+        let room = if passed_over { left - HEAD_BYTES } else { (left - HEAD_BYTES).min(MAX_RECORD_BYTES) };
         if length > room {
             self.position = offset;
             return Err(self.damaged(format!("record {opcode:#04x} says it has {length} bytes, at most {room} can be")));
         }
-        self.read(length as usize, body)?;
+        if passed_over {
+            self.pass_over(length, body)?;
+        } else {
+            self.read(length as usize, body)?;
+        }
         Ok(Some(opcode))
+    }
+
+    /// Whether the checksum of the record that ends the data (its `body`), which was read last, is that of all before
+    /// it; 0 says that there is none.
+    pub(crate) fn data_fits(&self, body: &[u8]) -> bool {
+        let saved = body.get(..4).map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        saved == 0 || saved == self.crc_before.clone().finalize()
     }
 
     fn read(&mut self, length: usize, body: &mut Vec<u8>) -> Result<(), RecorderError> {
         body.resize(length, 0);
         self.file.read_exact(body).map_err(RecorderError::io("read", &self.path))?;
+        self.crc.update(body);
         self.position += length as u64;
+        Ok(())
+    }
+
+    fn pass_over(&mut self, length: u64, body: &mut Vec<u8>) -> Result<(), RecorderError> {
+        let mut left = length;
+        while left > 0 {
+            let piece = left.min(PIECE_BYTES as u64);
+            self.read(piece as usize, body)?;
+            left -= piece;
+        }
+        body.clear();
         Ok(())
     }
 
     fn damaged(&self, problem: impl Into<String>) -> RecorderError {
         RecorderError::damaged(&self.path, self.position, problem)
     }
+}
+
+/// Whether the format does not define this record: it is another program's, or of a later version.
+pub(crate) fn is_unknown(opcode: u8) -> bool {
+    !(op::HEADER..=op::DATA_END).contains(&opcode)
 }
 
 /// Opcode and length.
@@ -91,30 +150,21 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Option<(u8, u64)> {
     Some((opcode, u64::from_le_bytes(length)))
 }
 
-/// `mcap::parse_record`, made safe for an attachment that is shorter than its own fields.
+/// `mcap::parse_record`, for all records but attachments (see [`crate::attachments`]). Bytes after a record's last field
+/// belong to later versions of the format and are passed over.
 pub(crate) fn parse(opcode: u8, body: &[u8]) -> Result<Record<'_>, String> {
-    if opcode == 0 {
-        return Err("there is no record 0x00".to_owned());
-    }
-    if opcode == op::ATTACHMENT && !attachment_fits(body) {
-        return Err(format!("an attachment of {} bytes ends within its own fields", body.len()));
+    if opcode == 0 || opcode == op::ATTACHMENT {
+        return Err(format!("there is no record {opcode:#04x} here"));
     }
     mcap::parse_record(opcode, body).map_err(|error| error.to_string())
-}
-
-fn attachment_fits(body: &[u8]) -> bool {
-    let text_end = |start: usize| {
-        let length = u32::from_le_bytes(body.get(start..start + 4)?.try_into().ok()?);
-        let end = start + 4 + length as usize;
-        (end <= body.len()).then_some(end)
-    };
-    // Two times of 8 bytes, name, media type, length of the data (8), data, checksum (4).
-    text_end(16).and_then(text_end).is_some_and(|end| end + 8 + 4 <= body.len())
 }
 
 /// A channel with its schema, as a file describes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ChannelRecord {
+    /// How many channels before it in its file are described by the same words: publishers of one topic, each of which
+    /// numbers its own messages.
+    pub twin: u16,
     pub topic: Arc<str>,
     pub schema: Arc<str>,
     pub schema_encoding: String,
@@ -141,13 +191,16 @@ impl Channels {
         self.channels.iter().map(|(id, channel)| (*id, channel))
     }
 
-    /// Learns from a schema or channel record; other records pass.
+    pub(crate) fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Learns from a schema or channel record; other records pass. A schema with id 0 is none, by the format.
     pub(crate) fn learn(&mut self, record: &Record<'_>) -> Result<(), String> {
         match record {
-            Record::Schema { header, data } => {
+            Record::Schema { header, data } if header.id > 0 => {
                 let schema: SchemaRecord = (header.name.as_str().into(), header.encoding.clone(), data.as_ref().into());
                 match self.schemas.get(&header.id) {
-                    _ if header.id == 0 => Err("a schema has id 0".to_owned()),
                     Some(known) if *known != schema => Err(format!("schema {} is defined twice", header.id)),
                     Some(_) => Ok(()),
                     None => {
@@ -172,7 +225,8 @@ impl Channels {
                 ));
             }
         };
-        let record = ChannelRecord {
+        let mut record = ChannelRecord {
+            twin: 0,
             topic: channel.topic.as_str().into(),
             schema,
             schema_encoding,
@@ -180,14 +234,23 @@ impl Channels {
             message_encoding: channel.message_encoding.clone(),
             metadata: channel.metadata.clone(),
         };
-        match self.channels.get(&channel.id) {
-            Some(known) if **known != record => Err(format!("channel {} is defined twice", channel.id)),
-            Some(_) => Ok(()),
-            None => {
-                self.channels.insert(channel.id, Arc::new(record));
-                Ok(())
-            }
+        if let Some(known) = self.channels.get(&channel.id) {
+            record.twin = known.twin;
+            return if **known == record { Ok(()) } else { Err(format!("channel {} is defined twice", channel.id)) };
         }
+        let twins = self.channels.values().filter(|known| known.topic == record.topic);
+        record.twin = twins.filter(|known| known.is_described_as(&record)).count() as u16;
+        self.channels.insert(channel.id, Arc::new(record));
+        Ok(())
+    }
+}
+
+impl ChannelRecord {
+    fn is_described_as(&self, other: &Self) -> bool {
+        let Self { twin: _, topic, schema, schema_encoding, schema_data, message_encoding, metadata } = self;
+        (topic, schema, schema_data) == (&other.topic, &other.schema, &other.schema_data)
+            && (schema_encoding, message_encoding) == (&other.schema_encoding, &other.message_encoding)
+            && *metadata == other.metadata
     }
 }
 
@@ -195,14 +258,17 @@ impl Channels {
 pub(crate) fn open_chunk(body: &[u8], mut each: impl FnMut(Record<'_>) -> Result<(), String>) -> Result<(), String> {
     let Record::Chunk { header, data } = parse(op::CHUNK, body)? else { return Err("it is no chunk".to_owned()) };
     if header.uncompressed_size > MAX_RECORD_BYTES {
-        return Err(format!("a chunk says it holds {} bytes, more than {MAX_RECORD_BYTES}", header.uncompressed_size));
+        let size = header.uncompressed_size;
+        return Err(format!("a chunk says it holds {size} bytes; at most {MAX_RECORD_BYTES} can be read at once"));
     }
-    // The fixed fields, the compression's name and the data are all that a chunk has; anything after them would be
-    // taken for more records by the reader below.
-    let expected = 40 + header.compression.len() + data.len();
-    if body.len() != expected {
-        return Err(format!("a chunk has {} bytes instead of {expected}", body.len()));
+    if !["", "zstd", "lz4"].contains(&header.compression.as_str()) {
+        let name = &header.compression;
+        return Err(format!("a chunk is compressed with {name:?}; zstd and lz4 can be read"));
     }
+    // The fixed fields, the compression's name and the data are all that we know of a chunk. What a later version of the
+    // format has after them is passed over: the reader below would take it for more records.
+    let known = 40 + header.compression.len() + data.len();
+    let body = body.get(..known).unwrap_or(body);
     let options = LinearReaderOptions::default()
         .with_skip_start_magic(true)
         .with_skip_end_magic(true)
@@ -218,6 +284,20 @@ pub(crate) fn open_chunk(body: &[u8], mut each: impl FnMut(Record<'_>) -> Result
             }
             LinearReadEvent::Record { opcode, data } => each(parse(opcode, data)?)?,
         }
+    }
+    Ok(())
+}
+
+/// Hands out the records of a run outside of chunks.
+pub(crate) fn open_run(bytes: &[u8], mut each: impl FnMut(Record<'_>) -> Result<(), String>) -> Result<(), String> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let cut = || "a record outside of chunks is cut off".to_owned();
+        let (opcode, length) = parse_head(rest).ok_or_else(cut)?;
+        let body = rest.get(HEAD_BYTES as usize..).and_then(|rest| rest.get(..usize::try_from(length).ok()?));
+        let body = body.ok_or_else(cut)?;
+        each(parse(opcode, body)?)?;
+        rest = &rest[HEAD_BYTES as usize + body.len()..];
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Making files whole whose writer died, and finding the ones that are whole.
 
+use crate::attachments::Attached;
 use crate::container::{ChannelSpec, Container, sync_folder};
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name};
+use crate::reader::Blocks;
 use crate::records::{ChannelRecord, Channels, Scanner, open_chunk, parse};
-use crate::{Attachment, EpisodeInfo, EpisodeReader, RecorderError, Recovered, seats, topics};
+use crate::{EpisodeInfo, EpisodeReader, RecorderError, Recovered, seats, topics};
 use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
 use protocol::{SeatId, api};
@@ -87,7 +89,9 @@ pub(crate) fn files_ending(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, Rec
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(RecorderError::io("read folder", dir))? {
         let path = entry.map_err(RecorderError::io("read folder", dir))?.path();
-        let named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending));
+        // What other systems put beside files (`._name`) is hidden and none of ours.
+        let ours = |name: &str| name.ends_with(ending) && !name.starts_with('.');
+        let named = path.file_name().and_then(|name| name.to_str()).is_some_and(ours);
         if named && path.is_file() {
             paths.push(path);
         }
@@ -153,20 +157,27 @@ fn set_aside(part: &Path) -> Result<PathBuf, RecorderError> {
 /// holds nothing more that another reader might save.
 fn rewrite(part: &Path, fresh: &Path) -> Result<(PathBuf, bool), RecorderError> {
     let mut scanner = Scanner::open(part)?;
+    let mut source = Blocks::open(part)?;
     let mut copy = Copy::new(Container::create(fresh, true, 0)?);
     let mut body = Vec::new();
     let cut_at = loop {
         let at = scanner.position();
         match scanner.next(&mut body) {
             Ok(Some(op::DATA_END)) => break at,
-            Ok(Some(opcode)) => match copy.record(opcode, &body) {
-                Ok(()) => {}
-                Err(Refused::Content(problem)) => {
-                    tracing::error!(file = %part.display(), offset = at, problem, "a damaged record is left out");
-                    copy.skipped += 1;
+            Ok(Some(opcode)) => {
+                let copied = match opcode {
+                    op::ATTACHMENT => copy.attachment(&mut source, at, scanner.position() - at),
+                    _ => copy.record(opcode, &body),
+                };
+                match copied {
+                    Ok(()) => {}
+                    Err(Refused::Content(problem)) => {
+                        tracing::error!(file = %part.display(), offset = at, problem, "a damaged record is left out");
+                        copy.skipped += 1;
+                    }
+                    Err(Refused::Write(error)) => return Err(error),
                 }
-                Err(Refused::Write(error)) => return Err(error),
-            },
+            }
             Ok(None) => break at,
             Err(RecorderError::Damaged { .. }) => break at,
             Err(error) => return Err(error),
@@ -239,15 +250,17 @@ impl Copy {
             op::HEADER | op::MESSAGE_INDEX => Ok(()),
             _ => match parse(opcode, body)? {
                 Record::Metadata(record) => self.metadata(&record),
-                Record::Attachment { header, data, .. } => {
-                    let data = Bytes::copy_from_slice(&data);
-                    let attachment = Attachment { name: header.name, media_type: header.media_type, data };
-                    Ok(self.out.attachment(header.log_time, &attachment)?)
-                }
                 Record::Message { header, data } => self.message(header, &data),
                 other => Ok(self.channels.learn(&other)?),
             },
         }
+    }
+
+    /// Checked before anything of it is written.
+    fn attachment(&mut self, source: &mut Blocks, at: u64, length: u64) -> Result<(), Refused> {
+        let attached = Attached::read(source, at, length)?;
+        attached.check(source)?;
+        Ok(self.out.attachment_from(&attached, source)?)
     }
 
     /// A chunk counts as a whole: it is opened and checked before anything of it is written.
@@ -307,6 +320,7 @@ impl Copy {
 
 fn spec(channel: &ChannelRecord) -> ChannelSpec<'_> {
     ChannelSpec {
+        twin: channel.twin,
         topic: &channel.topic,
         schema: &channel.schema,
         schema_encoding: &channel.schema_encoding,
@@ -319,7 +333,7 @@ fn spec(channel: &ChannelRecord) -> ChannelSpec<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EpisodeFile, Message};
+    use crate::{Attachment, EpisodeFile, Message};
     use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
     use std::io::Write;
 

@@ -2,6 +2,8 @@
 #![cfg(feature = "exchange")]
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
+mod foreign;
+
 use bytes::Bytes;
 use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
 use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, silent, verify};
@@ -171,7 +173,7 @@ fn a_sound_mcap_file_that_is_no_episode_is_told_apart_from_a_damaged_one() {
     let error = EpisodeReader::open(&path).err().unwrap();
     assert!(matches!(error, RecorderError::NoEpisode { .. }) && error.to_string().contains("import"), "{error}");
     let done = rosbag2::import(&path, id("x"), dir.path(), &mut silent).unwrap();
-    let message = EpisodeReader::open(&dir.path().join(done.file)).unwrap().messages().next().unwrap().unwrap();
+    let message = EpisodeReader::open(&dir.path().join(done.episode.file)).unwrap().messages().next().unwrap().unwrap();
     assert_eq!((message.topic(), message.sequence, message.log_time_ns, &message.data[..]), ("/x", 1, 5, &b"{}"[..]));
     for (name, word) in [("bag.db3", "ros2 bag convert"), ("nothing", "cannot")] {
         let error = rosbag2::import(&dir.path().join(name), id("y"), dir.path(), &mut silent).unwrap_err();
@@ -215,7 +217,8 @@ fn a_segment_of_comma2k19_becomes_states_and_fixes() {
     npy(at("global_pose/frame_positions"), 3, &places);
     npy(at("global_pose/frame_velocities"), 3, &[0.0, 0.0, 10.0].repeat(rows));
     let done = comma2k19::import(&at(""), id("c"), dir.path(), &mut silent).unwrap();
-    let reader = EpisodeReader::open(&dir.path().join(done.file)).unwrap();
+    assert_eq!(done.notes, Vec::<String>::new());
+    let reader = EpisodeReader::open(&dir.path().join(done.episode.file)).unwrap();
     let last = reader.select(Some(["/vehicle/state"]), ..).last().unwrap().unwrap();
     let state: v1::VehicleState = last.decode().unwrap();
     assert_eq!(state.observation, [10.0, 0.5, 1_f64.to_radians(), 0.1]);

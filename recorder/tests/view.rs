@@ -66,7 +66,7 @@ async fn until_somebody_looks(view: &LiveView, viewers: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_that_reads_nothing_delays_nobody() {
-    let view = LiveView::bind("127.0.0.1:0".parse().unwrap(), "car").await.unwrap();
+    let view = LiveView::bind(&"127.0.0.1:0".parse().unwrap(), "car").await.unwrap();
     view.hear(&state(0, 0));
     let mut asleep = connect(&view, "foxglove.sdk.v1").await.unwrap();
     let mut awake = connect(&view, "foxglove.sdk.v1").await.unwrap();
@@ -89,7 +89,7 @@ async fn a_viewer_that_reads_nothing_delays_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_answered_and_harms_nobody() {
-    let view = LiveView::bind("127.0.0.1:0".parse().unwrap(), "car").await.unwrap();
+    let view = LiveView::bind(&"127.0.0.1:0".parse().unwrap(), "car").await.unwrap();
     view.hear(&state(0, 0));
     assert!(connect(&view, "chat").await.unwrap_err().contains("400"));
     let mut viewer = connect(&view, "chat, foxglove.websocket.v1").await.unwrap();

@@ -24,7 +24,7 @@
 //! opens a socket; only [`road::RoadNetwork::from_file`] touches a file.
 //!
 //! What it is not: the ground is flat (elevation, banking and road objects of a map are skipped), there are no traffic
-//! lights or right-of-way rules, and a lane has one speed limit and one kind of paint per side.
+//! lights or right-of-way rules, and a lane has one kind of paint per side.
 
 pub mod camera;
 pub mod difficulty;

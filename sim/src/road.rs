@@ -7,10 +7,13 @@ mod build;
 mod error;
 mod joints;
 mod lane;
+mod limits;
+mod report;
 mod sample;
 
-pub use error::RoadError;
-pub use lane::{Bounds, CentrePoint, Lane, LaneId, LaneKind, RoadMark};
+pub use error::{Place, RoadError};
+pub use lane::{Bounds, CentrePoint, Lane, LaneId, LaneKind, RoadMark, SpeedLimit};
+pub use report::{LoadReport, NoteKind, RoadNote};
 
 use crate::opendrive;
 use crate::route::{self, Route};
@@ -34,24 +37,46 @@ pub struct RoadNetwork {
     xodr: std::sync::Arc<str>,
     lanes: Vec<Lane>,
     bounds: Bounds,
+    report: std::sync::Arc<LoadReport>,
 }
 
 impl RoadNetwork {
-    /// Reads OpenDRIVE (1.4 to 1.7) from `text`. Errors name the line, element, attribute and value.
+    /// Reads OpenDRIVE (1.4 to 1.8) from `text`, whatever encoding its XML declaration names. Errors name the line, road,
+    /// element, attribute and value; what is odd but harmless is in the [`report`](Self::report).
     pub fn from_xodr(name: &str, text: &str) -> Result<Self, RoadError> {
-        let lanes = build::build(&opendrive::parse(text)?)?;
-        Ok(Self { name: name.to_owned(), xodr: text.into(), bounds: build::bounds(&lanes), lanes })
+        Self::read(name, text, LoadReport::default())
+    }
+
+    fn read(name: &str, text: &str, mut report: LoadReport) -> Result<Self, RoadError> {
+        let file = opendrive::parse(text, &mut report)?;
+        let lanes = build::build(&file, &mut report)?;
+        let bounds = build::bounds(&lanes);
+        Ok(Self { name: name.to_owned(), xodr: text.into(), bounds, lanes, report: report.into() })
+    }
+
+    /// Reads an OpenDRIVE file's bytes: UTF-8, UTF-16 or UTF-32 with or without a byte order mark, ISO-8859-1 or
+    /// Windows-1252. Errors are those of [`from_xodr`](Self::from_xodr), and one for packed files.
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, RoadError> {
+        if bytes.len() as u64 > opendrive::MAX_BYTES {
+            return Err(RoadError::TooLarge { bytes: bytes.len() as u64, limit: opendrive::MAX_BYTES });
+        }
+        let decoded = opendrive::decode(bytes)?;
+        let mut report = LoadReport::default();
+        for (kind, detail) in decoded.oddities {
+            report.push(RoadNote { kind, line: None, road: None, s_m: None, detail });
+        }
+        Self::read(name, &decoded.text, report)
     }
 
     /// Reads the OpenDRIVE file at `path`; the network's name is the file's stem.
     pub fn from_file(path: &Path) -> Result<Self, RoadError> {
         let unreadable = |source| RoadError::Read { path: path.to_owned(), source };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
         // One byte more than allowed, so that the size check sees what is too large without reading all of it.
-        file.take(opendrive::MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(opendrive::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        Self::from_xodr(&name, &text)
+        Self::from_bytes(&name, &bytes)
     }
 
     /// One of the networks delivered with the crate, see [`built_in_names`](Self::built_in_names).
@@ -72,7 +97,12 @@ impl RoadNetwork {
         &self.name
     }
 
-    /// The OpenDRIVE text that it was read from.
+    /// What was odd about the file it was read from.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    /// The OpenDRIVE text that it was read from, as UTF-8.
     pub fn xodr(&self) -> &str {
         &self.xodr
     }

@@ -48,13 +48,18 @@ pub struct Route {
     /// Station `i` is at `s = i`; at least two.
     stations: Vec<Station>,
     lanes: Vec<LaneId>,
+    /// Where each speed limit begins and the limit; the first begins at 0.
+    limits: Vec<(f64, f64)>,
 }
 
 impl Route {
     /// The route through `legs`; `None` where they are too short to make one.
     pub(crate) fn along(lanes: &[Lane], legs: &[Leg]) -> Option<Self> {
-        let (stations, lanes) = line::stations(lanes, legs);
-        (stations.len() >= 2).then_some(Self { stations, lanes })
+        let line::Line { mut stations, lanes, limits } = line::line(lanes, legs);
+        for station in &mut stations {
+            station.speed_limit_mps = limit_at(&limits, station.s_m);
+        }
+        (stations.len() >= 2).then_some(Self { stations, lanes, limits })
     }
 
     /// Its length in metres.
@@ -67,7 +72,8 @@ impl Route {
         let i = (s_m.max(0.0) as usize).min(self.stations.len() - 2);
         let part = (s_m - i as f64).clamp(0.0, 1.0);
         let part = if part.is_nan() { 0.0 } else { part };
-        self.stations[i].towards(&self.stations[i + 1], part)
+        let station = self.stations[i].towards(&self.stations[i + 1], part);
+        Station { speed_limit_mps: limit_at(&self.limits, station.s_m), ..station }
     }
 
     /// The nearest place of the route near `hint_s_m`: distance along the route, and distance beside it (left positive).
@@ -107,6 +113,12 @@ impl Route {
     pub fn lane_at(&self, s_m: f64) -> LaneId {
         self.lanes[(s_m.max(0.0).round() as usize).min(self.lanes.len() - 1)]
     }
+}
+
+/// The limit that holds at `s_m`.
+fn limit_at(limits: &[(f64, f64)], s_m: f64) -> f64 {
+    let after = limits.partition_point(|(from, _)| *from <= s_m);
+    limits.get(after.saturating_sub(1)).map_or(0.0, |limit| limit.1)
 }
 
 impl Station {

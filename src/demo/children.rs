@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl Job {
             let mut child = match self.spawn() {
                 Ok(child) => child,
                 Err(error) => {
-                    eprintln!("takeover: {error:#}");
+                    note!("takeover: {error:#}");
                     return;
                 }
             };
@@ -79,17 +80,19 @@ fn end(child: &mut Child) {
 }
 
 impl Children {
-    /// Starts them: the control plane on `port`, and a live car with its operator when wanted.
-    pub fn start(data: &Path, port: u16, seed: u64, live_car: bool, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
+    /// Starts them: the control plane at `address`, and a live car with its operator when wanted.
+    pub fn start(
+        data: &Path,
+        address: SocketAddr,
+        seed: u64,
+        live_car: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
         let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-        let plane = format!("http://127.0.0.1:{port}");
+        let plane = format!("http://{address}");
         let mut jobs = vec![Job {
             name: "control plane",
-            arguments: vec![
-                "web".into(),
-                format!("--addr=127.0.0.1:{port}"),
-                format!("--data={}", text(data.to_owned())),
-            ],
+            arguments: vec!["web".into(), format!("--addr={address}"), format!("--data={}", text(data.to_owned()))],
             log: data.join("logs/control-plane.log"),
             pause: Duration::from_millis(500),
         }];

@@ -15,7 +15,8 @@ impl Bars {
     /// Prints a line or more between the bars.
     pub fn say(&self, text: &str) {
         for line in text.lines() {
-            println!("{line}");
+            // The demo does not depend on its reader.
+            let _ = say!("{line}");
         }
     }
 
@@ -30,7 +31,7 @@ impl Progress for Bars {
     fn begin(&self, name: &str, total: u64) {
         use std::io::IsTerminal;
         if !std::io::stderr().is_terminal() {
-            eprintln!("{name} ...");
+            note!("{name} ...");
         }
         let style = ProgressStyle::with_template("{prefix:42} {bar:28} {pos:>5}/{len:<5} {elapsed:>4}  {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());

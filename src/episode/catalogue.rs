@@ -49,17 +49,23 @@ impl ControlPlane {
         }
     }
 
+    /// An agent, once somebody listens there: nobody waits for an answer that cannot come.
+    fn reached(&self) -> anyhow::Result<ureq::Agent> {
+        link::reach_control_plane(&self.control_plane)?;
+        Ok(Self::agent())
+    }
+
     pub fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
         let query = query.iter().map(|(name, value)| (*name, value.as_str()));
-        self.read(Self::agent().get(self.url(path)).query_pairs(query).call())
+        self.read(self.reached()?.get(self.url(path)).query_pairs(query).call())
     }
 
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.read(Self::agent().post(self.url(path)).send_json(body))
+        self.read(self.reached()?.post(self.url(path)).send_json(body))
     }
 
     fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.read(Self::agent().put(self.url(path)).send_json(body))
+        self.read(self.reached()?.put(self.url(path)).send_json(body))
     }
 }
 
@@ -159,20 +165,20 @@ pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
         return print_json(&found);
     }
     for EpisodeView { episode, verdict, .. } in &found {
-        println!(
+        say!(
             "{:32} {}  {:>7.1} s  {:12} {:10} {:14} {:10} {:12} {}",
             episode.id.as_str(),
             utc(episode.start_ms),
             episode.duration_s,
             episode.vehicle.as_str(),
             episode.policy.as_str(),
-            episode.cause,
+            if episode.cause.is_empty() { episode.trigger.as_deref().unwrap_or("-") } else { &episode.cause },
             episode.weather.as_deref().unwrap_or("-"),
             verdict.as_ref().map_or("-", |verdict| verdict.verdict.as_str()),
             episode.map,
-        );
+        )?;
     }
-    println!("{} found", found.len());
+    say!("{} found", found.len())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -201,7 +207,7 @@ pub fn verdict(args: &VerdictArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&kept);
     }
-    println!("{}: {} by {}", args.id, kept.verdict, kept.by);
+    say!("{}: {} by {}", args.id, kept.verdict, kept.by)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -63,21 +63,21 @@ pub fn run(args: &EraseArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = serde_json::to_string_pretty(&proof)?;
     if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
         // The proof must not be lost with a full disk.
-        println!("{text}");
+        say!("{text}")?;
         return Err(error).with_context(|| format!("cannot write {}; the proof is printed above", path.display()));
     }
     if json {
-        println!("{text}");
+        say!("{text}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} episodes erased; {} takeovers stay in the count", said.removed.len(), said.disengagements);
-    println!("looked at {} names in the storage afterwards: nothing remains", said.verification.listed);
+    say!("{} episodes erased; {} takeovers stay in the count", said.removed.len(), said.disengagements)?;
+    say!("looked at {} names in the storage afterwards: nothing remains", said.verification.listed)?;
     if !said.policies.is_empty() {
         let names: Vec<_> = said.policies.iter().map(ToString::to_string).collect();
-        println!("policies that learnt from them, unchanged: {}", names.join(", "));
+        say!("policies that learnt from them, unchanged: {}", names.join(", "))?;
     }
-    said.verification.unread.iter().for_each(|manifest| println!("cannot be read, so nobody knows: {manifest}"));
-    println!("proof: {}", path.display());
+    said.verification.unread.iter().try_for_each(|manifest| say!("cannot be read, so nobody knows: {manifest}"))?;
+    say!("proof: {}", path.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,10 +86,10 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
         return print_json(plan);
     }
     for episode in &plan.remove {
-        println!("{:32} {:>12} bytes  {}", episode.id.as_str(), episode.bytes, episode.objects.join(" "));
+        say!("{:32} {:>12} bytes  {}", episode.id.as_str(), episode.bytes, episode.objects.join(" "))?;
     }
-    println!("{} episodes would go, {} takeovers would lose their identity", plan.remove.len(), plan.disengagements);
-    plan.policies.iter().for_each(|version| println!("policy {version} learnt from them and would stay"));
+    say!("{} episodes would go, {} takeovers would lose their identity", plan.remove.len(), plan.disengagements)?;
+    plan.policies.iter().try_for_each(|version| say!("policy {version} learnt from them and would stay"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,8 +109,8 @@ fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode>
             &serde_json::json!({"holds": true, "number": said.number, "key": said.key, "in_chain": in_chain}),
         );
     }
-    println!("erasure {} holds: {} episodes, finished {} UTC", said.number, said.removed.len(), utc(said.finished_ms));
-    println!("signed with {}{}", said.key, if args.key.is_none() { ", in an unbroken chain of proofs" } else { "" });
+    say!("erasure {} holds: {} episodes, finished {} UTC", said.number, said.removed.len(), utc(said.finished_ms))?;
+    say!("signed with {}{}", said.key, if args.key.is_none() { ", in an unbroken chain of proofs" } else { "" })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -99,7 +99,7 @@ fn report(episodes: &[api::Episode], json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&episodes);
     }
-    episodes.iter().for_each(|e| println!("{}: {:.1} s, {} bytes", e.file, e.duration_s, e.bytes));
+    episodes.iter().try_for_each(|e| say!("{}: {:.1} s, {} bytes", e.file, e.duration_s, e.bytes))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -153,20 +153,20 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         if json {
             return print_json(&json!({"exported": done, "times_real_time": times}));
         }
-        println!(
+        say!(
             "{} episodes, {} frames, {} of them the operator's, {:.0} s at {times:.0} times real time, in {}",
             done.episodes,
             done.frames,
             done.interventions,
             done.seconds,
             args.output.display()
-        );
+        )?;
         if done.unpaired > 0 {
-            println!("{} pictures have no row: another camera missed its own", done.unpaired);
+            say!("{} pictures have no row: another camera missed its own", done.unpaired)?;
         }
         done.left_out
             .iter()
-            .for_each(|camera| println!("left out, pictures do not pair with the first camera's: {camera}"));
+            .try_for_each(|camera| say!("left out, pictures do not pair with the first camera's: {camera}"))?;
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::create_dir_all(&args.output)
@@ -191,16 +191,22 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&written);
     }
-    written.iter().for_each(|file| println!("{}: {} rows", file["file"].as_str().unwrap_or_default(), file["rows"]));
+    written.iter().try_for_each(|file| say!("{}: {} rows", file["file"].as_str().unwrap_or_default(), file["rows"]))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let name = args.source.file_stem().map_or_else(|| "import".into(), |name| name.to_string_lossy());
+/// An identity made of a file's name.
+fn plain(source: &Path) -> String {
+    let name = source.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(48).collect();
-    let id = args.id.clone().unwrap_or(plain);
+    let plain = plain.trim_start_matches('-');
+    if plain.is_empty() { "import".to_owned() } else { plain.to_owned() }
+}
+
+pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let id = args.id.clone().unwrap_or_else(|| plain(&args.source));
     let bar = bar("importing");
-    let episodes = match args.format {
+    let imported = match args.format {
         ImportFormat::Lerobot => lerobot::import(&args.source, &args.output, &mut show(&bar))?,
         ImportFormat::Rosbag2 => {
             vec![rosbag2::import(&args.source, identity(&id)?, &args.output, &mut show(&bar))?]
@@ -210,5 +216,26 @@ pub fn import(args: &ImportArgs, json: bool) -> anyhow::Result<ExitCode> {
         }
     };
     bar.finish_and_clear();
-    report(&episodes, json)
+    if json {
+        return print_json(&imported);
+    }
+    imported.iter().for_each(|i| {
+        println!("{}: {:.1} s, {} bytes", i.episode.file, i.episode.duration_s, i.episode.bytes);
+    });
+    // What all episodes of a dataset say is told once.
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (note, id) in imported.iter().flat_map(|i| i.notes.iter().map(|note| (note.as_str(), i.episode.id.as_str()))) {
+        match told.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, ids)) => ids.push(id),
+            None => told.push((note, vec![id])),
+        }
+    }
+    for (note, ids) in told {
+        match ids.as_slice() {
+            all if all.len() == imported.len() => println!("note: {note}"),
+            [id] => println!("note on {id}: {note}"),
+            some => println!("note on {} episodes from {} on: {note}", some.len(), some[0]),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
 //! Looking at episodes.
 
 use super::{bar, files, print_json, show};
+use crate::output::OutputError;
+use recorder::exchange::import_notes;
 use recorder::exchange::verify::Verdict;
-use recorder::{EpisodeInfo, EpisodeReader, signature};
+use recorder::{EpisodeInfo, EpisodeReader, Trigger, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,14 +14,14 @@ pub fn list(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
     for file in files(paths)? {
         match EpisodeReader::open(&file) {
             Ok(reader) if json => rows.push(json!({"file": file, "info": reader.info()})),
-            Ok(reader) => line(&file, reader.info()),
+            Ok(reader) => line(&file, reader.info())?,
             Err(error) if json => {
                 broken += 1;
                 rows.push(json!({"file": file, "error": error.to_string()}));
             }
             Err(error) => {
                 broken += 1;
-                println!("{error}");
+                say!("{error}")?;
             }
         }
     }
@@ -29,17 +31,18 @@ pub fn list(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(file: &Path, info: &EpisodeInfo) {
+fn line(file: &Path, info: &EpisodeInfo) -> Result<(), OutputError> {
     let mark = if info.recovered.is_some() { " (recovered)" } else { "" };
-    println!(
+    say!(
         "{:32} {:>7.1} s  {:12} {:10} {:12} {}{mark}",
         info.id,
         info.duration_s(),
         info.vehicle,
         info.policy,
-        info.cause,
+        // Not every episode is a takeover's.
+        if info.cause.is_empty() { info.trigger.label() } else { &info.cause },
         file.display()
-    );
+    )
 }
 
 fn describe(reader: &EpisodeReader) -> anyhow::Result<Value> {
@@ -54,9 +57,10 @@ fn describe(reader: &EpisodeReader) -> anyhow::Result<Value> {
         .collect();
     let attachments: Vec<&str> = reader.attachment_names().collect();
     let bytes = std::fs::metadata(reader.path())?.len();
+    let notes = import_notes(reader)?;
     Ok(json!({
         "file": reader.path(), "bytes": bytes, "messages": reader.message_count(), "duration_s": duration_s,
-        "info": reader.info(), "topics": topics, "attachments": attachments,
+        "info": reader.info(), "topics": topics, "attachments": attachments, "import_notes": notes,
     }))
 }
 
@@ -65,31 +69,36 @@ pub fn info(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&describe(&reader)?);
     }
-    summary(&reader);
+    summary(&reader)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// An episode for people.
-pub fn summary(reader: &EpisodeReader) {
+pub fn summary(reader: &EpisodeReader) -> Result<(), OutputError> {
     let info = reader.info();
     let at = |ns: u64| ns.saturating_sub(info.start_ns) as f64 * 1e-9;
-    println!("{}: {} with policy {} on {:?}", info.id, info.vehicle, info.policy, info.map);
-    println!("  {:.1} s, {} messages; {} {:?}", info.duration_s(), reader.message_count(), info.cause, info.reason);
+    say!("{}: {} with policy {} on {:?}", info.id, info.vehicle, info.policy, info.map)?;
+    say!("  {:.1} s, {} messages; {} {:?}", info.duration_s(), reader.message_count(), info.cause, info.reason)?;
     let end = info.takeover_end_ns.map_or_else(|| "the end".to_owned(), |end| format!("{:.1} s", at(end)));
-    println!("  takeover from {:.1} s to {end}", at(info.takeover_ns));
+    match info.trigger {
+        Trigger::Takeover => say!("  takeover from {:.1} s to {end}", at(info.takeover_ns))?,
+        Trigger::Import | Trigger::DriveLog => say!("  opened by {}", info.trigger.label())?,
+        other => say!("  opened by {} at {:.1} s", other.label(), at(info.takeover_ns))?,
+    }
     if let Some(recovered) = &info.recovered {
-        println!(
-            "  recovered: cut at byte {}, {} damaged records left out",
-            recovered.cut_at, recovered.skipped_records
-        );
+        say!("  recovered: cut at byte {}, {} damaged records left out", recovered.cut_at, recovered.skipped_records)?;
     }
     for topic in reader.topics() {
         let dropped = info.drops.get(&topic.topic).map_or_else(String::new, |count| format!(", {count} dropped"));
-        println!("  {:28} {:32} {:>7}{dropped}", topic.topic, topic.schema, topic.messages);
+        say!("  {:28} {:32} {:>7}{dropped}", topic.topic, topic.schema, topic.messages)?;
     }
     for name in reader.attachment_names() {
-        println!("  attached: {name}");
+        say!("  attached: {name}")?;
     }
+    for note in import_notes(reader).ok().flatten().unwrap_or_default() {
+        say!("  imported: {note}")?;
+    }
+    Ok(())
 }
 
 /// Checks the signature beside a file; without trusted keys a file may have none. Answers who signed.
@@ -126,10 +135,16 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
             [] => {
                 let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
                 let topics = verdict.topics.len();
-                println!("{}: sound, {messages} messages on {topics} topics, {signed}", file.display());
+                let but = match verdict.warnings.len() {
+                    0 => String::new(),
+                    1 => " with 1 warning".to_owned(),
+                    count => format!(" with {count} warnings"),
+                };
+                say!("{}: sound{but}, {messages} messages on {topics} topics, {signed}", file.display())?;
             }
-            problems => problems.iter().for_each(|problem| println!("{}: {problem}", file.display())),
+            problems => problems.iter().try_for_each(|problem| say!("{}: {problem}", file.display()))?,
         }
+        verdict.warnings.iter().try_for_each(|warning| say!("{}: warning: {warning}", file.display()))?;
     }
     if json {
         print_json(&rows)?;
@@ -144,11 +159,11 @@ pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         print_json(&json!({"episodes": recovery.episodes, "broken": broken, "busy": recovery.busy}))?;
     } else {
-        recovery.episodes.iter().for_each(|e| println!("{}: whole again, {:.1} s", e.file, e.duration_s));
-        recovery.broken.iter().for_each(|(file, error)| println!("set aside as {}: {error}", file.display()));
-        recovery.busy.iter().for_each(|file| println!("left alone, it is being written: {}", file.display()));
+        recovery.episodes.iter().try_for_each(|e| say!("{}: whole again, {:.1} s", e.file, e.duration_s))?;
+        recovery.broken.iter().try_for_each(|(file, error)| say!("set aside as {}: {error}", file.display()))?;
+        recovery.busy.iter().try_for_each(|file| say!("left alone, it is being written: {}", file.display()))?;
         if recovery.episodes.is_empty() && broken.is_empty() && recovery.busy.is_empty() {
-            println!("nothing to recover in {}", dir.display());
+            say!("nothing to recover in {}", dir.display())?;
         }
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -117,7 +117,7 @@ enum Command {
 pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
     let json = args.json;
     if !matches!(args.command, Command::Play(_) | Command::Recover { .. }) {
-        leave_no_drafts_behind()?;
+        crate::output::end_on_interrupt(leave_no_drafts_behind)?;
     }
     match &args.command {
         Command::List { paths } => inspect::list(paths, json),
@@ -141,17 +141,10 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Ctrl-C removes what is half written.
-fn leave_no_drafts_behind() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            recorder::exchange::discard_drafts();
-            eprintln!("takeover: interrupted; nothing half written is left");
-            std::process::exit(130);
-        }
-    })?;
-    Ok(())
+/// Removes what is half written.
+fn leave_no_drafts_behind() -> &'static str {
+    recorder::exchange::discard_drafts();
+    "; nothing half written is left"
 }
 
 /// Every `.mcap` file among `paths`, folders opened one level deep.
@@ -167,13 +160,15 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         for entry in path.read_dir().with_context(|| format!("cannot read the folder {}", path.display()))? {
             found.push(entry?.path());
         }
-        found.retain(|file| file.extension().is_some_and(|ending| ending == "mcap"));
+        // What other systems put beside files (`._name.mcap`) is hidden.
+        let is_hidden = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        found.retain(|file| file.extension().is_some_and(|ending| ending == "mcap") && !is_hidden(file));
         found.sort();
         files.extend(found);
     }
     if files.is_empty() {
         let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        eprintln!("there is no .mcap file in {}", folders.join(", "));
+        note!("there is no .mcap file in {}", folders.join(", "));
     }
     Ok(files)
 }
@@ -197,6 +192,6 @@ fn show(bar: &indicatif::ProgressBar) -> impl FnMut(u64, u64) + '_ {
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?)?;
     Ok(ExitCode::SUCCESS)
 }

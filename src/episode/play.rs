@@ -3,11 +3,11 @@
 use super::sketch::sketch;
 use super::{bar, inspect, print_json, show};
 use anyhow::Context;
+use protocol::Address;
 use recorder::EpisodeReader;
 use recorder::exchange::view::{LiveView, replay};
 use serde_json::json;
 use std::ffi::OsStr;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,8 +30,9 @@ pub struct PlayArgs {
     #[arg(long, conflicts_with = "serve")]
     summary: bool,
     /// Plays for Foxglove and Lichtblick (`foxglove.sdk.v1`) at this address instead of in a window.
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8765")]
-    serve: Option<SocketAddr>,
+    /// Port 0 takes a free one, which standard output names.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8765")]
+    serve: Option<Address>,
     /// With --serve: waits for a viewer before it starts.
     #[arg(long, requires = "serve")]
     wait: bool,
@@ -40,7 +41,7 @@ pub struct PlayArgs {
 pub fn run(args: &PlayArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reader = EpisodeReader::open(&args.file)?;
     anyhow::ensure!((0.01..=1000.0).contains(&args.speed), "--speed {}: 0.01 to 1000 are possible", args.speed);
-    if let Some(address) = args.serve {
+    if let Some(address) = &args.serve {
         if !json {
             summary(&reader)?;
         }
@@ -56,21 +57,21 @@ pub fn run(args: &PlayArgs, json: bool) -> anyhow::Result<ExitCode> {
         Ok(program) => window(&program, &reader, args),
         Err(reason) => {
             summary(&reader)?;
-            println!("no window: {reason}");
-            println!("`--serve` shows pictures and signals in Foxglove or Lichtblick");
+            say!("no window: {reason}")?;
+            say!("`--serve` shows pictures and signals in Foxglove or Lichtblick")?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 fn summary(reader: &EpisodeReader) -> anyhow::Result<()> {
-    inspect::summary(reader);
+    inspect::summary(reader)?;
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_COLUMNS);
     let bar = bar("reading");
     let drawn = sketch(reader, columns, &mut show(&bar))?;
     bar.finish_and_clear();
     if let Some(drawn) = drawn {
-        print!("\n{drawn}");
+        crate::output::write(format_args!("\n{drawn}"))?;
     }
     Ok(())
 }
@@ -113,7 +114,7 @@ fn window(program: &Path, reader: &EpisodeReader, args: &PlayArgs) -> anyhow::Re
     Ok(ExitCode::FAILURE)
 }
 
-fn serve(reader: &EpisodeReader, address: SocketAddr, args: &PlayArgs, json: bool) -> anyhow::Result<ExitCode> {
+fn serve(reader: &EpisodeReader, address: &Address, args: &PlayArgs, json: bool) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let view = LiveView::bind(address, reader.info().id.as_str())
@@ -123,7 +124,7 @@ fn serve(reader: &EpisodeReader, address: SocketAddr, args: &PlayArgs, json: boo
         if json {
             print_json(&json!({"address": format!("ws://{address}"), "episode": reader.info().id}))?;
         } else {
-            println!("open ws://{address} in Foxglove or Lichtblick; Ctrl-C ends it");
+            say!("open ws://{address} in Foxglove or Lichtblick; Ctrl-C ends it")?;
         }
         let playing = replay(reader, &view, args.speed, args.again, args.wait);
         tokio::select! {

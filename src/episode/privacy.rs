@@ -1,6 +1,7 @@
 //! Redacting episodes, and previews of them.
 
 use super::{bar, files, print_json, show};
+use crate::output::OutputError;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use recorder::privacy::{Kind, Policy, RedactionReport, redact};
@@ -95,22 +96,22 @@ pub fn run_redact(args: &RedactArgs, json: bool) -> anyhow::Result<ExitCode> {
             report.sign(key)?;
         }
         if !json {
-            tell(&report);
+            tell(&report)?;
         }
         reports.push(report);
     }
     if json { print_json(&reports) } else { Ok(ExitCode::SUCCESS) }
 }
 
-fn tell(report: &RedactionReport) {
-    println!("{}: {} bytes", report.path.display(), report.episode.bytes);
+fn tell(report: &RedactionReport) -> Result<(), OutputError> {
+    say!("{}: {} bytes", report.path.display(), report.episode.bytes)?;
     for (camera, kinds) in &report.regions {
         let found: Vec<String> =
             kinds.iter().map(|(kind, n)| format!("{} {kind} ({} places)", n.followed, n.blurred)).collect();
         let found = if found.is_empty() { "nothing found to blur".to_owned() } else { found.join(", ") };
-        println!("  {camera}: {found}");
+        say!("  {camera}: {found}")?;
     }
-    report.omitted.iter().for_each(|topic| println!("  left out: {topic}"));
+    report.omitted.iter().try_for_each(|topic| say!("  left out: {topic}"))
 }
 
 pub fn run_preview(file: &Path, output: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
@@ -120,9 +121,9 @@ pub fn run_preview(file: &Path, output: Option<&Path>, json: bool) -> anyhow::Re
         return print_json(&json!({"video": made.video, "no_video": made.no_video, "state": made.state}));
     }
     match (&made.video, &made.no_video) {
-        (Some(video), _) => println!("{}", video.display()),
-        (None, reason) => println!("no video: {}", reason.as_deref().unwrap_or_default()),
+        (Some(video), _) => say!("{}", video.display())?,
+        (None, reason) => say!("no video: {}", reason.as_deref().unwrap_or_default())?,
     }
-    println!("{}", made.state.display());
+    say!("{}", made.state.display())?;
     Ok(ExitCode::SUCCESS)
 }

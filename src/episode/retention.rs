@@ -2,6 +2,7 @@
 
 use super::catalogue::{ControlPlane, utc};
 use super::print_json;
+use crate::output::OutputError;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
         if json {
             return print_json(&removals);
         }
-        removals.iter().for_each(line);
+        removals.iter().try_for_each(line)?;
         return Ok(ExitCode::SUCCESS);
     }
     let read =
@@ -41,13 +42,13 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(&report);
     }
-    report.removed.iter().for_each(line);
+    report.removed.iter().try_for_each(line)?;
     let bytes: u64 = report.removed.iter().map(|removal| removal.bytes).sum();
     let verb = if report.dry_run { "would go" } else { "went" };
-    println!("{} of {} episodes {verb}, {:.1} MB", report.removed.len(), report.episodes, bytes as f64 / 1e6);
+    say!("{} of {} episodes {verb}, {:.1} MB", report.removed.len(), report.episodes, bytes as f64 / 1e6)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn line(removal: &Removal) {
-    println!("{:32} {} {:>12} bytes  {}", removal.id.as_str(), utc(removal.at_ms), removal.bytes, removal.why);
+fn line(removal: &Removal) -> Result<(), OutputError> {
+    say!("{:32} {} {:>12} bytes  {}", removal.id.as_str(), utc(removal.at_ms), removal.bytes, removal.why)
 }

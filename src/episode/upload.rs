@@ -43,6 +43,8 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
             recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy
         }
     };
+    // Later failures are waited out; an address where nobody listens is none.
+    link::reach_control_plane(&args.control_plane)?;
     let dir = tempfile::tempdir().context("cannot make a folder for previews")?;
     let preparation = Preparation { policy, dir: dir.path().to_owned(), key: None };
     let limit_bps = args.rate.map(|kbps| f64::from(kbps) * 1e3);
@@ -56,7 +58,7 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     for file in files(&args.paths)? {
         let row = hand.upload(&file)?;
         if !json {
-            println!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"]);
+            say!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"])?;
         }
         rows.push(row);
     }
@@ -82,13 +84,15 @@ impl Hand {
         let info = reader.info();
         let name = format!("{}.mcap", info.id);
         let (episode, files) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
-        if self.sign_up {
+        // Nobody drives what an import names as its vehicle, so nobody else signs it up.
+        let is_import = info.trigger == recorder::Trigger::Import;
+        if self.sign_up || is_import {
             let sign_up = VehicleSignUp {
                 vehicle: info.vehicle.clone(),
-                embodiment: info.embodiment.clone(),
-                kind: "live".into(),
-                map: info.map.clone(),
-                software: info.software.clone(),
+                embodiment: recorder::short(&info.embodiment),
+                kind: if is_import { "virtual" } else { "live" }.into(),
+                map: episode.map.clone(),
+                software: episode.software.clone().unwrap_or_default(),
             };
             self.patiently(|| self.client.sign_up(&sign_up))?;
         }

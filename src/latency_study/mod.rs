@@ -2,6 +2,7 @@
 
 mod plot;
 
+use crate::output::{Interrupted, check_writable, print_text};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use vehicle_bridge::latency_study::{Ending, Mode, Row, Study, Trial, summarise};
+use vehicle_bridge::latency_study::{Ending, Mode, Row, Study, StudyError, Trial, summarise};
 
 /// Drives routes from afar under delay, with the vehicle core that ships, and says how many are completed.
 ///
@@ -68,6 +69,9 @@ struct Report<'a> {
 /// When an argument cannot be used or a file not be written.
 pub fn run(args: &LatencyStudyArgs) -> anyhow::Result<()> {
     let study = study(args)?;
+    for file in [&args.json, &args.plot] {
+        check_writable(file.as_deref())?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, false);
@@ -77,17 +81,13 @@ pub fn run(args: &LatencyStudyArgs) -> anyhow::Result<()> {
             bar.set_message(format!("{:?}: {}, {} ms", trial.ending, trial.mode.label(), trial.one_way_ms));
         }
         bar.inc(1);
-    })?;
+    });
     bar.finish_and_clear();
+    let trials = trials.map_err(|error| match error {
+        StudyError::Interrupted { .. } => anyhow::Error::new(Interrupted).context(error.to_string()),
+        error => error.into(),
+    })?;
     let rows = summarise(&trials);
-    print!("{}", table(&rows));
-    let virtual_s: f64 = trials.iter().map(|t| t.time_s).sum();
-    println!(
-        "{} trips, {:.1} h of virtual time in {:.0} s",
-        trials.len(),
-        virtual_s / 3_600.0,
-        started.elapsed().as_secs_f64()
-    );
     if let Some(file) = &args.json {
         let roads = study.roads.iter().map(|road| road.name()).collect();
         let report = Report { seed: args.seed, roads, rows: &rows, trials: &trials };
@@ -97,6 +97,14 @@ pub fn run(args: &LatencyStudyArgs) -> anyhow::Result<()> {
     if let Some(file) = &args.plot {
         std::fs::write(file, plot::svg(&rows)).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    print_text(&table(&rows))?;
+    let virtual_s: f64 = trials.iter().map(|t| t.time_s).sum();
+    say!(
+        "{} trips, {:.1} h of virtual time in {:.0} s",
+        trials.len(),
+        virtual_s / 3_600.0,
+        started.elapsed().as_secs_f64()
+    )?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod tests;
 mod trial;
 
 use crate::bench::Row;
+use crate::output::{Interrupted, OutputError, check_writable};
 use anyhow::{Context, bail};
 use cases::{CASES, Case, unit};
 use serde::Serialize;
@@ -73,6 +74,9 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
     if !(5.0..=86_400.0).contains(&args.seconds) {
         bail!("--seconds {} cannot be used: 5 to 86400 are possible", args.seconds);
     }
+    for file in [&args.json, &args.plot] {
+        check_writable(file.as_deref())?;
+    }
     crate::netem::namespaces::check_rights()?;
     let source = if args.source == "synthetic" {
         args.source.clone()
@@ -87,13 +91,13 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, false);
     let (mut figures, mut plots) = (Vec::new(), Vec::new());
     for case in cases {
-        println!("{}: {}", case.name, case.about);
+        say!("{}: {}", case.name, case.about)?;
         let mut found = Vec::new();
         for seed in &args.seed {
             let trial = trial::run(case, &source, *seed, args.seconds, &stop)
                 .with_context(|| format!("case {}, seed {seed}", case.name))?;
             if stop.load(Ordering::Relaxed) {
-                bail!("interrupted");
+                return Err(Interrupted.into());
             }
             let metrics = metrics::metrics(case, &trial);
             found.extend(metrics.into_iter().map(|(metric, value)| figure(case, *seed, metric, value)));
@@ -104,10 +108,10 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
                 shown: metrics::shown(&trial),
             });
         }
-        print_table(case, &found);
-        figures.extend(found);
+        figures.extend(found.iter().cloned());
         // After each case, so that a long run that is cut off leaves something.
         write_json(args, &figures)?;
+        print_table(case, &found)?;
     }
     if let Some(file) = &args.plot {
         std::fs::write(file, plot::page(&plots, &figures))
@@ -125,14 +129,20 @@ const BENCH: [&str; 6] = ["clean", "rtt50", "loss10", "burst", "connect", "failo
 /// When a program fails.
 pub(crate) fn bench(seconds: f64) -> anyhow::Result<Vec<Row>> {
     if let Err(error) = crate::netem::namespaces::check_rights() {
-        eprintln!("the link is not measured: {error:#}");
+        note!("the link is not measured: {error:#}");
         return Ok(Vec::new());
     }
-    let stop = AtomicBool::new(false);
+    // Namespaces and programs in them are to be taken away first.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, false);
     let bar = indicatif::ProgressBar::new(BENCH.len() as u64).with_message("link");
     let mut rows = Vec::new();
     for case in BENCH.iter().filter_map(|name| Case::find(name)) {
         let trial = trial::run(case, "synthetic", 1, seconds, &stop).with_context(|| format!("case {}", case.name))?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(Interrupted.into());
+        }
         for (metric, value) in metrics::metrics(case, &trial) {
             let Some(goal) = case.goal(&metric) else { continue };
             let make = if goal.at_least { Row::higher } else { Row::lower };
@@ -179,7 +189,7 @@ fn write_json(args: &LinkReportArgs, figures: &[Figure]) -> anyhow::Result<()> {
 }
 
 /// One line a metric: every seed's value, the goal, and what costs it where it is missed.
-fn print_table(case: &Case, figures: &[Figure]) {
+fn print_table(case: &Case, figures: &[Figure]) -> Result<(), OutputError> {
     let mut by_metric: BTreeMap<&str, Vec<&Figure>> = BTreeMap::new();
     figures.iter().for_each(|figure| by_metric.entry(&figure.metric).or_default().push(figure));
     let (with_goal, without): (Vec<_>, Vec<_>) = by_metric.iter().partition(|(_, figures)| figures[0].goal.is_some());
@@ -190,11 +200,12 @@ fn print_table(case: &Case, figures: &[Figure]) {
             (Some(goal), true) => format!("goal {}, reached", goal.value),
             (Some(goal), false) => format!("goal {}, NOT REACHED{}", goal.value, dearest(metric, figures)),
         };
-        println!("  {metric:34} {} {:7} {verdict}", all.join(" "), values[0].unit);
+        say!("  {metric:34} {} {:7} {verdict}", all.join(" "), values[0].unit)?;
     }
     for goal in case.goals.iter().filter(|goal| !by_metric.contains_key(goal.metric)) {
-        println!("  {:34} could not be measured in this run; goal {}", goal.metric, goal.value);
+        say!("  {:34} could not be measured in this run; goal {}", goal.metric, goal.value)?;
     }
+    Ok(())
 }
 
 /// The stage that costs most, where the metric is an age.

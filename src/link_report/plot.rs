@@ -42,7 +42,8 @@ fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
     let mut out = String::from("<table><tr><th>metric<th>value<th>goal<th></tr>");
     for figure in figures {
         let (class, word) = if figure.met == Some(true) { ("", "reached") } else { ("no", "not reached") };
-        let (value, unit, goal) = (figure.value, figure.unit, figure.goal.unwrap_or(f64::NAN));
+        let goal = figure.goal.map_or_else(String::new, |goal| goal.to_string());
+        let (value, unit) = (figure.value, figure.unit);
         let _ =
             write!(out, "<tr class=\"{class}\"><td>{}<td>{value:.3} {unit}<td>{goal}<td>{word}</tr>", figure.metric);
     }

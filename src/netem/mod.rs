@@ -6,6 +6,7 @@ pub mod router;
 mod run;
 pub mod sys;
 
+use crate::output::OutputError;
 use anyhow::Context;
 use link::netem::PathSpec;
 use link::netem::shell::ShellStats;
@@ -90,26 +91,27 @@ pub fn run(args: &NetemArgs) -> anyhow::Result<std::process::ExitCode> {
     match &args.what {
         What::Presets => {
             for preset in link::netem::presets()? {
-                println!("{:10} {}", preset.name, preset.about);
+                say!("{:10} {}", preset.name, preset.about)?;
             }
         }
-        What::Check { script } => check(&open_script(script)?),
+        What::Check { script } => check(&open_script(script)?)?,
         What::Relay(args) => relay::run(args)?,
         What::Run(args) => return run::run(args),
     }
     Ok(std::process::ExitCode::SUCCESS)
 }
 
-fn check(spec: &PathSpec) {
+fn check(spec: &PathSpec) -> Result<(), OutputError> {
     for (name, script) in [("forward", &spec.forward), ("backward", &spec.backward)] {
         let mut at_us = Some(0);
         // A script that repeats has no end.
         for _ in 0..20 {
             let Some(us) = at_us else { break };
-            println!("{name:8} from {:8.3} s: {:?}", us as f64 / 1e6, script.at(us));
+            say!("{name:8} from {:8.3} s: {:?}", us as f64 / 1e6, script.at(us))?;
             at_us = script.next_change_us(us);
         }
     }
+    Ok(())
 }
 
 /// One line about one path: what passed since `before`.

@@ -71,6 +71,36 @@ impl Router {
         Ok(())
     }
 
+    /// The IPv6 address of a side on a path, after [`Self::only_ipv6`].
+    #[must_use]
+    pub fn ipv6_address(side: Side, path: usize) -> String {
+        format!("fd77:{}::{}", path + 1, side as usize + 1)
+    }
+
+    /// Takes every IPv4 address away from both sides, that of loopback included, and gives them IPv6 addresses: machines
+    /// of a network that has nothing else.
+    ///
+    /// # Errors
+    /// When `ip` or the kernel refuses.
+    pub fn only_ipv6(&self) -> anyhow::Result<()> {
+        for side in [Side::Left, Side::Right] {
+            let namespace = self.namespaces.name(side);
+            for path in 0..self.shells.len() {
+                let device = format!("path{path}");
+                let setting = format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6");
+                sys::in_namespace(&self.namespaces.path(side), || std::fs::write(&setting, "0"))
+                    .with_context(|| format!("cannot write {setting} in {namespace}"))?;
+                ip(&["-n", namespace, "-4", "address", "flush", "dev", &device])?;
+                let address = format!("{}/64", Self::ipv6_address(side, path));
+                // There is nobody to ask whether the address is taken, and asking takes a second.
+                ip(&["-n", namespace, "address", "add", &address, "dev", &device, "nodad"])?;
+            }
+            ip(&["-n", namespace, "-6", "route", "replace", "default", "dev", "path0"])?;
+            ip(&["-n", namespace, "-4", "address", "flush", "dev", "lo"])?;
+        }
+        Ok(())
+    }
+
     /// Counts of each path.
     #[must_use]
     pub fn stats(&self) -> Vec<ShellStats> {

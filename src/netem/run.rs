@@ -29,7 +29,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "COMMAND")]
     right: Option<String>,
     /// Ends after so many seconds.
-    #[arg(long)]
+    #[arg(long, value_parser = vehicle_bridge::cli::seconds)]
     seconds: Option<f64>,
     /// Writes the counts to this file at the end.
     #[arg(long, value_name = "FILE")]
@@ -51,6 +51,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(second) = &args.second {
         paths.push(PathSpec::preset(second)?);
     }
+    crate::output::check_writable(args.json.as_deref())?;
     let router = Router::start(&paths, args.path.seed)?;
     introduce(args, &router, paths.len());
     let start = Instant::now();
@@ -76,10 +77,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 fn introduce(args: &RunArgs, router: &Router, paths: usize) {
     let second = args.second.as_ref().map_or(String::new(), |name| format!(", second path {name}"));
-    eprintln!("{}, seed {}{second}", args.path.name(), args.path.seed);
+    note!("{}, seed {}{second}", args.path.name(), args.path.seed);
     for (name, side) in [("left", Side::Left), ("right", Side::Right)] {
         let addresses: Vec<_> = (0..paths).map(|n| Router::address(side, n)).collect();
-        eprintln!("{name:6} {:22} ip netns exec {} COMMAND", addresses.join(" "), router.namespaces.name(side));
+        note!("{name:6} {:22} ip netns exec {} COMMAND", addresses.join(" "), router.namespaces.name(side));
     }
 }
 
@@ -95,7 +96,7 @@ impl Progress {
         }
         let now = router.stats();
         for (now, before) in now.iter().zip(&self.before) {
-            eprintln!("{:4.0} s  {}", start.elapsed().as_secs_f64(), line(now, before, self.told.elapsed()));
+            note!("{:4.0} s  {}", start.elapsed().as_secs_f64(), line(now, before, self.told.elapsed()));
         }
         (self.told, self.before) = (Instant::now(), now);
     }
@@ -163,8 +164,8 @@ fn environment(command: &mut Command, router: &Router, paths: usize) {
 fn report(args: &RunArgs, router: &Router, time: Duration) -> anyhow::Result<()> {
     let stats = router.stats();
     for path in &stats {
-        eprintln!("in all  {}", line(path, &ShellStats::default(), time));
-        eprintln!(
+        note!("in all  {}", line(path, &ShellStats::default(), time));
+        note!(
             "        delivered {:.3} ms late on average, {:.3} ms at worst; {:.1} % of a core",
             path.mean_late_us as f64 / 1e3,
             path.most_late_us as f64 / 1e3,

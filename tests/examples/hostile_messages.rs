@@ -14,10 +14,13 @@ fn main() -> anyhow::Result<()> {
     site.wait_until("the car online", |car| car["online"] == true)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(attack::run(&site.address, count, seed)).with_context(|| site.logs())?;
-    println!("{:24} {:>8}", "hostile messages", "sent");
-    outcome.sent.iter().for_each(|(kind, n)| println!("{kind:24} {n:>8}"));
-    println!("{:24} {:>8}", "refused as", "counted");
-    outcome.refused.iter().for_each(|(reason, n)| println!("{reason:24} {n:>8}"));
+    let print = |title: &str, counts: &mut dyn Iterator<Item = (&str, &u64)>| {
+        println!("{title:36} {:>8}", "messages");
+        counts.for_each(|(name, n)| println!("{name:36} {n:>8}"));
+    };
+    print("sent", &mut outcome.sent.iter().map(|(kind, n)| (*kind, n)));
+    print("refused as", &mut outcome.refused.iter().map(|(reason, n)| (reason.as_str(), n)));
+    print("passed as", &mut outcome.passed.iter().map(|(kind, n)| (kind.as_str(), n)));
     println!(
         "{} hostile messages, {} acted on, {} honest inputs, {} states looked at, {:.0} s",
         outcome.hostile(),

@@ -2,9 +2,12 @@
 
 use crate::wait_for;
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -38,8 +41,12 @@ pub struct Page {
     browser: Child,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     calls: u64,
-    /// What the page wrote to the console, exceptions included.
+    /// Everything that the browser has to complain of or that the page wrote: its console at every level, uncaught exceptions
+    /// and rejections, the browser's log (content policy, refused loads), requests that failed or were answered by an error,
+    /// and the browser's issues.
     pub console: Vec<String>,
+    /// Addresses of the requests under way, by the browser's number.
+    requests: HashMap<String, String>,
     _profile: TempDir,
 }
 
@@ -78,8 +85,11 @@ impl Page {
         let port_file = profile.path().join("DevToolsActivePort");
         let socket = wait_for("the browser", Duration::from_secs(30), || {
             let text = std::fs::read_to_string(&port_file).ok()?;
-            let list = format!("http://127.0.0.1:{}/json", text.lines().next()?);
-            let pages: Value = ureq::get(list).call().ok()?.body_mut().read_json().ok()?;
+            let port = text.lines().next()?;
+            // Where there is no IPv4 address, the browser listens at the other one.
+            let mut hosts = ["127.0.0.1", "[::1]"].into_iter();
+            let list = |host| ureq::get(format!("http://{host}:{port}/json")).call().ok();
+            let pages: Value = hosts.find_map(list)?.body_mut().read_json().ok()?;
             let page = pages.as_array()?.iter().find(|p| p["type"] == "page")?;
             connect(page["webSocketDebuggerUrl"].as_str()?).ok()
         })?
@@ -88,14 +98,46 @@ impl Page {
             stream.set_read_timeout(Some(ANSWER))?;
         }
         let browser = browser.take().context("no browser")?;
-        let mut page = Self { browser, socket, calls: 0, console: Vec::new(), _profile: profile };
-        for domain in ["Runtime.enable", "Log.enable", "Page.enable"] {
+        let (console, requests) = (Vec::new(), HashMap::new());
+        let mut page = Self { browser, socket, calls: 0, console, requests, _profile: profile };
+        for domain in ["Runtime.enable", "Log.enable", "Network.enable", "Audits.enable", "Page.enable"] {
             page.call(domain, &json!({}))?;
         }
         // As if a person had clicked into the page.
         page.call("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }))?;
-        page.call("Page.navigate", &json!({ "url": url }))?;
+        page.go(url)?;
         Ok(page)
+    }
+
+    /// Goes to `url`.
+    ///
+    /// # Errors
+    /// When the browser cannot load it.
+    pub fn go(&mut self, url: &str) -> anyhow::Result<()> {
+        let answer = self.call("Page.navigate", &json!({ "url": url }))?;
+        match answer["errorText"].as_str() {
+            Some(error) => bail!("{url}: {error}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `script` in every page that is opened from now on, before the page's own.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn prepare(&mut self, script: &str) -> anyhow::Result<()> {
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).map(drop)
+    }
+
+    /// Writes a picture of the page, PNG.
+    ///
+    /// # Errors
+    /// When the browser gives none or it cannot be written.
+    pub fn screenshot(&mut self, file: &Path) -> anyhow::Result<()> {
+        let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }))?;
+        let picture = answer["data"].as_str().context("no picture")?;
+        std::fs::write(file, BASE64_STANDARD.decode(picture)?)?;
+        Ok(())
     }
 
     /// Calls a method of the DevTools protocol.
@@ -118,10 +160,30 @@ impl Page {
                     None => Ok(message["result"].take()),
                 };
             }
-            let method = message["method"].as_str().unwrap_or_default();
-            if ["Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"].contains(&method) {
-                self.console.push(message["params"].to_string());
+            self.hear(message["method"].as_str().unwrap_or_default(), &message["params"]);
+        }
+    }
+
+    /// Keeps what an event of the browser complains of.
+    fn hear(&mut self, event: &str, told: &Value) {
+        let request = told["requestId"].as_str().unwrap_or_default();
+        match event {
+            "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" | "Audits.issueAdded" => {
+                self.console.push(told.to_string());
             }
+            "Network.requestWillBeSent" => {
+                self.requests.insert(request.into(), told["request"]["url"].to_string());
+            }
+            "Network.webSocketFrameError" => self.console.push(told.to_string()),
+            // A cancelled one was given up by the page: a film of which it wanted the beginning, or the page was left.
+            "Network.loadingFailed" if told["canceled"] != true => {
+                let address = self.requests.get(request).map_or("?", String::as_str);
+                self.console.push(format!("{address}: {}", told["errorText"]));
+            }
+            "Network.responseReceived" if told["response"]["status"].as_u64().is_some_and(|status| status >= 400) => {
+                self.console.push(format!("{}: {}", told["response"]["url"], told["response"]["status"]));
+            }
+            _ => {}
         }
     }
 
@@ -161,6 +223,20 @@ impl Page {
     /// When the browser refuses.
     pub fn press(&mut self, code: &str) -> anyhow::Result<()> {
         self.key("keyDown", code)
+    }
+
+    /// Presses and releases a key while modifiers are held: 1 Alt, 2 Control, 4 Meta, 8 Shift, added up. With `repeats` it comes
+    /// as from a key that was held before the page heard of it.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn tap_with(&mut self, code: &str, modifiers: u8, repeats: bool) -> anyhow::Result<()> {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let repeats = repeats && kind == "rawKeyDown";
+            let key = json!({ "type": kind, "code": code, "key": "Unidentified", "modifiers": modifiers, "autoRepeat": repeats });
+            self.call("Input.dispatchKeyEvent", &key)?;
+        }
+        Ok(())
     }
 
     /// Releases a key.

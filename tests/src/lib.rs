@@ -2,6 +2,7 @@
 
 pub mod attack;
 mod browser;
+pub mod documents;
 mod fake_clock;
 mod proxy;
 mod raw_seat;

@@ -7,6 +7,7 @@ use prost::Message as _;
 use protocol::signalling::Signal;
 use protocol::v1::{self, SeatRequest, SeatResponse, StateDatagram, VehicleEvent, vehicle_event};
 use protocol::{SeatId, VehicleId};
+use rtc::ice::mdns::MulticastDnsMode;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,9 +69,16 @@ async fn peer(events: mpsc::UnboundedSender<Event>) -> anyhow::Result<Arc<dyn Pe
     media.register_default_codecs()?;
     let connection = PeerConnectionBuilder::new()
         .with_media_engine(media)
-        .with_setting_engine(SettingEngineBuilder::new().with_include_loopback_candidate(true).build())
+        .with_setting_engine(
+            SettingEngineBuilder::new()
+                .with_include_loopback_candidate(true)
+                // Its socket fails on a machine without IPv4.
+                .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+                .build(),
+        )
         .with_handler(Arc::new(Handler(events)))
-        .with_udp_addrs(vec!["127.0.0.1:0"])
+        // Whichever kind of addresses the machine has; the library leaves out what it cannot bind.
+        .with_udp_addrs(vec!["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"])
         .build()
         .await?;
     Ok(Arc::new(connection))

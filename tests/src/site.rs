@@ -1,6 +1,6 @@
 //! A control plane and one vehicle as processes of their own.
 
-use crate::{Process, free_port, program, wait_for};
+use crate::{FakeClock, Process, free_port, program, wait_for};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,17 @@ impl Site {
     /// When no port is free.
     pub fn new(folder: &Path) -> anyhow::Result<Self> {
         Ok(Self { folder: folder.to_owned(), address: format!("http://127.0.0.1:{}", free_port()?) })
+    }
+
+    /// A site at this loopback address (`[::1]`, `localhost`) instead; a free port is found for it.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn at(host: &str, folder: &Path) -> anyhow::Result<Self> {
+        let address: protocol::Address = format!("{host}:0").parse()?;
+        let listeners = address.listen()?;
+        let port = listeners.first().context("no address")?.local_addr()?.port();
+        Ok(Self { folder: folder.to_owned(), address: format!("http://{host}:{port}") })
     }
 
     fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
@@ -105,6 +116,14 @@ impl Site {
     /// When it cannot be started.
     pub fn operator(&self) -> anyhow::Result<Process> {
         self.start("operator", &["operator", "--control-plane", &self.address, "--vehicle", CAR])
+    }
+
+    /// Starts the scripted operator, which lets the policy drive in Assist and answers its questions.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn assisting_operator(&self) -> anyhow::Result<Process> {
+        self.start("operator", &["operator", "--assist", "--control-plane", &self.address, "--vehicle", CAR])
     }
 
     /// Starts the scripted operator at another address of the control plane, ready to rehearse faults.

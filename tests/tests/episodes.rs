@@ -1,6 +1,9 @@
 //! Drives in virtual time: their files open everywhere, and the same seed gives the same bytes.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+#[path = "episodes/programs.rs"]
+mod programs;
+
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};
 use recorder::{EpisodeReader, topics};

@@ -7,10 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 use tests::{CAR, Page, Process, Site, free_port, wait_for};
 
-fn relay(folder: &Path, port: u16, secret: &str) -> Process {
+fn relay(folder: &Path, ip: &str, port: u16, secret: &str) -> Process {
     let mut command = Command::new("turnserver");
     command
-        .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=takeover", "--no-tls", "--no-dtls"])
+        .args(["-n", "--realm=takeover", "--no-tls", "--no-dtls"])
+        // The relayed address is of the kind that the client came by, as docs/network.md has it.
+        .args(["--allocation-default-address-family=keep"])
+        .args([format!("--listening-ip={ip}"), format!("--relay-ip={ip}")])
         .args(["--no-cli", "--allow-loopback-peers", "--use-auth-secret", "--log-file=stdout", "--verbose"])
         .arg(format!("--listening-port={port}"))
         .arg(format!("--static-auth-secret={secret}"))
@@ -18,11 +21,11 @@ fn relay(folder: &Path, port: u16, secret: &str) -> Process {
         .arg(format!("--userdb={}", folder.join("turn.sqlite").display()));
     let relay = Process::spawn(command, &folder.join("turn.log")).unwrap();
     // A STUN binding request (RFC 8489): type 1, no attributes, the magic cookie, any transaction.
-    let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let probe = UdpSocket::bind((ip, 0)).unwrap();
     probe.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], &[7; 12]].concat();
     wait_for("the TURN server", Duration::from_secs(20), || {
-        probe.send_to(&request, ("127.0.0.1", port)).ok()?;
+        probe.send_to(&request, (ip, port)).ok()?;
         probe.recv(&mut [0; 512]).ok()
     })
     .unwrap();
@@ -38,11 +41,20 @@ const PATH: &str = r"(async () => {
 
 #[test]
 fn real_time_a_seat_that_has_only_the_relay_sees_the_vehicle() {
+    sees_by_the_relay_at("127.0.0.1", "127.0.0.1");
+}
+
+#[test]
+fn real_time_the_relay_may_be_at_an_ipv6_address() {
+    sees_by_the_relay_at("::1", "[::1]");
+}
+
+fn sees_by_the_relay_at(ip: &str, host: &str) {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::new(folder.path()).unwrap();
     let port = free_port().unwrap();
-    let relay = relay(folder.path(), port, "hush");
-    let turn = format!("turn:127.0.0.1:{port}?transport=udp");
+    let relay = relay(folder.path(), ip, port, "hush");
+    let turn = format!("turn:{host}:{port}?transport=udp");
     let _plane = site.control_plane(&["--ice-server", &turn, "--turn-secret", "hush"]).unwrap();
     let _bridge = site.bridge().unwrap();
     site.wait_until("the car online", |c| c["online"] == true).unwrap();

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use protocol::api::VehicleSignUp;
 use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use rand::{Rng, SeedableRng};
-use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, SigningKey, topics, write_episode_with};
+use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, SigningKey, Trigger, topics, write_episode_with};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -113,6 +113,77 @@ fn episodes_go_to_an_s3_server_whole_and_once() {
     // Again: nothing is sent.
     let again = upload(&site, &[&large, &small], &[]).unwrap();
     assert!(again.as_array().unwrap().iter().all(|row| row["sent_bytes"] == 0), "{again}");
+}
+
+/// `takeover episode` with these arguments; what it printed.
+fn tool(arguments: &[&str]) -> String {
+    run(Command::new(program("takeover").unwrap()).arg("episode").args(arguments)).unwrap()
+}
+
+/// What a recorder makes: an episode of each trigger, with the cause that a vehicle gives it.
+fn one_of_each_kind(folder: &Path) -> Vec<PathBuf> {
+    let made = Trigger::ALL.into_iter().filter(|trigger| *trigger != Trigger::Import).map(|trigger| {
+        let id = EpisodeId::new(trigger.label()).unwrap();
+        let mut info = EpisodeInfo::new(id, VehicleId::new(CAR).unwrap(), PolicyVersion::new("v1").unwrap());
+        info.trigger = trigger;
+        info.cause = trigger.cause().label().to_owned();
+        // A recorder takes any text; the catalogue's names have one line.
+        info.map = format!("{}\n{}", trigger.label(), "x".repeat(300));
+        info.software = "y".repeat(300);
+        let states = (0..10_u32).map(|n| {
+            let (at, state) = (u64::from(n) * 20_000_000, protocol::v1::VehicleState::default());
+            Message::encode(&topics::VEHICLE_STATE, n, at, at, &state)
+        });
+        folder.join(write_episode_with(folder, &info, &[], states).unwrap().file)
+    });
+    made.collect()
+}
+
+#[test]
+fn every_kind_of_episode_is_uploaded_found_and_downloaded_and_an_import_is_no_takeover() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir_all(at("made")).unwrap();
+    let mut files = one_of_each_kind(Path::new(&at("made")));
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign");
+    for (source, format) in
+        [("mcap/two-publishers.mcap", "rosbag2"), ("comma2k19/sound", "comma2k19"), ("lerobot/sound", "lerobot")]
+    {
+        let source = foreign.join(source).to_string_lossy().into_owned();
+        tool(&["import", &source, "--format", format, "--output", &at("imported")]);
+    }
+    let notes = foreign.join("mcap/private-records.mcap").to_string_lossy().into_owned();
+    let told = tool(&["import", &notes, "--format", "rosbag2", "--output", &at("noted")]);
+    assert!(told.contains("note: ") && told.contains("0x80"), "{told}");
+    assert!(tool(&["info", &at("noted/private-records.mcap")]).contains("0x80"));
+    let imported = at("imported/two-publishers.mcap");
+    tool(&["cut", &imported, "--id", "piece", "--to", "0.05"]);
+    tool(&["merge", &imported, &at("imported/piece.mcap"), "--id", "merged"]);
+    tool(&["redact", &imported, "--output", &at("redacted"), "--omit", "/y"]);
+    std::fs::rename(at("redacted/two-publishers.mcap"), at("redacted.mcap")).unwrap();
+    let before = files.len();
+    let entries = std::fs::read_dir(at("imported")).unwrap().map(|entry| entry.unwrap().path());
+    files.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "mcap")));
+    assert_eq!(files.len() - before, 6, "two publishers, its piece, both merged, a segment, two of a dataset");
+    for file in &files {
+        let rows = upload(&site, &[file], &["--sign-up"]).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let id = rows[0]["id"].as_str().unwrap();
+        let url = format!("{}/api/v1/episodes/{id}/file", site.address);
+        assert!(downloaded(&url) == std::fs::read(file).unwrap(), "{id}");
+    }
+    let search = |arguments: &[&str]| tool(&[&["search", "--control-plane", &site.address], arguments].concat());
+    assert!(search(&[]).contains(&format!("{} found", files.len())));
+    assert!(search(&["--trigger", "import"]).contains("6 found"));
+    for trigger in Trigger::ALL.into_iter().filter(|trigger| *trigger != Trigger::Import) {
+        assert!(search(&["--trigger", trigger.label()]).contains("1 found"), "{}", trigger.label());
+    }
+    let fleet: Value = serde_json::from_slice(&downloaded(&format!("{}/api/v1/fleet", site.address))).unwrap();
+    assert_eq!(fleet["by_cause"], serde_json::json!([]), "nobody took over");
+    // What was redacted has the identity of its source, whose bytes are there already.
+    let error = upload(&site, &[Path::new(&at("redacted.mcap"))], &[]).unwrap_err();
+    assert!(error.contains("two-publishers"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,10 @@ pub enum ReportError {
     #[error("interrupted")]
     Interrupted,
 }
+
+/// When it is said that nobody answers: soon, and then seldom. One that is started just now needs a moment.
+const FIRST_WORD: Duration = Duration::from_secs(2);
+const NEXT_WORD: Duration = Duration::from_secs(30);
 
 /// A client of the control plane. An unreachable one is waited for, since it may just be starting again.
 #[derive(Clone)]
@@ -57,11 +61,18 @@ impl ControlPlane {
         mut attempt: impl FnMut() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         read: impl Fn(&mut ureq::http::Response<ureq::Body>) -> Result<T, ureq::Error>,
     ) -> Result<Option<T>, ReportError> {
+        let mut due = Instant::now() + FIRST_WORD;
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(ReportError::Interrupted);
             }
-            if let Ok(mut answer) = attempt() {
+            let outcome = attempt();
+            if Instant::now() >= due && !outcome.as_ref().is_ok_and(|answer| !answer.status().is_server_error()) {
+                let reason = outcome.as_ref().map_or_else(ToString::to_string, |answer| answer.status().to_string());
+                tracing::warn!("the control plane at {} does not answer {path}: {reason}; trying on", self.base);
+                due = Instant::now() + NEXT_WORD;
+            }
+            if let Ok(mut answer) = outcome {
                 let status = answer.status();
                 if status.is_success() {
                     let body = read(&mut answer);

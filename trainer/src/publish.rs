@@ -20,7 +20,10 @@ pub fn manifest_of(
     manifest.episodes = dataset.trained_on();
     manifest.frames = trained.frames as u64;
     let mut note = |name: &str, value: f64| {
-        manifest.metrics.insert(name.to_owned(), value);
+        // A mean over nothing is no figure, and a number that JSON lacks could not be read again.
+        if value.is_finite() {
+            manifest.metrics.insert(name.to_owned(), value);
+        }
     };
     note("train_steps", trained.config.steps as f64);
     note("best_step", trained.best_step as f64);

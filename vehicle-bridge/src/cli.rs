@@ -5,12 +5,12 @@ use crate::sound::{Sound, SoundArgs};
 use crate::source;
 use crate::upload::Allowance;
 use anyhow::Context;
-use protocol::VehicleId;
+use policy::Policy;
 use protocol::signing::PublicKey;
+use protocol::{Address, VehicleId};
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,9 +55,10 @@ pub struct BridgeArgs {
     #[arg(long, value_name = "FOLDER")]
     pub candidate: Option<PathBuf>,
     /// Shows everything that is recorded live to Foxglove and Lichtblick, by the protocol `foxglove.sdk.v1` at this
-    /// address, such as 127.0.0.1:8765. Whoever reaches the address sees everything.
-    #[arg(long, value_name = "ADDRESS")]
-    pub view: Option<SocketAddr>,
+    /// address, such as localhost:8765; port 0 takes a free one, which standard output names. Whoever reaches the address
+    /// sees everything.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub view: Option<Address>,
     /// Seed of the simulated world.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -76,7 +77,7 @@ pub struct BridgeArgs {
     #[arg(long, requires = "source", value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// With --source: ends after so many seconds.
-    #[arg(long, requires = "source")]
+    #[arg(long, requires = "source", value_parser = seconds)]
     pub seconds: Option<f64>,
     /// What it says and where what it hears goes.
     #[command(flatten)]
@@ -86,11 +87,59 @@ pub struct BridgeArgs {
     pub until_stdin_closes: bool,
 }
 
-/// A built-in road network by name, or one from a file.
+/// How much is said about what is odd in a road file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoadReport {
+    /// How often what occurs.
+    Short,
+    /// Every place.
+    Full,
+}
+
+/// The command line, with negative numbers taken as the values that they are meant as: the error then names them.
+#[must_use]
+pub fn parse<T: clap::Parser>() -> T {
+    let matches = with_negative_values(T::command()).get_matches();
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn with_negative_values(command: clap::Command) -> clap::Command {
+    let allow = |arg: clap::Arg| {
+        let has_value = arg.get_action().takes_values();
+        if has_value { arg.allow_negative_numbers(true) } else { arg }
+    };
+    command.mut_args(allow).mut_subcommands(with_negative_values)
+}
+
+/// Longest time that a program can be told to run, seconds: ten years.
+const LONGEST_S: f64 = 315_360_000.0;
+
+/// A length of time on the command line, seconds.
+///
+/// # Errors
+/// A sentence that says what would do.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= LONGEST_S => Ok(seconds),
+        Ok(_) => Err(format!("give seconds above 0 and up to {LONGEST_S}")),
+        Err(_) => Err("give a number of seconds, such as 30 or 2.5".to_owned()),
+    }
+}
+
+/// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
 ///
 /// # Errors
 /// When it is neither, or the file is no usable OpenDRIVE.
-pub fn open_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
+pub fn open_road(name: &str, report: RoadReport) -> anyhow::Result<Arc<RoadNetwork>> {
+    let network = load_road(name)?;
+    let odd = network.report();
+    for line in if report == RoadReport::Full { odd.full() } else { odd.summary() } {
+        eprintln!("takeover: {name}: {line}");
+    }
+    Ok(network)
+}
+
+fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
     if RoadNetwork::built_in_names().contains(&name) {
         return Ok(Arc::new(RoadNetwork::built_in(name)?));
     }
@@ -175,6 +224,14 @@ fn set_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<
 /// # Errors
 /// When a part cannot start.
 pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
+    // First whatever can be wrong with the arguments: a start that fails leaves nothing behind.
+    link::check_control_plane(&args.control_plane)?;
+    let paths = link::Paths::new(&args.interfaces)?;
+    let recording = recording(args.recorder.as_deref())?;
+    let network = open_road(&args.road, RoadReport::Short)?;
+    if let Some(folder) = &args.candidate {
+        Policy::load(folder).with_context(|| format!("cannot use the candidate in {}", folder.display()))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
@@ -186,7 +243,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
             source: source.clone(),
             json: args.json.clone(),
             seconds: args.seconds,
-            paths: link::Paths::new(&args.interfaces)?,
+            paths,
         };
         source::run(&config, runtime.handle(), &stop, sound)?;
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
@@ -195,7 +252,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     let config = BridgeConfig {
         control_plane: args.control_plane.clone(),
         vehicle: args.vehicle.clone(),
-        network: open_road(&args.road)?,
+        network,
         world: live_world(args.seed),
         data_dir: args.data.clone(),
         uploads: Allowance {
@@ -203,10 +260,10 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
             share: f64::from(args.upload_share) / 100.0,
         },
         cameras: usize::from(args.cameras),
-        paths: link::Paths::new(&args.interfaces)?,
-        recording: recording(args.recorder.as_deref())?,
+        paths,
+        recording,
         candidate: args.candidate.clone(),
-        view: args.view,
+        view: args.view.clone(),
         control_plane_key: args.control_plane_key,
         hang_policy: Arc::default(),
     };
@@ -217,4 +274,17 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     live::run(&config, runtime.handle(), &stop, sound)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_that_make_no_sense_are_refused() {
+        assert_eq!(seconds("2.5"), Ok(2.5));
+        for bad in ["0", "-1", "nan", "inf", "1e300", "-0", "", "ten"] {
+            assert!(seconds(bad).unwrap_err().contains("seconds"), "{bad}");
+        }
+    }
 }

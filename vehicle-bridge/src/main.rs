@@ -17,5 +17,5 @@ struct Cli {
 fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("info,{}", link::QUIET)));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    vehicle_bridge::cli::run(&Cli::parse().bridge)
+    vehicle_bridge::cli::run(&vehicle_bridge::cli::parse::<Cli>().bridge)
 }

@@ -1,26 +1,12 @@
 use crate::store::Database;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why the control plane did not start or stop cleanly; each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else listens there.
-    #[error(
-        "{addr} is already in use: stop the program that listens there or choose another port with --port or --addr"
-    )]
-    AddressInUse {
-        /// The address asked for.
-        addr: SocketAddr,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {cause}; choose an address of this machine, for example 127.0.0.1:8080")]
-    Bind {
-        /// The address asked for.
-        addr: SocketAddr,
-        /// What the system said.
-        cause: std::io::Error,
-    },
+    /// Nobody can listen at the address.
+    #[error("{0} (--addr, or --port for the demo)")]
+    Listen(#[from] protocol::ListenError),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {}: {cause}; choose a folder that you may write with --data", path.display())]
     DataDir {

@@ -29,6 +29,7 @@ mod app;
 mod check;
 mod erasure;
 mod error;
+mod listeners;
 mod live;
 mod objects;
 mod reply;

@@ -1,5 +1,6 @@
 use crate::app::{App, Requests, router};
 use crate::error::{Error, Result};
+use crate::listeners::Listeners;
 use crate::live::Live;
 use crate::objects::Objects;
 use crate::retention::{self, Retention};
@@ -7,14 +8,13 @@ use crate::signal::{GRANT_KEY, Hub, IceConfig, Issuer};
 use crate::store::{Database, Store, Tombs};
 use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
+use protocol::Address;
 use protocol::signing::SigningKey;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,8 +28,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Where to listen and where the data lie.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebConfig {
-    /// Address to listen on; port 0 takes a free one.
-    pub addr: SocketAddr,
+    /// Address to listen on, every one that its host's name stands for; port 0 takes a free one.
+    pub addr: Address,
     /// Folder with `episodes/`, `policies/` and the keys; made when it is missing.
     pub data_dir: PathBuf,
     /// The database; without it, the file [`DATABASE`] in the folder.
@@ -49,7 +49,7 @@ impl WebConfig {
     /// `127.0.0.1:8080` on this data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
-            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).into(),
             data_dir: data_dir.into(),
             database: None,
             objects: None,
@@ -76,12 +76,20 @@ impl Server {
     /// # Errors
     /// [`Error`]: the port or the folder is in use, the folder cannot be written, the database is damaged or newer.
     pub async fn start(config: WebConfig) -> Result<Self> {
+        let folder = config.data_dir.clone();
+        let before = Before::of(&folder);
+        let started = Self::open(config).await;
+        match &started {
+            // Somebody else has begun there meanwhile.
+            Ok(_) | Err(Error::Locked { .. }) => {}
+            Err(_) => before.restore(&folder),
+        }
+        started
+    }
+
+    async fn open(config: WebConfig) -> Result<Self> {
         // The port first: whoever starts the same thing twice hears of the port.
-        let listener = TcpListener::bind(config.addr).await.map_err(|cause| match cause.kind() {
-            ErrorKind::AddrInUse => Error::AddressInUse { addr: config.addr },
-            _ => Error::Bind { addr: config.addr, cause },
-        })?;
-        let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
+        let (listeners, addr) = Listeners::open(&config.addr)?;
         let lock = take_folder(&config.data_dir)?;
         let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
         let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
@@ -121,12 +129,12 @@ impl Server {
             requests: Requests::default(),
         });
         tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
-        let task = tokio::spawn(run(listener, app, stopping));
+        let task = tokio::spawn(run(listeners, app, stopping));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })
     }
 
-    /// Where it listens.
+    /// Where it listens; the first address where there are several, all of them on one port.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -143,20 +151,21 @@ impl Server {
     }
 }
 
-/// Runs a control plane until `shutdown` is ready.
+/// Runs a control plane until `shutdown` is ready; `ready` is told where it listens.
 ///
 /// # Errors
 /// As [`Server::start`].
-pub async fn serve(config: WebConfig, shutdown: impl Future) -> Result<()> {
+pub async fn serve(config: WebConfig, ready: impl FnOnce(SocketAddr), shutdown: impl Future) -> Result<()> {
     let server = Server::start(config).await?;
+    ready(server.addr());
     shutdown.await;
     server.shutdown().await;
     Ok(())
 }
 
-async fn run(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+async fn run(listeners: Listeners, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     // Signalling is small messages that somebody waits for.
-    let listener = listener.tap_io(|stream| {
+    let listener = listeners.tap_io(|stream| {
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("TCP_NODELAY: {e}");
         }
@@ -167,6 +176,37 @@ async fn run(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver
     };
     if let Err(e) = axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await {
         tracing::error!("the control plane stopped: {e}");
+    }
+}
+
+/// What the data folder was before a start: one that fails leaves nothing in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Missing,
+    Empty,
+    Used,
+}
+
+impl Before {
+    fn of(folder: &Path) -> Self {
+        match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Self::Empty,
+            Ok(false) => Self::Used,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::Missing,
+            Err(_) => Self::Used,
+        }
+    }
+
+    fn restore(self, folder: &Path) {
+        let removed = match self {
+            Self::Used => Ok(()),
+            Self::Missing if !folder.exists() => Ok(()),
+            Self::Missing => std::fs::remove_dir_all(folder),
+            Self::Empty => std::fs::remove_dir_all(folder).and_then(|()| std::fs::create_dir(folder)),
+        };
+        if let Err(error) = removed {
+            tracing::warn!("what a failed start left in {} could not be removed: {error}", folder.display());
+        }
     }
 }
 

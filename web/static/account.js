@@ -3,12 +3,30 @@
 import { wallWarnings } from "./clock.js";
 import { AUTHORS } from "./labels.js";
 
+/**
+ * @typedef {import("./driver.js").Driver} Driver
+ * @typedef {import("./picture.js").Picture} Picture
+ * @typedef {import("./clock.js").Clock} Clock
+ * @typedef {{ label: string, value: string, tone?: string }} Line
+ */
+
+/** @param {number} value */
 const ms = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+/** @type {(value: number | null | undefined, form: (value: number) => string) => string} */
 const known = (value, form) => (value === null || value === undefined || !Number.isFinite(value) ? "–" : form(value));
+/** @type {(value: number, attention: number, alarm: number) => string} */
 const tone = (value, attention, alarm) => (value > alarm ? "alarm" : value > attention ? "attention" : "");
+/** @param {number} bps */
 const mega = (bps) => `${(bps / 1e6).toFixed(bps < 1e6 ? 2 : 1)} Mbit/s`;
 
-/** { label, value, tone } for each line: the ages that decide whether one may drive on this picture. */
+/**
+ * The ages that decide whether one may drive on this picture.
+ * @param {Driver} driver
+ * @param {Picture | undefined} picture
+ * @param {Clock | null} clock
+ * @param {number} now
+ * @returns {Line[]}
+ */
 export function ages(driver, picture, clock, now) {
   const age = picture?.age() ?? null;
   const account = picture?.account() ?? null;
@@ -17,15 +35,21 @@ export function ages(driver, picture, clock, now) {
   const within = clock ? clock.uncertaintyUs / 1000 : null;
   return [
     { label: "picture age", value: known(age, (us) => `${ms(us / 1000)}${within === null ? "" : ` ± ${within.toFixed(1)}`}`), tone: tone((age ?? 0) / 1000, 200, 300) },
-    { label: "capture to screen", value: known(account?.mean, (mean) => `${ms(mean)}, p95 ${account.p95.toFixed(0)}`), tone: tone(account?.p95 ?? 0, 150, 300) },
+    { label: "capture to screen", value: known(account?.mean, (mean) => `${ms(mean)}, p95 ${account?.p95.toFixed(0)}`), tone: tone(account?.p95 ?? 0, 150, 300) },
     { label: "command age", value: known(command, ms), tone: tone(command ?? 0, 100, 200) },
     { label: "state age", value: known(state, (us) => ms(us / 1000)), tone: tone((state ?? 0) / 1000, 150, 300) },
   ];
 }
 
-/** The network and the policy. `decoded` is pictures a second. */
+/**
+ * The network and the policy. `decoded` is pictures a second.
+ * @param {Driver} driver
+ * @param {Clock | null} clock
+ * @param {number | null} decoded
+ */
 export function figures(driver, clock, decoded) {
   const { link, policy, proposal, command } = driver.vehicle;
+  /** @type {Line[]} */
   const lines = [
     { label: "round trip", value: known(clock && clock.roundTripUs / 1000, ms) },
     { label: "loss", value: known(link?.loss, (l) => `${(l * 100).toFixed(1)} %`), tone: tone(link?.loss ?? 0, 0.02, 0.1) },
@@ -45,6 +69,8 @@ export function figures(driver, clock, decoded) {
 /**
  * The stages of one picture's way in order, milliseconds: those that the vehicle reports for its side, then the seat's own.
  * What lies between them is the network, so that the sum is the whole.
+ * @param {Driver} driver
+ * @param {Picture | undefined} picture
  */
 export function stages(driver, picture) {
   const account = picture?.account();

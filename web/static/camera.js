@@ -1,21 +1,41 @@
 // The watching view: the cameras of one vehicle with its state and an emergency stop. It shares everything but the
 // driving with the seat page.
 
-import { Authority, authorOf, modeOf } from "./authority.js";
+import { Authority, authorOf, modeOf, modeWords } from "./authority.js";
 import { nowUs } from "./clock.js";
-import { el, mark, text } from "./dom.js";
+import { el, kmh, mark, text } from "./dom.js";
 import { OBSERVATIONS, REASONS } from "./labels.js";
+import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
+import { onStop } from "./stop.js";
 
 // A state older than this is called old.
 const STATE_US = 1_000_000;
 
-/** Plays the cameras of `vehicle` in `container`; returns a function that ends it. */
-export function watch(container, vehicle) {
-  const view = build();
+/**
+ * What was seen and heard of the vehicle.
+ * @typedef {object} Seen
+ * @property {Partial<import("./messages.js").StateDatagram> | null} state the newest of each part
+ * @property {number | null} stateAt
+ * @property {Picture[]} pictures
+ * @property {readonly string[]} channels of the observation
+ *
+ * @typedef {ReturnType<typeof build>} View
+ */
+
+/**
+ * Plays the cameras of `vehicle` in `container`; returns a function that ends it. With `devices`, keys and gamepads stop the
+ * vehicle too: for a page that shows this vehicle and nothing else.
+ * @param {HTMLElement} container
+ * @param {string} vehicle
+ */
+export function watch(container, vehicle, { devices = false } = {}) {
+  const view = build(devices);
   container.replaceChildren(view.root);
-  const seen = { state: null, stateAt: null, pictures: [], channels: [], requests: Date.now() * 1000 };
+  /** @type {Seen} */
+  const seen = { state: null, stateAt: null, pictures: [], channels: [] };
+  let requests = Date.now() * 1000;
   const seat = randomSeat();
   const authority = new Authority(seat);
   const session = new Session(vehicle, seat, { watchOnly: true }, {
@@ -27,7 +47,7 @@ export function watch(container, vehicle) {
       authority.forget();
       seen.pictures.forEach((p) => p.lost());
     },
-    track: (track, receiver, index) => {
+    track: (track, index) => {
       if (track.kind !== "video") return;
       seen.pictures[index] ??= new Picture(index === 0 ? vehicle : `camera ${index + 1}`, () => session.clock());
       view.screen.replaceChildren(...seen.pictures.filter(Boolean).map((p) => p.root));
@@ -37,6 +57,7 @@ export function watch(container, vehicle) {
     },
     state: (state, at) => {
       if (state.authority) authority.take(state.authority);
+      // Parts that a datagram does not carry keep their last value.
       seen.state = { ...seen.state, ...state };
       seen.stateAt = at;
     },
@@ -48,13 +69,16 @@ export function watch(container, vehicle) {
     },
     report: () => seen.pictures[0]?.report(),
   });
-  view.estop.addEventListener("click", () => {
-    const sent = session.request({ id: seen.requests++, estop: {} });
+  const stop = () => {
+    const sent = session.request({ id: requests++, estop: {} });
     text(view.notice, sent ? "Emergency stop sent…" : "Not connected: the emergency stop could not be sent.");
-  });
+  };
+  view.estop.addEventListener("click", stop);
+  const deaf = devices ? onStop(stop) : () => {};
   const drawing = setInterval(() => show(view, session, authority, seen), 100);
   const end = () => {
     clearInterval(drawing);
+    deaf();
     removeEventListener("pagehide", end);
     session.close();
   };
@@ -62,18 +86,23 @@ export function watch(container, vehicle) {
   return end;
 }
 
+/**
+ * @param {string} name
+ * @returns {[HTMLElement, HTMLElement]}
+ */
 function item(name) {
   const value = el("dd", {}, "–");
   return [value, el("div", {}, el("dt", {}, name), value)];
 }
 
-function build() {
+/** @param {boolean} devices */
+function build(devices) {
   const screen = el("div", { class: "pictures" });
   const status = el("p", { class: "status", role: "status" }, "Connecting…");
   const stale = el("p", { class: "stale", role: "alert", hidden: true });
   const help = el("p", { class: "help", role: "alert", hidden: true });
   const notice = el("p", { class: "notice", role: "status" });
-  const estop = el("button", { class: "estop", type: "button", title: "Stops the vehicle at once. Resetting it needs a seat that drives." }, "Emergency stop");
+  const estop = el("button", { class: "estop", type: "button", title: "Stops the vehicle at once. Resetting it needs a seat that drives." }, "Emergency stop", ...(devices ? [" ", el("kbd", {}, "Space")] : []));
   const [mode, modeItem] = item("Mode");
   const [author, authorItem] = item("Driven by");
   const [speed, speedItem] = item("Speed");
@@ -88,28 +117,66 @@ function build() {
   return { root, screen, status, stale, help, notice, estop, mode, author, speed, policy, confidence, age, rate };
 }
 
+/**
+ * @param {View} view
+ * @param {Session} session
+ * @param {Authority} authority
+ * @param {Seen} seen
+ */
 function show(view, session, authority, seen) {
-  seen.pictures.forEach((p) => p.judge());
-  const stateAge = seen.stateAt === null ? 0 : nowUs() - seen.stateAt;
-  view.stale.hidden = stateAge <= STATE_US;
-  text(view.stale, `State is ${(stateAge / 1e6).toFixed(0)} s old`);
-  view.root.classList.toggle("old", stateAge > STATE_US);
-  const clock = session.clock();
-  const account = seen.pictures[0]?.account();
+  part("pictures", () => seen.pictures.forEach((p) => p.judge()));
+  part("age of the state", () => showAge(view, seen));
+  part("link", () => showLink(view, session.clock(), seen.pictures[0]?.account()));
+  part("who drives", () => authority.latest && showAuthority(view, authority.latest, speed(seen)));
+  part("state", () => showState(view, seen));
+}
+
+/**
+ * @param {View} view
+ * @param {Seen} seen
+ */
+function showAge(view, { stateAt }) {
+  const age = stateAt === null ? 0 : nowUs() - stateAt;
+  view.stale.hidden = age <= STATE_US;
+  text(view.stale, `State is ${(age / 1e6).toFixed(0)} s old`);
+  view.root.classList.toggle("old", age > STATE_US);
+}
+
+/**
+ * @param {View} view
+ * @param {import("./clock.js").Clock | null} clock
+ * @param {{ mean: number } | null | undefined} account
+ */
+function showLink(view, clock, account) {
   text(view.age, account && clock ? `${account.mean.toFixed(0)} ms ± ${(clock.uncertaintyUs / 1000).toFixed(1)}` : "–");
   text(view.rate, clock ? `${(clock.roundTripUs / 1000).toFixed(clock.roundTripUs < 10_000 ? 1 : 0)} ms` : "–");
-  if (authority.latest) showAuthority(view, authority.latest);
+}
+
+/** Metres a second. @param {Seen} seen */
+const speed = ({ state, channels }) => state?.state?.observation[channels.indexOf("speed_mps")];
+
+/**
+ * @param {View} view
+ * @param {Seen} seen
+ */
+function showState(view, seen) {
   if (!seen.state) return;
-  const { policy, proposal, state } = seen.state;
-  const mps = state?.observation[seen.channels.indexOf("speed_mps")];
-  if (mps !== undefined) text(view.speed, `${(mps * 3.6).toFixed(0)} km/h`);
+  const { policy, proposal } = seen.state;
+  const mps = speed(seen);
+  if (mps !== undefined) text(view.speed, `${kmh(mps)} km/h`);
   const version = policy?.version || proposal?.policy;
   if (version) text(view.policy, version);
   if (proposal) text(view.confidence, `${(proposal.confidence * 100).toFixed(0)} %`);
 }
 
-function showAuthority(view, latest) {
-  text(view.mode, latest.estop ? `${modeOf(latest)} (emergency stop)` : modeOf(latest));
+/**
+ * @param {View} view
+ * @param {import("./messages.js").AuthorityState} latest
+ * @param {number | undefined} speed
+ */
+function showAuthority(view, latest, speed) {
+  const mode = modeWords(modeOf(latest), speed);
+  text(view.mode, latest.estop ? `${mode} (emergency stop)` : mode);
   const author = authorOf(latest);
   if (view.author.textContent !== author) view.author.replaceChildren(mark(`by-${author}`, author));
   view.mode.title = REASONS[latest.reason] ?? "";
@@ -117,6 +184,10 @@ function showAuthority(view, latest) {
   text(view.help, latest.help ? `Help wanted: ${latest.help.text || "no reason given"}` : "");
 }
 
+/**
+ * @param {View} view
+ * @param {import("./messages.js").SeatResponse} response
+ */
 function answered(view, response) {
   const words = response.accepted ? "Emergency stop accepted." : `Refused: ${REASONS[response.reason] ?? "no reason given"}.`;
   text(view.notice, words);

@@ -1,26 +1,20 @@
-// The fleet at a glance, refreshed by polling. One bad answer leaves the page as it was and says so.
+// The fleet at a glance, refreshed by polling. What one part needs and does not get leaves that part as it was; the line at the
+// top says which and why. A fault of the page itself is told as one (fault.js).
 
+import { ControlPlaneError, ask, askList } from "./api.js";
+import { modeWords } from "./authority.js";
 import { watch } from "./camera.js";
 import { draw } from "./chart.js";
-import { count, el, interval, mark, miles, number, present, rows, text, time } from "./dom.js";
-import { health } from "./health.js";
+import { body, count, el, get, interval, kmh, mark, miles, number, present, rows, size, text, time, words } from "./dom.js";
+import { fresh, health } from "./health.js";
 import { CAUSES } from "./labels.js";
+import { part } from "./parts.js";
 
 const POLL_MS = 2000;
 const TAKEOVERS = 25;
-// A state older than this is not shown as current.
-const STATUS_MS = 5000;
-const get = (id) => document.getElementById(id);
-const body = (id) => get(id).tBodies[0];
-const words = (label) => label.replaceAll("_", " ");
-
-async function fetchJson(path) {
-  const answer = await fetch(path, { cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
 
 let drawn = "";
+/** @param {Api.Evaluation[]} report */
 function showReport(report) {
   present("report", report.length === 0);
   rows(body("report-table"), [...report].reverse(), (e) => e.policy, [
@@ -37,19 +31,24 @@ function showReport(report) {
   }
   const last = report.at(-1);
   text(get("kpi-mpd"), last ? miles(last.mpd) : "–");
-  text(get("kpi-mpd-note"), last ? `${interval(last)} · ${last.policy}${gain(report)}` : "no policy evaluated yet");
+  text(get("kpi-mpd-note"), last ? `${interval(last)} · ${last.policy}${gain(report[0], last)}` : "no policy evaluated yet");
 }
 
-function gain(report) {
-  const [first, last] = [report[0], report.at(-1)];
-  if (report.length < 2 || first.mpd <= 0) return "";
-  return ` · ${(last.mpd / first.mpd).toFixed(1)} × ${first.policy}`;
+/**
+ * @param {Api.Evaluation} first
+ * @param {Api.Evaluation} last
+ */
+function gain(first, last) {
+  return first === last || first.mpd <= 0 ? "" : ` · ${(last.mpd / first.mpd).toFixed(1)} × ${first.policy}`;
 }
 
+/** @type {Record<string, string>} */
+const KINDS = { live: "Live", virtual: "Virtual time" };
+
+/** @param {Api.Fleet} fleet */
 function showFleet(fleet) {
-  const names = { live: "Live", virtual: "Virtual time" };
   rows(body("fleet-table"), fleet.totals, (t) => t.kind, [
-    (t) => names[t.kind] ?? t.kind,
+    (t) => KINDS[t.kind] ?? t.kind,
     (t) => number(miles(t.miles), t.miles),
     (t) => number(miles(t.manual_miles), t.manual_miles),
     (t) => number(count(t.disengagements), t.disengagements),
@@ -66,33 +65,32 @@ function showFleet(fleet) {
 }
 
 let shownCauses = "";
+/** @param {Api.CauseCount[]} byCause */
 function showCauses(byCause) {
-  const sums = CAUSES.map((cause) => [cause, byCause.filter((c) => c.cause === cause).reduce((n, c) => n + c.disengagements, 0)])
-    .filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
+  const sums = CAUSES.map((cause) => ({ cause, n: byCause.filter((c) => c.cause === cause).reduce((n, c) => n + c.disengagements, 0) }))
+    .filter(({ n }) => n > 0).sort((a, b) => b.n - a.n);
   get("causes-empty").hidden = sums.length > 0;
   const signature = JSON.stringify(sums);
   if (signature === shownCauses) return;
   shownCauses = signature;
-  const most = Math.max(1, ...sums.map(([, n]) => n));
-  get("causes").replaceChildren(...sums.map(([cause, n]) =>
+  const most = Math.max(1, ...sums.map(({ n }) => n));
+  get("causes").replaceChildren(...sums.map(({ cause, n }) =>
     el("li", {}, mark(`cause-${cause}`, words(cause)), el("meter", { min: 0, max: most, value: n, "aria-hidden": "true" }), el("span", { class: "num" }, count(n)))));
 }
 
-const fresh = (v) => v.online && v.status_age_ms !== null && v.status_age_ms < STATUS_MS;
-
+/** @param {Api.VehicleView[]} vehicles */
 function showVehicles(vehicles) {
   const live = vehicles.filter((v) => v.kind === "live");
   present("live", live.length === 0);
-  const state = (f) => (v) => (fresh(v) ? f(v) : "–");
   rows(body("live-table"), live, (v) => v.vehicle, [
     (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle,
       ...(fresh(v) ? v.clock?.warnings ?? [] : []).map((warning) => el("small", { class: "warning" }, warning))),
     (v) => mark(v.online ? "online" : "offline", v.online ? "online" : `offline${v.last_seen_ms ? `, seen ${time(v.last_seen_ms)}` : ""}`),
-    state((v) => v.mode),
-    state((v) => mark(`by-${v.author}`, v.author)),
-    (v) => number(fresh(v) ? `${(v.speed_mps * 3.6).toFixed(0)} km/h` : "–", v.speed_mps ?? ""),
-    (v) => v.policy ?? "–",
-    (v) => number(fresh(v) && v.round_trip_ms !== null ? `${v.round_trip_ms.toFixed(0)} ms` : "–", v.round_trip_ms ?? ""),
+    (v) => (fresh(v) && v.mode ? modeWords(v.mode, v.speed_mps) : "–"),
+    (v) => (fresh(v) && v.author ? mark(`by-${v.author}`, v.author) : "–"),
+    (v) => (fresh(v) && v.speed_mps !== null ? number(`${kmh(v.speed_mps)} km/h`, v.speed_mps) : number("–", "")),
+    (v) => (fresh(v) && v.policy ? v.policy : "–"),
+    (v) => (fresh(v) && v.round_trip_ms !== null ? number(`${v.round_trip_ms.toFixed(0)} ms`, v.round_trip_ms) : number("–", "")),
     (v) => number(miles(v.autonomous_miles), v.autonomous_miles),
     (v) => number(count(v.disengagements), v.disengagements),
     (v) => el("span", {},
@@ -104,6 +102,7 @@ function showVehicles(vehicles) {
   text(get("kpi-online-note"), live.length === 0 ? "no live vehicle yet" : `${live.filter((v) => fresh(v) && v.author === "operator").length} driven by an operator now`);
 }
 
+/** @param {Api.TakeoverView[]} takeovers */
 function showTakeovers(takeovers) {
   present("takeovers", takeovers.length === 0);
   rows(body("takeovers-table"), takeovers, (t) => t.id, [
@@ -115,18 +114,19 @@ function showTakeovers(takeovers) {
     (t) => t.policy,
     (t) => t.map,
     (t) => (t.duration_s === null ? number("–", "") : number(`${t.duration_s.toFixed(1)} s`, t.duration_s)),
-    (t) => (t.duration_s === null ? "recording…" : el("a", { href: `/api/v1/episodes/${t.id}/file`, download: true, "aria-label": `Download episode ${t.id}` }, `MCAP, ${size(t.bytes)}`)),
+    (t) => (t.bytes === null ? "recording…" : el("a", { href: `/api/v1/episodes/${t.id}/file`, download: true, "aria-label": `Download episode ${t.id}` }, `MCAP, ${size(t.bytes)}`)),
   ]);
 }
 
+/** @param {Api.TakeoverView} t */
 const film = (t) => el("video", { src: `/api/v1/episodes/${t.id}/preview_video`, controls: true, muted: true, preload: "metadata", width: 160, height: 90, "aria-label": `Film of ${t.id}` });
 
-function size(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
+/**
+ * @param {Api.Policy[]} policies
+ * @param {Api.Evaluation[]} evaluations
+ */
 function showPolicies(policies, evaluations) {
-  const mpd = new Map(evaluations.map((e) => [e.policy, e]));
+  const mpd = new Map(evaluations.map((e) => [e.policy, e.mpd]));
   present("policies", policies.length === 0);
   rows(body("policies-table"), [...policies].reverse(), (p) => p.version, [
     (p) => el("span", { title: `manifest ${p.sha256}` }, p.version),
@@ -134,37 +134,87 @@ function showPolicies(policies, evaluations) {
     (p) => p.parent ?? "–",
     (p) => number(count(p.episodes), p.episodes),
     (p) => number(count(p.frames), p.frames),
-    (p) => (mpd.has(p.version) ? number(miles(mpd.get(p.version).mpd), mpd.get(p.version).mpd) : number("–", "")),
+    (p) => {
+      const value = mpd.get(p.version);
+      return value === undefined ? number("–", "") : number(miles(value), value);
+    },
   ]);
 }
 
-async function refresh() {
-  const paths = ["report", "fleet", "vehicles", `takeovers?limit=${TAKEOVERS}`, "policies", "evaluations"];
-  const [report, fleet, vehicles, takeovers, policies, evaluations] =
-    await Promise.all(paths.map((path) => fetchJson(`/api/v1/${path}`)));
-  showReport(report);
-  showFleet(fleet);
-  showVehicles(vehicles);
-  showTakeovers(takeovers);
-  showPolicies(policies, evaluations);
+/**
+ * The parts of the page: their name, what they ask, and how they show it.
+ * @type {{ name: string, asks: (() => Promise<any>)[], show: (...answers: any[]) => void }[]}
+ */
+const PARTS = [
+  { name: "Miles per disengagement", asks: [() => askList("report")], show: showReport },
+  { name: "Everything driven", asks: [() => ask("fleet")], show: showFleet },
+  { name: "Live vehicles", asks: [() => askList("vehicles")], show: showVehicles },
+  { name: "Latest takeovers", asks: [() => askList(`takeovers?limit=${TAKEOVERS}`)], show: showTakeovers },
+  { name: "Policy versions", asks: [() => askList("policies"), () => askList("evaluations")], show: showPolicies },
+];
+
+/**
+ * Asks and shows one part.
+ * @param {typeof PARTS[number]} panel
+ * @returns {Promise<null | "fault" | ControlPlaneError>} null when it is up to date
+ */
+async function refresh({ name, asks, show }) {
+  let answers;
+  try {
+    answers = await Promise.all(asks.map((one) => one()));
+  } catch (error) {
+    if (error instanceof ControlPlaneError) return error;
+    throw error;
+  }
+  return part(name, () => show(...answers)) ? null : "fault";
+}
+
+let everShown = false;
+
+/**
+ * The line at the top, from what each part came to.
+ * @param {(null | "fault" | ControlPlaneError)[]} outcomes
+ */
+function summary(outcomes) {
+  if (outcomes.every((o) => o instanceof ControlPlaneError && o.kind === "silent")) {
+    return `The control plane does not answer${everShown ? "; the figures below are old" : ""}. Trying again…`;
+  }
+  const names = PARTS.map(({ name }) => name);
+  const refused = outcomes.flatMap((o) => (o instanceof ControlPlaneError ? [o.message] : []));
+  const old = names.filter((_, i) => outcomes[i] instanceof ControlPlaneError);
+  const faulty = names.filter((_, i) => outcomes[i] === "fault");
+  const words = [
+    ...new Set(refused),
+    ...(old.length > 0 ? [`${everShown ? "old" : "missing"} therefore: ${old.join(", ")}`] : []),
+    ...(faulty.length > 0 ? [`this page has a fault in: ${faulty.join(", ")}`] : []),
+  ].join("; ") || "up to date, every 2 seconds";
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 async function poll() {
   const status = get("freshness");
-  try {
-    if (!document.hidden) {
-      await refresh();
-      text(status, "Up to date, every 2 seconds");
-      status.classList.remove("bad");
-    }
-  } catch (e) {
-    text(status, "The control plane does not answer; the figures below are old. Trying again…");
-    status.classList.add("bad");
+  if (!document.hidden) {
+    const outcomes = await Promise.all(PARTS.map(refresh));
+    text(status, summary(outcomes));
+    status.classList.toggle("bad", outcomes.some((o) => o !== null));
+    get("main").classList.toggle("dated", outcomes.some((o) => o instanceof ControlPlaneError));
+    if (outcomes.includes(null)) everShown = true;
   }
-  setTimeout(poll, POLL_MS);
 }
 
+async function pollForEver() {
+  for (;;) {
+    // An error of the poll itself is the page's own and must not end it.
+    await poll().catch(reportError);
+    await new Promise((resolve) => {
+      setTimeout(resolve, POLL_MS);
+    });
+  }
+}
+
+/** @type {(() => void) | null} */
 let stopWatching = null;
+/** @param {string} vehicle */
 function openCamera(vehicle) {
   stopWatching?.();
   const panel = get("camera");
@@ -184,11 +234,11 @@ function openCamera(vehicle) {
   panel.scrollIntoView({ block: "nearest" });
 }
 
-get("live-table").addEventListener("click", (event) => {
-  const vehicle = event.target.dataset?.watch;
+get("live-table").addEventListener("click", ({ target }) => {
+  const vehicle = target instanceof HTMLElement ? target.dataset.watch : undefined;
   if (vehicle) openCamera(vehicle);
 });
 addEventListener("resize", () => {
   drawn = "";
 });
-poll();
+pollForEver();

@@ -8,12 +8,18 @@ const STALE_US = 1_000_000;
 const RELEASED_US = 250_000;
 
 export class Deadman {
+  /** @type {number | null} */
   #sampledUs = null;
   #mayHold = false;
+  /** @type {number | null} */
   #releasedUs = null;
   held = false;
 
-  /** What the device says at `nowUs`; whether the deadman counts as held. */
+  /**
+   * What the device says at `nowUs`; whether the deadman counts as held.
+   * @param {number} nowUs
+   * @param {boolean} pressed
+   */
   sample(nowUs, pressed) {
     const stale = this.#sampledUs === null || nowUs < this.#sampledUs || nowUs - this.#sampledUs > STALE_US;
     this.#sampledUs = nowUs;

@@ -8,14 +8,27 @@ const HOLD_US = 200_000;
 // Statements of the vehicle that are still under way when it answers say nothing about the answer.
 const SETTLE_US = 500_000;
 
+/**
+ * What to send: the stop, or its release with how long it was held; `holding` while that is not long enough.
+ * @typedef {{ estop: {}, estop_reset?: undefined, holding?: undefined }
+ *   | { estop?: undefined, estop_reset: { held_ms: number }, holding: boolean }} EstopSend
+ */
+
 export class Estop {
-  /** "clear", "sent" (pressed here, the vehicle has not answered) or "latched". */
+  /**
+   * "sent": pressed here, the vehicle has not answered.
+   * @type {"clear" | "sent" | "latched"}
+   */
   phase = "clear";
   sends = 0;
+  /** @type {number | null} */
   #sentAt = null;
+  /** @type {number | null} */
   #acknowledgedAt = null;
+  /** @type {number | null} */
   #holdSince = null;
   #resetSent = false;
+  /** @type {number | null} */
   #heldAt = null;
 
   /** One press; a second one while the first is under way or latched changes nothing. */
@@ -25,12 +38,17 @@ export class Estop {
     this.#sentAt = null;
   }
 
+  /** @param {number} now */
   acknowledged(now) {
     this.phase = "latched";
     this.#acknowledgedAt = now;
   }
 
-  /** The vehicle's statement about its latch. */
+  /**
+   * The vehicle's statement about its latch.
+   * @param {number} now
+   * @param {boolean} latched
+   */
   onLatch(now, latched) {
     if (latched) this.phase = "latched";
     else if (this.phase === "latched" && (this.#acknowledgedAt === null || now - this.#acknowledgedAt > SETTLE_US)) {
@@ -39,12 +57,18 @@ export class Estop {
     }
   }
 
-  /** Share of the reset hold that is done, 0 to 1. */
+  /** Share of the reset hold that is done, 0 to 1. @param {number} now */
   progress(now) {
     return this.#holdSince === null ? 0 : Math.min(1, (now - this.#holdSince) / RESET_HOLD_US);
   }
 
-  /** What to send now: { estop: {} }, { estop_reset: { held_ms } }, with `holding` while it is not long enough, or null. */
+  /**
+   * What to send now.
+   * @param {number} now
+   * @param {boolean} resetHeld
+   * @param {boolean} connected
+   * @returns {EstopSend | null}
+   */
   tick(now, resetHeld, connected) {
     if (resetHeld && this.phase === "latched") this.#holdSince ??= now;
     else {
@@ -59,13 +83,13 @@ export class Estop {
       return { estop: {} };
     }
     if (this.phase !== "latched" || this.#holdSince === null || this.#resetSent) return null;
-    const body = { estop_reset: { held_ms: Math.floor((now - this.#holdSince) / 1000) } };
+    const estop_reset = { held_ms: Math.floor((now - this.#holdSince) / 1000) };
     if (now - this.#holdSince >= RESET_HOLD_US) {
       this.#resetSent = true;
-      return body;
+      return { estop_reset, holding: false };
     }
     if (this.#heldAt !== null && now - this.#heldAt < HOLD_US) return null;
     this.#heldAt = now;
-    return { ...body, holding: true };
+    return { estop_reset, holding: true };
   }
 }

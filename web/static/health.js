@@ -1,13 +1,15 @@
 // A vehicle's own health in words: how punctual its control loop is, what it refused to act on.
 
+/** @param {number} us */
 const ms = (us) => `${(us / 1000).toFixed(1)} ms`;
 
+/** @param {Pick<Api.VehicleView, "timing" | "refused" | "upload" | "clock">} vehicle */
 export function health({ timing, refused, upload, clock }) {
   const loop = timing
     ? `control loop ${ms(timing.lateness_p99_us)} late (99 %), ${ms(timing.lateness_max_us)} at most, ${timing.missed_deadlines} deadlines missed`
     : "control loop: no figures";
   // Each datagram repeats earlier inputs on purpose.
-  const counts = Object.entries(refused ?? {}).filter(([reason]) => reason !== "out_of_sequence");
+  const counts = Object.entries(refused).filter(([reason]) => reason !== "out_of_sequence");
   const words = counts.map(([reason, count]) => `${reason} ${count}`).join(", ");
   const waiting = upload && upload.episodes > 0
     ? `; ${upload.episodes} episodes to upload, ${(upload.bytes / 1e6).toFixed(1)} MB at ${(upload.rate_bps / 1e3).toFixed(0)} kbit/s`
@@ -15,3 +17,12 @@ export function health({ timing, refused, upload, clock }) {
   const clocks = (clock?.warnings ?? []).map((warning) => `${warning}; `).join("");
   return `${clocks}${loop}; messages refused: ${words || "none"}${waiting}`;
 }
+
+// A state older than this is not shown as current.
+const STATUS_MS = 5000;
+
+/**
+ * Whether what the control plane knows of the vehicle is its state now.
+ * @param {Api.VehicleView} v
+ */
+export const fresh = (v) => v.online && v.status_age_ms !== null && v.status_age_ms < STATUS_MS;

@@ -3,22 +3,47 @@
 import { ages, figures, stages } from "./account.js";
 import { banner } from "./banner.js";
 import { nowUs } from "./clock.js";
-import { el, text } from "./dom.js";
+import { el, get, kmh, text } from "./dom.js";
+import { part } from "./parts.js";
 
-const get = (id) => document.getElementById(id);
 const URGENCY = ["whenever convenient", "soon", "now", "at once"];
 
+/**
+ * @typedef {import("./driver.js").Driver} Driver
+ * @typedef {import("./picture.js").Picture} Picture
+ * @typedef {import("./clock.js").Clock} Clock
+ */
+
+/**
+ * Makes `list` as long as wanted; its items are kept, so that nothing flickers.
+ * @param {HTMLElement} list
+ * @param {number} length
+ * @param {() => HTMLElement} item
+ */
+function resize(list, length, item) {
+  while (list.children.length > length) list.lastElementChild?.remove();
+  while (list.children.length < length) list.append(item());
+  return /** @type {HTMLElement[]} */ ([...list.children]);
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {import("./account.js").Line[]} wanted
+ */
 function lines(list, wanted) {
-  while (list.children.length > wanted.length) list.lastChild.remove();
-  while (list.children.length < wanted.length) list.append(el("div", {}, el("dt"), el("dd")));
+  const items = resize(list, wanted.length, () => el("div", {}, el("dt"), el("dd")));
   wanted.forEach(({ label, value, tone }, i) => {
-    const row = list.children[i];
-    text(row.firstChild, label);
-    text(row.lastChild, value);
+    const row = items[i];
+    text(row.children[0], label);
+    text(row.children[1], value);
     if (row.className !== (tone ?? "")) row.className = tone ?? "";
   });
 }
 
+/**
+ * @param {Driver} driver
+ * @param {string} status
+ */
 function showBanner(driver, status) {
   const { kind, title, detail } = banner(driver, status);
   get("banner").className = `banner ${kind}`;
@@ -26,13 +51,14 @@ function showBanner(driver, status) {
   text(get("banner-detail"), detail);
 }
 
+/** @param {Driver} driver */
 function showSpeed(driver) {
   const { speed, vehicle } = driver;
   const limit = vehicle.surroundings?.corridor[0]?.speed_limit_mps;
-  text(get("speed"), speed === null ? "–" : (Math.abs(speed) * 3.6).toFixed(0));
-  get("speed").classList.toggle("fast", Boolean(limit) && speed > limit + 0.5);
+  text(get("speed"), speed === null ? "–" : kmh(Math.abs(speed)));
+  get("speed").classList.toggle("fast", Boolean(limit) && speed !== null && speed > (limit ?? 0) + 0.5);
   get("limit").hidden = !limit;
-  if (limit) text(get("limit"), (limit * 3.6).toFixed(0));
+  if (limit) text(get("limit"), kmh(limit));
   const { accelerate, brake, steer } = driver.drive;
   get("bar-throttle").style.transform = `scaleX(${accelerate})`;
   get("bar-brake").style.transform = `scaleX(${brake})`;
@@ -43,20 +69,27 @@ function showSpeed(driver) {
   text(get("device"), `${device} · deadman ${deadman ? "held" : "released"}`);
 }
 
+/**
+ * @param {Driver} driver
+ * @param {Picture | undefined} picture
+ */
 function showStages(driver, picture) {
   const shown = stages(driver, picture);
   const whole = shown.reduce((sum, s) => sum + s.ms, 0);
-  const list = get("stages");
-  while (list.children.length > shown.length) list.lastChild.remove();
-  while (list.children.length < shown.length) list.append(el("li", {}, el("span"), el("i"), el("b")));
+  const items = resize(get("stages"), shown.length, () => el("li", {}, el("span"), el("i"), el("b")));
   shown.forEach(({ stage, ms }, i) => {
-    const [name, bar, value] = list.children[i].children;
+    const [name, bar, value] = /** @type {HTMLElement[]} */ ([...items[i].children]);
     text(name, stage);
     bar.style.setProperty("--share", String(whole > 0 ? ms / whole : 0));
     text(value, `${ms.toFixed(1)} ms`);
   });
 }
 
+/**
+ * @param {Driver} driver
+ * @param {Picture | undefined} picture
+ * @param {Clock | null} clock
+ */
 function showChecks(driver, picture, clock) {
   const drives = driver.authority.holder === "me";
   get("checks").hidden = drives || !driver.connected;
@@ -65,16 +98,15 @@ function showChecks(driver, picture, clock) {
   const wanted = failed.length > 0
     ? failed.map(({ name, why }) => ({ kind: "failed", words: `${name}: ${why}` }))
     : [{ kind: "passed", words: "everything holds: T takes over" }];
-  const list = get("check-list");
-  while (list.children.length > wanted.length) list.lastChild.remove();
-  while (list.children.length < wanted.length) list.append(el("li"));
+  const items = resize(get("check-list"), wanted.length, () => el("li"));
   wanted.forEach(({ kind, words }, i) => {
-    const item = list.children[i];
+    const item = items[i];
     if (item.className !== kind) item.className = kind;
     text(item, words);
   });
 }
 
+/** @param {Driver} driver */
 function showNotices(driver) {
   const list = get("notices");
   const wanted = driver.notices.map((n) => `${n.level} ${n.words}`).join("\n");
@@ -83,21 +115,32 @@ function showNotices(driver) {
   list.replaceChildren(...driver.notices.map((n) => el("li", { class: n.level }, n.words)));
 }
 
-/** Draws everything; `status` is what the connection does. */
-export function show(driver, picture, clock, status, decoded, panel) {
-  const now = nowUs();
-  showBanner(driver, status);
-  showSpeed(driver);
-  lines(get("ages"), ages(driver, picture, clock, now));
-  lines(get("figures"), figures(driver, clock, driver.connected ? decoded : null));
-  showStages(driver, picture);
-  showChecks(driver, picture, clock);
-  showNotices(driver);
-  const { help, authority, estop } = driver;
+/** @param {Driver} driver */
+function showRequests({ help, authority, estop, modeWords }) {
   get("help").hidden = !help;
   if (help) text(get("help"), `The vehicle asks (${URGENCY[Math.min(help.urgency, 3)]}): ${help.text || "no reason given"}`);
-  text(get("authority"), authority.latest ? `mode ${driver.mode} · epoch ${authority.epoch}` : "");
-  panel.show(driver.assist);
+  text(get("authority"), authority.latest ? `mode ${modeWords} · epoch ${authority.epoch}` : "");
   get("reset").hidden = estop.phase !== "latched";
-  get("reset").style.setProperty("--done", String(estop.progress(now)));
+  get("reset").style.setProperty("--done", String(estop.progress(nowUs())));
+}
+
+/**
+ * Draws everything, each part for itself: one that is broken leaves the others right.
+ * @param {Driver} driver
+ * @param {Picture | undefined} picture
+ * @param {Clock | null} clock
+ * @param {string} status what the connection does
+ * @param {number | null} decoded pictures a second
+ * @param {import("./assist.js").AssistPanel} panel
+ */
+export function show(driver, picture, clock, status, decoded, panel) {
+  part("who drives", () => showBanner(driver, status));
+  part("speed", () => showSpeed(driver));
+  part("how old it is", () => lines(get("ages"), ages(driver, picture, clock, nowUs())));
+  part("link and policy", () => lines(get("figures"), figures(driver, clock, driver.connected ? decoded : null)));
+  part("where the milliseconds go", () => showStages(driver, picture));
+  part("before you take over", () => showChecks(driver, picture, clock));
+  part("notices", () => showNotices(driver));
+  part("requests", () => showRequests(driver));
+  part("the vehicle's question", () => panel.show(driver.assist));
 }

@@ -2,9 +2,15 @@
 
 const BLOCK = 16, ESCAPE = 20, FULL_BITS = 18, MAX_STEP = 65535, MAX_BEAMS = 16384;
 
+/**
+ * @typedef {import("./messages.js").LidarSegment} Segment
+ * @typedef {{ number: number, capture_us: number, start: number, end: number, ranges: Float32Array }} Scan angles in radians
+ */
+
 class Bits {
   #at = 0;
 
+  /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.bytes = bytes;
   }
@@ -15,12 +21,14 @@ class Bits {
     return (byte >> (7 - (this.#at++ & 7))) & 1;
   }
 
+  /** @param {number} bits */
   take(bits) {
     let value = 0;
     for (let i = 0; i < bits; i++) value = (value << 1) | this.bit();
     return value;
   }
 
+  /** @param {number} most */
   ones(most) {
     let ones = 0;
     while (ones < most && this.bit() === 1) ones++;
@@ -28,7 +36,7 @@ class Bits {
   }
 }
 
-/** Ranges of a segment, m; Infinity where there was no echo. */
+/** Ranges of a segment, m; Infinity where there was no echo. @param {Segment} segment */
 export function ranges(segment) {
   const { first, count, beams, resolution_m } = segment;
   if (count === 0 || first + count > beams || beams > MAX_BEAMS) throw new RangeError(`beams ${first}+${count} of ${beams}`);
@@ -57,9 +65,11 @@ export function ranges(segment) {
 
 /** Collects segments; `scan` is the newest scan, of which beams may still be missing (NaN). */
 export class Lidar {
+  /** @type {Scan | null} */
   scan = null;
   scans = 0;
 
+  /** @param {Segment} segment */
   add(segment) {
     const part = ranges(segment);
     if (this.scan && segment.number < this.scan.number) return;
@@ -72,16 +82,21 @@ export class Lidar {
   }
 }
 
-/** Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge. */
+/**
+ * Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Scan} scan
+ */
 export function draw(canvas, scan, reach = 40) {
   const pen = canvas.getContext("2d");
+  if (!pen) return;
   const { width, height } = canvas;
   const middle = [width / 2, height / 2], scale = Math.min(width, height) / 2 / reach;
   pen.clearRect(0, 0, width, height);
   pen.strokeStyle = "#3a4756";
   for (let ring = 10; ring <= reach; ring += 10) {
     pen.beginPath();
-    pen.arc(...middle, ring * scale, 0, 2 * Math.PI);
+    pen.arc(middle[0], middle[1], ring * scale, 0, 2 * Math.PI);
     pen.stroke();
   }
   pen.fillStyle = "#E69F00";

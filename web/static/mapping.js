@@ -1,10 +1,17 @@
-// From a person's controls to a robot's action channels: the same rules as the native console's. A drive is
-// { accelerate, brake, steer }: shares 0 to 1, steering -1 (right) to 1 (left).
+// From a person's controls to a robot's action channels: the same rules as the native console's.
 
 import { EMBODIMENTS } from "./labels.js";
 
 // Speed at which a full turn of the stick means half of the wheels' travel.
 const HALF_STEERING_SPEED_MPS = 5;
+
+/**
+ * Where pedals and wheel stand: shares 0 to 1, steering -1 (right) to 1 (left).
+ * @typedef {{ accelerate: number, brake: number, steer: number }} Drive
+ * @typedef {import("./messages.js").Hello} Hello
+ */
+
+/** @type {Readonly<Drive>} */
 export const NEUTRAL = { accelerate: 0, brake: 0, steer: 0 };
 // Greatest changes, in shares of full travel a second: a key builds up, a pad's own travel is nearly followed.
 const RATES = {
@@ -12,13 +19,24 @@ const RATES = {
   gamepad: { accelerate: 6, brake: 10, release: 10, steer: 4, centre: 4 },
 };
 
+/** @type {(value: number, least: number, most: number) => number} */
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+/** @type {(now: number, target: number, step: number) => number} */
 const toward = (now, target, step) => now + clamp(target - now, -step, step);
+/** @param {number} speed */
 const steeringShare = (speed) => 1 / (1 + (Number.isFinite(speed) ? speed / HALF_STEERING_SPEED_MPS : 0) ** 2);
 
-/** Moves `drive` toward `target` for `seconds` as fast as `device` may; the brake beats the accelerator. */
+/**
+ * Moves `drive` toward `target` for `seconds` as fast as `device` may; the brake beats the accelerator.
+ * @param {Drive} drive
+ * @param {Drive} target
+ * @param {keyof typeof RATES} device
+ * @param {number} seconds
+ * @returns {Drive}
+ */
 export function ramp(drive, target, device, seconds) {
   const rates = RATES[device];
+  /** @type {(now: number, wanted: number, press: number) => number} */
   const pedal = (now, wanted, press) => toward(now, clamp(wanted, 0, 1), (wanted > now ? press : rates.release) * seconds);
   const steer = clamp(target.steer, -1, 1);
   const outward = Math.abs(steer) > Math.abs(drive.steer) && steer * drive.steer >= 0;
@@ -30,16 +48,24 @@ export function ramp(drive, target, device, seconds) {
 }
 
 export class Mapping {
-  /** For the robot that says `hello`; null when it has no pedals and wheel to map to. */
+  /** For the robot that says `hello`; null when it has no pedals and wheel to map to. @param {Hello} hello */
   static of(hello) {
     const channels = EMBODIMENTS[hello.embodiment]?.action ?? [];
     const [acceleration, steering] = ["acceleration_mps2", "steering_rad"].map((name) => channels.findIndex((c) => c.name === name));
     return acceleration < 0 || steering < 0 ? null : new Mapping(hello, channels, acceleration, steering);
   }
 
+  /**
+   * @param {Hello} hello
+   * @param {readonly { name: string, min: number, max: number }[]} channels
+   * @param {number} acceleration place of its channel
+   * @param {number} steering place of its channel
+   */
   constructor(hello, channels, acceleration, steering) {
+    /** @type {(values: number[], i: number, otherwise: number) => number} */
     const told = (values, i, otherwise) => (Number.isFinite(values[i]) ? values[i] : otherwise);
-    Object.assign(this, { acceleration, steering });
+    this.acceleration = acceleration;
+    this.steering = steering;
     // The narrower of the robot's own limits and the embodiment's.
     this.limits = channels.map((c, i) => [
       Math.min(Math.max(told(hello.action_min, i, c.min), c.min), 0),
@@ -47,7 +73,11 @@ export class Mapping {
     ]);
   }
 
-  /** The action channels for `drive` at `speed` metres a second. */
+  /**
+   * The action channels for `drive` at `speed` metres a second.
+   * @param {Drive} drive
+   * @param {number} speed
+   */
   action(drive, speed) {
     const action = this.limits.map(() => 0);
     const [hardest, strongest] = this.limits[this.acceleration];
@@ -58,10 +88,14 @@ export class Mapping {
     return action;
   }
 
-  /** The stick's travel that would ask for the steering of `action` at `speed`. */
+  /**
+   * The stick's travel that would ask for the steering of `action` at `speed`.
+   * @param {readonly number[] | undefined} action
+   * @param {number} speed
+   */
   steerOf(action, speed) {
     const angle = action?.[this.steering];
-    if (!Number.isFinite(angle)) return 0;
+    if (angle === undefined || !Number.isFinite(angle)) return 0;
     const limit = angle >= 0 ? this.limits[this.steering][1] : -this.limits[this.steering][0];
     return limit <= 0 ? 0 : clamp(angle / limit / steeringShare(speed), -1, 1);
   }

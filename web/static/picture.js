@@ -13,18 +13,32 @@ const LATE_US = 150_000;
 // Pictures in the running figures: four seconds at 30 Hz.
 const WINDOW = 120;
 
+/**
+ * @typedef {{ sequence: number, captureUs: number }} Timecode
+ * @typedef {object} Shown a picture that was shown: microseconds from its capture to each moment
+ * @property {number} age until it is on the screen
+ * @property {number} composed
+ * @property {number | undefined} received where the browser tells
+ * @property {number} decode how long decoding took
+ */
+
 export class Picture {
   #strip = Object.assign(document.createElement("canvas"), { width: 0, height: 0 });
   #context = this.#strip.getContext("2d", { willReadFrequently: true, alpha: false });
-  #veil = null;
+  #veil;
   #clock;
+  /** @type {Timecode | null} */
   #timecode = null;
+  /** @type {Shown[]} */
   #shown = [];
   #shownAt = 0;
   #from = 0;
   counts = { shown: 0, late: 0, unread: 0 };
 
-  /** `clock()` gives the vehicle's clock estimate or null. */
+  /**
+   * @param {string} name
+   * @param {() => import("./clock.js").Clock | null} clock the vehicle's clock
+   */
   constructor(name, clock) {
     this.#clock = clock;
     this.video = el("video", { autoplay: true, playsinline: true, disablepictureinpicture: true, "aria-label": `Camera ${name}` });
@@ -39,16 +53,19 @@ export class Picture {
     this.#veil.finish();
   }
 
+  /** @param {string} name */
   set name(name) {
     this.label.textContent = name;
     this.video.setAttribute("aria-label", `Camera ${name}`);
   }
 
+  /** @param {MediaStreamTrack} track */
   play(track) {
     this.video.srcObject = new MediaStream([track]);
     this.video.play().catch(() => {});
     const round = ++this.#from;
-    const onFrame = (now, frame) => {
+    /** @type {VideoFrameRequestCallback} */
+    const onFrame = (_now, frame) => {
       if (round !== this.#from) return;
       this.#onPicture(frame);
       this.video.requestVideoFrameCallback(onFrame);
@@ -56,6 +73,7 @@ export class Picture {
     this.video.requestVideoFrameCallback(onFrame);
   }
 
+  /** @param {VideoFrameCallbackMetadata} frame */
   #onPicture(frame) {
     this.root.classList.remove("blank");
     const code = this.#read(frame.width, frame.height);
@@ -68,20 +86,25 @@ export class Picture {
     const clock = this.#clock();
     if (!code || !clock) return;
     // The moment at which the picture is on the screen, as the browser expects it.
+    /** @param {number} ms */
     const us = (ms) => ms * 1000 + clock.offsetUs - code.captureUs;
     const age = us(frame.expectedDisplayTime);
     if (age > LATE_US) this.counts.late += 1;
     const entry = {
-      age, composed: us(frame.presentationTime), received: frame.receiveTime && us(frame.receiveTime),
+      age, composed: us(frame.presentationTime), received: frame.receiveTime === undefined ? undefined : us(frame.receiveTime),
       decode: (frame.processingDuration ?? 0) * 1e6,
     };
     this.#shown.push(entry);
     if (this.#shown.length > WINDOW) this.#shown.shift();
   }
 
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
   #read(width, height) {
     const place = timecode.layout(width, height);
-    if (!place) return null;
+    if (!place || !this.#context) return null;
     if (this.#strip.width !== place.width || this.#strip.height !== place.height) {
       Object.assign(this.#strip, { width: place.width, height: place.height });
     }
@@ -89,7 +112,7 @@ export class Picture {
     return timecode.read(this.#context.getImageData(0, 0, place.width, place.height).data, place.width, place);
   }
 
-  /** The timecode of the picture on the screen: { sequence, captureUs } or null. */
+  /** The timecode of the picture on the screen. */
   get timecode() {
     return this.#timecode;
   }
@@ -121,14 +144,18 @@ export class Picture {
   account() {
     const shown = this.#shown;
     if (shown.length === 0) return null;
+    /** @param {(s: Shown) => number} of */
     const mean = (of) => shown.reduce((sum, s) => sum + of(s), 0) / shown.length / 1000;
+    /** @param {(s: Shown) => number} of */
     const p95 = (of) => shown.map(of).sort((a, b) => a - b)[Math.ceil(shown.length * 0.95) - 1] / 1000;
+    /** @type {(name: string, of: (s: Shown) => number) => { stage: string, mean_ms: number, p95_ms: number }} */
     const stage = (name, of) => ({ stage: name, mean_ms: Math.max(0, mean(of)), p95_ms: Math.max(0, p95(of)) });
-    const arrived = shown.every((s) => s.received);
+    // Browsers tell of all pictures or of none.
+    const arrived = shown.every((s) => s.received !== undefined);
     const stages = arrived
       ? [
-          stage("arrive", (s) => s.received),
-          stage("assemble", (s) => s.composed - s.received - s.decode),
+          stage("arrive", (s) => s.received ?? 0),
+          stage("assemble", (s) => s.composed - (s.received ?? 0) - s.decode),
           stage("decode", (s) => s.decode),
         ]
       : [stage("arrive", (s) => s.composed - s.decode), stage("decode", (s) => s.decode)];

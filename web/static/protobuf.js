@@ -5,6 +5,7 @@ const utf8 = new TextDecoder();
 const text = new TextEncoder();
 
 class Reader {
+  /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -24,13 +25,14 @@ class Reader {
     throw new RangeError("number of more than 64 bits");
   }
 
+  /** @param {number} length */
   take(length) {
     if (length > this.bytes.length - this.at) throw new RangeError("message ends within a field");
     this.at += length;
     return this.bytes.subarray(this.at - length, this.at);
   }
 
-  /** The raw value of a wire type: a number, or bytes. */
+  /** The raw value of a wire type: a number, or bytes. @param {number} type */
   value(type) {
     switch (type) {
       case VARINT: return this.varint();
@@ -45,9 +47,14 @@ class Reader {
 /**
  * Reads `bytes` by `schema`: {number: [name, kind]}. A kind is "number" (any varint), "double", "float", "bool", "string", "bytes",
  * "strings", "doubles", another schema, or [schema] for a repeated message. Fields not listed are skipped.
+ * @template {Protobuf.Schema} S
+ * @param {S} schema
+ * @param {Uint8Array} bytes
+ * @returns {Protobuf.Decoded<S>}
  */
 export function decode(schema, bytes) {
   const reader = new Reader(bytes);
+  /** @type {any} */
   const message = {};
   for (const [name, kind] of Object.values(schema)) {
     if (kind === "number" || kind === "double" || kind === "float") message[name] = 0;
@@ -66,6 +73,15 @@ export function decode(schema, bytes) {
   return message;
 }
 
+/**
+ * @param {Protobuf.Schema | readonly [Protobuf.Schema]} kind
+ * @returns {kind is readonly [Protobuf.Schema]}
+ */
+function isRepeated(kind) {
+  return Array.isArray(kind);
+}
+
+/** @type {(message: any, field: readonly [string, Protobuf.Kind], type: number, raw: any) => void} */
 function put(message, [name, kind], type, raw) {
   if (kind === "number" && type === VARINT) message[name] = raw;
   else if (kind === "double" && type === FIXED64) message[name] = raw;
@@ -78,45 +94,59 @@ function put(message, [name, kind], type, raw) {
   else if (kind === "doubles" && type === BYTES) {
     const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
     for (let at = 0; at + 8 <= raw.length; at += 8) message[name].push(view.getFloat64(at, true));
-  } else if (Array.isArray(kind) && type === BYTES) message[name].push(decode(kind[0], raw));
-  else if (typeof kind === "object" && type === BYTES) message[name] = decode(kind, raw);
+  } else if (typeof kind !== "object" || type !== BYTES) return;
+  else if (isRepeated(kind)) message[name].push(decode(kind[0], raw));
+  else message[name] = decode(kind, raw);
 }
 
+/** @type {(out: number[], value: number) => void} */
 function varint(out, value) {
   let rest = Math.max(0, Math.floor(value));
   for (; rest >= 128; rest = Math.floor(rest / 128)) out.push((rest % 128) | 128);
   out.push(rest);
 }
 
+/** @type {(out: number[], number: number, bytes: Uint8Array) => void} */
 function block(out, number, bytes) {
   varint(out, number * 8 + BYTES);
   varint(out, bytes.length);
   for (const byte of bytes) out.push(byte);
 }
 
+/** @param {number} value */
 function single(value) {
   const view = new DataView(new ArrayBuffer(4));
   view.setFloat32(0, value, true);
   return new Uint8Array(view.buffer);
 }
 
+/** @param {readonly number[]} values */
 function doubles(values) {
   const view = new DataView(new ArrayBuffer(values.length * 8));
   values.forEach((value, i) => view.setFloat64(i * 8, value, true));
   return new Uint8Array(view.buffer);
 }
 
-/** Writes `message` by `schema`, the kinds as for `decode`; what is undefined or the default is left out. */
+/**
+ * Writes `message` by `schema`, the kinds as for `decode`; what is undefined or the default is left out.
+ * @template {Protobuf.Schema} S
+ * @param {S} schema
+ * @param {Protobuf.Encodable<S>} message
+ */
 export function encode(schema, message) {
+  /** @type {number[]} */
   const out = [];
+  /** @type {Record<string, unknown>} */
+  const values = message;
   for (const [number, [name, kind]] of Object.entries(schema)) {
-    const value = message[name];
+    const value = values[name];
     if (value === undefined || value === null) continue;
     write(out, Number(number), kind, value);
   }
   return new Uint8Array(out);
 }
 
+/** @type {(out: number[], number: number, kind: Protobuf.Kind, value: any) => void} */
 function write(out, number, kind, value) {
   if (kind === "number" || kind === "bool") {
     if (!value) return;
@@ -134,7 +164,9 @@ function write(out, number, kind, value) {
     if (value !== "") block(out, number, text.encode(value));
   } else if (kind === "doubles") {
     if (value.length > 0) block(out, number, doubles(value));
-  } else if (Array.isArray(kind)) {
+  } else if (typeof kind !== "object") {
+    throw new RangeError(`no seat sends ${kind}`);
+  } else if (isRepeated(kind)) {
     for (const item of value) block(out, number, encode(kind[0], item));
   } else {
     block(out, number, encode(kind, value));

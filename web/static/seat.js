@@ -1,13 +1,17 @@
 // The seat page: /seat.html?id=VEHICLE drives one vehicle, /seat.html lists those that can be called. With &path=relay
 // only the TURN server is used, which shows whether it works.
 
+import { ControlPlaneError, askList } from "./api.js";
 import { AssistPanel } from "./assist.js";
+import { modeWords } from "./authority.js";
 import { nowUs, wallDifference } from "./clock.js";
-import { el, mark, text } from "./dom.js";
+import { el, get, getAs, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
+import { fresh } from "./health.js";
 import { show } from "./hud.js";
 import { Input } from "./input.js";
 import { Lidar, draw } from "./lidar.js";
+import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
 import { Voice } from "./voice.js";
@@ -15,10 +19,9 @@ import { Voice } from "./voice.js";
 // Commands go out this often.
 const TICK_MS = 10;
 const SHOW_MS = 50;
-const get = (id) => document.getElementById(id);
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** This tab's seat: as the address says, else a name that the tab keeps. */
+/** This tab's seat: as the address says, else a name that the tab keeps. @param {URLSearchParams} parameters */
 function seatName(parameters) {
   const asked = parameters.get("seat") ?? sessionStorage.getItem("seat");
   const seat = asked && NAME.test(asked) ? asked : randomSeat();
@@ -26,33 +29,51 @@ function seatName(parameters) {
   return seat;
 }
 
-async function list(container) {
-  const answer = await fetch("/api/v1/vehicles", { cache: "no-store" }).catch(() => null);
-  if (!answer?.ok) {
-    container.replaceChildren(el("p", { class: "empty" }, "The control plane does not answer. Trying again…"));
-    return;
-  }
-  const live = (await answer.json()).filter((v) => v.kind === "live");
-  const card = (v) => el("li", {},
+/** @param {Api.VehicleView} v */
+function card(v) {
+  // A state that is not current says nothing of now.
+  const state = fresh(v) ? [v.mode && `mode ${modeWords(v.mode, v.speed_mps)}`, v.author && `driven by ${v.author}`] : [];
+  return el("li", {},
     el("b", {}, v.vehicle), mark(v.online ? "online" : "offline", v.online ? "online" : "offline"),
-    el("span", { class: "quiet" }, [v.mode && `mode ${v.mode}`, v.author && `driven by ${v.author}`, v.map].filter(Boolean).join(" · ")),
+    el("span", { class: "quiet" }, [...state, v.map].filter(Boolean).join(" · ")),
     v.online ? el("a", { class: "button primary", href: `/seat.html?id=${v.vehicle}` }, "Take a seat") : "",
     v.online ? el("a", { class: "button", href: `/vehicle.html?id=${v.vehicle}` }, "Watch") : "");
-  if (live.length === 0) container.replaceChildren(el("p", { class: "empty" }, "No live vehicle has signed up yet. It appears here as soon as its bridge connects."));
-  else container.replaceChildren(el("ul", { class: "vehicles" }, ...live.map(card)));
+}
+
+/** The vehicles that can be called, or why they are not known. */
+async function vehicles() {
+  /** @param {string} said */
+  const empty = (said) => el("p", { class: "empty" }, said);
+  try {
+    const live = (await askList("vehicles")).filter((v) => v.kind === "live");
+    return live.length > 0 ? el("ul", { class: "vehicles" }, ...live.map(card)) : empty("No live vehicle has signed up yet. It appears here as soon as its bridge connects.");
+  } catch (error) {
+    if (error instanceof ControlPlaneError) return empty(`${error.message}. Trying again…`);
+    throw error;
+  }
+}
+
+/** Shows the list; what did not change stays, so that it can be clicked and keeps the focus. @param {HTMLElement} container */
+async function list(container) {
+  const shown = await vehicles();
+  if (container.innerHTML !== shown.outerHTML) container.replaceChildren(shown);
 }
 
 /** The cameras of one session: the main one large, the others as tiles; a click on a tile makes it the main one. */
 class Cameras {
+  /** @type {Picture[]} */
   pictures = [];
   main = 0;
+  /** @type {string[]} */
   #names = [];
 
+  /** @param {() => import("./clock.js").Clock | null} clock */
   constructor(clock) {
     this.clock = clock;
     this.at(0);
   }
 
+  /** @param {number} index */
   at(index) {
     while (this.pictures.length <= index) {
       const place = this.pictures.length;
@@ -64,16 +85,19 @@ class Cameras {
     return this.pictures[index];
   }
 
+  /** @param {number} index */
   choose(index) {
     if (index === this.main) return;
     this.main = index;
     this.#arrange();
   }
 
+  /** @param {number} index */
   #name(index) {
     return this.#names[index] || (this.pictures.length > 1 || index > 0 ? `camera ${index + 1}` : "front");
   }
 
+  /** @param {string[]} names */
   name(names) {
     this.#names = names;
     this.pictures.forEach((picture, i) => (picture.name = this.#name(i)));
@@ -92,26 +116,42 @@ class Cameras {
   }
 }
 
+/**
+ * @param {string} vehicle
+ * @param {string} seat
+ * @param {boolean} relayOnly
+ */
 function drive(vehicle, seat, relayOnly) {
   const driver = new Driver(seat);
   const input = new Input();
   const lidar = new Lidar();
   let status = "asking the control plane";
   const cameras = new Cameras(() => session.clock());
+  /** @type {() => Picture} */
   const picture = () => cameras.pictures[cameras.main];
+  /** @type {Session} */
   const session = new Session(vehicle, seat, { relayOnly }, {
-    status: (words) => (status = words),
+    status: (said) => {
+      status = said;
+    },
     connected: () => driver.onConnected(nowUs()),
     lost: (why) => {
       driver.onLost(nowUs(), why);
       cameras.pictures.forEach((p) => p.lost());
     },
-    track: (track, receiver, index) => {
+    track: (track, index) => {
       if (track.kind === "video") cameras.at(index).play(track);
       else voice.play(track);
     },
     state: (state, at) => driver.onState(at, state),
-    lidar: (segment) => lidar.add(segment),
+    lidar: (segment) => {
+      try {
+        lidar.add(segment);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        console.warn(`a scan of the vehicle's lidar cannot be read: ${error.message}`);
+      }
+    },
     event: (event) => {
       driver.onEvent(nowUs(), event);
       if (event.hello) cameras.name(event.hello.cameras.map((c) => c.name));
@@ -122,25 +162,33 @@ function drive(vehicle, seat, relayOnly) {
   let last = nowUs();
   const ticking = setInterval(() => {
     const now = nowUs();
-    const { command, requests } = driver.tick(now, (now - last) / 1e6, input.sample(), picture(), session.clock());
+    const seconds = (now - last) / 1e6;
     last = now;
-    for (const request of requests) session.request(request);
-    if (command) session.command(command);
+    const sample = input.sample();
+    const stop = driver.stop(now, sample);
+    if (stop) session.request(stop);
+    part("commands", () => {
+      const { command, requests } = driver.tick(now, seconds, sample, picture(), session.clock());
+      for (const request of requests) session.request(request);
+      if (command) session.command(command);
+    });
   }, TICK_MS);
   const panel = new AssistPanel(get("assist"), (action) => input.press(action));
   const rate = new Rate(() => picture().counts.shown);
   const showing = setInterval(() => {
-    cameras.pictures.forEach((p) => p.judge());
+    part("pictures", () => cameras.pictures.forEach((p) => p.judge()));
     show(driver, picture(), session.clock(), status, rate.read(), panel);
-    get("lidar-panel").hidden = !lidar.scan;
-    if (lidar.scan) draw(get("lidar"), lidar.scan);
+    part("lidar", () => showLidar(lidar));
   }, SHOW_MS);
   for (const button of document.querySelectorAll("[data-action]")) {
-    button.addEventListener("click", () => input.press(button.dataset.action));
+    if (!(button instanceof HTMLElement)) continue;
+    const action = /** @type {import("./pads.js").Press} */ (button.dataset.action);
+    button.addEventListener("click", () => input.press(action));
+    // The stop acts on the press, not on letting go.
+    if (action === "estop") button.addEventListener("pointerdown", () => input.press(action));
   }
-  for (const [event, held] of [["pointerdown", true], ["pointerup", false], ["pointerleave", false]]) {
-    get("reset").addEventListener(event, () => input.holdReset(held));
-  }
+  get("reset").addEventListener("pointerdown", () => input.holdReset(true));
+  for (const end of ["pointerup", "pointerleave", "pointercancel"]) get("reset").addEventListener(end, () => input.holdReset(false));
   addEventListener("pagehide", () => {
     clearInterval(ticking);
     clearInterval(showing);
@@ -149,12 +197,20 @@ function drive(vehicle, seat, relayOnly) {
   return { driver, session, cameras, lidar, voice };
 }
 
+/** @param {Lidar} lidar */
+function showLidar({ scan }) {
+  get("lidar-panel").hidden = !scan;
+  if (scan) draw(getAs("lidar", HTMLCanvasElement), scan);
+}
+
 /** How many a second, once a second. */
 class Rate {
   #at = nowUs();
   #before = 0;
+  /** @type {number | null} */
   #value = null;
 
+  /** @param {() => number} count */
   constructor(count) {
     this.count = count;
   }
@@ -179,7 +235,7 @@ if (NAME.test(vehicle)) {
   text(get("vehicle"), vehicle);
   text(get("seat-name"), seat);
   // For tests and for a person at the browser's console.
-  window.takeover = drive(vehicle, seat, parameters.get("path") === "relay");
+  Object.assign(window, { takeover: drive(vehicle, seat, parameters.get("path") === "relay") });
 } else {
   get("choose").hidden = false;
   const refresh = () => list(get("vehicles"));

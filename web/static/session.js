@@ -4,6 +4,7 @@
 import { ClockEstimator, nowUs } from "./clock.js";
 import { FAILURES } from "./labels.js";
 import { readEvent, readState, writeCommand, writeRequest } from "./messages.js";
+import { part } from "./parts.js";
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 // An unanswered call is made again after this long.
@@ -22,12 +23,38 @@ const ESTOP_RIDES_US = 500_000;
 const STUCK_BYTES = 16 * 1024;
 // The control plane's close code for a connection that a newer one of the same name replaced.
 const REPLACED = 4001;
-const sentence = (words) => (/[.…!?]$/.test(words) ? words : `${words}.`);
 
-/** What went wrong with what to do about it, for the person. */
-export const explain = (words, code) => (FAILURES[code] ? `${words} ${FAILURES[code]}` : words);
+/**
+ * What the session tells its page, all optional. `code` names a known failure; `report` is what the vehicle is told about the
+ * picture once a second.
+ * @typedef {object} Listener
+ * @property {(words: string, code?: string) => void} [status]
+ * @property {() => void} [connected]
+ * @property {(words: string) => void} [lost]
+ * @property {(track: MediaStreamTrack, index: number) => void} [track]
+ * @property {(state: import("./messages.js").StateDatagram, atUs: number) => void} [state]
+ * @property {(segment: import("./messages.js").LidarSegment) => void} [lidar]
+ * @property {(event: import("./messages.js").VehicleEvent) => void} [event]
+ * @property {() => import("./messages.js").Report | undefined} [report]
+ */
 
-/** Whether a description announces the vouched certificate and no other. */
+/**
+ * A message of the signalling, as `protocol::signalling` has it.
+ * @typedef {{ type: string, session?: string, seat?: string, vehicle?: string, watch_only?: boolean, reason?: string, code?: string,
+ *   message?: string, sdp?: string, vouched?: string | null, candidate?: string, sdp_mid?: string | null,
+ *   sdp_mline_index?: number | null, ice_servers?: RTCIceServer[] }} Signal
+ */
+
+/** What the other side says, as a sentence. @param {string} [words] */
+function sentence(words) {
+  const said = words || "No reason was given";
+  return `${said[0].toUpperCase()}${said.slice(1)}${/[.…!?]$/.test(said) ? "" : "."}`;
+}
+
+/** What went wrong with what to do about it, for the person. @type {(words: string, code?: string) => string} */
+export const explain = (words, code) => (code && FAILURES[code] ? `${words} ${FAILURES[code]}` : words);
+
+/** Whether a description announces the vouched certificate and no other. @type {(sdp: string, vouched: string) => boolean} */
 function announces(sdp, vouched) {
   const told = [...sdp.matchAll(/^a=fingerprint:(\S+) (\S+)/gm)];
   return told.length > 0 && told.every(([, kind, value]) => kind.toLowerCase() === "sha-256" && value.toUpperCase() === vouched.toUpperCase());
@@ -39,17 +66,24 @@ export function randomSeat() {
 }
 
 export class Session {
+  /** @type {WebSocket | null} */
   #socket = null;
+  /** @type {RTCPeerConnection | null} */
   #peer = null;
+  /** @type {{ command?: RTCDataChannel, requests?: RTCDataChannel }} */
   #channels = {};
-  #session = null;
+  /** @type {string | undefined} */
+  #session;
+  /** @type {RTCIceCandidateInit[]} */
   #waiting = [];
   #calls = 0;
   #tries = 0;
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #pings = 0;
+  /** @type {number | null} */
   #estopAt = null;
-  #pinging = 0;
+  #pinging;
   #closed = false;
   #up = false;
   // The person reads why the last call failed before the next one is made.
@@ -58,16 +92,24 @@ export class Session {
   #interrupted = false;
   #heardAt = 0;
   #clock = new ClockEstimator();
+  /** @type {RTCCertificate | null} */
   #certificate = null;
+  /** @type {RTCIceServer[]} */
   #servers = [];
 
   /**
-   * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `on`, all optional: status(words, code),
-   * connected(), lost(words), track(track, receiver, index), state(message), lidar(segment), event(message), report() for what the
-   * vehicle is told about the picture once a second. `relayOnly` leaves every path but TURN alone.
+   * Calls `vehicle` as `seat` now and whenever the session is lost, until closed. `relayOnly` leaves every path but TURN alone.
+   * @param {string} vehicle
+   * @param {string} seat
+   * @param {{ watchOnly?: boolean, relayOnly?: boolean }} how
+   * @param {Listener} on
    */
   constructor(vehicle, seat, { watchOnly = false, relayOnly = false }, on) {
-    Object.assign(this, { vehicle, seat, watchOnly, relayOnly, on });
+    this.vehicle = vehicle;
+    this.seat = seat;
+    this.watchOnly = watchOnly;
+    this.relayOnly = relayOnly;
+    this.on = on;
     this.started = Date.now().toString(36);
     this.#pinging = setInterval(() => this.#ping(), PING_MS);
     this.#open();
@@ -93,7 +135,10 @@ export class Session {
     return this.#clock.estimate(nowUs());
   }
 
-  /** Sends a CommandDatagram; false when it was dropped because there is no session or the path is stuck. */
+  /**
+   * Sends a CommandDatagram; false when it was dropped because there is no session or the path is stuck.
+   * @param {import("./messages.js").CommandDatagram} command
+   */
   command(command) {
     const channel = this.#channels.command;
     if (channel?.readyState !== "open" || channel.bufferedAmount > STUCK_BYTES) return false;
@@ -102,7 +147,7 @@ export class Session {
     return true;
   }
 
-  /** Sends a SeatRequest reliably within this session; false when there is none. */
+  /** Sends a SeatRequest reliably within this session; false when there is none. @param {import("./messages.js").SeatRequest} request */
   request(request) {
     if (request.estop) {
       this.#estopAt = nowUs();
@@ -131,9 +176,9 @@ export class Session {
 
   async #open() {
     // The control plane vouches for this certificate; it lives as long as this page.
-    this.#certificate ??= await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
+    this.#certificate ??= await RTCPeerConnection.generateCertificate(/** @type {EcKeyGenParams} */ ({ name: "ECDSA", namedCurve: "P-256" }));
     if (this.#closed) return;
-    const print = this.#certificate.getFingerprints?.().find((f) => f.algorithm === "sha-256")?.value.toUpperCase();
+    const print = this.#certificate.getFingerprints?.().find((f) => f.algorithm === "sha-256")?.value?.toUpperCase();
     const place = `${location.host}/api/v1/signal?seat=${encodeURIComponent(this.seat)}${print ? `&fingerprint=${print}` : ""}`;
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${place}`);
     this.#socket = socket;
@@ -144,7 +189,11 @@ export class Session {
       else if (this.#interrupted) this.#askForPath();
     };
     socket.onmessage = (message) => {
-      this.#heard(JSON.parse(message.data)).catch((e) => this.#again(`The call failed: ${e.message}.`, "negotiation_failed"));
+      this.#heard(message.data).catch((error) => {
+        // What the browser makes of the other side's words fails with these; anything else is the page's own.
+        if (!(error instanceof DOMException || error instanceof SyntaxError)) reportError(error);
+        this.#again(`The call failed: ${error instanceof Error ? error.message : error}.`, "negotiation_failed");
+      });
     };
     socket.onclose = ({ code, reason }) => {
       if (this.#closed || socket !== this.#socket) return;
@@ -154,15 +203,18 @@ export class Session {
     };
   }
 
-  /** Says why the control plane turned this seat away: a WebSocket is not told, a plain request is. */
+  /** Says why the control plane turned this seat away: a WebSocket is not told, a plain request is. @param {string} address */
   async #why(address) {
     const answer = await fetch(address).catch(() => null);
-    const { error } = (await answer?.json().catch(() => null)) ?? {};
-    const code = Object.keys(FAILURES).find((known) => error?.startsWith(`${known}: `));
-    if (code) this.#say(error.slice(code.length + 2));
-    else this.#say("The control plane does not answer. Trying again…", "control_plane_unreachable");
+    if (!answer) return this.#say("The control plane does not answer. Trying again…", "control_plane_unreachable");
+    const { error } = (await answer.json().catch(() => null)) ?? {};
+    const words = typeof error === "string" ? error : "";
+    const code = Object.keys(FAILURES).find((known) => words.startsWith(`${known}: `));
+    if (code) this.#say(words.slice(code.length + 2));
+    else this.#say(`The control plane answers ${answer.status} to the call${words ? `: ${words}` : ""}. Trying again…`);
   }
 
+  /** @type {(words: string, code?: string) => void} */
   #say(words, code) {
     this.on.status?.(explain(words, code), code);
   }
@@ -171,6 +223,7 @@ export class Session {
     return RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)];
   }
 
+  /** @param {Signal} signal */
   #send(signal) {
     if (signal.session && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(signal));
   }
@@ -193,10 +246,12 @@ export class Session {
     this.#again("No path to the vehicle was found.", "ice_failed_no_path");
   }
 
+  /** @type {(reason: string, code: string) => void} */
   #bye(reason, code) {
     this.#send({ type: "bye", session: this.#session, reason, code });
   }
 
+  /** @type {(reason: string, code?: string) => void} */
   #again(reason, code) {
     if (this.#closed) return;
     clearTimeout(this.#timer);
@@ -209,6 +264,7 @@ export class Session {
     }, this.#delay());
   }
 
+  /** @param {string} reason */
   #lost(reason) {
     this.#interrupted = false;
     if (!this.#up) return;
@@ -232,16 +288,20 @@ export class Session {
     }
   }
 
-  async #heard(signal) {
+  /** @param {string} text */
+  async #heard(text) {
+    /** @type {Signal} */
+    const signal = JSON.parse(text);
     if (signal.type === "welcome") this.#servers = signal.ice_servers ?? [];
-    if (signal.type === "error" && !this.#up) return this.#again(`${sentence(signal.message)}`, signal.code);
+    if (signal.type === "error" && !this.#up) return this.#again(sentence(signal.message), signal.code);
     if (signal.session !== this.#session) return;
     if (signal.type === "offer") await this.#answer(signal);
     else if (signal.type === "candidate") await this.#candidate(signal);
-    else if (signal.type === "bye") this.#again(`The vehicle ended the session: ${sentence(signal.reason)}`, signal.code);
+    else if (signal.type === "bye") this.#again(`The vehicle ended the session. ${sentence(signal.reason)}`, signal.code);
   }
 
-  async #answer({ sdp, vouched }) {
+  /** @param {Signal} signal */
+  async #answer({ sdp = "", vouched }) {
     if (vouched && !announces(sdp, vouched)) {
       this.#bye("the vehicle's certificate is not the one vouched for", "dtls_fingerprint_mismatch");
       return this.#again("The vehicle's certificate is not the one that the control plane vouches for.", "dtls_fingerprint_mismatch");
@@ -256,9 +316,10 @@ export class Session {
     const audio = peer.getTransceivers().find((t) => t.receiver.track.kind === "audio");
     if (audio && !this.watchOnly) audio.direction = "sendrecv";
     await peer.setLocalDescription(await peer.createAnswer());
-    this.#send({ type: "answer", session: this.#session, sdp: peer.localDescription.sdp });
+    this.#send({ type: "answer", session: this.#session, sdp: peer.localDescription?.sdp });
   }
 
+  /** @type {(peer: RTCPeerConnection, label: string, options: RTCDataChannelInit) => RTCDataChannel} */
   #openChannel(peer, label, options) {
     const channel = peer.createDataChannel(label, options);
     channel.onopen = () => {
@@ -274,6 +335,7 @@ export class Session {
     return channel;
   }
 
+  /** @param {Signal} signal */
   async #candidate({ candidate, sdp_mid, sdp_mline_index }) {
     if (!candidate) return;
     const init = { candidate, sdpMid: sdp_mid ?? null, sdpMLineIndex: sdp_mline_index ?? (sdp_mid ? null : 0) };
@@ -283,7 +345,8 @@ export class Session {
 
   #newPeer() {
     const peer = new RTCPeerConnection({
-      iceServers: this.#servers, iceTransportPolicy: this.relayOnly ? "relay" : "all", certificates: [this.#certificate],
+      iceServers: this.#servers, iceTransportPolicy: this.relayOnly ? "relay" : "all",
+      certificates: this.#certificate ? [this.#certificate] : [],
     });
     const session = this.#session;
     this.#peer = peer;
@@ -295,16 +358,18 @@ export class Session {
       // Latency before smoothness: show each picture when it comes.
       if (track.kind === "video") {
         receiver.jitterBufferTarget = 0;
-        receiver.playoutDelayHint = 0;
+        // Chromium's earlier name of it, in no standard.
+        Object.assign(receiver, { playoutDelayHint: 0 });
       }
       const videos = peer.getTransceivers().filter((t) => t.receiver.track.kind === track.kind);
-      this.on.track?.(track, receiver, videos.indexOf(transceiver));
+      this.on.track?.(track, videos.indexOf(transceiver));
     };
     peer.ondatachannel = ({ channel }) => this.#listen(channel);
     peer.onconnectionstatechange = () => this.#changed(peer);
     return peer;
   }
 
+  /** @param {RTCPeerConnection} peer */
   #changed(peer) {
     if (peer.connectionState === "disconnected" && this.#up) {
       this.#interrupt();
@@ -322,6 +387,7 @@ export class Session {
     this.#restart(RESTARTS);
   }
 
+  /** @param {number} left */
   #restart(left) {
     clearTimeout(this.#timer);
     if (left === 0) return this.#again("The link was lost. Calling again…", "path_lost");
@@ -341,19 +407,36 @@ export class Session {
     old?.close();
   }
 
+  /** @param {RTCDataChannel} channel */
   #listen(channel) {
     channel.binaryType = "arraybuffer";
     channel.onmessage = ({ data }) => {
       const at = nowUs();
-      try {
-        if (channel.label === "state") this.#state(readState(new Uint8Array(data)), at);
-        else if (channel.label === "events") this.on.event?.(readEvent(new Uint8Array(data)));
-      } catch (e) {
-        console.warn(`${channel.label}: ${e.message}`);
-      }
+      const bytes = new Uint8Array(data);
+      if (channel.label === "state") this.#read(channel, () => readState(bytes), (state) => this.#state(state, at));
+      else if (channel.label === "events") this.#read(channel, () => readEvent(bytes), (event) => this.on.event?.(event));
     };
   }
 
+  /**
+   * A message that cannot be read is the vehicle's; an error in what the page makes of it is the page's.
+   * @template M
+   * @param {RTCDataChannel} channel
+   * @param {() => M} read
+   * @param {(message: M) => void} take
+   */
+  #read({ label }, read, take) {
+    let message;
+    try {
+      message = read();
+    } catch (error) {
+      console.warn(`a message of the vehicle on the channel ${label} cannot be read: ${error}`);
+      return;
+    }
+    part(`the channel ${label}`, () => take(message));
+  }
+
+  /** @type {(state: import("./messages.js").StateDatagram, at: number) => void} */
   #state(state, at) {
     const { pong } = state;
     this.#heardAt = performance.now();

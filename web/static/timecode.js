@@ -5,7 +5,17 @@ const BITS = 120;
 const SYNC = 0xb2;
 const MIN_CONTRAST = 32;
 
-/** Where the code lies in a picture of this size; null when none fits. */
+/**
+ * Where a code lies, in pixels; `columns` cells of `cell` pixels stand in a row.
+ * @typedef {{ cell: number, columns: number, width: number, height: number }} Place
+ */
+
+/**
+ * Where the code lies in a picture of this size; null when none fits.
+ * @param {number} width
+ * @param {number} height
+ * @returns {Place | null}
+ */
 export function layout(width, height) {
   const cell = width >= 1280 ? 16 : 8;
   const fits = Math.floor(width / cell);
@@ -18,9 +28,13 @@ export function layout(width, height) {
 /**
  * The code in RGBA pixels that start at the picture's top left corner and are `stride` pixels wide:
  * { sequence, captureUs }, or null when there is none or it is damaged.
+ * @param {Uint8ClampedArray} rgba
+ * @param {number} stride
+ * @param {Place} place
  */
 export function read(rgba, stride, place) {
   const means = Array.from({ length: BITS }, (_, bit) => cellMean(rgba, stride, place, bit));
+  /** @param {number} wanted */
   const sync = (wanted) => {
     let sum = 0;
     for (let bit = 0; bit < 8; bit++) if (((SYNC >> (7 - bit)) & 1) === wanted) sum += means[bit];
@@ -37,6 +51,7 @@ export function read(rgba, stride, place) {
   return { sequence: view.getUint32(1), captureUs: view.getUint32(5) * 2 ** 32 + view.getUint32(9) };
 }
 
+/** @type {(rgba: Uint8ClampedArray, stride: number, place: Place, bit: number) => number} */
 function cellMean(rgba, stride, { cell, columns }, bit) {
   const left = (bit % columns) * cell, top = Math.floor(bit / columns) * cell;
   const from = cell / 4, to = cell - cell / 4;
@@ -49,7 +64,7 @@ function cellMean(rgba, stride, { cell, columns }, bit) {
   return sum / (to - from) ** 2;
 }
 
-/** CRC-16/CCITT-FALSE. */
+/** CRC-16/CCITT-FALSE. @param {Uint8Array} bytes */
 export function crc16(bytes) {
   let crc = 0xffff;
   for (const byte of bytes) {

@@ -1,26 +1,42 @@
 // One vehicle's camera on a page of its own: /vehicle.html?id=VEHICLE
 
-import { el } from "./dom.js";
+import { ControlPlaneError, askList } from "./api.js";
 import { watch } from "./camera.js";
-import { health } from "./health.js";
+import { el, get, text } from "./dom.js";
+import { fresh, health } from "./health.js";
 
+const POLL_MS = 2000;
 const vehicle = new URLSearchParams(location.search).get("id") ?? "";
-const container = document.getElementById("camera");
+
+/**
+ * What the control plane says of the vehicle, in a line, and what people should know of its clock.
+ * @returns {Promise<{ line: string, warnings: string[] }>}
+ */
+async function told() {
+  try {
+    /** @type {Api.VehicleView | undefined} */
+    const known = (await askList("vehicles")).find((v) => v.vehicle === vehicle);
+    if (!known) return { line: `The control plane knows no vehicle ${vehicle}.`, warnings: [] };
+    if (fresh(known)) return { line: health(known), warnings: known.clock?.warnings ?? [] };
+    return { line: known.online ? "" : `${vehicle} is offline.`, warnings: [] };
+  } catch (error) {
+    if (error instanceof ControlPlaneError) return { line: `${error.message}. Trying again…`, warnings: [] };
+    throw error;
+  }
+}
+
+async function show() {
+  const { line, warnings } = await told();
+  text(get("health"), line);
+  get("clocks").replaceChildren(...warnings.map((warning) => el("small", { class: "warning" }, warning)));
+}
 
 if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(vehicle)) {
   document.title = `takeover: ${vehicle}`;
-  document.getElementById("name").textContent = vehicle;
-  watch(container, vehicle);
-  const line = document.getElementById("health");
-  const show = async () => {
-    const answer = await fetch("/api/v1/vehicles").catch(() => null);
-    const known = answer?.ok ? (await answer.json()).find((v) => v.vehicle === vehicle) : null;
-    line.textContent = known?.status_age_ms < 5000 ? health(known) : "";
-    const warnings = known?.status_age_ms < 5000 ? known.clock?.warnings ?? [] : [];
-    document.getElementById("clocks").replaceChildren(...warnings.map((warning) => el("small", { class: "warning" }, warning)));
-  };
+  text(get("name"), vehicle);
+  watch(get("camera"), vehicle, { devices: true });
   show();
-  setInterval(show, 2000);
+  setInterval(show, POLL_MS);
 } else {
-  container.replaceChildren(el("p", { class: "empty" }, "Which vehicle? Choose one on the fleet page."));
+  get("camera").replaceChildren(el("p", { class: "empty" }, vehicle === "" ? "Which vehicle? Choose one on the fleet page." : `"${vehicle}" is not a vehicle's name. Choose one on the fleet page.`));
 }

@@ -1,21 +1,25 @@
 // Two-way sound of the seat page. Browsers let a page sound only after a person has touched it, so the vehicle is heard
 // from the first gesture on; the microphone is asked for when somebody first holds M, and open only while it is held.
 
-import { text } from "./dom.js";
+import { get, text } from "./dom.js";
 
 const TALK_KEY = "KeyM";
-const get = (id) => document.getElementById(id);
+
+/** @param {unknown} error */
+const words = (error) => (error instanceof Error ? error.message : String(error));
 
 export class Voice {
   #element = new Audio();
+  /** @type {MediaStreamTrack | null} */
   #microphone = null;
+  /** @type {Promise<MediaStream> | null} */
   #asking = null;
   #muted = false;
   #touched = false;
   #held = false;
   #refused = "";
 
-  /** `sender()` is the RTCRtpSender of the session's audio section, or undefined while there is none. */
+  /** @param {() => RTCRtpSender | undefined} sender that of the session's audio section, while there is one */
   constructor(sender) {
     this.sender = sender;
     this.#element.autoplay = false;
@@ -46,19 +50,20 @@ export class Voice {
     return !this.#element.paused && !this.#element.muted;
   }
 
-  /** The vehicle's sound of a new session. */
+  /** The vehicle's sound of a new session. @param {MediaStreamTrack} track */
   play(track) {
     this.#element.srcObject = new MediaStream([track]);
     this.#listen();
   }
 
+  /** @param {boolean} muted */
   mute(muted) {
     this.#muted = muted;
     this.#element.muted = muted;
     this.#show();
   }
 
-  /** The button or key is held or let go. */
+  /** The button or key is held or let go. @param {boolean} held */
   async hold(held) {
     if (this.#held === held) return;
     this.#held = held;
@@ -82,7 +87,7 @@ export class Voice {
       [this.#microphone] = (await this.#asking).getAudioTracks();
       this.#refused = "";
     } catch (e) {
-      this.#refused = e.message;
+      this.#refused = words(e);
     } finally {
       this.#asking = null;
     }
@@ -91,7 +96,7 @@ export class Voice {
   /** What goes out: the microphone while it is held, otherwise nothing at all. */
   async #connect() {
     if (this.#microphone) this.#microphone.enabled = this.#held;
-    await this.sender()?.replaceTrack(this.#held ? this.#microphone : null).catch((e) => (this.#refused = e.message));
+    await this.sender()?.replaceTrack(this.#held ? this.#microphone : null).catch((/** @type {unknown} */ e) => (this.#refused = words(e)));
   }
 
   #show() {
@@ -101,6 +106,6 @@ export class Voice {
     talk.classList.toggle("talking", this.talking);
     talk.setAttribute("aria-pressed", String(this.talking));
     talk.title = this.#refused ? `No microphone: ${this.#refused}` : "The microphone is open only while this is held";
-    text(talk.firstChild, this.talking ? "Microphone open " : this.#refused ? "No microphone " : "Hold to talk ");
+    if (talk.firstChild) text(talk.firstChild, this.talking ? "Microphone open " : this.#refused ? "No microphone " : "Hold to talk ");
   }
 }

@@ -59,7 +59,7 @@ fn no_path_leaves_the_data_folder() {
 #[test]
 fn every_page_and_everything_it_loads_is_served() {
     let plane = Plane::start();
-    let mut wanted = vec!["/".to_owned(), "/vehicle.html".to_owned(), "/episodes.html".to_owned()];
+    let mut wanted = ["/", "/vehicle.html", "/episodes.html", "/seat.html"].map(str::to_owned).to_vec();
     let mut seen = Vec::new();
     while let Some(path) = wanted.pop() {
         if seen.contains(&path) {

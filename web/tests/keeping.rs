@@ -113,7 +113,10 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         let (status, answer) = c.get(&format!("episodes?{query}"));
         assert!((400..500).contains(&status) && answer["error"].as_str().unwrap().contains(named), "{query}: {answer}");
     }
+    an_import_is_stored_and_found_and_is_no_takeover(plane);
     for (field, value) in [
+        ("cause", json!("")),
+        ("cause", json!("mood")),
         ("latitude_deg", json!(91.0)),
         ("x_m", json!(1e300)),
         ("seats", json!(["a b"])),
@@ -121,8 +124,23 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
     ] {
         let mut bad = episode("bad", "car", "v1", "safety");
         bad[field] = value;
-        assert_eq!(c.post("episodes", &bad).0, 422, "{field}");
+        let (status, answer) = c.post("episodes", &bad);
+        assert_eq!(status, 422, "{field}");
+        assert!(answer["error"].as_str().unwrap().contains(field), "{field}: {answer}");
     }
+}
+
+fn an_import_is_stored_and_found_and_is_no_takeover(plane: &Plane) {
+    let (before, latest) = (plane.client.get("fleet"), plane.client.get("takeovers"));
+    let import = json!({"trigger": "import", "cause": "", "reason": "imported from rosbag2", "duration_s": 1.7e9});
+    recorded(plane, "bag-1", "rosbag2", &import);
+    let c = &plane.client;
+    for query in ["trigger=import", "text=rosbag2", "vehicle=rosbag2", "cause=&trigger=import"] {
+        assert_eq!(ids(&c.get(&format!("episodes?{query}"))), ["bag-1"], "{query}");
+    }
+    assert_eq!(c.get("episodes/bag-1").1["cause"], "");
+    assert_eq!(c.get("fleet").1["by_cause"], before.1["by_cause"]);
+    assert_eq!(ids(&c.get("takeovers")), ids(&latest));
 }
 
 fn a_verdict_says_who_and_when_and_is_searched_for(plane: &mut Plane) {

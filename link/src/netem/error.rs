@@ -28,7 +28,7 @@ pub enum NetemError {
         known: String,
     },
     /// A socket.
-    #[error("{what} {address}: {source}")]
+    #[error("{what} {address}: {source}{}", advice(source))]
     Socket {
         /// Which step.
         what: &'static str,
@@ -45,4 +45,12 @@ pub enum NetemError {
         /// As the system says it.
         source: std::io::Error,
     },
+}
+
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => "; choose another port, 0 takes a free one",
+        std::io::ErrorKind::AddrNotAvailable => "; choose an address of this machine",
+        _ => "",
+    }
 }

@@ -262,7 +262,7 @@ pub(crate) fn answered_extensions(sdp: &str) -> ExtensionIds {
 /// A local candidate as signalling message; `None` for one that no peer can use.
 pub(crate) fn candidate_signal(session: &str, candidate: RTCIceCandidateInit) -> Option<Signal> {
     // A machine without network binds the wildcard; its address is nobody's.
-    if candidate.candidate.split(' ').nth(4) == Some("0.0.0.0") {
+    if matches!(candidate.candidate.split(' ').nth(4), Some("0.0.0.0" | "::")) {
         return None;
     }
     Some(Signal::Candidate {

@@ -358,7 +358,7 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
     let mut retry = FIRST_RETRY;
     let mut up = false;
     loop {
-        if !wait_until_up(&mut signalling, &mut queues, &mut up).await {
+        if !wait_until_up(&shared, &mut signalling, &mut queues, &mut up).await {
             return;
         }
         let session = shared.session_id();
@@ -390,13 +390,24 @@ enum Call {
 }
 
 /// Waits for the control plane; false when the link was dropped.
-async fn wait_until_up(signalling: &mut Signalling, queues: &mut session::Queues, up: &mut bool) -> bool {
+async fn wait_until_up(
+    shared: &Shared,
+    signalling: &mut Signalling,
+    queues: &mut session::Queues,
+    up: &mut bool,
+) -> bool {
+    let mut told = None;
     while !*up {
         tokio::select! {
-            event = signalling.incoming.recv() => match event {
-                Some(event) => note(&event, up),
-                None => return false,
-            },
+            event = signalling.incoming.recv() => {
+                let Some(event) = event else { return false };
+                note(&event, up);
+                // It is tried again and again: once a reason is enough.
+                if let SignalEvent::Down(reason) = event && told.as_ref() != Some(&reason) {
+                    shared.mailbox.put(FromVehicle::Lost { reason: format!("no control plane: {reason}") });
+                    told = Some(reason);
+                }
+            }
             alive = queues.discard() => if !alive { return false },
         }
     }

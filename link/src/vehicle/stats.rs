@@ -7,6 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Stages that a report may tell of, and the longest name of one, bytes: they go out to every seat within one datagram.
+const MAX_STAGES: usize = 12;
+const MAX_NAME: usize = 24;
+
 #[derive(Default)]
 struct Counters {
     frames_sent: AtomicU64,
@@ -127,7 +131,7 @@ impl Stats {
     }
 
     pub(crate) fn on_seat_report(&self, session: &str, report: &v1::SeatReport) {
-        self.with(session, |entry| entry.report = report.clone());
+        self.with(session, |entry| entry.report = sane(report));
     }
 
     /// A receiver report: share of packets lost since the one before.
@@ -201,5 +205,44 @@ impl Stats {
             loss_burst: of_estimate(|e| e.mean_burst),
             queue_ms: of_estimate(|e| e.queue_ms),
         }
+    }
+}
+
+/// What can be passed on to others of what a seat says of its picture: numbers, and no more stages than a datagram holds.
+fn sane(report: &v1::SeatReport) -> v1::SeatReport {
+    let number = |value: f64| if value.is_finite() { value } else { 0.0 };
+    let is_sane = |s: &&v1::StageLatency| s.stage.len() <= MAX_NAME && s.mean_ms.is_finite() && s.p95_ms.is_finite();
+    v1::SeatReport {
+        picture_age_ms: number(report.picture_age_ms),
+        clock_offset_us: number(report.clock_offset_us),
+        clock_uncertainty_us: number(report.clock_uncertainty_us),
+        round_trip_ms: number(report.round_trip_ms),
+        frames_shown: report.frames_shown,
+        frames_late: report.frames_late,
+        keyframe_wanted: report.keyframe_wanted,
+        stages: report.stages.iter().filter(is_sane).take(MAX_STAGES).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_seat_says_of_its_picture_is_passed_on_as_far_as_it_makes_sense() {
+        let stage = |name: &str, mean_ms| v1::StageLatency { stage: name.into(), mean_ms, p95_ms: 2.0 };
+        let honest = v1::SeatReport {
+            picture_age_ms: 71.5,
+            clock_offset_us: -4e12,
+            stages: vec![stage("encode", 4.0), stage("decode", 3.0)],
+            ..v1::SeatReport::default()
+        };
+        assert_eq!(sane(&honest), honest);
+        let mut stages = vec![stage("encode", f64::NAN), stage(&"x".repeat(30_000), 1.0)];
+        stages.resize(3_000, stage("y", 1.0));
+        let odd = v1::SeatReport { picture_age_ms: f64::NAN, round_trip_ms: f64::INFINITY, stages, ..honest };
+        let read = sane(&odd);
+        assert_eq!((read.picture_age_ms, read.round_trip_ms, read.stages.len()), (0.0, 0.0, MAX_STAGES));
+        assert!(read.stages.iter().all(|s| s.stage == "y"));
     }
 }

@@ -1,36 +1,51 @@
 //! Reads gamepads through `gilrs`; what they mean is in [`super::pad`].
 
+use super::pad::stops_unmapped;
 use super::{Action, PadState};
-use gilrs::{Axis, Button, Gamepad, GamepadId, Gilrs};
+use gilrs::ev::Code;
+use gilrs::{Axis, Button, EventType, Gamepad, Gilrs, MappingSource};
+use std::collections::HashSet;
 
-/// The first gamepad that is there, and its name. Works without any: a machine may have no input subsystem at all.
+/// Every gamepad that is there, whenever it was connected. Works without any: a machine may have no input subsystem at all.
 pub struct GamepadReader {
     gilrs: Option<Gilrs>,
-    used: Option<GamepadId>,
+}
+
+/// One gamepad as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectedPad {
+    /// Its number: the same for one pad while the program runs.
+    pub number: usize,
+    /// What it calls itself.
+    pub name: String,
+    /// Its controls.
+    pub state: PadState,
 }
 
 impl GamepadReader {
     /// Opens the input subsystem; says in the log when there is none.
     #[must_use]
     pub fn new() -> Self {
-        let gilrs = Gilrs::new().inspect_err(|e| tracing::warn!("no gamepads: {e}; the keyboard drives")).ok();
-        Self { gilrs, used: None }
+        Self { gilrs: Gilrs::new().inspect_err(|e| tracing::warn!("no gamepads: {e}; the keyboard drives")).ok() }
     }
 
-    /// Takes what arrived since the last call; the pad used last stays in use while it is connected.
-    pub fn read(&mut self) -> Option<(String, PadState)> {
-        let gilrs = self.gilrs.as_mut()?;
+    /// Takes what arrived since the last call.
+    pub fn read(&mut self) -> Vec<ConnectedPad> {
+        let Some(gilrs) = self.gilrs.as_mut() else { return Vec::new() };
+        let mut stops = HashSet::new();
         while let Some(event) = gilrs.next_event() {
-            if let gilrs::EventType::ButtonPressed(..) = event.event {
-                self.used = Some(event.id);
+            if let EventType::ButtonPressed(button, code) = event.event
+                && is_stop(gilrs.gamepad(event.id).mapping_source(), button, code)
+            {
+                stops.insert(event.id);
             }
         }
-        let pad = self
-            .used
-            .and_then(|id| gilrs.connected_gamepad(id))
-            .or_else(|| gilrs.gamepads().next().map(|(_, pad)| pad))?;
-        self.used = Some(pad.id());
-        Some((pad.name().to_owned(), state_of(&pad)))
+        let pad = |(id, pad): (gilrs::GamepadId, Gamepad<'_>)| ConnectedPad {
+            number: id.into(),
+            name: pad.name().to_owned(),
+            state: PadState { stop_pressed: stops.contains(&id), ..state_of(&pad) },
+        };
+        gilrs.gamepads().map(pad).collect()
     }
 }
 
@@ -38,6 +53,20 @@ impl Default for GamepadReader {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn is_stop(source: MappingSource, button: Button, code: Code) -> bool {
+    match source {
+        MappingSource::None => stops_unmapped(place(code.into_u32())),
+        _ => Some(button) == button_of(Action::Estop),
+    }
+}
+
+/// The place of a button among those of a device without a known layout, from the code that the system gives it.
+fn place(code: u32) -> u32 {
+    // The first button: BTN_JOYSTICK of Linux's input-event-codes.h, HID usage 1 on macOS, index 0 elsewhere.
+    let first = if cfg!(target_os = "linux") { 0x120 } else { u32::from(cfg!(target_os = "macos")) };
+    (code & 0xffff).wrapping_sub(first)
 }
 
 fn button_of(action: Action) -> Option<Button> {
@@ -68,5 +97,21 @@ fn state_of(pad: &Gamepad<'_>) -> PadState {
         shoulder: pad.is_pressed(Button::LeftTrigger) || pad.is_pressed(Button::RightTrigger),
         select: pad.is_pressed(Button::Select),
         buttons: Action::ALL.map(|action| button_of(action).is_some_and(|button| pad.is_pressed(button))),
+        stop_pressed: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_joysticks_buttons_have_their_places() {
+        // EV_KEY in the upper half; BTN_TRIGGER, BTN_THUMB, BTN_THUMB2, BTN_TOP.
+        let codes = [0x1_0120, 0x1_0121, 0x1_0122, 0x1_0123];
+        assert_eq!(codes.map(place), [0, 1, 2, 3]);
+        assert_eq!(codes.map(|code| stops_unmapped(place(code))), [false, true, true, false]);
+        assert!(!stops_unmapped(place(0x1_0001)), "a key of a keyboard is none of them");
     }
 }

@@ -77,9 +77,13 @@ pub struct KeyboardReader {
 }
 
 impl KeyboardReader {
-    /// The sample of a report that is `age` old. Presses from before the first call do not count.
+    /// The sample of a report that is `age` old. Presses from before the first call do not count, but for the emergency stop.
     pub fn sample(&mut self, keyboard: &Keyboard, age: Duration) -> Sample {
-        let told = self.told.replace(keyboard.presses).unwrap_or(keyboard.presses);
+        let told = self.told.replace(keyboard.presses).unwrap_or_else(|| {
+            let mut told = keyboard.presses;
+            told[Action::Estop.index()] = 0;
+            told
+        });
         let pressed = Action::ALL.into_iter().filter(|a| told[a.index()] != keyboard.presses[a.index()]).collect();
         if !keyboard.focused || age > KEYS_STALE {
             return Sample { pressed, ..Sample::default() };
@@ -141,5 +145,10 @@ mod tests {
         keyboard.press(Action::Estop);
         assert_eq!(reader.sample(&keyboard, Duration::from_secs(9)).pressed, [Action::Estop]);
         assert!(reader.sample(&keyboard, Duration::ZERO).pressed.is_empty());
+        assert_eq!(
+            KeyboardReader::default().sample(&keyboard, Duration::ZERO).pressed,
+            [Action::Estop],
+            "no stop is lost"
+        );
     }
 }

@@ -1,18 +1,21 @@
 //! What a person does with their hands, whatever the device: a [`Drive`], a deadman and presses of an [`Action`].
 //!
-//! Reading a device ([`GamepadReader`], the window's keyboard) is apart from what it means ([`keyboard`], [`pad`]).
+//! Reading devices ([`GamepadReader`], the window's keyboard) is apart from what they mean ([`keyboard`], [`pad`]) and from
+//! which of them counts ([`Wheel`]). An emergency stop counts from all of them.
 
 mod gamepad;
 pub mod keyboard;
 mod mapping;
 pub mod pad;
 mod ramp;
+mod wheel;
 
 pub use gamepad::GamepadReader;
 pub use keyboard::{Key, Keyboard};
 pub use mapping::{Mapping, steering_share};
 pub use pad::PadState;
 pub use ramp::{Ramp, Rates};
+pub use wheel::{DeviceId, Wheel};
 
 /// What the person asks of the car's body, before any robot's limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -144,20 +147,6 @@ pub struct Sample {
     pub pressed: Vec<Action>,
 }
 
-impl Sample {
-    /// Joins both devices: the one whose deadman is held drives; the keyboard does when neither or both are.
-    #[must_use]
-    pub fn join(keyboard: Self, pad: Option<Self>) -> Self {
-        let Some(pad) = pad else { return keyboard };
-        let pad_drives = pad.deadman && !keyboard.deadman;
-        let mut pressed = keyboard.pressed.clone();
-        pressed.extend(pad.pressed.iter().copied().filter(|a| !keyboard.pressed.contains(a)));
-        let reset_held = keyboard.reset_held || pad.reset_held;
-        let base = if pad_drives { pad } else { keyboard };
-        Self { reset_held, pressed, ..base }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,30 +156,5 @@ mod tests {
         for (place, action) in Action::ALL.iter().enumerate() {
             assert_eq!(action.index(), place);
         }
-    }
-
-    #[test]
-    fn the_device_whose_deadman_is_held_drives() {
-        let keyboard = Sample { drive: Drive { brake: 1.0, ..Drive::default() }, ..Sample::default() };
-        let pad = Sample {
-            device: Device::Gamepad,
-            drive: Drive { accelerate: 0.4, ..Drive::default() },
-            deadman: true,
-            ..Sample::default()
-        };
-        let joined = Sample::join(keyboard.clone(), Some(pad.clone()));
-        assert_eq!((joined.device, joined.drive.accelerate, joined.drive.brake), (Device::Gamepad, 0.4, 0.0));
-        let both = Sample::join(Sample { deadman: true, ..keyboard }, Some(pad));
-        assert_eq!((both.device, both.drive.brake), (Device::Keyboard, 1.0));
-    }
-
-    #[test]
-    fn an_emergency_stop_counts_from_either_device_and_once() {
-        let pressed = |device| Sample { device, pressed: vec![Action::Estop], ..Sample::default() };
-        let joined = Sample::join(pressed(Device::Keyboard), Some(pressed(Device::Gamepad)));
-        assert_eq!(joined.pressed, [Action::Estop]);
-        let joined = Sample::join(Sample { deadman: true, ..Sample::default() }, Some(pressed(Device::Gamepad)));
-        assert_eq!(joined.pressed, [Action::Estop]);
-        assert!(joined.deadman);
     }
 }

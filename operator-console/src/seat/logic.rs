@@ -17,6 +17,8 @@ const REPEATED_INPUTS: usize = 4;
 /// Below this speed for [`STUCK_US`] a takeover counts as getting the vehicle unstuck.
 const STANDING_MPS: f64 = 0.3;
 const STUCK_US: u64 = 5_000_000;
+/// A car that is faster does not stand: it rounds to a speed that people read.
+const STOPPED_MPS: f64 = 0.14;
 
 /// What one tick is handed besides the time.
 #[derive(Debug, Clone, Default)]
@@ -258,14 +260,24 @@ impl SeatLogic {
         Outputs { command, requests }
     }
 
+    /// Whether an emergency stop was pressed here that the vehicle has not acknowledged.
+    #[must_use]
+    pub fn estop_is_pressed(&self) -> bool {
+        matches!(self.estop.phase(), EstopPhase::Sent { .. })
+    }
+
+    /// Presses the emergency stop. No condition stands before it: not the link, not the mode, not who drives.
+    pub fn press_estop(&mut self, now_us: u64) {
+        self.estop.press(now_us);
+    }
+
     fn connected(&self) -> bool {
         self.connection == Connection::Connected
     }
 
     fn act(&mut self, now_us: u64, action: Action) -> Option<v1::SeatRequest> {
         if action == Action::Estop {
-            // No condition stands before the emergency stop: not the link, not the mode, not who drives.
-            self.estop.press(now_us);
+            self.press_estop(now_us);
             return None;
         }
         let path = Action::PATHS.iter().position(|way| *way == action);
@@ -322,7 +334,7 @@ impl SeatLogic {
     fn cause(&self, now_us: u64) -> v1::TakeoverCause {
         if self.help.is_some() {
             v1::TakeoverCause::PolicyAsked
-        } else if self.authority.holder(&self.seat_id) == Holder::Fallback {
+        } else if self.holder() == Holder::Fallback {
             v1::TakeoverCause::Fault
         } else if now_us.saturating_sub(self.moving_at_us) > STUCK_US {
             v1::TakeoverCause::Stuck
@@ -405,6 +417,14 @@ impl SeatLogic {
         embodiment.observation(&self.vehicle.state.as_ref()?.observation, "speed_mps").filter(|v| v.is_finite())
     }
 
+    /// Who drives. The vehicle's mode is "stopped" from the beginning of its manoeuvre; while it still moves it stops itself.
+    fn holder(&self) -> Holder {
+        match self.authority.holder(&self.seat_id) {
+            Holder::Stopped if self.speed_mps().is_some_and(|v| v.abs() > STOPPED_MPS) => Holder::Fallback,
+            holder => holder,
+        }
+    }
+
     fn state_age_us(&self, now_us: u64) -> Option<u64> {
         Some(now_us.saturating_sub(self.state_at_us?))
     }
@@ -441,7 +461,7 @@ impl SeatLogic {
             vehicle_id: vehicle_id.to_owned(),
             watch_only: self.watch_only,
             connection: self.connection.clone(),
-            holder: self.authority.holder(&self.seat_id),
+            holder: self.holder(),
             authority: self.authority.latest().cloned(),
             vehicle: self.vehicle.clone(),
             speed_mps: self.speed_mps(),

@@ -360,3 +360,32 @@ fn a_deadman_that_is_down_from_the_start_is_not_held() {
     assert!(!deadman(0, true) && !deadman(10_000, true));
     assert!(!deadman(20_000, false) && deadman(30_000, true));
 }
+
+#[test]
+fn a_car_that_still_rolls_stops_itself_and_stands_only_when_it_stands() {
+    let mut bench = Bench::new();
+    (bench.author, bench.mode) = (Author::Fallback, Mode::Stopped);
+    bench.tick(&held());
+    let now_us = bench.now_us;
+    assert_eq!(bench.seat.view(now_us, "car-1", None).holder, Holder::Fallback);
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOver))), TakeoverCause::Fault);
+    bench.speed_mps = -0.01;
+    bench.tick(&held());
+    let now_us = bench.now_us;
+    assert_eq!(bench.seat.view(now_us, "car-1", None).holder, Holder::Stopped);
+}
+
+#[test]
+fn a_stop_pressed_while_no_vehicle_was_found_goes_out_first_thing() {
+    let mut searching = SeatLogic::new("desk", false, 1000);
+    let stop = Sample { pressed: vec![Action::Estop], ..Sample::default() };
+    searching.tick(TickInputs { now_us: 10_000, dt_s: 0.01, sample: stop, clock: None });
+    assert!(searching.estop_is_pressed());
+    // The link has another clock, and with it the seat starts anew.
+    let mut seat = SeatLogic::new("desk", false, 2000);
+    seat.press_estop(0);
+    assert!(seat.tick(TickInputs::default()).requests.is_empty(), "nothing to send it on");
+    seat.on_connected(20_000);
+    let outputs = seat.tick(TickInputs { now_us: 30_000, dt_s: 0.01, ..TickInputs::default() });
+    assert!(matches!(outputs.requests[0].request, Some(Request::Estop(_))), "{outputs:?}");
+}

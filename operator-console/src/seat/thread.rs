@@ -2,8 +2,8 @@
 
 use super::{Connection, SeatLogic, TickInputs};
 use crate::input::keyboard::KeyboardReader;
-use crate::input::pad::PadReader;
-use crate::input::{GamepadReader, Sample};
+use crate::input::pad::Pads;
+use crate::input::{DeviceId, GamepadReader, Sample, Wheel};
 use crate::{ConsoleError, Shared, finder};
 use crossbeam_channel::{Receiver, bounded};
 use link::{FromVehicle, SeatLink};
@@ -84,7 +84,8 @@ struct Seat {
     searching: String,
     gamepads: GamepadReader,
     keyboard: KeyboardReader,
-    pad: PadReader,
+    pads: Pads,
+    wheel: Wheel,
     pad_name: Option<String>,
 }
 
@@ -103,7 +104,8 @@ impl Seat {
             searched_at: None,
             gamepads: GamepadReader::new(),
             keyboard: KeyboardReader::default(),
-            pad: PadReader::default(),
+            pads: Pads::default(),
+            wheel: Wheel::default(),
             pad_name: None,
         }
     }
@@ -162,9 +164,11 @@ impl Seat {
         let mut by_keys = self.keyboard.sample(&keyboard, age);
         by_keys.reset_held |= self.shared.reset_held() && age <= crate::input::keyboard::KEYS_STALE;
         by_keys.pressed.extend(self.shared.take_clicks());
-        let pad = self.gamepads.read();
-        self.pad_name = pad.as_ref().map(|(name, _)| name.clone());
-        Sample::join(by_keys, pad.map(|(_, state)| self.pad.sample(&state)))
+        let pads = self.gamepads.read();
+        let sample = self.wheel.join(by_keys, self.pads.sample(pads.iter().map(|pad| (pad.number, &pad.state))));
+        let in_use = pads.iter().find(|pad| self.wheel.in_use() == DeviceId::Pad(pad.number));
+        self.pad_name = in_use.or(pads.first()).map(|pad| pad.name.clone());
+        sample
     }
 
     fn note_shown(&mut self, now_us: u64) {
@@ -213,7 +217,11 @@ impl Seat {
         match SeatLink::connect(&self.runtime, &self.options.control_plane, seat, vehicle, options) {
             Ok(link) => {
                 // Times of the link's clock do not compare with those before.
+                let stopped = self.logic.estop_is_pressed();
                 self.logic = SeatLogic::new(self.options.seat.as_str(), self.options.watch_only, first_id());
+                if stopped {
+                    self.logic.press_estop(link.now_us());
+                }
                 self.link = Some(link);
             }
             Err(error) => self.searching = error.to_string(),

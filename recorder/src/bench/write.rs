@@ -70,6 +70,7 @@ fn to_memory(messages: &[Message]) -> Result<f64, BenchError> {
             Some(id) => *id,
             None => {
                 let spec = ChannelSpec {
+                    twin: 0,
                     topic: topic.name,
                     schema: topic.schema,
                     schema_encoding: "protobuf",

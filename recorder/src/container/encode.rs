@@ -1,5 +1,6 @@
 //! Records of the MCAP format as bytes (mcap.dev/spec). Little-endian; texts and maps with their lengths before them.
 
+use super::summary::AttachmentHead;
 use mcap::records::op;
 use std::collections::BTreeMap;
 
@@ -76,18 +77,18 @@ pub(super) fn metadata(out: &mut Vec<u8>, name: &str, entries: &BTreeMap<String,
     });
 }
 
-/// The attachment with its checksum.
-pub(super) fn attachment(out: &mut Vec<u8>, log_ns: u64, name: &str, media_type: &str, data: &[u8]) {
-    record(out, op::ATTACHMENT, |out| {
-        let at = out.len();
-        u64s(out, &[log_ns, 0]);
-        text(out, name);
-        text(out, media_type);
-        u64s(out, &[data.len() as u64]);
-        out.extend_from_slice(data);
-        let crc = crc32fast::hash(&out[at..]);
-        out.extend_from_slice(&crc.to_le_bytes());
+/// An attachment's record up to its content, which is followed by a checksum over all but the first [`HEAD`] bytes.
+pub(super) fn attachment_head(about: &AttachmentHead) -> Vec<u8> {
+    let mut out = Vec::new();
+    record(&mut out, op::ATTACHMENT, |out| {
+        u64s(out, &[about.log_ns, about.created_ns]);
+        text(out, &about.name);
+        text(out, &about.media_type);
+        u64s(out, &[about.bytes]);
     });
+    let length = (out.len() - HEAD) as u64 + about.bytes + 4;
+    out[1..HEAD].copy_from_slice(&length.to_le_bytes());
+    out
 }
 
 pub(super) fn data_end(out: &mut Vec<u8>, crc: u32) {

@@ -12,6 +12,8 @@ mod summary;
 
 pub(crate) use sink::{DiskFile, Sink};
 
+use crate::attachments::Attached;
+use crate::reader::Blocks;
 use crate::{Attachment, RecorderError};
 use chunk::Chunk;
 use mcap::records::MessageHeader;
@@ -19,20 +21,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use summary::Summary;
+use summary::{AttachmentHead, Summary};
 
 /// A chunk closes when it holds this much...
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 /// ... or spans this much log time: less than the 200 ms that are promised, so that a late tick still leaves a kill no
 /// more than 250 ms to take.
 pub(crate) const CHUNK_NS: u64 = 160_000_000;
-/// Largest message or attachment written. Readers accept records of twice this.
+/// Largest message or attachment that is recorded.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 32 << 20;
+/// Largest message that is taken over from another file. Readers accept records of twice this.
+pub(crate) const MAX_COPIED_BYTES: usize = 128 << 20;
 /// Names the writer in every file.
 const LIBRARY: &str = concat!("takeover ", env!("CARGO_PKG_VERSION"));
 
 /// A channel as the file describes it.
 pub(crate) struct ChannelSpec<'a> {
+    /// Which of several channels with the same words it is; see [`crate::records::ChannelRecord::twin`].
+    pub twin: u16,
     pub topic: &'a str,
     pub schema: &'a str,
     pub schema_encoding: &'a str,
@@ -57,8 +63,8 @@ pub(crate) struct Writer<S> {
     summary: Summary,
     /// Schema ids by name, encoding and definition.
     schemas: BTreeMap<(String, String, Vec<u8>), u16>,
-    /// Ids by record, with id 0.
-    channels: HashMap<Vec<u8>, u16>,
+    /// Ids by record, with id 0, and which of its twins it is.
+    channels: HashMap<(Vec<u8>, u16), u16>,
     /// By channel: whether its messages are worth compressing.
     compressible: Vec<bool>,
 }
@@ -88,18 +94,27 @@ impl<S: Sink> Writer<S> {
         Ok(())
     }
 
-    /// The id of this channel, defined in the open chunk when it is new.
+    /// The id of this channel, defined in the open chunk when it is new. Its twins before it are defined first, so that
+    /// readers tell them apart as the source does.
     pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
+        for twin in 0..spec.twin {
+            self.one_channel(&ChannelSpec { twin, ..*spec })?;
+        }
+        self.one_channel(spec)
+    }
+
+    fn one_channel(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
         let mut record = Vec::new();
         let schema = self.schema(spec)?;
-        // Two channels are the same when their records would be, but for the id.
+        // Two channels are the same when their records would be, but for the id, unless one file tells them apart.
         summary::channel(&mut record, 0, schema, spec);
-        if let Some(&id) = self.channels.get(&record) {
+        let key = (std::mem::take(&mut record), spec.twin);
+        if let Some(&id) = self.channels.get(&key) {
             return Ok(id);
         }
         let id = u16::try_from(self.channels.len()).ok().filter(|id| *id < u16::MAX);
         let id = id.ok_or_else(|| too_many("channels"))?;
-        self.channels.insert(std::mem::take(&mut record), id);
+        self.channels.insert(key, id);
         self.compressible.push(spec.schema != "foxglove.CompressedVideo");
         self.summary.channel_count += 1;
         summary::channel(&mut record, id, schema, spec);
@@ -109,7 +124,7 @@ impl<S: Sink> Writer<S> {
     }
 
     fn schema(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
-        if spec.schema.is_empty() && spec.schema_encoding.is_empty() {
+        if spec.schema.is_empty() && spec.schema_encoding.is_empty() && spec.schema_data.is_empty() {
             return Ok(0);
         }
         let key = (spec.schema.to_owned(), spec.schema_encoding.to_owned(), spec.schema_data.to_vec());
@@ -147,11 +162,28 @@ impl<S: Sink> Writer<S> {
     }
 
     pub(crate) fn attachment(&mut self, log_ns: u64, attachment: &Attachment) -> io::Result<()> {
+        let mut crc = self.begin_attachment(AttachmentHead {
+            log_ns,
+            created_ns: 0,
+            bytes: attachment.data.len() as u64,
+            name: attachment.name.clone(),
+            media_type: attachment.media_type.clone(),
+        })?;
+        crc.update(&attachment.data);
+        self.append(&attachment.data)?;
+        self.append(&crc.finalize().to_le_bytes())
+    }
+
+    /// Writes what comes before an attachment's content; the caller appends the content and the checksum.
+    fn begin_attachment(&mut self, about: AttachmentHead) -> io::Result<crc32fast::Hasher> {
         self.flush()?;
-        let mut record = Vec::new();
-        encode::attachment(&mut record, log_ns, &attachment.name, &attachment.media_type, &attachment.data);
-        self.summary.attachment(self.position, record.len() as u64, log_ns, attachment);
-        self.append(&record)
+        let head = encode::attachment_head(&about);
+        let length = head.len() as u64 + about.bytes + 4;
+        self.summary.attachment(self.position, length, about);
+        self.append(&head)?;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&head[encode::HEAD..]);
+        Ok(crc)
     }
 
     /// Closes the open chunk.
@@ -218,9 +250,9 @@ impl Container {
     }
 
     pub(crate) fn message(&mut self, header: &MessageHeader, data: &[u8]) -> Result<(), RecorderError> {
-        if data.len() > MAX_MESSAGE_BYTES {
+        if data.len() > MAX_COPIED_BYTES {
             let what = format!("message of channel {} at {} ns", header.channel_id, header.log_time);
-            return Err(too_large(what, data.len()));
+            return Err(RecorderError::TooLarge { what, bytes: data.len() as u64, limit: MAX_COPIED_BYTES as u64 });
         }
         self.writer.message(header, data).map_err(RecorderError::io("write", &self.path))
     }
@@ -231,9 +263,31 @@ impl Container {
 
     pub(crate) fn attachment(&mut self, log_ns: u64, attachment: &Attachment) -> Result<(), RecorderError> {
         if attachment.data.len() > MAX_MESSAGE_BYTES {
-            return Err(too_large(format!("attachment {:?}", attachment.name), attachment.data.len()));
+            return Err(RecorderError::TooLarge {
+                what: format!("attachment {:?}", attachment.name),
+                bytes: attachment.data.len() as u64,
+                limit: MAX_MESSAGE_BYTES as u64,
+            });
         }
         self.writer.attachment(log_ns, attachment).map_err(RecorderError::io("write", &self.path))
+    }
+
+    /// Takes over an attachment of another file, of any size.
+    pub(crate) fn attachment_from(&mut self, attached: &Attached, source: &mut Blocks) -> Result<(), RecorderError> {
+        let (path, writer) = (&self.path, &mut self.writer);
+        let about = AttachmentHead {
+            log_ns: attached.log_ns,
+            created_ns: attached.created_ns,
+            bytes: attached.bytes,
+            name: attached.name.clone(),
+            media_type: attached.media_type.clone(),
+        };
+        let mut crc = writer.begin_attachment(about).map_err(RecorderError::io("write", path))?;
+        attached.copy(source, &mut |piece| {
+            crc.update(piece);
+            writer.append(piece).map_err(RecorderError::io("write", path))
+        })?;
+        writer.append(&crc.finalize().to_le_bytes()).map_err(RecorderError::io("write", path))
     }
 
     /// Flushes when the open chunk holds a message older than [`CHUNK_NS`].
@@ -302,10 +356,6 @@ impl Container {
 /// The format numbers them with 16 bits.
 fn too_many(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("a file can hold {} {what}", u16::MAX))
-}
-
-fn too_large(what: String, bytes: usize) -> RecorderError {
-    RecorderError::TooLarge { what, bytes: bytes as u64, limit: MAX_MESSAGE_BYTES as u64 }
 }
 
 /// Makes a rename or removal in the folder of `path` last.

@@ -9,12 +9,19 @@ struct Place {
     length: u64,
 }
 
+/// What is known of an attachment before its content.
+#[derive(Clone)]
+pub(super) struct AttachmentHead {
+    pub log_ns: u64,
+    pub created_ns: u64,
+    pub bytes: u64,
+    pub name: String,
+    pub media_type: String,
+}
+
 struct AttachmentEntry {
     place: Place,
-    log_ns: u64,
-    bytes: u64,
-    name: String,
-    media_type: String,
+    about: AttachmentHead,
 }
 
 #[derive(Default)]
@@ -50,14 +57,8 @@ impl Summary {
         self.chunks.push(chunk);
     }
 
-    pub(super) fn attachment(&mut self, offset: u64, length: u64, log_ns: u64, attachment: &crate::Attachment) {
-        self.attachments.push(AttachmentEntry {
-            place: Place { offset, length },
-            log_ns,
-            bytes: attachment.data.len() as u64,
-            name: attachment.name.clone(),
-            media_type: attachment.media_type.clone(),
-        });
+    pub(super) fn attachment(&mut self, offset: u64, length: u64, about: AttachmentHead) {
+        self.attachments.push(AttachmentEntry { place: Place { offset, length }, about });
     }
 
     pub(super) fn metadata(&mut self, offset: u64, length: u64, name: &str) {
@@ -126,10 +127,10 @@ fn chunk_index(out: &mut Vec<u8>, chunk: &ChunkEntry) {
 
 fn attachment_index(out: &mut Vec<u8>, attachment: &AttachmentEntry) {
     record(out, op::ATTACHMENT_INDEX, |out| {
-        let place = &attachment.place;
-        u64s(out, &[place.offset, place.length, attachment.log_ns, 0, attachment.bytes]);
-        text(out, &attachment.name);
-        text(out, &attachment.media_type);
+        let AttachmentEntry { place, about } = attachment;
+        u64s(out, &[place.offset, place.length, about.log_ns, about.created_ns, about.bytes]);
+        text(out, &about.name);
+        text(out, &about.media_type);
     });
 }
 

@@ -12,6 +12,9 @@ const VIDEO: &str = "foxglove.CompressedVideo";
 
 /// Whether decoding can start at this message; everything but H.264 video stands alone as far as we know.
 pub(super) fn starts_decoding(message: &EpisodeMessage) -> Result<bool, ExchangeError> {
+    if !message.is(VIDEO) {
+        return Ok(true);
+    }
     let picture: foxglove::CompressedVideo = message.decode()?;
     Ok(picture.format != "h264" || h264::is_keyframe(&picture.data))
 }
@@ -88,14 +91,13 @@ pub fn merge(
         if number == 0 {
             output.copy_surroundings(source)?;
         }
-        for name in source.attachment_names() {
-            if number > 0
-                && !attached.contains(&name)
-                && let Some(attachment) = source.attachment(name)?
-            {
-                output.attach(source.info().start_ns, &attachment)?;
+        let (mut file, attachments) = source.attachments()?;
+        for attachment in attachments {
+            let attachment = attachment?;
+            if number > 0 && !attached.contains(&attachment.name) {
+                output.attach(&attachment, &mut file)?;
             }
-            attached.push(name);
+            attached.push(attachment.name);
         }
     }
     let mut streams: Vec<_> = sorted.iter().map(|source| source.messages().peekable()).collect();
@@ -104,7 +106,7 @@ pub fn merge(
     while let Some(stream) = next_stream(&mut streams) {
         let Some(message) = streams[stream].next() else { break };
         let message = message?;
-        if seen.is_new(&message) {
+        if seen.is_new(&message, stream) {
             output.copy(&message)?;
         }
         progress(message.log_time_ns.saturating_sub(first), length);
@@ -125,25 +127,30 @@ fn next_stream(streams: &mut [Peekable<crate::Messages>]) -> Option<usize> {
 #[derive(Default)]
 struct Seen {
     log_ns: u64,
-    messages: Vec<EpisodeMessage>,
+    /// With the sources that have it.
+    messages: Vec<(EpisodeMessage, Vec<usize>)>,
 }
 
 impl Seen {
-    fn is_new(&mut self, message: &EpisodeMessage) -> bool {
+    /// Whether no other source had this message of source `stream` yet. What one source has twice it means twice.
+    fn is_new(&mut self, message: &EpisodeMessage, stream: usize) -> bool {
         if message.log_time_ns != self.log_ns {
             self.log_ns = message.log_time_ns;
             self.messages.clear();
         }
         let same = |known: &EpisodeMessage| {
             known.topic() == message.topic()
+                && known.channel().twin == message.channel().twin
                 && known.sequence == message.sequence
                 && known.publish_time_ns == message.publish_time_ns
                 && known.data == message.data
         };
-        if self.messages.iter().any(same) {
+        let known = self.messages.iter_mut().find(|(known, streams)| !streams.contains(&stream) && same(known));
+        if let Some((_, streams)) = known {
+            streams.push(stream);
             return false;
         }
-        self.messages.push(message.clone());
+        self.messages.push((message.clone(), vec![stream]));
         true
     }
 }

@@ -19,6 +19,9 @@ pub enum ExchangeError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Nobody can listen at an address.
+    #[error(transparent)]
+    Listen(#[from] protocol::ListenError),
     /// A file is not what its format asks for.
     #[error("{path} cannot be used at byte {offset}: {problem}", path = path.display())]
     Malformed {

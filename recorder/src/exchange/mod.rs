@@ -30,6 +30,9 @@ mod npy;
 pub(crate) mod output;
 #[cfg(feature = "exchange")]
 pub mod parquet;
+#[cfg(any(feature = "exchange", feature = "video"))]
+#[cfg_attr(not(feature = "exchange"), allow(dead_code))]
+mod report;
 #[cfg(feature = "exchange")]
 pub mod rosbag2;
 #[cfg(feature = "exchange")]
@@ -42,6 +45,8 @@ pub mod view;
 #[cfg(any(feature = "exchange", feature = "video"))]
 pub use draft::discard_drafts;
 pub use error::ExchangeError;
+#[cfg(any(feature = "exchange", feature = "video"))]
+pub use report::{Imported, import_notes};
 
 /// Is told how much of how much is done; the unit is the caller's affair only as a share.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;

@@ -2,10 +2,13 @@
 
 use super::ExchangeError;
 use super::draft::Draft;
+use super::report::{Imported, Notes};
+use crate::attachments::Attached;
 use crate::container::{ChannelSpec, Container};
-use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
+use crate::file::{EPISODE, EPISODE_BEGUN, IMPORT, file_name, part_path};
+use crate::reader::Blocks;
 use crate::records::ChannelRecord;
-use crate::{Attachment, EpisodeInfo, EpisodeMessage, EpisodeReader, RecorderError};
+use crate::{EpisodeInfo, EpisodeMessage, EpisodeReader, RecorderError};
 use mcap::records::MessageHeader;
 use protocol::api;
 use std::collections::{BTreeMap, HashMap};
@@ -67,12 +70,19 @@ impl Output {
         Ok(self.container.metadata(name, entries)?)
     }
 
-    /// Takes over another program's metadata; what the episode says of itself stays.
-    pub fn foreign_metadata(&mut self, name: &str, entries: &BTreeMap<String, String>) -> Result<(), ExchangeError> {
-        if [EPISODE, EPISODE_BEGUN, "clock", "software"].contains(&name) {
-            return Ok(());
+    /// Takes over another program's metadata. A record that the episode has of its own gets another name, which is
+    /// answered.
+    pub fn foreign_metadata(
+        &mut self,
+        name: &str,
+        entries: &BTreeMap<String, String>,
+    ) -> Result<Option<String>, ExchangeError> {
+        if [EPISODE, EPISODE_BEGUN, "clock", "software", IMPORT].contains(&name) {
+            let other = format!("source.{name}");
+            self.metadata(&other, entries)?;
+            return Ok(Some(other));
         }
-        self.metadata(name, entries)
+        self.metadata(name, entries).map(|()| None)
     }
 
     /// What files of the recorder say of clock and software, for an import.
@@ -85,19 +95,21 @@ impl Output {
 
     /// Takes over a source's metadata and attachments but for its description.
     pub fn copy_surroundings(&mut self, source: &EpisodeReader) -> Result<(), ExchangeError> {
-        for name in source.metadata_names().filter(|name| ![EPISODE, EPISODE_BEGUN].contains(name)) {
-            self.container.metadata(name, &source.metadata(name)?)?;
-        }
-        for name in source.attachment_names() {
-            if let Some(attachment) = source.attachment(name)? {
-                self.attach(source.info().start_ns, &attachment)?;
+        for (name, entries) in source.all_metadata()? {
+            if ![EPISODE, EPISODE_BEGUN].contains(&name.as_str()) {
+                self.container.metadata(&name, &entries)?;
             }
+        }
+        let (mut file, attachments) = source.attachments()?;
+        for attached in attachments {
+            self.attach(&attached?, &mut file)?;
         }
         Ok(())
     }
 
-    pub fn attach(&mut self, log_ns: u64, attachment: &Attachment) -> Result<(), ExchangeError> {
-        Ok(self.container.attachment(log_ns, attachment)?)
+    /// Takes over an attachment of `source`.
+    pub fn attach(&mut self, attached: &Attached, source: &mut Blocks) -> Result<(), ExchangeError> {
+        Ok(self.container.attachment_from(attached, source)?)
     }
 
     /// Takes over a message as it is.
@@ -113,6 +125,7 @@ impl Output {
             Some((_, id)) => *id,
             None => {
                 let id = self.container.channel(&ChannelSpec {
+                    twin: channel.twin,
                     topic: &channel.topic,
                     schema: &channel.schema,
                     schema_encoding: &channel.schema_encoding,
@@ -127,10 +140,10 @@ impl Output {
         self.write(id, stamp, data)
     }
 
-    /// Writes a message of a foreign kind, one kind a topic.
-    pub fn raw(&mut self, kind: &Kind<'_>, stamp: Stamp, data: &[u8]) -> Result<(), ExchangeError> {
-        let (id, _) = self.channel(kind)?;
-        self.write(id, stamp, data)
+    /// Writes a message of a foreign kind, one kind a topic, numbered by its topic.
+    pub fn raw(&mut self, kind: &Kind<'_>, at_ns: u64, data: &[u8]) -> Result<(), ExchangeError> {
+        let (id, sequence) = self.channel(kind)?;
+        self.write(id, Stamp { sequence, log_ns: at_ns, publish_ns: at_ns }, data)
     }
 
     /// Writes one of our messages, numbered by its topic.
@@ -160,6 +173,7 @@ impl Output {
             return Ok((*id, sequence));
         }
         let id = self.container.channel(&ChannelSpec {
+            twin: 0,
             topic: kind.topic,
             schema: kind.schema,
             schema_encoding: kind.schema_encoding,
@@ -191,6 +205,21 @@ impl Output {
             info.actual_pre_roll_ns = info.takeover_ns.saturating_sub(first);
         }
         self.finish_as(&info)
+    }
+
+    /// Completes an import; `format` and `source` say what it was made of, the notes what was left out or changed.
+    pub fn finish_import(
+        mut self,
+        info: EpisodeInfo,
+        (format, source): (&str, &Path),
+        notes: Notes,
+    ) -> Result<Imported, ExchangeError> {
+        let notes = notes.into_vec();
+        let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let entries =
+            [("format", format.to_owned()), ("source", name), ("notes", serde_json::json!(notes).to_string())];
+        self.metadata(IMPORT, &entries.map(|(key, value)| (key.to_owned(), value)).into())?;
+        Ok(Imported { episode: self.finish(info)?, notes })
     }
 
     /// Completes the file with this description.

@@ -1,7 +1,7 @@
 //! Flat tables with lists in Parquet: what LeRobot's files and tables of states need.
 
 use super::ExchangeError;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, ConvertedType, ZstdLevel};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use ::parquet::file::metadata::KeyValue;
@@ -32,6 +32,8 @@ pub enum Values {
     F64(Vec<f64>),
     /// Text.
     Text(Vec<String>),
+    /// Bytes, such as pictures.
+    Bytes(Vec<bytes::Bytes>),
 }
 
 impl Values {
@@ -44,6 +46,7 @@ impl Values {
             Self::F32(v) => v.len(),
             Self::F64(v) => v.len(),
             Self::Text(v) => v.len(),
+            Self::Bytes(v) => v.len(),
         }
     }
 
@@ -53,6 +56,23 @@ impl Values {
         self.len() == 0
     }
 
+    /// With something in each place that has no value.
+    fn spread(self, nulls: &[bool]) -> Self {
+        fn over<T: Default>(values: Vec<T>, nulls: &[bool]) -> Vec<T> {
+            let mut values = values.into_iter();
+            let one = |null: &bool| if *null { T::default() } else { values.next().unwrap_or_default() };
+            nulls.iter().map(one).collect()
+        }
+        match self {
+            Self::Bool(v) => Self::Bool(over(v, nulls)),
+            Self::I64(v) => Self::I64(over(v, nulls)),
+            Self::F32(v) => Self::F32(over(v, nulls)),
+            Self::F64(v) => Self::F64(over(v, nulls)),
+            Self::Text(v) => Self::Text(over(v, nulls)),
+            Self::Bytes(v) => Self::Bytes(over(v, nulls)),
+        }
+    }
+
     fn kind(&self) -> (&'static str, &'static str) {
         match self {
             Self::Bool(_) => ("BOOLEAN", ""),
@@ -60,6 +80,7 @@ impl Values {
             Self::F32(_) => ("FLOAT", ""),
             Self::F64(_) => ("DOUBLE", ""),
             Self::Text(_) => ("BYTE_ARRAY", " (STRING)"),
+            Self::Bytes(_) => ("BYTE_ARRAY", ""),
         }
     }
 
@@ -71,7 +92,7 @@ impl Values {
             Self::I64(v) => v.get(index).map(|value| *value as f64),
             Self::F32(v) => v.get(index).map(|value| f64::from(*value)),
             Self::F64(v) => v.get(index).copied(),
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Bytes(_) => None,
         }
     }
 }
@@ -83,26 +104,40 @@ pub struct Column {
     pub name: String,
     /// All values, one row after the other.
     pub values: Values,
-    /// Lengths of the rows' lists.
+    /// Lengths of the rows' lists; of lists within lists, of all that they hold.
     pub lengths: Option<Vec<usize>>,
+    /// Rows of a column without lists that have no value; empty when every row has one.
+    pub nulls: Vec<bool>,
 }
 
 impl Column {
     /// One value a row.
     pub fn plain(name: impl Into<String>, values: Values) -> Self {
-        Self { name: name.into(), values, lengths: None }
+        Self { name: name.into(), values, lengths: None, nulls: Vec::new() }
     }
 
     /// The same number of values in each row.
     pub fn lists(name: impl Into<String>, values: Values, each: usize) -> Self {
         let rows = values.len().checked_div(each).unwrap_or(0);
-        Self { name: name.into(), values, lengths: Some(vec![each; rows]) }
+        Self { name: name.into(), values, lengths: Some(vec![each; rows]), nulls: Vec::new() }
     }
 
     /// How many rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.lengths.as_ref().map_or(self.values.len(), Vec::len)
+    }
+
+    /// Whether a row of a column without lists has no value.
+    #[must_use]
+    pub fn is_null(&self, row: usize) -> bool {
+        self.nulls.get(row).copied().unwrap_or(false)
+    }
+
+    /// The number in a row of a column without lists.
+    #[must_use]
+    pub fn number(&self, row: usize) -> Option<f64> {
+        if self.lengths.is_some() || self.is_null(row) { None } else { self.values.number(row) }
     }
 
     fn schema(&self) -> String {
@@ -179,22 +214,36 @@ fn write_column(
             let bytes: Vec<ByteArray> = v.iter().map(|text| ByteArray::from(text.as_str())).collect();
             writer.typed::<ByteArrayType>().write_batch(&bytes, defined, repeated)?
         }
+        Values::Bytes(v) => {
+            let bytes: Vec<ByteArray> = v.iter().map(|bytes| ByteArray::from(bytes.clone())).collect();
+            writer.typed::<ByteArrayType>().write_batch(&bytes, defined, repeated)?
+        }
     };
     writer.close()
 }
 
-/// Reads the columns of a file that `wanted` names; nested columns other than lists, and types without a place in
-/// [`Values`], are left out.
+/// What was read of a file.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Columns; the parts of a group have names of the form `group/part`.
+    pub columns: Vec<Column>,
+    /// Wanted columns that have no place in [`Column`], each with the reason.
+    pub unread: Vec<String>,
+    /// Columns that nobody wanted.
+    pub others: Vec<String>,
+}
+
+/// Reads the columns of a file that `wanted` names.
 ///
 /// # Errors
-/// [`ExchangeError`] naming the file, for one that is no Parquet, claims too much, or has nulls.
-pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Column>, ExchangeError> {
+/// [`ExchangeError`] naming the file, for one that is no Parquet or claims too much.
+pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Table, ExchangeError> {
     // The decoder is known to stop with a panic at some malformed pages; that is the file's fault, not ours.
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read_columns(path, &wanted)));
     read.unwrap_or_else(|_| Err(ExchangeError::unfit(path, "a page of this Parquet file is malformed")))
 }
 
-fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Column>, ExchangeError> {
+fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, ExchangeError> {
     let failed = |error: ::parquet::errors::ParquetError| ExchangeError::unfit(path, error.to_string());
     let file = File::open(path).map_err(ExchangeError::io("open", path))?;
     let bytes = file.metadata().map_err(ExchangeError::io("look at", path))?.len();
@@ -208,14 +257,26 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Colum
         return Err(ExchangeError::unfit(path, format!("it claims {content} bytes, more than {MAX_CONTENT_BYTES}")));
     }
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let mut columns = Vec::new();
-    for index in 0..schema.num_columns() {
-        let descriptor = schema.column(index);
-        let Some(name) = descriptor.path().parts().first().filter(|name| wanted(name)).cloned() else { continue };
-        let list = descriptor.max_rep_level() == 1;
-        if descriptor.max_rep_level() > 1 || descriptor.max_def_level() > 3 {
+    let root = |index: usize| schema.column(index).path().parts().first().cloned().unwrap_or_default();
+    let roots: Vec<String> = (0..schema.num_columns()).map(root).collect();
+    let mut table = Table::default();
+    for (index, root) in roots.iter().enumerate() {
+        if !wanted(root) {
+            if !table.others.contains(root) {
+                table.others.push(root.clone());
+            }
             continue;
         }
+        let descriptor = schema.column(index);
+        let list = descriptor.max_rep_level() > 0;
+        if list && roots.iter().filter(|other| *other == root).count() > 1 {
+            let reason = format!("{root} (lists of groups)");
+            if !table.unread.contains(&reason) {
+                table.unread.push(reason);
+            }
+            continue;
+        }
+        let name = if list { root.clone() } else { descriptor.path().parts().join("/") };
         let mut read: Option<Column> = None;
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(failed)?;
@@ -225,23 +286,33 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Colum
                 Some(column) => column.append(part),
             }
         }
-        columns.extend(read);
+        if read.is_none() && reader.num_row_groups() > 0 {
+            table.unread.push(format!("{name} (values of type {})", descriptor.physical_type()));
+        }
+        table.columns.extend(read);
     }
-    Ok(columns)
+    Ok(table)
 }
 
 impl Column {
     pub(super) fn append(&mut self, part: Self) {
+        let (rows, more_rows) = (self.rows(), part.rows());
         match (&mut self.values, part.values) {
             (Values::Bool(all), Values::Bool(more)) => all.extend(more),
             (Values::I64(all), Values::I64(more)) => all.extend(more),
             (Values::F32(all), Values::F32(more)) => all.extend(more),
             (Values::F64(all), Values::F64(more)) => all.extend(more),
             (Values::Text(all), Values::Text(more)) => all.extend(more),
+            (Values::Bytes(all), Values::Bytes(more)) => all.extend(more),
             _ => {}
         }
         if let (Some(all), Some(more)) = (&mut self.lengths, part.lengths) {
             all.extend(more);
+        }
+        if !self.nulls.is_empty() || !part.nulls.is_empty() {
+            self.nulls.resize(rows, false);
+            self.nulls.extend(part.nulls);
+            self.nulls.resize(rows + more_rows, false);
         }
     }
 }
@@ -254,10 +325,13 @@ fn read_chunk(
     list: bool,
 ) -> Result<Option<Column>, ExchangeError> {
     let failed = |error: ::parquet::errors::ParquetError| ExchangeError::unfit(path, error.to_string());
-    let column = |(values, lengths): (Values, Vec<usize>)| {
-        Some(Column { name: name.to_owned(), values, lengths: list.then_some(lengths) })
+    let column = |(values, lengths, nulls): (Values, Vec<usize>, Vec<bool>)| {
+        Some(Column { name: name.to_owned(), values, lengths: list.then_some(lengths), nulls })
     };
-    let levels = Levels { path, name, list, most: group.metadata().column(index).column_descr().max_def_level() };
+    let descriptor = group.metadata().column(index).column_descr_ptr();
+    let levels = Levels { path, name, list, most: descriptor.max_def_level() };
+    let is_text =
+        matches!(descriptor.converted_type(), ConvertedType::UTF8 | ConvertedType::JSON | ConvertedType::ENUM);
     Ok(match group.get_column_reader(index).map_err(failed)? {
         ColumnReader::BoolColumnReader(reader) => column(levels.all(reader, Values::Bool)?),
         ColumnReader::Int32ColumnReader(reader) => {
@@ -266,9 +340,13 @@ fn read_chunk(
         ColumnReader::Int64ColumnReader(reader) => column(levels.all(reader, Values::I64)?),
         ColumnReader::FloatColumnReader(reader) => column(levels.all(reader, Values::F32)?),
         ColumnReader::DoubleColumnReader(reader) => column(levels.all(reader, Values::F64)?),
-        ColumnReader::ByteArrayColumnReader(reader) => {
+        ColumnReader::ByteArrayColumnReader(reader) if is_text => {
             let text = |v: Vec<ByteArray>| v.iter().map(|b| String::from_utf8_lossy(b.data()).into_owned()).collect();
             column(levels.all::<ByteArrayType>(reader, |v| Values::Text(text(v)))?)
+        }
+        ColumnReader::ByteArrayColumnReader(reader) => {
+            let bytes = |v: Vec<ByteArray>| v.iter().map(|b| bytes::Bytes::copy_from_slice(b.data())).collect();
+            column(levels.all::<ByteArrayType>(reader, |v| Values::Bytes(bytes(v)))?)
         }
         _ => None,
     })
@@ -282,12 +360,12 @@ struct Levels<'a> {
 }
 
 impl Levels<'_> {
-    /// All values of a column chunk with the lengths of its lists.
+    /// All values of a column chunk with the lengths of its lists, or with its rows that have none.
     fn all<T: DataType>(
         &self,
         mut reader: ColumnReaderImpl<T>,
         wrap: impl Fn(Vec<T::T>) -> Values,
-    ) -> Result<(Values, Vec<usize>), ExchangeError> {
+    ) -> Result<(Values, Vec<usize>, Vec<bool>), ExchangeError> {
         let failed = |error: ::parquet::errors::ParquetError| ExchangeError::unfit(self.path, error.to_string());
         let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         loop {
@@ -301,8 +379,13 @@ impl Levels<'_> {
                 break;
             }
         }
-        if !self.list && defined.iter().any(|level| *level < self.most) {
-            return Err(ExchangeError::unfit(self.path, format!("column {:?} has nulls", self.name)));
+        let is_null = |level: &i16| *level < self.most;
+        if !self.list {
+            if !defined.iter().any(is_null) {
+                return Ok((wrap(values), Vec::new(), Vec::new()));
+            }
+            let nulls: Vec<bool> = defined.iter().map(is_null).collect();
+            return Ok((wrap(values).spread(&nulls), Vec::new(), nulls));
         }
         let mut lengths = Vec::new();
         for (position, level) in repeated.iter().enumerate() {
@@ -312,6 +395,6 @@ impl Levels<'_> {
                 (_, Some(length)) => *length += there,
             }
         }
-        Ok((wrap(values), lengths))
+        Ok((wrap(values), lengths, Vec::new()))
     }
 }

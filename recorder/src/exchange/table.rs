@@ -42,6 +42,10 @@ impl States {
         for message in source.select(Some(wanted.map(|topic| topic.name)), ..) {
             let message = message?;
             progress(message.log_time_ns.saturating_sub(start), length);
+            // Another program's topic of the same name is none of ours.
+            if !wanted.iter().any(|topic| topic.name == message.topic() && message.is(topic.schema)) {
+                continue;
+            }
             match message.topic() {
                 name if name == topics::CONTROL_COMMAND.name => {
                     command = message.decode()?;
@@ -102,6 +106,7 @@ fn field(values: &Values, row: usize) -> String {
         Values::F64(v) if v[row].is_nan() => String::new(),
         Values::F64(v) => v[row].to_string(),
         Values::Text(v) => quoted(&v[row]),
+        Values::Bytes(v) => hex::encode(&v[row]),
     }
 }
 

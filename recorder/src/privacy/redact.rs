@@ -2,6 +2,7 @@
 
 use super::film::{Covering, Search};
 use super::{BuiltInDetector, Detector, Kind, Policy, PrivacyError, RedactionReport};
+use crate::attachments::Attached;
 use crate::exchange::Progress;
 use crate::exchange::output::Output;
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
@@ -79,9 +80,9 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// A camera's calibration goes with it.
+    /// A camera's calibration and single pictures go with it.
     fn omits(&self, topic: &str) -> bool {
-        let camera = topic.strip_suffix("/calibration").unwrap_or(topic);
+        let camera = topic.strip_suffix("/calibration").or(topic.strip_suffix("/image")).unwrap_or(topic);
         self.policy.omit.contains(topic) || self.policy.omit.contains(camera)
     }
 
@@ -115,9 +116,9 @@ impl Job<'_> {
                 return refused(topic.topic.clone(), format!("it holds {}", topic.schema));
             }
         }
-        for name in self.source.attachment_names().filter(|name| !self.omits(name)).map(str::to_owned) {
-            let media_type = self.source.attachment(&name)?.map_or(String::new(), |attached| attached.media_type);
-            if ["image/", "video/"].iter().any(|kind| media_type.starts_with(kind)) {
+        for attached in self.source.attachments()?.1 {
+            let Attached { name, media_type, .. } = attached?;
+            if !self.omits(&name) && ["image/", "video/"].iter().any(|kind| media_type.starts_with(kind)) {
                 return refused(format!("the attachment {name:?}"), format!("it is {media_type}"));
             }
         }
@@ -177,14 +178,18 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), PrivacyError> {
         let own = [EPISODE, EPISODE_BEGUN, PRIVACY];
-        for name in self.source.metadata_names().filter(|name| !own.contains(name)) {
-            output.metadata(name, &self.source.metadata(name)?)?;
+        for (name, entries) in self.source.all_metadata()? {
+            if !own.contains(&name.as_str()) {
+                output.metadata(&name, &entries)?;
+            }
         }
         // Ahead of the pictures, so that no part of the file goes without it.
         output.metadata(PRIVACY, &self.record(report)?)?;
-        for name in self.source.attachment_names().filter(|name| !self.omits(name)) {
-            if let Some(attachment) = self.source.attachment(name)? {
-                output.attach(self.source.info().start_ns, &attachment)?;
+        let (mut file, attachments) = self.source.attachments()?;
+        for attached in attachments {
+            let attached = attached?;
+            if !self.omits(&attached.name) {
+                output.attach(&attached, &mut file)?;
             }
         }
         for message in self.source.messages() {

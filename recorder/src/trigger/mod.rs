@@ -39,11 +39,13 @@ pub enum Trigger {
     Rule,
     /// None: a part of the continuous log at a low rate.
     DriveLog,
+    /// None: made of another program's recording.
+    Import,
 }
 
 impl Trigger {
     /// All of them, the most valuable first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Takeover,
         Self::Estop,
         Self::Fault,
@@ -54,6 +56,7 @@ impl Trigger {
         Self::ShadowDisagreement,
         Self::Rule,
         Self::DriveLog,
+        Self::Import,
     ];
 
     /// Its name in files and configurations.
@@ -70,6 +73,7 @@ impl Trigger {
             Self::ShadowDisagreement => "shadow_disagreement",
             Self::Rule => "rule",
             Self::DriveLog => "drive_log",
+            Self::Import => "import",
         }
     }
 
@@ -80,17 +84,18 @@ impl Trigger {
     }
 
     /// Whether its episodes may be removed to make room on a full disk. What the law or an inquiry asks for stays:
-    /// takeovers, emergency stops and faults.
+    /// takeovers, emergency stops and faults; and so do imports, which a person put there.
     #[must_use]
     pub fn may_give_way(self) -> bool {
-        !matches!(self, Self::Takeover | Self::Estop | Self::Fault)
+        !matches!(self, Self::Takeover | Self::Estop | Self::Fault | Self::Import)
     }
 
-    /// The cause, as the catalogue knows causes of takeovers, that comes nearest.
+    /// The cause, as the catalogue knows causes of takeovers, that comes nearest; an import has none.
     #[must_use]
     pub fn cause(self) -> protocol::v1::TakeoverCause {
         use protocol::v1::TakeoverCause as Cause;
         match self {
+            Self::Import => Cause::Unspecified,
             Self::Estop | Self::NearMiss | Self::HardBrake => Cause::Safety,
             Self::Fault => Cause::Fault,
             Self::HelpRequest => Cause::PolicyAsked,

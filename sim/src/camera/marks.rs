@@ -82,14 +82,14 @@ fn is_new(painted: &mut BTreeSet<(i64, i64)>, lane: &Lane, left: bool) -> bool {
 }
 
 fn strokes_of(lane: &Lane, mark: RoadMark, left: bool) -> Vec<Stroke> {
-    let fast = lane.speed_limit_mps > FAST_MPS && lane.kind == LaneKind::Driving;
-    let period = DASH_M + GAP_M[usize::from(!fast)];
+    let fast = |s_m: f64| lane.speed_limit_mps(s_m) > FAST_MPS && lane.kind == LaneKind::Driving;
+    let gap = |s_m: f64| GAP_M[usize::from(!fast(s_m))];
     let mut strokes = Vec::new();
     if mark == RoadMark::Broken {
-        let mut start = 0.5 * (period - DASH_M);
+        let mut start = 0.5 * gap(0.0);
         while start < lane.length_m {
             strokes.extend(stroke(lane, left, start, (start + DASH_M).min(lane.length_m)));
-            start += period;
+            start += DASH_M + gap(start);
         }
     } else {
         // Short pieces, so that haze and the picture's edge apply piece by piece.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::road::{CentrePoint, LaneId, LaneKind, RoadMark};
+use crate::road::{CentrePoint, LaneId, LaneKind, RoadMark, SpeedLimit};
 use crate::scene::Actor;
 use protocol::v1::{ObjectKind, Pose2};
 use rand::SeedableRng;
@@ -24,7 +24,7 @@ fn straight_lane(id: usize, kind: LaneKind, y_m: f64, left_mark: RoadMark, right
         left: None,
         right: None,
         opposite: None,
-        speed_limit_mps: 14.0,
+        speed_limits: vec![SpeedLimit { from_m: 0.0, limit_mps: 14.0 }],
         left_mark,
         right_mark,
         length_m: 420.0,

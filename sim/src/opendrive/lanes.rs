@@ -1,33 +1,55 @@
 //! Reads lane sections and lanes.
 
 use super::cubic::Cubics;
+use super::links::lane_links;
 use super::model::{LaneRecord, Section};
 use super::read::cubic;
+use super::speeds::lane_speeds;
 use super::xml::Element;
-use crate::road::{LaneKind, RoadError, RoadMark};
+use crate::road::{LaneKind, NoteKind, RoadError, RoadMark};
 
-/// A posted limit above this is a mistake of units.
-const MAX_SPEED_MPS: f64 = 150.0;
-/// Where a sign says "no limit": the speed such roads are driven at (130 km/h).
-const UNLIMITED_MPS: f64 = 130.0 / 3.6;
+/// Starts of lane sections that differ by less are the same place: files are rounded to centimetres.
+const SLACK_M: f64 = 0.01;
 
-/// All lane sections of a road, in the order of s.
-pub(super) fn read_sections(lanes: Element) -> Result<Vec<Section>, RoadError> {
+/// All lane sections of a road `length` long, in the order of s.
+pub(super) fn read_sections(lanes: Element, length: f64) -> Result<Vec<Section>, RoadError> {
     lanes.required_child("laneSection")?;
     let mut sections = Vec::new();
     for element in lanes.children("laneSection") {
         let single_side = matches!(element.attribute("singleSide"), Some("true" | "1"));
-        sections.push((read_section(element)?, single_side));
+        sections.push((read_section(element)?, single_side, element));
     }
-    sections.sort_by(|(a, _), (b, _)| a.s.total_cmp(&b.s));
+    if let Some(pair) = sections.windows(2).find(|pair| pair[0].0.s > pair[1].0.s) {
+        pair[1].2.note_attribute(NoteKind::SectionOrder, "s", "before the one above it");
+    }
+    sections.sort_by(|(a, ..), (b, ..)| a.s.total_cmp(&b.s));
+    note_places(&sections, length);
     let mut whole: Vec<Section> = Vec::new();
-    for (mut section, single_side) in sections {
+    for (mut section, single_side, _) in sections {
         if let (true, Some(before)) = (single_side, whole.last_mut()) {
             carry_over(before, &mut section);
         }
         whole.push(section);
     }
+    // Lanes there must be from the road's start; widths before their first record are that record's.
+    if let Some(first) = whole.first_mut() {
+        first.s = first.s.min(0.0);
+    }
     Ok(whole)
+}
+
+/// Notes where sections leave the road or have no length.
+fn note_places(sections: &[(Section, bool, Element)], length: f64) {
+    for (index, (section, _, element)) in sections.iter().enumerate() {
+        let next = sections.get(index + 1).map_or(f64::INFINITY, |next| next.0.s);
+        if index == 0 && section.s.abs() > SLACK_M {
+            element.note_attribute(NoteKind::SectionStart, "s", "the first one");
+        } else if section.s > length + SLACK_M {
+            element.note_attribute(NoteKind::SectionBeyond, "s", &format!("the road ends at {length:.3} m"));
+        } else if next - section.s < SLACK_M {
+            element.note_attribute(NoteKind::ZeroSection, "s", "the next one begins there too");
+        }
+    }
 }
 
 /// A section that describes one side only leaves the other side as it was: copy that side's lanes, which are cut in two
@@ -48,16 +70,18 @@ fn carry_over(before: &mut Section, section: &mut Section) {
 }
 
 fn read_section(section: Element) -> Result<Section, RoadError> {
-    let s = section.number("s")?;
+    let s = section.number_or("s", 0.0)?;
     let mut lanes = Vec::new();
     let mut centre_mark = RoadMark::None;
-    for lane in
-        ["left", "center", "right"].into_iter().filter_map(|s| section.child(s)).flat_map(|g| g.children("lane"))
-    {
-        match lane.integer("id")? {
-            0 => centre_mark = mark(lane),
-            id => lanes.push((read_lane(lane, id, s)?, lane)),
+    for side in ["left", "center", "right"] {
+        let before = lanes.len();
+        for lane in section.children(side).flat_map(|group| group.children("lane")) {
+            match lane.integer("id")? {
+                0 => centre_mark = mark(lane),
+                id => lanes.push((read_lane(lane, id, s)?, lane)),
+            }
         }
+        note_ids(&lanes[before..], side);
     }
     lanes.sort_by_key(|(lane, _)| -lane.id);
     if let Some(pair) = lanes.windows(2).find(|pair| pair[0].0.id == pair[1].0.id) {
@@ -66,66 +90,57 @@ fn read_section(section: Element) -> Result<Section, RoadError> {
     Ok(Section { s, lanes: lanes.into_iter().map(|(lane, _)| lane).collect(), centre_mark })
 }
 
+/// Notes where the ids of one side's lanes are not 1, 2, 3 ... from the centre outwards, in one or the other order.
+fn note_ids(lanes: &[(LaneRecord, Element)], side: &str) {
+    let sign = if side == "left" { 1 } else { -1 };
+    let steps = lanes.windows(2).all(|pair| pair[1].0.id - pair[0].0.id == 1)
+        || lanes.windows(2).all(|pair| pair[1].0.id - pair[0].0.id == -1);
+    let ends = lanes.iter().any(|(lane, _)| lane.id == sign);
+    if let Some((_, element)) = lanes.last().filter(|_| !steps || !ends) {
+        let ids: Vec<String> = lanes.iter().map(|(lane, _)| lane.id.to_string()).collect();
+        element.note(NoteKind::LaneIds, format!("<{side}> has {}", ids.join(", ")));
+    }
+}
+
 fn read_lane(lane: Element, id: i64, section_s: f64) -> Result<LaneRecord, RoadError> {
     let cubics = |name| -> Result<Cubics, RoadError> {
         let pieces = lane.children(name).map(|piece| cubic(piece, "sOffset", section_s));
         Ok(Cubics::new(pieces.collect::<Result<_, _>>()?))
     };
-    let links = |name| -> Result<Vec<i64>, RoadError> {
-        let links = lane.children("link").flat_map(|link| link.children(name));
-        links.map(|link| link.integer("id")).collect()
-    };
     let (width, border) = (cubics("width")?, cubics("border")?);
     if width.is_empty() && border.is_empty() {
-        lane.required_child("width")?;
+        lane.note(NoteKind::LaneWithoutWidth, format!("lane {id}"));
     }
-    let speed = |speed: Element| Ok((section_s + speed.number_or("sOffset", 0.0)?, speed_mps(speed, 0.0)?));
     Ok(LaneRecord {
         id,
-        kind: kind(lane.attribute("type").unwrap_or("none")),
+        kind: kind(lane),
+        // Without either the lane is as narrow as its inner edge.
         border,
         width,
-        predecessors: links("predecessor")?,
-        successors: links("successor")?,
-        speeds: lane.children("speed").map(speed).collect::<Result<_, RoadError>>()?,
+        predecessors: lane_links(lane, "predecessor")?,
+        successors: lane_links(lane, "successor")?,
+        speeds: lane_speeds(lane, section_s)?,
         mark: mark(lane),
         reversed: lane.attribute("direction") == Some("reversed"),
     })
 }
 
-/// The limit in metres per second; `unknown` where the file says it is undefined or 0.
-pub(super) fn speed_mps(speed: Element, unknown: f64) -> Result<f64, RoadError> {
-    match speed.required("max")? {
-        "no limit" => return Ok(UNLIMITED_MPS),
-        "undefined" | "" => return Ok(unknown),
-        _ => {}
-    }
-    let factor = match speed.attribute("unit") {
-        None | Some("m/s" | "") => 1.0,
-        Some("km/h") => 1.0 / 3.6,
-        Some("mph") => 0.447_04,
-        Some(_) => return Err(speed.bad("unit", "none of m/s, km/h and mph")),
-    };
-    let limit = speed.number("max")? * factor;
-    if limit < 0.0 {
-        return Err(speed.bad("max", "negative"));
-    }
-    if limit > MAX_SPEED_MPS {
-        return Err(speed.bad("max", format!("faster than {MAX_SPEED_MPS} m/s")));
-    }
-    Ok(if limit == 0.0 { unknown } else { limit })
-}
-
-fn kind(name: &str) -> LaneKind {
-    match name {
-        "driving" | "entry" | "exit" | "onRamp" | "offRamp" | "connectingRamp" | "slipLane" | "mwyEntry"
-        | "mwyExit" | "bidirectional" => LaneKind::Driving,
+fn kind(lane: Element) -> LaneKind {
+    let name = lane.attribute("type").unwrap_or_default();
+    match &*name.to_ascii_lowercase() {
+        "driving" | "entry" | "exit" | "onramp" | "offramp" | "connectingramp" | "sliplane" | "mwyentry"
+        | "mwyexit" | "bidirectional" => LaneKind::Driving,
         "shoulder" | "stop" => LaneKind::Shoulder,
         "border" | "curb" => LaneKind::Border,
         "sidewalk" | "walking" => LaneKind::Sidewalk,
         "biking" => LaneKind::Biking,
         "median" => LaneKind::Median,
-        _ => LaneKind::Other,
+        "none" | "parking" | "restricted" | "special1" | "special2" | "special3" | "roadworks" | "tram" | "rail"
+        | "bus" | "taxi" | "hov" | "shared" => LaneKind::Other,
+        _ => {
+            lane.note_attribute(NoteKind::LaneType, "type", "not a lane type of OpenDRIVE 1.4 to 1.8");
+            LaneKind::Other
+        }
     }
 }
 

@@ -19,11 +19,19 @@ pub(crate) struct Road {
     pub left_hand_traffic: bool,
     pub predecessor: Option<RoadLink>,
     pub successor: Option<RoadLink>,
-    pub speeds: Vec<(f64, f64)>,
+    /// Where a type of road begins, with its limit or the usual speed.
+    pub speeds: Vec<SpeedRecord>,
     pub plan_view: PlanView,
     pub lane_offset: Cubics,
     /// In the order of s, at least one.
     pub sections: Vec<Section>,
+}
+
+/// A speed limit that holds from `s` until the next record, m/s; `None` where the file takes one back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SpeedRecord {
+    pub s: f64,
+    pub limit_mps: Option<f64>,
 }
 
 /// What lies at a road's end.
@@ -63,8 +71,7 @@ pub(crate) struct LaneRecord {
     pub width: Cubics,
     pub predecessors: Vec<i64>,
     pub successors: Vec<i64>,
-    /// Speed limits and the s where they start.
-    pub speeds: Vec<(f64, f64)>,
+    pub speeds: Vec<SpeedRecord>,
     pub mark: RoadMark,
     /// Used against the direction its side has by the rule of the road.
     pub reversed: bool,

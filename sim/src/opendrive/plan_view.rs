@@ -30,13 +30,13 @@ impl PlanView {
     }
 
     /// The reference line at `s`. A geometry holds until the next one starts, so lengths that are slightly too short
-    /// leave no hole.
+    /// leave no hole; the first one is prolonged backwards.
     pub fn at(&self, s: f64) -> Pose {
         let after = self.0.partition_point(|geometry| geometry.s <= s);
         let Some(placed) = self.0.get(after.saturating_sub(1)) else {
             return Pose { x: 0.0, y: 0.0, heading: 0.0, curvature: 0.0 };
         };
-        let local = placed.shape.at((s - placed.s).max(0.0));
+        let local = placed.shape.at(s - placed.s);
         let (sin, cos) = placed.heading.sin_cos();
         Pose {
             x: placed.x + cos * local.x - sin * local.y,

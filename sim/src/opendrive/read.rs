@@ -1,133 +1,184 @@
-//! From text to [`OpenDrive`]: header, roads, links and junctions.
+//! From text to [`OpenDrive`]: the file as a whole, and roads.
 
 use super::cubic::{Cubic, Cubics};
-use super::geometry::Shape;
-use super::lanes::{read_sections, speed_mps};
-use super::model::{Connection, Contact, OpenDrive, Road, RoadLink};
-use super::plan_view::{Placed, PlanView};
-use super::xml::Element;
-use crate::road::RoadError;
+use super::lanes::read_sections;
+use super::links::{Index, Targets, index_junctions, read_connections, read_link};
+use super::model::{OpenDrive, Road};
+use super::shapes::read_plan_view;
+use super::speeds::road_speeds;
+use super::xml::{Element, Reading};
+use crate::road::{LoadReport, NoteKind, RoadError};
 use roxmltree::{Document, ParsingOptions};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 /// The largest text accepted.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
 /// The most XML nodes accepted.
 const MAX_NODES: u32 = 4_000_000;
+/// How the root element begins.
+const ROOT: &str = "<OpenDRIVE";
+/// The most prefixes that are declared in place of the file.
+const MOST_PREFIXES: usize = 8;
 /// The longest road accepted.
 const MAX_ROAD_M: f64 = 1e6;
+/// A road's length may differ by this from its plan view: files are rounded.
+const LENGTH_SLACK_M: f64 = 0.1;
 
-type Index<'a> = BTreeMap<&'a str, usize>;
-
-/// Reads a whole OpenDRIVE file.
-pub(crate) fn parse(text: &str) -> Result<OpenDrive, RoadError> {
+/// Reads a whole OpenDRIVE file; what is odd about it is added to `report`.
+pub(crate) fn parse(text: &str, report: &mut LoadReport) -> Result<OpenDrive, RoadError> {
     if text.len() as u64 > MAX_BYTES {
         return Err(RoadError::TooLarge { bytes: text.len() as u64, limit: MAX_BYTES });
     }
-    // Document type declarations are refused: OpenDRIVE needs none, and entities in them can be made to explode.
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..Default::default() };
-    let document = Document::parse_with_options(text, options).map_err(|error| RoadError::Xml(error.to_string()))?;
-    let root = Element::new(document.root_element());
-    if root.name() != "OpenDRIVE" {
-        return Err(RoadError::NotOpenDrive { line: root.line(), found: root.name().into() });
+    if text.trim().is_empty() {
+        return Err(RoadError::Xml("it is empty".into()));
     }
-    let roads = index(root, "road")?;
-    let junctions = index(root, "junction")?;
-    let read = OpenDrive {
-        roads: root.children("road").map(|road| read_road(road, &roads, &junctions)).collect::<Result<_, _>>()?,
-        connections: read_connections(root, &roads, &junctions)?,
+    let mut text = Cow::Borrowed(text);
+    let mut undeclared = Vec::new();
+    let error = loop {
+        let error = match Document::parse_with_options(&text, options(&text)) {
+            Ok(document) => return read_document(&document, &text, &undeclared, report),
+            Err(error) => error,
+        };
+        match error {
+            roxmltree::Error::UnknownNamespace(prefix, _)
+                if undeclared.len() < MOST_PREFIXES && text.contains(ROOT) =>
+            {
+                text = Cow::Owned(with_prefix(&text, &prefix));
+                undeclared.push(prefix);
+            }
+            error => break error,
+        }
     };
-    if read.roads.is_empty() { Err(RoadError::NoRoads) } else { Ok(read) }
+    Err(xml_error(&error))
 }
 
-/// The ids of all elements of one name, in the order of the file.
-fn index<'a>(root: Element<'a, '_>, name: &'static str) -> Result<Index<'a>, RoadError> {
-    let mut index = BTreeMap::new();
-    for (position, element) in root.children(name).enumerate() {
-        if index.insert(element.required("id")?, position).is_some() {
-            return Err(element.bad("id", format!("another <{name}> has the same id")));
+fn read_document(
+    document: &Document,
+    text: &str,
+    undeclared: &[String],
+    report: &mut LoadReport,
+) -> Result<OpenDrive, RoadError> {
+    let reading = Reading::new(text, std::mem::take(report));
+    for prefix in undeclared {
+        reading.note(NoteKind::Xml, format!("the prefix {prefix:?} is not declared"));
+    }
+    let read = read_root(Element::new(document.root_element(), &reading), &reading)?;
+    *report = reading.into();
+    Ok(read)
+}
+
+/// Entities are refused: OpenDRIVE needs none, and they can be made to explode. A document type without any is harmless.
+fn options(text: &str) -> ParsingOptions<'_> {
+    ParsingOptions { allow_dtd: !text.contains("<!ENTITY"), nodes_limit: MAX_NODES, ..Default::default() }
+}
+
+fn xml_error(error: &roxmltree::Error) -> RoadError {
+    RoadError::Xml(match error {
+        roxmltree::Error::DtdDetected => "XML with DTD detected: take the <!ENTITY ...> declarations out".into(),
+        other => other.to_string(),
+    })
+}
+
+/// The text with a prefix declared that it uses without saying what it stands for, as extensions of some tools do.
+fn with_prefix(text: &str, prefix: &str) -> String {
+    // Behind the root element's name, so that lines keep their numbers.
+    let at = text.find(ROOT).map_or(text.len(), |at| at + ROOT.len());
+    format!("{} xmlns:{prefix}=\"urn:undeclared:{prefix}\"{}", &text[..at], &text[at..])
+}
+
+fn read_root(root: Element, reading: &Reading) -> Result<OpenDrive, RoadError> {
+    if !root.name().eq_ignore_ascii_case("OpenDRIVE") {
+        return Err(RoadError::NotOpenDrive { line: root.place().line, found: root.name().into() });
+    }
+    if root.name() != "OpenDRIVE" {
+        root.note(NoteKind::Xml, format!("the root element is <{}>, not <OpenDRIVE>", root.name()));
+    }
+    if root.child("header").is_none() {
+        reading.note(NoteKind::Header, "no <header>");
+    }
+    for include in root.descendants("include") {
+        include.note_attribute(NoteKind::Include, "file", "what it holds is missing here");
+    }
+    let kept = roads_with_lanes(root);
+    let targets = Targets { roads: index_roads(&kept)?, junctions: index_junctions(root) };
+    if kept.is_empty() {
+        return Err(RoadError::NoRoads);
+    }
+    Ok(OpenDrive {
+        roads: kept.into_iter().map(|road| read_road(road, &targets)).collect::<Result<_, _>>()?,
+        connections: read_connections(root, &targets)?,
+    })
+}
+
+fn roads_with_lanes<'a, 'i>(root: Element<'a, 'i>) -> Vec<Element<'a, 'i>> {
+    let has_lanes = |road: &Element| {
+        let has_lanes = road.child("lanes").is_some_and(|lanes| lanes.child("laneSection").is_some());
+        if !has_lanes {
+            road.note(NoteKind::RoadWithoutLanes, "no <laneSection>");
+        }
+        has_lanes
+    };
+    root.children("road").filter(has_lanes).collect()
+}
+
+fn index_roads<'a>(roads: &[Element<'a, '_>]) -> Result<Index<'a>, RoadError> {
+    let mut index = Index::new();
+    for (position, road) in roads.iter().enumerate() {
+        match road.filled("id") {
+            None => road.note(NoteKind::RoadWithoutId, format!("the road number {} of the file", position + 1)),
+            Some(id) if index.insert(id, position).is_some() => {
+                return Err(road.bad("id", "another <road> has the same id"));
+            }
+            Some(_) => {}
         }
     }
     Ok(index)
 }
 
-fn read_road(road: Element, roads: &Index, junctions: &Index) -> Result<Road, RoadError> {
+fn read_road(road: Element, targets: &Targets) -> Result<Road, RoadError> {
     let plan_view = read_plan_view(road)?;
-    let (length, end) = (road.positive("length")?, plan_view.end());
-    if length > MAX_ROAD_M || end > MAX_ROAD_M {
-        return Err(road.bad("length", format!("a road longer than {MAX_ROAD_M} m")));
-    }
-    if (length - end).abs() > f64::max(1.0, 0.05 * length) {
-        return Err(road.bad("length", format!("its plan view ends at {end} m")));
-    }
-    let left_hand_traffic = match road.attribute("rule") {
-        None | Some("RHT" | "rht" | "") => false,
-        Some("LHT" | "lht") => true,
+    let length = plan_view.end();
+    check_length(road, length)?;
+    let left_hand_traffic = match road.attribute("rule").map(str::to_ascii_uppercase).as_deref() {
+        None | Some("RHT" | "") => false,
+        Some("LHT") => true,
         Some(_) => return Err(road.bad("rule", "neither RHT nor LHT")),
-    };
-    let link = |end: &'static str| match road.child("link").and_then(|link| link.child(end)) {
-        Some(link) => read_link(link, roads, junctions),
-        None => Ok(None),
     };
     let lanes = road.required_child("lanes")?;
     Ok(Road {
-        id: road.required("id")?.to_owned(),
-        length: end,
+        id: road.attribute("id").unwrap_or_default().to_owned(),
+        length,
         left_hand_traffic,
-        predecessor: link("predecessor")?,
-        successor: link("successor")?,
-        speeds: road.children("type").map(read_type).collect::<Result<_, _>>()?,
+        predecessor: read_link(road, "predecessor", targets),
+        successor: read_link(road, "successor", targets),
+        speeds: road_speeds(road)?,
         plan_view,
         lane_offset: Cubics::new(lanes.children("laneOffset").map(|o| cubic(o, "s", 0.0)).collect::<Result<_, _>>()?),
-        sections: read_sections(lanes)?,
+        sections: read_sections(lanes, length)?,
     })
 }
 
-/// What follows at a road's end. An id of -1 is how some converters say "nothing".
-fn read_link(link: Element, roads: &Index, junctions: &Index) -> Result<Option<RoadLink>, RoadError> {
-    let id = link.required("elementId")?;
-    if id == "-1" {
-        return Ok(None);
-    }
-    match link.required("elementType")? {
-        "road" => Ok(Some(RoadLink::Road(find(link, "elementId", roads, "road")?, contact(link)?))),
-        "junction" => Ok(Some(RoadLink::Junction(find(link, "elementId", junctions, "junction")?))),
-        _ => Err(link.bad("elementType", "neither road nor junction")),
-    }
-}
-
-fn find(element: Element, attribute: &str, index: &Index, kind: &str) -> Result<usize, RoadError> {
-    let id = element.required(attribute)?;
-    index.get(id).copied().ok_or_else(|| element.bad(attribute, format!("no <{kind}> has this id")))
-}
-
-fn contact(element: Element) -> Result<Option<Contact>, RoadError> {
-    match element.attribute("contactPoint") {
-        None => Ok(None),
-        Some("start") => Ok(Some(Contact::Start)),
-        Some("end") => Ok(Some(Contact::End)),
-        Some(_) => Err(element.bad("contactPoint", "neither start nor end")),
-    }
-}
-
-/// Where a `<type>` starts and the speed that holds from there.
-fn read_type(element: Element) -> Result<(f64, f64), RoadError> {
-    let usual = usual_speed_mps(element.attribute("type").unwrap_or("unknown"));
-    let speed = element.child("speed").map(|speed| speed_mps(speed, usual)).transpose()?;
-    Ok((element.number("s")?, speed.unwrap_or(usual)))
-}
-
-/// Speed assumed on a type of road where the file names no limit.
-pub(super) fn usual_speed_mps(road_type: &str) -> f64 {
-    let kmh = match road_type {
-        "motorway" => 110.0,
-        "rural" | "townExpressway" => 70.0,
-        "lowSpeed" | "townPlayStreet" => 30.0,
-        "bicycle" => 25.0,
-        "pedestrian" => 7.0,
-        _ => 50.0,
+/// The plan view counts; what the attribute says is compared with it.
+fn check_length(road: Element, end: f64) -> Result<(), RoadError> {
+    let stated = match road.filled("length") {
+        Some(_) => Some(road.number("length")?),
+        None => None,
     };
-    kmh / 3.6
+    let longest = stated.unwrap_or(end).max(end);
+    if longest > MAX_ROAD_M {
+        return Err(road.bad("length", format!("a road longer than {MAX_ROAD_M} m")));
+    }
+    if end <= 0.0 {
+        return Err(road.bad("length", format!("its plan view ends at {end} m")));
+    }
+    match stated {
+        Some(length) if length < 0.0 => Err(road.bad("length", "negative")),
+        Some(length) if (length - end).abs() <= LENGTH_SLACK_M => Ok(()),
+        _ => {
+            road.note_attribute(NoteKind::RoadLength, "length", &format!("its plan view ends at {end} m"));
+            Ok(())
+        }
+    }
 }
 
 /// `a`, `b`, `c`, `d` and the place where they start, `from` metres after what the attribute `s` says.
@@ -139,88 +190,5 @@ pub(super) fn cubic(element: Element, s: &str, from: f64) -> Result<Cubic, RoadE
         b: coefficient("b")?,
         c: coefficient("c")?,
         d: coefficient("d")?,
-    })
-}
-
-fn read_plan_view(road: Element) -> Result<PlanView, RoadError> {
-    let plan_view = road.required_child("planView")?;
-    plan_view.required_child("geometry")?;
-    Ok(PlanView::new(plan_view.children("geometry").map(read_geometry).collect::<Result<_, _>>()?))
-}
-
-fn read_geometry(geometry: Element) -> Result<Placed, RoadError> {
-    let length = geometry.positive("length")?;
-    let shape = geometry.elements().find_map(|child| read_shape(child, length).transpose());
-    let missing = || RoadError::MissingElement {
-        line: geometry.line(),
-        element: "geometry".into(),
-        child: "line, arc, spiral, poly3 or paramPoly3".into(),
-    };
-    Ok(Placed {
-        s: geometry.number("s")?,
-        x: geometry.number("x")?,
-        y: geometry.number("y")?,
-        heading: geometry.number("hdg")?,
-        length,
-        shape: shape.ok_or_else(missing)??,
-    })
-}
-
-/// The shape an element describes; `None` for elements that are no shape (user data).
-fn read_shape(element: Element, length: f64) -> Result<Option<Shape>, RoadError> {
-    let poly = |names: [&str; 4]| -> Result<Cubic, RoadError> {
-        let [a, b, c, d] = names.map(|name| element.number(name));
-        Ok(Cubic { s: 0.0, a: a?, b: b?, c: c?, d: d? })
-    };
-    Ok(Some(match element.name() {
-        "line" => Shape::Line,
-        "arc" => Shape::Arc { curvature: curvature(element, "curvature")? },
-        "spiral" => {
-            let start = curvature(element, "curvStart")?;
-            Shape::Spiral { start, rate: (curvature(element, "curvEnd")? - start) / length }
-        }
-        "poly3" => Shape::Poly3 { v: poly(["a", "b", "c", "d"])? },
-        "paramPoly3" => {
-            let scale = match element.attribute("pRange") {
-                Some("arcLength") => 1.0,
-                None | Some("normalized") => 1.0 / length,
-                Some(_) => return Err(element.bad("pRange", "neither arcLength nor normalized")),
-            };
-            Shape::ParamPoly3 { u: poly(["aU", "bU", "cU", "dU"])?, v: poly(["aV", "bV", "cV", "dV"])?, scale }
-        }
-        _ => return Ok(None),
-    }))
-}
-
-fn curvature(element: Element, name: &str) -> Result<f64, RoadError> {
-    let value = element.number(name)?;
-    if value.abs() > 100.0 { Err(element.bad(name, "a radius below 1 cm")) } else { Ok(value) }
-}
-
-fn read_connections(root: Element, roads: &Index, junctions: &Index) -> Result<Vec<Connection>, RoadError> {
-    let mut connections = Vec::new();
-    for junction in root.children("junction") {
-        // Virtual junctions only mark places along a road; nothing is joined there.
-        if junction.attribute("type") == Some("virtual") {
-            continue;
-        }
-        let number = find(junction, "id", junctions, "junction")?;
-        for connection in junction.children("connection") {
-            connections.push(read_connection(connection, number, roads)?);
-        }
-    }
-    Ok(connections)
-}
-
-fn read_connection(connection: Element, junction: usize, roads: &Index) -> Result<Connection, RoadError> {
-    let linked = connection.attribute("linkedRoad").is_some();
-    let outgoing = if linked { "linkedRoad" } else { "connectingRoad" };
-    let lane_link = |link: Element| Ok((link.integer("from")?, link.integer("to")?));
-    Ok(Connection {
-        junction,
-        incoming: find(connection, "incomingRoad", roads, "road")?,
-        outgoing: find(connection, outgoing, roads, "road")?,
-        contact: contact(connection)?,
-        lane_links: connection.children("laneLink").map(lane_link).collect::<Result<_, RoadError>>()?,
     })
 }

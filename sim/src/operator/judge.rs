@@ -99,7 +99,7 @@ fn hold(since: &mut Option<u64>, holds: bool, now_us: u64) -> f64 {
 
 /// Drives on in thought with today's steering and acceleration.
 fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
-    if view.speed > view.at(0.0, |p| p.speed_limit) * 1.15 + 2.0 {
+    if view.speed > view.limit_at(0.0) * 1.15 + 2.0 {
         return Some(Verdict::TooFast);
     }
     let passing = plan.blocked_at_m.is_finite();

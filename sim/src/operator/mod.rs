@@ -7,12 +7,14 @@
 mod assist;
 mod control;
 mod judge;
+mod patience;
 mod planner;
 mod predict;
 mod trajectory;
 mod view;
 
 use judge::{Judge, Verdict};
+use patience::{Patience, is_free_for};
 use protocol::Embodiment;
 use protocol::v1::{
     Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest,
@@ -93,6 +95,9 @@ pub struct ScriptedOperator {
     next_input_us: u64,
     next_request: u64,
     pending: Option<(u64, u64)>,
+    patience: Patience,
+    /// Of the last poll.
+    now_us: u64,
     driving_since_us: Option<u64>,
     calm_since_us: Option<u64>,
     reason: Option<(u64, Verdict)>,
@@ -118,6 +123,8 @@ impl ScriptedOperator {
             next_input_us: 0,
             next_request: 1,
             pending: None,
+            patience: Patience::default(),
+            now_us: 0,
             driving_since_us: None,
             calm_since_us: None,
             reason: None,
@@ -156,12 +163,14 @@ impl ScriptedOperator {
             && self.pending.is_some_and(|(id, _)| id == answer.id)
         {
             self.pending = None;
+            self.patience.answered(self.now_us, answer);
         }
     }
 
     /// Lets the operator act at seat time `now_us`.
     pub fn poll(&mut self, now_us: u64) -> Outbox {
         let mut out = Outbox::default();
+        self.now_us = now_us;
         let Some((received_us, datagram)) = self.state.take() else { return out };
         if now_us.saturating_sub(received_us) < BLIND_US {
             self.act(now_us, received_us, &datagram, &mut out);
@@ -175,13 +184,14 @@ impl ScriptedOperator {
 
     fn act(&mut self, now_us: u64, received_us: u64, datagram: &StateDatagram, out: &mut Outbox) {
         let Some(authority) = &datagram.authority else { return };
+        self.patience.look(authority);
         let mine = authority.seat_id == self.config.seat_id;
         // The grant is known by its epoch; inputs start with it, which makes the takeover effective.
         let granted = mine && authority.lease_left_ms > 0 && !authority.estop_latched;
         let view = self.look(now_us, received_us, datagram);
         match (authority.mode(), authority.author()) {
-            (Mode::Drive, Author::Operator) if mine => self.at_the_wheel(now_us, view.as_ref(), out),
-            (Mode::Stopped, _) => self.beside_a_stopped_car(now_us, authority.reason(), out),
+            (Mode::Drive, Author::Operator) if mine => self.at_the_wheel(now_us, authority, view.as_ref(), out),
+            (Mode::Stopped, _) => self.beside_a_stopped_car(now_us, authority, out),
             _ => self.watch(now_us, datagram, view.as_ref(), out),
         }
         if granted {
@@ -196,31 +206,31 @@ impl ScriptedOperator {
     }
 
     /// Stopped: start the policy once; a car that fell back is first taken over, then driven out of its trouble.
-    fn beside_a_stopped_car(&mut self, now_us: u64, reason: Reason, out: &mut Outbox) {
+    fn beside_a_stopped_car(&mut self, now_us: u64, authority: &AuthorityState, out: &mut Outbox) {
         self.driving_since_us = None;
         self.reason = None;
-        if !self.config.engages {
+        if !self.config.engages || !self.is_free(authority) {
             return;
         }
-        let request = match reason {
+        let request = match authority.reason() {
             Reason::NotArmed | Reason::RouteDone => Request::Engage(EngageRequest {}),
-            _ => take_over(TakeoverCause::Fault, reason.label()),
+            reason => take_over(TakeoverCause::Fault, reason.label()),
         };
-        self.ask(now_us, request, out);
+        self.ask(now_us, authority, request, out);
     }
 
     fn watch(&mut self, now_us: u64, datagram: &StateDatagram, view: Option<&View>, out: &mut Outbox) {
         self.driving_since_us = None;
-        let Some(view) = view else { return };
+        let (Some(view), Some(authority)) = (view, &datagram.authority) else { return };
         let plan = self.planner.plan(view);
-        let verdict = match &datagram.authority {
-            Some(authority) if self.config.assists && self.assist(now_us, authority, &plan, out) => {
+        let verdict = match authority {
+            authority if self.config.assists && self.assist(now_us, authority, &plan, out) => {
                 // What stands was looked at when the path was offered; who moves was not.
                 let moving = |o: &&view::Object| authority.chosen_path.is_none() || !o.is_static();
                 let view = View { objects: view.objects.iter().filter(moving).copied().collect(), ..view.clone() };
                 self.judge.consider(now_us, &view, &plan).filter(|verdict| *verdict == Verdict::Collision)
             }
-            Some(authority) if authority.help.is_some() => Some(Verdict::Asked),
+            authority if authority.help.is_some() => Some(Verdict::Asked),
             _ => self.judge.consider(now_us, view, &plan),
         };
         self.reason = match (self.reason, verdict) {
@@ -230,16 +240,17 @@ impl ScriptedOperator {
         };
         if let Some((since, verdict)) = self.reason
             && now_us - since >= self.config.reaction_us
+            && self.is_free(authority)
         {
-            self.ask(now_us, take_over(verdict.cause(), verdict.note()), out);
+            self.ask(now_us, authority, take_over(verdict.cause(), verdict.note()), out);
         }
     }
 
     /// Switches the questions on, answers the open one after the time that a reaction takes, and says whether the vehicle
     /// waits for an answer or drives one: it is then only kept from collisions.
     fn assist(&mut self, now_us: u64, authority: &AuthorityState, plan: &Plan, out: &mut Outbox) -> bool {
-        if authority.mode() == Mode::Monitor && authority.author() == Author::Policy {
-            self.ask(now_us, Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }), out);
+        if authority.mode() == Mode::Monitor && authority.author() == Author::Policy && self.is_free(authority) {
+            self.ask(now_us, authority, Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }), out);
         }
         let Some(question) = &authority.question else {
             self.question = None;
@@ -247,13 +258,13 @@ impl ScriptedOperator {
         };
         let since = self.question.filter(|(id, _)| *id == question.id).map_or(now_us, |(_, since)| since);
         self.question = Some((question.id, since));
-        if now_us - since >= self.config.reaction_us {
-            self.ask(now_us, Request::PathAnswer(assist::answer(question, Some(plan))), out);
+        if now_us - since >= self.config.reaction_us && self.is_free(authority) {
+            self.ask(now_us, authority, Request::PathAnswer(assist::answer(question, Some(plan))), out);
         }
         true
     }
 
-    fn at_the_wheel(&mut self, now_us: u64, view: Option<&View>, out: &mut Outbox) {
+    fn at_the_wheel(&mut self, now_us: u64, authority: &AuthorityState, view: Option<&View>, out: &mut Outbox) {
         self.reason = None;
         self.judge.reset();
         let since = *self.driving_since_us.get_or_insert(now_us);
@@ -265,11 +276,19 @@ impl ScriptedOperator {
         let calm_since = *self.calm_since_us.get_or_insert(now_us);
         if now_us - since >= self.config.min_drive_us && now_us - calm_since >= 1_000_000 {
             let mode = if self.config.assists { Mode::Assist } else { Mode::Monitor };
-            self.ask(now_us, Request::HandBack(HandBackRequest { mode: mode.into() }), out);
+            self.ask(now_us, authority, Request::HandBack(HandBackRequest { mode: mode.into() }), out);
         }
     }
 
-    fn ask(&mut self, now_us: u64, request: Request, out: &mut Outbox) {
+    /// Whether the vehicle would let this seat set it going or take it over.
+    fn is_free(&self, authority: &AuthorityState) -> bool {
+        is_free_for(&self.config.seat_id, authority)
+    }
+
+    fn ask(&mut self, now_us: u64, authority: &AuthorityState, request: Request, out: &mut Outbox) {
+        if !self.patience.may_ask(now_us, authority) {
+            return;
+        }
         if self.pending.is_some_and(|(_, at)| now_us.saturating_sub(at) < RETRY_US) {
             return;
         }
@@ -315,3 +334,7 @@ impl ScriptedOperator {
 fn take_over(cause: TakeoverCause, note: &str) -> Request {
     Request::Takeover(TakeoverRequest { cause: cause.into(), note: note.to_owned() })
 }
+
+#[cfg(test)]
+#[path = "requests_tests.rs"]
+mod tests;

@@ -12,6 +12,11 @@ const SPARE_M: f64 = 0.2;
 const PASSED_M: f64 = 3.0;
 /// Comfortable lateral acceleration, m/s^2.
 const LATERAL_MPS2: f64 = 1.9;
+/// Deceleration before bends and lower limits, m/s^2.
+const GENTLE_DECEL_MPS2: f64 = 1.5;
+/// How much earlier a lower limit is braked for, s: a little more than it takes to follow the wanted speed, and than
+/// commands are under way.
+const LIMIT_LEAD_S: f64 = 1.5;
 const COMFORT_DECEL_MPS2: f64 = 2.2;
 const MAX_ACCEL_MPS2: f64 = 1.8;
 const HEADWAY_S: f64 = 1.3;
@@ -188,12 +193,16 @@ fn taken_on_the_way(view: &View, offset: f64) -> bool {
 
 /// The road's speed: limit, bends ahead, grip and sight.
 fn cruise_speed(view: &View) -> f64 {
-    let mut speed = view.at(0.0, |p| p.speed_limit);
+    let limit = view.limit_at(0.0);
+    let mut speed = limit;
+    let braking = |allowed: f64, s: f64| (allowed * allowed + 2.0 * GENTLE_DECEL_MPS2 * s.max(0.0)).sqrt();
     for p in view.route.iter().filter(|p| p.s > -3.0) {
         let bend = (LATERAL_MPS2 * view.friction.min(1.0) / p.curvature.abs().max(1e-4)).sqrt();
-        let allowed = bend.min(p.speed_limit);
-        let braking = (allowed * allowed + 2.0 * 1.5 * p.s.max(0.0)).sqrt();
-        speed = speed.min(braking);
+        speed = speed.min(braking(bend, p.s)).min(braking(p.speed_limit, p.s));
+        // The pedal lags behind the wanted speed: a lower limit is kept to from its first metre, not a little later.
+        if p.speed_limit < limit && p.s > 0.0 {
+            speed = speed.min(braking(p.speed_limit, p.s - LIMIT_LEAD_S * view.speed));
+        }
     }
     // Stop within what can be seen: v t + v^2 / (2 a) = sight.
     let decel = 4.5 * view.friction;

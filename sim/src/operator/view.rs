@@ -182,6 +182,12 @@ impl View {
     pub fn at(&self, s: f64, value: impl Fn(&Point) -> f64) -> f64 {
         interpolate(&self.route, s, value)
     }
+
+    /// The speed limit at `s` ahead: that of the station there or before, as limits do not grow gradually.
+    pub fn limit_at(&self, s: f64) -> f64 {
+        let after = self.route.partition_point(|p| p.s <= s);
+        self.route.get(after.saturating_sub(1)).map_or(0.0, |p| p.speed_limit)
+    }
 }
 
 fn move_point(motion: &Motion, p: &protocol::v1::CorridorPoint) -> Point {

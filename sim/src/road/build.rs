@@ -1,8 +1,9 @@
 //! Builds the lanes of a network from OpenDRIVE roads.
 
 use super::joints::{joints, link};
+use super::limits::{along_lane, along_road};
 use super::sample::{extent, reversed, sample_section};
-use super::{Bounds, Lane, LaneId, LaneKind, RoadError, RoadMark};
+use super::{Bounds, Lane, LaneId, LaneKind, LoadReport, NoteKind, RoadError, RoadMark, RoadNote};
 use crate::opendrive::{LaneRecord, OpenDrive, Road, Section};
 use std::ops::Range;
 
@@ -10,6 +11,11 @@ use std::ops::Range;
 const MAX_POINTS: usize = 4_000_000;
 /// A lane this thin does not keep the lanes on its two sides apart.
 const THIN_M: f64 = 0.05;
+
+/// Polynomials that should end at 0 dip below it by rounding: only more than this is worth a note.
+const NEGATIVE_M: f64 = 0.01;
+/// Places of a section at which widths are looked at for that.
+const WIDTH_LOOKS: u32 = 16;
 
 /// Which lane of the network a lane of the file has become.
 pub(super) struct Placement {
@@ -19,8 +25,8 @@ pub(super) struct Placement {
     pub forward: Vec<bool>,
 }
 
-/// All lanes, sampled and linked.
-pub(super) fn build(file: &OpenDrive) -> Result<Vec<Lane>, RoadError> {
+/// All lanes, sampled and linked; what is odd about them is added to `report`.
+pub(super) fn build(file: &OpenDrive, report: &mut LoadReport) -> Result<Vec<Lane>, RoadError> {
     check_size(file)?;
     let mut lanes = Vec::new();
     let mut placement = Placement { lanes: Vec::new(), forward: Vec::new() };
@@ -30,6 +36,7 @@ pub(super) fn build(file: &OpenDrive) -> Result<Vec<Lane>, RoadError> {
         for index in 0..road.sections.len() {
             let first = lanes.len();
             points += add_section(road, index, MAX_POINTS - points, &mut lanes, &mut placement.forward)?;
+            note_widths(road, index, report);
             sections.push(first..lanes.len());
         }
         placement.lanes.push(sections);
@@ -37,9 +44,31 @@ pub(super) fn build(file: &OpenDrive) -> Result<Vec<Lane>, RoadError> {
     if lanes.is_empty() {
         return Err(RoadError::NoRoads);
     }
-    let joints = joints(file, &placement, &lanes);
+    let joints = joints(file, &placement, &lanes, report);
     link(&mut lanes, &placement, &joints);
+    if !lanes.iter().any(|lane| lane.kind == LaneKind::Driving) {
+        let detail = format!("{} lanes, none of type driving", lanes.len());
+        report.push(RoadNote { kind: NoteKind::NoDrivingLane, line: None, road: None, s_m: None, detail });
+    }
     Ok(lanes)
+}
+
+/// Notes lanes of a section that are clearly narrower than nothing somewhere.
+fn note_widths(road: &Road, index: usize, report: &mut LoadReport) {
+    let (from, to) = extent(road, index);
+    for lane in &road.sections[index].lanes {
+        let places = (0..=WIDTH_LOOKS).map(|i| from + (to - from) * f64::from(i) / f64::from(WIDTH_LOOKS));
+        let least = places.map(|s| (s, lane.width.at(s).0)).min_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((s, width)) = least.filter(|(_, width)| *width < -NEGATIVE_M) {
+            report.push(RoadNote {
+                kind: NoteKind::NegativeWidth,
+                line: None,
+                road: Some(road.id.clone()),
+                s_m: Some(s),
+                detail: format!("lane {} is {width:.3} m wide", lane.id),
+            });
+        }
+    }
 }
 
 /// Refuses networks that would not fit before any memory is spent on them.
@@ -66,25 +95,26 @@ fn add_section(
 ) -> Result<usize, RoadError> {
     let section = &road.sections[index];
     let first = lanes.len();
-    let (from, to) = extent(road, index);
     let mut points = 0;
-    for (i, line) in sample_section(road, index, room)?.into_iter().enumerate() {
+    let (at, lines) = sample_section(road, index, room)?;
+    for (i, line) in lines.into_iter().enumerate() {
         let record = &section.lanes[i];
         let runs_forward = runs_forward(road, record);
         let centre = if runs_forward { line } else { reversed(line) };
         points += centre.len();
         let (left_mark, right_mark) = marks(section, i, runs_forward);
+        let limits = along_road(road, record, extent(road, index));
         lanes.push(Lane {
             id: LaneId(first + i),
             kind: record.kind,
             length_m: centre.last().map_or(0.0, |last| last.s_m),
+            speed_limits: along_lane(&limits, &at, &centre, runs_forward),
             centre,
             successors: Vec::new(),
             predecessors: Vec::new(),
             left: None,
             right: None,
             opposite: None,
-            speed_limit_mps: speed_limit(road, record, 0.5 * (from + to)),
             left_mark,
             right_mark,
         });
@@ -108,15 +138,6 @@ fn marks(section: &Section, i: usize, forward: bool) -> (RoadMark, RoadMark) {
     let inner =
         inward.and_then(|next| section.lanes.get(next)).filter(same_side).map_or(section.centre_mark, |n| n.mark);
     if (lane.id < 0) == forward { (inner, lane.mark) } else { (lane.mark, inner) }
-}
-
-/// The lane's own limit, else the road's, else the one usual in towns. Half-way along the section counts.
-fn speed_limit(road: &Road, lane: &LaneRecord, s: f64) -> f64 {
-    let at = |speeds: &[(f64, f64)]| {
-        let started = speeds.iter().filter(|(from, speed)| *from <= s && *speed > 0.0);
-        started.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, speed)| *speed)
-    };
-    at(&lane.speeds).or_else(|| at(&road.speeds)).unwrap_or(50.0 / 3.6)
 }
 
 /// Links driving lanes side by side. `lanes` are those of one section, from its left to its right edge as seen in the

@@ -1,6 +1,28 @@
 //! What can go wrong between a road file and a route.
 
+use std::fmt;
 use std::path::PathBuf;
+
+/// Where in a road file something is: the line, and the road or junction around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Counted from 1.
+    pub line: u32,
+    /// `road` or `junction`, and its id.
+    pub owner: Option<(String, String)>,
+    /// Distance along the road, m.
+    pub s_m: Option<f64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some((kind, id)) = &self.owner {
+            write!(f, ", {kind} {id}")?;
+        }
+        self.s_m.map_or(Ok(()), |s_m| write!(f, ", s={s_m}"))
+    }
+}
 
 /// Why a road network or a route could not be had. Positions are lines of the OpenDRIVE text, counted from 1.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +43,9 @@ pub enum RoadError {
         /// The most allowed.
         limit: u64,
     },
+    /// The file is an archive or packed.
+    #[error("the road file is packed ({0}): unpack it and give the .xodr file inside")]
+    Packed(&'static str),
     /// The text is no well-formed XML.
     #[error("the road file is not well-formed XML: {0}")]
     Xml(String),
@@ -33,20 +58,20 @@ pub enum RoadError {
         found: String,
     },
     /// A required attribute is absent.
-    #[error("line {line}: <{element}> lacks the attribute {attribute:?}")]
+    #[error("{place}: <{element}> lacks the attribute {attribute:?}")]
     MissingAttribute {
         /// Where.
-        line: u32,
+        place: Place,
         /// The element.
         element: String,
         /// The attribute it should have.
         attribute: String,
     },
     /// An attribute's value cannot be used.
-    #[error("line {line}: <{element}> has {attribute}={value:?}: {problem}")]
+    #[error("{place}: <{element}> has {attribute}={value:?}: {problem}")]
     BadValue {
         /// Where.
-        line: u32,
+        place: Place,
         /// The element.
         element: String,
         /// The attribute.
@@ -57,10 +82,10 @@ pub enum RoadError {
         problem: String,
     },
     /// A required child element is absent.
-    #[error("line {line}: <{element}> lacks a <{child}>")]
+    #[error("{place}: <{element}> lacks a <{child}>")]
     MissingElement {
         /// Where.
-        line: u32,
+        place: Place,
         /// The element.
         element: String,
         /// The child it should have.
@@ -87,7 +112,7 @@ pub enum RoadError {
         value: f64,
     },
     /// The pieces of a plan view do not meet.
-    #[error("road {road:?}: the plan view jumps by {jump_m} m at s={s_m} m")]
+    #[error("road {road:?}: the plan view jumps by {jump_m} m near s={s_m} m")]
     Torn {
         /// The road's id.
         road: String,

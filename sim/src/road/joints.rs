@@ -1,7 +1,7 @@
 //! Finds which lanes continue which, across lane sections, roads and junctions.
 
 use super::build::Placement;
-use super::{CentrePoint, Lane, LaneId};
+use super::{CentrePoint, Lane, LaneId, LaneKind, LoadReport, NoteKind, RoadNote};
 use crate::opendrive::{Connection, Contact, LaneRecord, OpenDrive, RoadLink};
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
@@ -23,9 +23,14 @@ pub(super) type Joint = (End, End);
 /// A road's end: road index and which end.
 type RoadEnd = (usize, Contact);
 
-/// All pairs of lane ends that the file joins.
-pub(super) fn joints(file: &OpenDrive, placement: &Placement, lanes: &[Lane]) -> BTreeSet<Joint> {
-    let mut finder = Finder { file, placement, lanes, found: BTreeSet::new(), joined: BTreeSet::new() };
+/// All pairs of lane ends that the file joins; what it says about lanes that are not there goes to `report`.
+pub(super) fn joints(
+    file: &OpenDrive,
+    placement: &Placement,
+    lanes: &[Lane],
+    report: &mut LoadReport,
+) -> BTreeSet<Joint> {
+    let mut finder = Finder { file, placement, lanes, report, found: BTreeSet::new(), joined: BTreeSet::new() };
     for road in 0..file.roads.len() {
         finder.within_road(road);
     }
@@ -35,6 +40,7 @@ pub(super) fn joints(file: &OpenDrive, placement: &Placement, lanes: &[Lane]) ->
     for connection in &file.connections {
         finder.through_junction(connection);
     }
+    finder.note_gaps();
     finder.found
 }
 
@@ -75,6 +81,7 @@ struct Finder<'a> {
     file: &'a OpenDrive,
     placement: &'a Placement,
     lanes: &'a [Lane],
+    report: &'a mut LoadReport,
     found: BTreeSet<Joint>,
     /// Ends that are part of some joint.
     joined: BTreeSet<End>,
@@ -83,7 +90,10 @@ struct Finder<'a> {
 impl<'a> Finder<'a> {
     fn within_road(&mut self, road: usize) {
         for section in 1..self.file.roads[road].sections.len() {
-            self.join_sections((road, section - 1, Contact::End), (road, section, Contact::Start));
+            let (a, b) = ((road, section - 1, Contact::End), (road, section, Contact::Start));
+            self.note_missing_lanes(a, b);
+            self.note_missing_lanes(b, a);
+            self.join_sections(a, b);
         }
     }
 
@@ -93,7 +103,10 @@ impl<'a> Finder<'a> {
         for (end, link) in links {
             let Some(RoadLink::Road(other, contact)) = link else { continue };
             let contact = contact.unwrap_or_else(|| self.nearest_end(other, (road, end)));
-            self.join_sections(self.section_at((road, end)), self.section_at((other, contact)));
+            let (a, b) = (self.section_at((road, end)), self.section_at((other, contact)));
+            // Only what this road's lanes say: the other road's may be about a junction that it leads to.
+            self.note_missing_lanes(a, b);
+            self.join_sections(a, b);
         }
     }
 
@@ -114,8 +127,10 @@ impl<'a> Finder<'a> {
         let contact = contact.unwrap_or_else(|| self.nearest_end(connection.outgoing, (connection.incoming, end)));
         let (from, to) = (self.section_at((connection.incoming, end)), self.section_at((connection.outgoing, contact)));
         for &(a, b) in &connection.lane_links {
-            if let (Some(a), Some(b)) = (self.lane(from, a), self.lane(to, b)) {
-                self.add((a, from.2), (b, to.2));
+            match (self.lane(from, a), self.lane(to, b)) {
+                (Some(a), Some(b)) => self.add((a, from.2), (b, to.2)),
+                (None, _) => self.note_missing(from, a, "<laneLink>"),
+                (_, None) => self.note_missing(to, b, "<laneLink>"),
             }
         }
         if connection.lane_links.is_empty() {
@@ -123,7 +138,8 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Joins two sections by the lanes' own links in both directions; lanes without any are joined where they touch.
+    /// Joins two sections by the lanes' own links in both directions; lanes without any that leads somewhere are joined
+    /// where they touch.
     fn join_sections(&mut self, a: (usize, usize, Contact), b: (usize, usize, Contact)) {
         for (from, to) in [(a, b), (b, a)] {
             for (index, record) in self.records(from).iter().enumerate() {
@@ -134,7 +150,8 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        self.join_touching(a, b, |record| links_at(record, a.2).is_empty());
+        let known: Vec<i64> = self.records(b).iter().map(|record| record.id).collect();
+        self.join_touching(a, b, |record| !links_at(record, a.2).iter().any(|id| known.contains(id)));
     }
 
     /// Joins lanes of the same kind whose ends touch.
@@ -156,6 +173,51 @@ impl<'a> Finder<'a> {
                 self.add((lane, a.2), (other, b.2));
             }
         }
+    }
+
+    fn note_missing_lanes(&mut self, from: (usize, usize, Contact), to: (usize, usize, Contact)) {
+        for record in self.records(from) {
+            // Lane 0 is the line in the middle; some tools link to it.
+            for &id in links_at(record, from.2).iter().filter(|id| **id != 0) {
+                if self.lane(to, id).is_none() {
+                    let whose = format!("lane {} of road {}", record.id, self.file.roads[from.0].id);
+                    self.note_missing(to, id, &whose);
+                }
+            }
+        }
+    }
+
+    /// A link of `whose` to a lane that the section at `place` lacks.
+    fn note_missing(&mut self, place: (usize, usize, Contact), id: i64, whose: &str) {
+        let road = &self.file.roads[place.0];
+        self.report.push(RoadNote {
+            kind: NoteKind::LinkToMissingLane,
+            line: None,
+            road: Some(road.id.clone()),
+            s_m: Some(road.sections[place.1].s),
+            detail: format!("{whose} leads to lane {id}"),
+        });
+    }
+
+    /// Notes driving lanes that the file joins although their ends lie apart.
+    fn note_gaps(&mut self) {
+        for &(a, b) in &self.found {
+            let gap_m = distance(self.end(a), self.end(b));
+            let driving = |end: End| self.lanes[end.0].kind == LaneKind::Driving;
+            if gap_m > MAX_GAP_M && driving(a) && driving(b) {
+                let (road, s_m) = self.place_of(a);
+                let detail = format!("{gap_m:.1} m to road {}", self.place_of(b).0);
+                let note = RoadNote { kind: NoteKind::LinkAcrossGap, line: None, road: Some(road), s_m, detail };
+                self.report.push(note);
+            }
+        }
+    }
+
+    /// The road of a lane's end and where along it.
+    fn place_of(&self, (lane, end): End) -> (String, Option<f64>) {
+        let road = self.placement.lanes.partition_point(|sections| sections.last().is_some_and(|ids| ids.end <= lane));
+        let Some(road) = self.file.roads.get(road) else { return (String::new(), None) };
+        (road.id.clone(), Some(if end == Contact::Start { 0.0 } else { road.length }))
     }
 
     fn add(&mut self, a: End, b: End) {

@@ -82,14 +82,33 @@ pub struct Lane {
     pub right: Option<LaneId>,
     /// The driving lane of the other direction directly across the centre line.
     pub opposite: Option<LaneId>,
-    /// Speed limit, or the usual one for the type of road where the file names none.
-    pub speed_limit_mps: f64,
+    /// Speed limits in the direction of travel, at least one; the usual ones for the type of road where the file names
+    /// none. Each holds from its start until the next one's.
+    pub speed_limits: Vec<SpeedLimit>,
     /// Paint at the left edge.
     pub left_mark: RoadMark,
     /// Paint at the right edge.
     pub right_mark: RoadMark,
     /// Length of the centre line.
     pub length_m: f64,
+}
+
+impl Lane {
+    /// The speed limit `s_m` along the centre line, m/s; before the start and past the end it is that of the end.
+    #[must_use]
+    pub fn speed_limit_mps(&self, s_m: f64) -> f64 {
+        let after = self.speed_limits.partition_point(|limit| limit.from_m <= s_m);
+        self.speed_limits.get(after.saturating_sub(1)).map_or(0.0, |limit| limit.limit_mps)
+    }
+}
+
+/// A speed limit and where on its lane it begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpeedLimit {
+    /// Distance along the lane's centre line.
+    pub from_m: f64,
+    /// The limit in m/s.
+    pub limit_mps: f64,
 }
 
 /// An axis-parallel rectangle.

@@ -24,18 +24,23 @@ pub(super) fn extent(road: &Road, index: usize) -> (f64, f64) {
     (from, next.clamp(from + MIN_SECTION_M, road.length.max(from + MIN_SECTION_M)))
 }
 
-/// Centre lines of all lanes of a section, in the section's order of lanes and in the direction of growing s.
-pub(super) fn sample_section(road: &Road, index: usize, room: usize) -> Result<Vec<Vec<CentrePoint>>, RoadError> {
+/// The places along the road at which a section is sampled, at least two, and the centre lines of all its lanes through
+/// them, in the section's order of lanes and in the direction of growing s.
+pub(super) fn sample_section(
+    road: &Road,
+    index: usize,
+    room: usize,
+) -> Result<(Vec<f64>, Vec<Vec<CentrePoint>>), RoadError> {
     let section = &road.sections[index];
     let (from, to) = extent(road, index);
     let mut lines = vec![Vec::new(); section.lanes.len()];
     let mut last: Option<Pose> = None;
     let mut s = from;
-    let mut samples = 0;
+    let mut at = Vec::new();
     loop {
-        samples += 1;
-        if samples * lines.len() > room {
-            return Err(RoadError::TooManyPoints { points: samples as f64 * lines.len() as f64, limit: room });
+        at.push(s);
+        if at.len() * lines.len() > room {
+            return Err(RoadError::TooManyPoints { points: at.len() as f64 * lines.len() as f64, limit: room });
         }
         let mut pose = road.plan_view.at(s);
         if let Some(last) = last {
@@ -54,7 +59,7 @@ pub(super) fn sample_section(road: &Road, index: usize, room: usize) -> Result<V
         s = next_sample(s, to, step.max(MIN_SPACING_M));
     }
     lines.iter_mut().for_each(|line| finish(line));
-    Ok(lines)
+    Ok((at, lines))
 }
 
 /// The next sample, so that the last step before `to` is neither tiny nor too long.
@@ -105,7 +110,9 @@ fn sample_at(
 /// Lateral position and slope of a lane's outer edge.
 fn outer_edge(lane: &LaneRecord, s: f64, inner: (f64, f64)) -> (f64, f64) {
     let side = lane.id.signum() as f64;
-    let (width, slope) = if lane.width.is_empty() {
+    let (width, slope) = if lane.width.is_empty() && lane.border.is_empty() {
+        (0.0, 0.0)
+    } else if lane.width.is_empty() {
         let (edge, slope) = lane.border.at(s);
         (side * (edge - inner.0), side * (slope - inner.1))
     } else {

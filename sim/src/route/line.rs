@@ -15,33 +15,75 @@ const PASSES: usize = 3;
 /// A point of the line: what a station says, and the lane it belongs to.
 type Point = (Station, LaneId);
 
-/// Stations 1 m apart and the lane at each.
-pub(super) fn stations(lanes: &[Lane], legs: &[Leg]) -> (Vec<Station>, Vec<LaneId>) {
-    let mut points = even(&raw(lanes, legs));
+/// What a route is made of.
+#[derive(Default)]
+pub(super) struct Line {
+    /// 1 m apart.
+    pub stations: Vec<Station>,
+    /// The lane at each station.
+    pub lanes: Vec<LaneId>,
+    /// Where each speed limit begins, m, and the limit, m/s.
+    pub limits: Vec<(f64, f64)>,
+}
+
+/// The line through `legs`.
+pub(super) fn line(lanes: &[Lane], legs: &[Leg]) -> Line {
+    let (points, mut limits) = raw(lanes, legs);
+    let mut points = even(&points, &mut limits);
     for _ in 0..PASSES {
         smooth(&mut points);
     }
-    let mut points = even(&points);
+    let mut points = even(&points, &mut limits);
     directions(&mut points);
-    points.into_iter().unzip()
+    limits.dedup_by(|next, before| next.1 == before.1);
+    let (stations, lanes) = points.into_iter().unzip();
+    Line { stations, lanes, limits }
 }
 
-/// The lanes' own centre points in a row, shifts to the next lane drawn out over the metres before.
-fn raw(lanes: &[Lane], legs: &[Leg]) -> Vec<Point> {
+/// The lanes' own centre points in a row, shifts to the next lane drawn out over the metres before, and at which place of
+/// the row, counted in points, each speed limit begins.
+fn raw(lanes: &[Lane], legs: &[Leg]) -> (Vec<Point>, Vec<(f64, f64)>) {
     let mut points: Vec<Point> = Vec::new();
+    let mut limits: Vec<(f64, f64)> = Vec::new();
     let mut s = 0.0;
     for leg in legs {
         let lane = &lanes[leg.lane.0];
         let start = lane.centre[leg.from].s_m;
         let first = point(lanes, lane, leg.from, s);
         if leg.shifted {
-            shift(&mut points, &first);
+            if let Some(over) = shift(&mut points, &first) {
+                lower_from(&mut limits, over as f64, lane.speed_limit_mps(start));
+            }
             points.pop();
         }
+        limits_of(lane, leg, points.len(), &mut limits);
         points.extend((leg.from..=leg.to).map(|i| point(lanes, lane, i, s + lane.centre[i].s_m - start)));
         s += lane.centre[leg.to].s_m - start;
     }
-    points
+    (points, limits)
+}
+
+/// Adds the limits of a leg whose first point is number `first` of the row.
+fn limits_of(lane: &Lane, leg: &Leg, first: usize, limits: &mut Vec<(f64, f64)>) {
+    let (start, end) = (lane.centre[leg.from].s_m, lane.centre[leg.to].s_m);
+    while limits.pop_if(|limit| limit.0 >= first as f64).is_some() {}
+    limits.push((first as f64, lane.speed_limit_mps(start)));
+    for limit in lane.speed_limits.iter().filter(|limit| limit.from_m > start && limit.from_m < end) {
+        let after = lane.centre.partition_point(|point| point.s_m <= limit.from_m).clamp(1, lane.centre.len() - 1);
+        let (a, b) = (lane.centre[after - 1].s_m, lane.centre[after].s_m);
+        let place = (after - 1) as f64 + ((limit.from_m - a) / (b - a).max(1e-9)).clamp(0.0, 1.0);
+        limits.push((first as f64 + place - leg.from as f64, limit.limit_mps));
+    }
+}
+
+/// While the line changes over to a lane with a lower limit, that one counts from the place where it is nearer.
+fn lower_from(limits: &mut Vec<(f64, f64)>, place: f64, limit_mps: f64) {
+    let after = limits.partition_point(|(from, _)| *from <= place);
+    let before = limits[..after].last().map_or(f64::INFINITY, |limit| limit.1);
+    limits[after..].iter_mut().for_each(|limit| limit.1 = limit.1.min(limit_mps));
+    if limit_mps < before {
+        limits.insert(after, (place, limit_mps));
+    }
 }
 
 /// Centre point `i` of a lane as a station at `s`.
@@ -76,7 +118,7 @@ fn point(lanes: &[Lane], lane: &Lane, i: usize, s: f64) -> Point {
         drivable_right_m,
         road_left_m: drivable_left_m + oncoming(true),
         road_right_m: drivable_right_m + oncoming(false),
-        speed_limit_mps: lane.speed_limit_mps,
+        speed_limit_mps: lane.speed_limit_mps(centre.s_m),
     };
     (station, lane.id)
 }
@@ -90,13 +132,15 @@ fn is_left(lane: &Lane, i: usize, other: &Lane, j: usize) -> bool {
     cos * (b.y_m - a.y_m) - sin * (b.x_m - a.x_m) > 0.0
 }
 
-/// Moves the end of the line sideways until it reaches `target`, along half a cosine.
-fn shift(points: &mut [Point], target: &Point) {
-    let Some(end) = points.last().map(|last| last.0) else { return };
+/// Moves the end of the line sideways until it reaches `target`, along half a cosine. Returns the first point that is
+/// nearer to the target's lane.
+fn shift(points: &mut [Point], target: &Point) -> Option<usize> {
+    let end = points.last().map(|last| last.0)?;
     let (sin, cos) = end.heading_rad.sin_cos();
     let total = cos * (target.0.y_m - end.y_m) - sin * (target.0.x_m - end.x_m);
     let room = SHIFT_M.min(end.s_m - points[0].0.s_m);
-    for (station, lane) in points.iter_mut().rev() {
+    let mut over = None;
+    for (index, (station, lane)) in points.iter_mut().enumerate().rev() {
         let left = end.s_m - station.s_m;
         if left >= room {
             break;
@@ -107,8 +151,10 @@ fn shift(points: &mut [Point], target: &Point) {
             *lane = target.1;
             station.lane_left_m = target.0.lane_left_m + (total - moved);
             station.lane_right_m = target.0.lane_right_m - (total - moved);
+            over = Some(index);
         }
     }
+    over
 }
 
 /// The station `distance` to the left; the edges stay where they are.
@@ -124,13 +170,18 @@ fn move_left(station: &mut Station, distance: f64) {
     }
 }
 
-/// Points exactly 1 m apart along the straight pieces between the given ones; the rest at the end is dropped.
-fn even(points: &[Point]) -> Vec<Point> {
+/// Points exactly 1 m apart along the straight pieces between the given ones; the rest at the end is dropped. Places of
+/// limits are moved to the new points' count.
+fn even(points: &[Point], limits: &mut [(f64, f64)]) -> Vec<Point> {
     let mut out: Vec<Point> = Vec::new();
     let mut passed = 0.0;
-    for pair in points.windows(2) {
+    let mut limits = limits.iter_mut().peekable();
+    for (index, pair) in points.windows(2).enumerate() {
         let (a, b) = (&pair[0], &pair[1]);
         let length = (b.0.x_m - a.0.x_m).hypot(b.0.y_m - a.0.y_m);
+        while let Some(limit) = limits.next_if(|limit| limit.0 < (index + 1) as f64) {
+            limit.0 = passed + length * (limit.0 - index as f64).max(0.0);
+        }
         if length < 1e-6 {
             continue;
         }
@@ -141,6 +192,7 @@ fn even(points: &[Point]) -> Vec<Point> {
         }
         passed += length;
     }
+    limits.for_each(|limit| limit.0 = passed);
     out
 }
 

@@ -7,6 +7,10 @@ use crate::route::Route;
 use crate::scene::Actor;
 use protocol::v1::ObjectKind;
 
+/// How far ahead in time a driver follows the speeds that come down to a lower limit, s: as long as it takes to get rid
+/// of what is too much, so that the two cancel out.
+const FORESIGHT_S: f64 = 1.0;
+
 /// What a difficulty tells a car to do instead of driving as it likes; it still brakes for what is ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Order {
@@ -145,6 +149,15 @@ impl Car {
         let usual = track.flow_mps(self.s_m) * self.idm.eagerness * (1.0 - 0.3 * around.rain);
         let works = around.closures.iter().any(|c| self.s_m > c.start_m - 100.0 && self.s_m < c.end_m + 10.0);
         if works && track.forward { usual.min((0.6 * usual).max(8.0)) } else { usual }
+    }
+
+    /// The deceleration that keeps the driver to the limits ahead, `None` where they ask for none. The model's own way
+    /// to a lower speed lags behind it by a fifth: fair before a bend, but not where a limit begins.
+    pub(crate) fn slows_for_limit(&self, track: &Track) -> Option<f64> {
+        let ahead_m = track.sign() * self.speed_mps * FORESIGHT_S;
+        let legal = track.legal_mps(self.s_m).min(track.legal_mps(self.s_m + ahead_m));
+        let excess = self.speed_mps - self.idm.eagerness * legal;
+        (self.order.is_none() && excess > 0.0).then_some(-excess / FORESIGHT_S)
     }
 
     pub(crate) fn actor(&self) -> Actor {

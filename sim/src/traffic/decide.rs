@@ -1,5 +1,6 @@
 //! What drivers decide ten times a second: acceleration and lane changes.
 
+use super::idm::SLOWING_MPS2;
 use super::{Around, Car, Closure, Presence, Traffic};
 
 /// Hardest deceleration on a dry road, m/s^2.
@@ -39,6 +40,9 @@ impl Traffic {
         let track = &self.tracks[car.track];
         let desired = car.desired_mps(track, around);
         let mut free = car.idm.free(car.speed_mps, desired);
+        if let Some(slower) = car.slows_for_limit(track) {
+            free = free.min(slower.max(-SLOWING_MPS2));
+        }
         if let Some(order) = car.order {
             // An order is followed at once: an overtaker speeds up faster than it would, a braking car brakes harder.
             let gain = (order.speed_mps - car.speed_mps) * 2.0;

@@ -17,7 +17,7 @@ pub(crate) struct Idm {
 }
 
 /// Mildest limit of the deceleration for being too fast for the place, m/s^2.
-const SLOWING_MPS2: f64 = 2.5;
+pub(super) const SLOWING_MPS2: f64 = 2.5;
 
 impl Idm {
     /// Acceleration on a free road.

@@ -15,8 +15,12 @@ pub(crate) struct Track {
     first: usize,
     /// Left of the route at each metre from there, m.
     offsets_m: Vec<f64>,
+    /// Speed limit of the track's own lane at each metre, m/s.
+    limits_mps: Vec<f64>,
     /// Usual speed at each metre, m/s.
     flow_mps: Vec<f64>,
+    /// What the limits alone allow at each metre, coming down to lower ones in time, m/s.
+    legal_mps: Vec<f64>,
     lanes: (LaneId, LaneId),
 }
 
@@ -71,6 +75,11 @@ impl Track {
         self.flow_mps[self.index(s_m).0]
     }
 
+    /// What the limit at `s_m` and the lower ones ahead allow.
+    pub(crate) fn legal_mps(&self, s_m: f64) -> f64 {
+        self.legal_mps[self.index(s_m).0]
+    }
+
     /// Leads the track past a closure, with 30 m to shift over and 20 m to come back.
     pub(crate) fn pass(&mut self, closure: &Closure) {
         for (index, offset) in self.offsets_m.iter_mut().enumerate() {
@@ -99,11 +108,11 @@ pub(crate) fn tracks(network: &RoadNetwork, route: &Route, cap_mps: f64) -> Vec<
     let mut found = Vec::new();
     for (s, station) in stations.iter().enumerate() {
         for (lane, forward) in lanes_beside(network, route.lane_at(s as f64)) {
-            let Some(d_m) = crossing(lane, station) else { continue };
-            if forward && d_m.abs() < 1.8 {
+            let Some(place) = crossing(lane, station) else { continue };
+            if forward && place.0.abs() < 1.8 {
                 continue;
             }
-            extend_or_open(&mut found, s, d_m, lane.id, forward);
+            extend_or_open(&mut found, s, place, lane.id, forward);
         }
     }
     found.retain(|track| track.offsets_m.len() > 2);
@@ -117,11 +126,20 @@ pub(crate) fn tracks(network: &RoadNetwork, route: &Route, cap_mps: f64) -> Vec<
         track.dead_end = track.forward && track.last_m() + 5 < metres && next.successors.is_empty();
     }
     let lanes = (route.lane_at(0.0), route.lane_at(metres as f64));
-    let own =
-        Track { forward: true, dead_end: false, first: 0, offsets_m: vec![0.0; metres + 1], flow_mps: vec![], lanes };
+    let own = Track {
+        forward: true,
+        dead_end: false,
+        first: 0,
+        offsets_m: vec![0.0; metres + 1],
+        limits_mps: stations.iter().map(|station| station.speed_limit_mps).collect(),
+        flow_mps: vec![],
+        legal_mps: vec![],
+        lanes,
+    };
     found.insert(0, own);
     for track in &mut found {
         track.flow_mps = flow(track, &stations, cap_mps);
+        track.legal_mps = slowing(track.limits_mps.clone(), track.forward);
     }
     found
 }
@@ -140,37 +158,40 @@ fn lanes_beside(network: &RoadNetwork, lane: LaneId) -> impl Iterator<Item = (&L
     same.chain(oncoming.map(|id| (id, false))).map(move |(id, forward)| (&all[id.0], forward))
 }
 
-/// Where `lane` crosses the line across the route at `station`: distance to the left. The lane must run along or
-/// against the route there.
-fn crossing(lane: &Lane, station: &Station) -> Option<f64> {
+/// Where `lane` crosses the line across the route at `station`: distance to the left, and the lane's speed limit. The
+/// lane must run along or against the route there.
+fn crossing(lane: &Lane, station: &Station) -> Option<(f64, f64)> {
     let (sin, cos) = station.heading_rad.sin_cos();
     let local = |i: usize| {
         let (dx, dy) = (lane.centre[i].x_m - station.x_m, lane.centre[i].y_m - station.y_m);
         (dx * cos + dy * sin, dy * cos - dx * sin)
     };
-    let mut best: Option<f64> = None;
+    let mut best: Option<(f64, f64)> = None;
     let mut i = 0;
     while i + 1 < lane.centre.len() {
         let ((ax, ay), (bx, by)) = (local(i), local(i + 1));
         if (ax <= 0.0) != (bx <= 0.0) && (bx - ax).abs() > 0.5 * (by - ay).abs() {
-            let d = ay + (by - ay) * (-ax / (bx - ax));
-            if d.abs() < STRAY_M && best.is_none_or(|old| d.abs() < old.abs()) {
-                best = Some(d);
+            let part = -ax / (bx - ax);
+            let d = ay + (by - ay) * part;
+            if d.abs() < STRAY_M && best.is_none_or(|old| d.abs() < old.0.abs()) {
+                let (a, b) = (lane.centre[i].s_m, lane.centre[i + 1].s_m);
+                best = Some((d, lane.speed_limit_mps(a + part * (b - a))));
             }
         }
         // Points are about 1 m apart: far from the line, skip what cannot reach it.
         i += (ax.abs().min(bx.abs()) * 0.8).floor().max(1.0) as usize;
     }
-    best.filter(|d| 1.0 - station.curvature_per_m * d > 0.3)
+    best.filter(|(d, _)| 1.0 - station.curvature_per_m * d > 0.3)
 }
 
-fn extend_or_open(found: &mut Vec<Track>, s: usize, d_m: f64, lane: LaneId, forward: bool) {
+fn extend_or_open(found: &mut Vec<Track>, s: usize, (d_m, limit_mps): (f64, f64), lane: LaneId, forward: bool) {
     let same = |track: &&mut Track| {
         let last = track.offsets_m.last().copied().unwrap_or(d_m);
         track.forward == forward && track.last_m() + 1 == s && (last - d_m).abs() < 0.6
     };
     if let Some(track) = found.iter_mut().find(same) {
         track.offsets_m.push(d_m);
+        track.limits_mps.push(limit_mps);
         if forward {
             track.lanes.1 = lane;
         } else {
@@ -183,7 +204,9 @@ fn extend_or_open(found: &mut Vec<Track>, s: usize, d_m: f64, lane: LaneId, forw
         dead_end: false,
         first: s,
         offsets_m: vec![d_m],
+        limits_mps: vec![limit_mps],
         flow_mps: Vec::new(),
+        legal_mps: Vec::new(),
         lanes: (lane, lane),
     });
 }
@@ -204,18 +227,20 @@ fn follow(network: &RoadNetwork, stations: &[Station], track: &mut Track, ahead:
         let current = &all[lane.0];
         let onward = if ahead == track.forward { &current.successors } else { &current.predecessors };
         let candidates = std::iter::once(&lane).chain(onward);
-        let near = candidates.filter_map(|id| crossing(&all[id.0], station).map(|d| (*id, d)));
+        let near = candidates.filter_map(|id| crossing(&all[id.0], station).map(|(d, limit)| (*id, d, limit)));
         let best = near.min_by(|a, b| (a.1 - last).abs().total_cmp(&(b.1 - last).abs()));
-        let Some((id, d_m)) = best.filter(|(_, d)| (d - last).abs() < 0.8) else { return };
+        let Some((id, d_m, limit_mps)) = best.filter(|(_, d, _)| (d - last).abs() < 0.8) else { return };
         if track.forward && d_m.abs() < 1.8 {
             return;
         }
         lane = id;
         if ahead {
             track.offsets_m.push(d_m);
+            track.limits_mps.push(limit_mps);
         } else {
             track.first = s;
             track.offsets_m.insert(0, d_m);
+            track.limits_mps.insert(0, limit_mps);
         }
         if ahead == track.forward { track.lanes.1 = lane } else { track.lanes.0 = lane }
     }
@@ -237,6 +262,7 @@ fn without_duplicates(mut found: Vec<Track>) -> Vec<Track> {
         if track.last_m() > old.last_m() {
             let skip = old.last_m() + 1 - track.first;
             old.offsets_m.extend_from_slice(&track.offsets_m[skip..]);
+            old.limits_mps.extend_from_slice(&track.limits_mps[skip..]);
             if track.forward { old.lanes.1 = track.lanes.1 } else { old.lanes.0 = track.lanes.0 }
         }
     }
@@ -245,23 +271,25 @@ fn without_duplicates(mut found: Vec<Track>) -> Vec<Track> {
 
 /// Speeds that keep limits and bends, slowing down in time.
 fn flow(track: &Track, stations: &[Station], cap_mps: f64) -> Vec<f64> {
-    let place = |index: usize| stations[(track.first + index).min(stations.len() - 1)];
-    let mut flow: Vec<f64> = (0..track.offsets_m.len())
-        .map(|index| {
-            let station = place(index);
-            let bend = (BEND_MPS2 / station.curvature_per_m.abs().max(1e-4)).sqrt();
-            station.speed_limit_mps.min(cap_mps).min(bend).max(2.0)
-        })
-        .collect();
+    let here = track.limits_mps.iter().enumerate().map(|(index, limit_mps)| {
+        let station = stations[(track.first + index).min(stations.len() - 1)];
+        let bend = (BEND_MPS2 / station.curvature_per_m.abs().max(1e-4)).sqrt();
+        limit_mps.min(cap_mps).min(bend).max(2.0)
+    });
+    slowing(here.collect(), track.forward)
+}
+
+/// The speeds from which those ahead are reached by braking gently.
+fn slowing(mut speeds: Vec<f64>, forward: bool) -> Vec<f64> {
     let slow = |ahead: f64| (ahead * ahead + 2.0 * SLOW_MPS2).sqrt();
-    if track.forward {
-        for i in (1..flow.len()).rev() {
-            flow[i - 1] = flow[i - 1].min(slow(flow[i]));
+    if forward {
+        for i in (1..speeds.len()).rev() {
+            speeds[i - 1] = speeds[i - 1].min(slow(speeds[i]));
         }
     } else {
-        for i in 1..flow.len() {
-            flow[i] = flow[i].min(slow(flow[i - 1]));
+        for i in 1..speeds.len() {
+            speeds[i] = speeds[i].min(slow(speeds[i - 1]));
         }
     }
-    flow
+    speeds
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_files;
+mod foreign;
+mod limits;
 mod networks;
 mod routes;
 mod texts;

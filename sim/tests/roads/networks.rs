@@ -106,7 +106,7 @@ fn speed_limits_come_from_lane_then_road_then_the_type_of_road() {
         let lanes = section(0.0, "", &lane(-1, "driving", 3.5, lane_children));
         let text =
             file(&road("1", "", 0.0, 50.0, "", &lanes).replace("<planView>", &format!("{road_children}<planView>")));
-        read(&text).lanes()[0].speed_limit_mps
+        read(&text).lanes()[0].speed_limit_mps(25.0)
     };
     let near = |a: f64, b: f64| assert!((a - b).abs() < 0.01, "{a} is not {b}");
     near(speed("", ""), 13.89);

@@ -15,6 +15,7 @@ async function main() {
   const handle = await open(file);
   const readable = {
     size: async () => BigInt((await handle.stat()).size),
+    /** @type {(offset: bigint, length: bigint) => Promise<Uint8Array>} */
     read: async (offset, length) => {
       const bytes = new Uint8Array(Number(length));
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, Number(offset));
@@ -22,8 +23,11 @@ async function main() {
       return bytes;
     },
   };
-  const decompressHandlers = { zstd: (bytes, size) => fzstd.decompress(bytes, new Uint8Array(Number(size))) };
+  /** @type {(bytes: Uint8Array, size: bigint) => Uint8Array} */
+  const zstd = (bytes, size) => fzstd.decompress(bytes, new Uint8Array(Number(size)));
+  const decompressHandlers = { zstd };
   const reader = await McapIndexedReader.Initialize({ readable, decompressHandlers });
+  /** @type {Record<string, number>} */
   const topics = {};
   const schemas = new Set();
   let state;

@@ -13,10 +13,13 @@ const decode = require("./decode.cjs")(need);
 const socket = new WebSocket(address, [subprotocol]);
 const client = new FoxgloveClient({ ws: socket });
 const channels = new Map();
+/** @type {Record<string, number>} */
 const topics = {};
+/** @type {any} */
 let server;
 let times = 0;
 
+/** @param {unknown} problem */
 function fail(problem) {
   console.error(problem, JSON.stringify(topics));
   process.exit(1);
@@ -25,13 +28,13 @@ function fail(problem) {
 const patience = setTimeout(() => fail("not everything came within 60 s"), 60_000);
 client.on("error", fail);
 client.on("close", () => fail("the server closed the connection"));
-client.on("status", (status) => fail(`the server says ${JSON.stringify(status)}`));
-client.on("serverInfo", (info) => (server = info));
+client.on("status", (/** @type {unknown} */ status) => fail(`the server says ${JSON.stringify(status)}`));
+client.on("serverInfo", (/** @type {any} */ info) => (server = info));
 client.on("time", () => (times += 1));
-client.on("advertise", (advertised) => {
+client.on("advertise", (/** @type {{ id: number }[]} */ advertised) => {
   for (const channel of advertised) channels.set(client.subscribe(channel.id), channel);
 });
-client.on("message", ({ subscriptionId, timestamp, data }) => {
+client.on("message", (/** @type {any} */ { subscriptionId, timestamp, data }) => {
   const channel = channels.get(subscriptionId);
   decode(channel.schemaName, Buffer.from(channel.schema, "base64"), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   if (timestamp === 0n) fail(`a message of ${channel.topic} has no time`);

@@ -77,6 +77,10 @@ fn contents(reader: &EpisodeReader) -> Result<Contents, RecorderError> {
 
 fn take(message: &EpisodeMessage, latest: &mut Latest, contents: &mut Contents) -> Result<(), RecorderError> {
     let topic = message.topic();
+    // An import may have another program's topic of the same name.
+    if topics::by_name(topic).is_some_and(|ours| !message.is(ours.schema)) {
+        return Ok(());
+    }
     if topic == topics::VEHICLE_STATE.name {
         let state: VehicleState = message.decode()?;
         contents.track.push(message.log_time_ns, &state);

@@ -97,6 +97,16 @@ pub fn train(
     pool.install(|| fit(dataset, config, parent, progress))
 }
 
+impl TrainConfig {
+    /// Whether it can be trained with; [`train`] asks too.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] naming the setting and its value.
+    pub fn check(&self) -> Result<(), TrainError> {
+        check(self)
+    }
+}
+
 fn check(config: &TrainConfig) -> Result<(), TrainError> {
     let sizes = [("steps", config.steps, 10_000_000), ("batch", config.batch, 65_536)];
     for (setting, value, most) in sizes {

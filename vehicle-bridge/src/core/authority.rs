@@ -180,6 +180,8 @@ impl Authority {
         state.reason = self.reason.into();
         state.estop_latched = self.estop;
         state.hazards_on = self.author == Author::Fallback;
+        state.not_ready = self.not_ready(None).unwrap_or_default().into();
+        state.person_present = self.person_present;
         let help = self.most_urgent();
         if state.help.as_ref().map(|h| h.id) != help.map(|h| h.id) {
             state.help = help.map(Help::message);
@@ -209,7 +211,7 @@ impl Authority {
             }
             Some(Request::Takeover(r)) => self.takeover(seat, r.cause(), &r.note, situation, changes),
             Some(Request::HandBack(r)) => self.hand_back(seat, r.mode(), situation, changes),
-            Some(Request::Engage(_)) => self.engage(situation),
+            Some(Request::Engage(_)) => self.engage(seat, situation),
             Some(Request::Estop(_)) => {
                 self.press_estop(changes);
                 Ok(())
@@ -265,12 +267,18 @@ impl Authority {
     }
 
     fn may_leave_stopped(&self, situation: &Situation) -> Result<(), Reason> {
+        self.not_ready(situation.unfit).map_or(Ok(()), Err)
+    }
+
+    /// Why nobody may set the vehicle going now, when `unfit` is what keeps the robot from moving at all.
+    #[must_use]
+    pub fn not_ready(&self, unfit: Option<Reason>) -> Option<Reason> {
         if self.estop {
-            Err(Reason::EstopLatched)
+            Some(Reason::EstopLatched)
         } else if self.arm_in_us > 0 {
-            Err(Reason::NotArmed)
+            Some(Reason::NotArmed)
         } else {
-            situation.unfit.map_or(Ok(()), Err)
+            unfit
         }
     }
 
@@ -299,8 +307,11 @@ impl Authority {
         Ok(())
     }
 
-    fn engage(&mut self, situation: &Situation) -> Result<(), Reason> {
+    fn engage(&mut self, seat: &str, situation: &Situation) -> Result<(), Reason> {
         self.may_leave_stopped(situation)?;
+        if self.grant.as_ref().is_some_and(|grant| grant.seat != seat) {
+            return Err(Reason::HeldByOther);
+        }
         if !situation.policy_ready {
             return Err(Reason::PolicyFailed);
         }
@@ -327,7 +338,7 @@ impl Authority {
 
     fn reset_estop(&mut self, held_ms: u64, situation: &Situation) -> Result<(), Reason> {
         if !self.estop {
-            return Ok(());
+            return Err(Reason::NothingToReset);
         }
         if situation.speed_mps.abs() > super::fallback::STANDSTILL_MPS {
             return Err(Reason::StillMoving);

@@ -17,6 +17,7 @@ pub mod handover;
 pub mod health;
 pub mod pursuit;
 pub mod reset_hold;
+pub mod tally;
 mod thought;
 mod tick;
 pub mod trajectory;

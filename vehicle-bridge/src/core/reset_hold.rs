@@ -12,12 +12,25 @@ pub struct ResetHold {
     seat: String,
     since_us: u64,
     last_us: Option<u64>,
+    released_us: Option<u64>,
 }
 
 impl ResetHold {
     /// Whatever was held counts no more: somebody has pressed the e-stop since.
     pub fn let_go(&mut self) {
         self.last_us = None;
+    }
+
+    /// The e-stop was reset by the hold: it is over.
+    pub fn release(&mut self, now_us: u64) {
+        self.last_us = None;
+        self.released_us = Some(now_us);
+    }
+
+    /// Whether `seat` has just reset the e-stop, so that what it still says of its hold was under way meanwhile.
+    #[must_use]
+    pub fn has_released(&self, now_us: u64, seat: &str) -> bool {
+        self.seat == seat && self.released_us.is_some_and(|at| now_us.saturating_sub(at) <= PAUSE_US)
     }
 
     /// The hold in milliseconds after `seat` has asked at `now_us` and claimed `claimed_ms`.
@@ -58,6 +71,17 @@ mod tests {
         hold.let_go();
         assert_eq!(hold.measure(1_200_000, "a", 9_000), 0);
         assert_eq!(hold.measure(1_400_000, "a", 9_000), 200);
+    }
+
+    #[test]
+    fn what_the_seat_that_reset_it_said_meanwhile_is_known_for_a_while_and_proves_nothing_later() {
+        let mut hold = ResetHold::default();
+        hold.measure(1_000_000, "a", 0);
+        assert!(!hold.has_released(1_000_000, "a"));
+        hold.release(3_000_000);
+        assert!(hold.has_released(3_000_000 + PAUSE_US, "a") && !hold.has_released(3_000_001 + PAUSE_US, "a"));
+        assert!(!hold.has_released(3_000_000, "b"));
+        assert_eq!(hold.measure(3_200_000, "a", 9_000), 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::gate::actuation::{self, Command, Scene};
 use super::gate::admission::{Holder, Input, Wish};
 use super::gate::{Untrusted, Validated};
 use super::health::Echo;
+use super::tally::{Passed, wants_nothing};
 use super::{FromSeat, HELP_THRESHOLD, SeatBody, Sensors, Thought, Tick, VehicleCore};
 use policy::Observation;
 use protocol::v1::seat_request::Request;
@@ -154,7 +155,7 @@ impl VehicleCore {
         match &message.body {
             SeatBody::Command(datagram) => {
                 for input in &datagram.inputs {
-                    self.hear_input(now_us, message, input, out);
+                    self.hear_input(now_us, message, input, sensors, out);
                 }
             }
             SeatBody::Request(request) => self.hear_request(now_us, &message.seat, request, sensors, out),
@@ -166,10 +167,13 @@ impl VehicleCore {
     fn hear_request(&mut self, now_us: u64, seat: &str, request: &SeatRequest, sensors: &Sensors, out: &mut Tick) {
         if let Some(Request::PathAnswer(answer)) = &request.request {
             let verdict = self.hear_answer(now_us, seat, answer, sensors);
-            let (accepted, reason) = (verdict.is_ok(), verdict.err().unwrap_or(Reason::Ok).into());
-            let authority = Some(self.authority.state(now_us));
-            out.responses.push((seat.to_owned(), SeatResponse { id: request.id, accepted, reason, authority }));
-            return;
+            return self.respond(now_us, seat, request, verdict, out);
+        }
+        if matches!(request.request, Some(Request::EstopReset(_)))
+            && !self.authority.estop_latched()
+            && self.reset_hold.has_released(now_us, seat)
+        {
+            return self.respond(now_us, seat, request, Ok(()), out);
         }
         let mut request = request.clone();
         seat.clone_into(&mut request.seat_id);
@@ -188,27 +192,50 @@ impl VehicleCore {
             estop_pressed: sensors.estop_pressed,
         };
         let answer = self.authority.request(now_us, &request, &situation, &mut out.changes);
-        if let (true, Some(Request::Bookmark(b))) = (answer.accepted, request.request) {
-            out.bookmark = Some(b.note);
+        self.tally.answer(request.request.as_ref(), answer.reason());
+        match request.request.filter(|_| answer.accepted) {
+            Some(Request::Bookmark(b)) => out.bookmark = Some(b.note),
+            Some(Request::EstopReset(_)) => self.reset_hold.release(now_us),
+            _ => {}
         }
         out.responses.push((seat.to_owned(), answer));
     }
 
-    fn hear_input(&mut self, now_us: u64, message: &FromSeat, input: &OperatorInput, out: &mut Tick) {
-        let watches = input.action.is_empty() && !input.deadman;
+    /// Answers what the authority machine is not asked.
+    fn respond(&mut self, now_us: u64, seat: &str, request: &SeatRequest, verdict: Result<(), Reason>, out: &mut Tick) {
+        let reason = verdict.err().unwrap_or(Reason::Ok);
+        self.tally.answer(request.request.as_ref(), reason);
+        let (accepted, reason) = (verdict.is_ok(), reason.into());
+        let authority = Some(self.authority.state(now_us));
+        out.responses.push((seat.to_owned(), SeatResponse { id: request.id, accepted, reason, authority }));
+    }
+
+    fn hear_input(
+        &mut self,
+        now_us: u64,
+        message: &FromSeat,
+        input: &OperatorInput,
+        sensors: &Sensors,
+        out: &mut Tick,
+    ) {
         let holder = Holder { seat: self.authority.granted_seat(), epoch: self.authority.epoch() };
-        match self.admission.admit(Untrusted(input), &message.seat, message.received_us, holder, &self.embodiment) {
+        let place = (sensors.state.world_from_vehicle.as_ref(), &self.embodiment);
+        match self.admission.admit(Untrusted(input), &message.seat, message.received_us, holder, place) {
             Ok(admitted) => {
                 let age_us = now_us.saturating_sub(message.received_us);
                 self.operator = Some(admitted);
+                self.tally.pass(Passed::Input);
                 self.authority.valid_command(age_us, &mut out.changes);
                 let mut operator = out.operator.take().unwrap_or_else(|| std::mem::take(&mut self.spare_operator));
                 copy_input(input, &mut operator);
                 out.operator = Some(operator);
             }
-            Err(Reason::DeadmanReleased) => self.authority.deadman_released(&mut out.changes),
-            Err(_) if watches => {}
-            Err(reason) => self.count_refusal(reason),
+            Err(Reason::DeadmanReleased) => {
+                self.tally.pass(Passed::Release);
+                self.authority.deadman_released(&mut out.changes);
+            }
+            Err(_) if wants_nothing(input) => self.tally.pass(Passed::Watching),
+            Err(reason) => self.tally.refuse(reason),
         }
     }
 
@@ -320,6 +347,7 @@ impl VehicleCore {
         command.observation_sequence = sensors.state.sequence;
         command.gate = gate.into();
         self.authority.show(now_us, &mut out.authority);
+        out.authority.not_ready = self.authority.not_ready(self.unfit).unwrap_or_default().into();
         out.authority.speed_limit = self.governor.limit(now_us);
         self.assistant.show(&mut out.authority);
     }

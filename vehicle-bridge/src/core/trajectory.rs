@@ -155,8 +155,9 @@ impl Trajectory {
         Some((wanted_mps, at(now_us + LAG_US).map_or(slope, |(_, later)| later)))
     }
 
-    /// Distance of `pose` to the line.
-    fn distance_m(&self, pose: &Pose2) -> f64 {
+    /// Distance of `pose` to the line, metres.
+    #[must_use]
+    pub fn distance_m(&self, pose: &Pose2) -> f64 {
         let to = |pair: &[Point]| {
             let (ux, uy) = (pair[1].x_m - pair[0].x_m, pair[1].y_m - pair[0].y_m);
             let (px, py) = (pose.x_m - pair[0].x_m, pose.y_m - pair[0].y_m);

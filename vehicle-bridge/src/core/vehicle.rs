@@ -11,13 +11,11 @@ use super::governor::Governor;
 use super::handover::Handover;
 use super::health::{ActuatorEcho, SensorWatch};
 use super::reset_hold::ResetHold;
+use super::tally::Tally;
 use super::{CoreConfig, Thought, Tick};
 use policy::Policy;
 use protocol::Embodiment;
 use protocol::v1::{Author, OperatorInput, PolicyProposal, PolicyStatus, Reason};
-
-/// Reasons are counted in a table of this size.
-const REASONS: usize = 64;
 
 /// The core of one vehicle.
 pub struct VehicleCore {
@@ -50,7 +48,7 @@ pub struct VehicleCore {
     pub(super) sequence: u64,
     pub(super) accelerate: usize,
     pub(super) steer: Option<usize>,
-    refused: [u64; REASONS],
+    pub(super) tally: Tally,
     /// Messages of earlier ticks, whose memory is used again.
     pub(super) spare_proposal: PolicyProposal,
     pub(super) spare_operator: OperatorInput,
@@ -106,7 +104,7 @@ impl VehicleCore {
             last_tick_us: None,
             sequence: 0,
             accelerate,
-            refused: [0; REASONS],
+            tally: Tally::default(),
             spare_proposal: PolicyProposal::default(),
             spare_operator: OperatorInput::default(),
         })
@@ -161,29 +159,23 @@ impl VehicleCore {
         &self.governor
     }
 
+    /// What passed the gate and what it refused.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// How many inputs were refused so far for `reason`.
     #[must_use]
     pub fn refused(&self, reason: Reason) -> u64 {
-        self.refused.get(reason as usize).copied().unwrap_or(0)
+        self.tally.refused(reason)
     }
 
     /// How many inputs were refused so far, whatever for. Each datagram repeats earlier inputs on purpose; those are no
     /// attack and no fault and count only as [`Reason::OutOfSequence`].
     #[must_use]
     pub fn refusals(&self) -> u64 {
-        self.refused.iter().sum::<u64>() - self.refused(Reason::OutOfSequence)
-    }
-
-    /// Inputs refused so far, by reason.
-    pub fn all_refused(&self) -> impl Iterator<Item = (Reason, u64)> {
-        let named = |(code, count): (usize, &u64)| Some((Reason::try_from(i32::try_from(code).ok()?).ok()?, *count));
-        self.refused.iter().enumerate().filter_map(named)
-    }
-
-    pub(super) fn count_refusal(&mut self, reason: Reason) {
-        if let Some(count) = self.refused.get_mut(reason as usize) {
-            *count += 1;
-        }
+        self.tally.all_refused().map(|(_, count)| count).sum::<u64>() - self.refused(Reason::OutOfSequence)
     }
 
     /// How long ago the operator's newest valid command arrived, with what it was delayed beyond the quickest; `None`

@@ -4,11 +4,12 @@
 use super::BridgeConfig;
 use super::camera::Shutter;
 use super::journal_thread::JournalThread;
-use super::keeping::Keeping;
+use super::keeping::{self, Keeping};
 use super::mind::{self, Mind};
 use super::office::{Desk, Update};
 use super::seats::Seats;
 use super::witness::Witness;
+use crate::core::tally::Passed;
 use crate::core::{Sensors, Tick, VehicleCore};
 use crate::ledger::{Entry, Ledger};
 use crate::manoeuvre::Look;
@@ -25,7 +26,7 @@ use protocol::v1::{
     vehicle_event,
 };
 use protocol::{EpisodeId, PolicyVersion};
-use recorder::{RecorderEvent, RecorderThread};
+use recorder::RecorderThread;
 use sim::world::{World, WorldConfig};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -325,8 +326,7 @@ impl Control {
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) {
         let now_us = self.origin.elapsed().as_micros() as u64;
-        let ahead_ms = self.desk.clock.log_ahead_ms();
-        self.disk_fault = self.keeping.listen(now_us, (&self.recorder, ahead_ms), &self.episodes, &mut self.scribe);
+        self.disk_fault = self.keeping.look_after_disk(now_us, &self.recorder, &mut self.scribe);
         self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
@@ -374,6 +374,11 @@ impl Control {
                 .map(|(reason, count)| ReasonCount { reason: reason.clone(), count: *count })
                 .collect(),
             heard: self.seats.heard(),
+            passed: Passed::ALL
+                .iter()
+                .map(|kind| ReasonCount { reason: kind.code().to_owned(), count: self.core.tally().passed(*kind) })
+                .filter(|passed| passed.count > 0)
+                .collect(),
             audit_failing: self.witness.is_failing(),
         });
         counts
@@ -393,11 +398,9 @@ impl Control {
     fn shut_down(self) {
         drop(self.journal);
         self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
+        let ahead_ms = self.desk.clock.log_ahead_ms();
         for event in self.recorder.shutdown() {
-            if let RecorderEvent::Finished(mut episode) = event {
-                episode.clock_ahead_ms = episode.clock_ahead_ms.or(self.desk.clock.log_ahead_ms());
-                let _ = self.episodes.send(episode);
-            }
+            keeping::tell(event, ahead_ms, &self.episodes);
         }
     }
 }

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 const SLOT_BYTES: u64 = 64 * 1024;
 const HEADER_BYTES: usize = 16;
+/// A greater fencing token than this is none that a vehicle gave.
+const MOST_GRANTS: u64 = i64::MAX as u64;
 
 /// The books' balance.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -41,6 +43,14 @@ pub enum JournalError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A fencing token that leaves no room for further grants: no vehicle has given so many.
+    #[error("{path} says that the last grant was number {epoch}, which no vehicle comes to; move it away to begin anew", path = path.display())]
+    Epoch {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        epoch: u64,
+    },
     /// More policies than a slot holds.
     #[error("the journal's balance takes {0} bytes; a slot holds {SLOT_BYTES}")]
     TooLarge(usize),
@@ -65,7 +75,7 @@ impl Journal {
     /// Opens or makes the journal in `dir`.
     ///
     /// # Errors
-    /// [`JournalError::Io`] when the folder cannot be written.
+    /// [`JournalError::Io`] when the folder cannot be written, [`JournalError::Epoch`] when what is there makes no sense.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let fail = |action, path: &Path| {
             let path = path.to_owned();
@@ -80,7 +90,11 @@ impl Journal {
         let disengagements = OpenOptions::new().read(true).append(true).create(true).open(&disengagements_path);
         let disengagements = disengagements.map_err(fail("open", &disengagements_path))?;
         let balance = [0, 1].into_iter().filter_map(|slot| read_slot(&slots, slot)).max_by_key(|b| b.counter);
-        Ok(Self { slots, slots_path, disengagements, disengagements_path, balance: balance.unwrap_or_default() })
+        let balance = balance.unwrap_or_default();
+        if balance.epoch > MOST_GRANTS {
+            return Err(JournalError::Epoch { path: slots_path, epoch: balance.epoch });
+        }
+        Ok(Self { slots, slots_path, disengagements, disengagements_path, balance })
     }
 
     /// The balance as last written.
@@ -181,6 +195,14 @@ mod tests {
         file.write_all_at(b"garbage", HEADER_BYTES as u64 + 5).unwrap();
         let journal = Journal::open(dir.path()).unwrap();
         assert_eq!((journal.balance().epoch, journal.balance().metres.clone()), (3, metres(10.0)));
+    }
+
+    #[test]
+    fn a_journal_whose_last_grant_leaves_room_for_no_other_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        Journal::open(dir.path()).unwrap().write(u64::MAX - 1, &metres(1.0)).unwrap();
+        let error = Journal::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("odometer.journal") && error.contains("18446744073709551614"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::core::{Sensors, Tick, VehicleCore};
 use crate::keeper::{Keeper, calibration, mounting};
 use crate::scribe::Scribe;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use policy::{Observation, Policy};
 use protocol::api::Episode;
 use protocol::foxglove::log::Level;
@@ -76,30 +76,13 @@ impl Keeping {
         recorder.handle().push(scribe.message(&topics::TF, now_us, now_us, &mounting(&self.cameras, at_ns)));
     }
 
-    /// Takes what the recorder has to tell; finished episodes go to `episodes`. Answers the fault code of a disk in
-    /// trouble.
-    pub(super) fn listen(
+    /// Tells when the recorder's disk gets into trouble or out of it. Answers the fault code of a disk in trouble.
+    pub(super) fn look_after_disk(
         &mut self,
         now_us: u64,
-        (recorder, clock_ahead_ms): (&RecorderThread, Option<i64>),
-        episodes: &Sender<Episode>,
+        recorder: &RecorderThread,
         scribe: &mut Scribe,
     ) -> Option<String> {
-        for event in recorder.events().try_iter() {
-            match event {
-                RecorderEvent::Finished(mut episode) => {
-                    // It may have begun before anything was measured.
-                    episode.clock_ahead_ms = episode.clock_ahead_ms.or(clock_ahead_ms);
-                    tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
-                    let _ = episodes.send(episode);
-                }
-                RecorderEvent::Logged(part) => tracing::debug!(file = %part.file, "part of the drive log finished"),
-                RecorderEvent::Removed(path) => tracing::warn!(path = %path.display(), "removed to make room"),
-                RecorderEvent::Failed { episode, error } => {
-                    tracing::error!(%episode, %error, "an episode's file failed");
-                }
-            }
-        }
         let status = recorder.handle().status();
         if status.disk != self.disk {
             self.disk = status.disk;
@@ -109,5 +92,69 @@ impl Keeping {
             recorder.handle().push(scribe.log(now_us, level, text));
         }
         (status.disk != Disk::Well).then(|| format!("{FAULT}{}", status.disk.label().replace('-', "_")))
+    }
+}
+
+/// Hands on what the recorder has to tell, as soon as it tells it, until it ends: finished episodes go to `episodes`. On a
+/// thread of its own, so that no episode waits for the control thread to look.
+/// `clock_ahead_ms` says by how much the log times are ahead of the control plane's clock, as far as that is known by then.
+pub(super) fn deliver(
+    events: &Receiver<RecorderEvent>,
+    clock_ahead_ms: impl Fn() -> Option<i64>,
+    episodes: &Sender<Episode>,
+) {
+    events.iter().for_each(|event| tell(event, clock_ahead_ms(), episodes));
+}
+
+/// Hands on one thing that the recorder has to tell.
+pub(super) fn tell(event: RecorderEvent, clock_ahead_ms: Option<i64>, episodes: &Sender<Episode>) {
+    match event {
+        RecorderEvent::Finished(mut episode) => {
+            // It may have begun before anything was measured.
+            episode.clock_ahead_ms = episode.clock_ahead_ms.or(clock_ahead_ms);
+            tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
+            // Nobody takes them when the bridge ends; the next start finds them in the spool.
+            let _ = episodes.send(episode);
+        }
+        RecorderEvent::Logged(part) => tracing::debug!(file = %part.file, "part of the drive log finished"),
+        RecorderEvent::Removed(path) => tracing::warn!(path = %path.display(), "removed to make room"),
+        RecorderEvent::Failed { episode, error } => tracing::error!(%episode, %error, "an episode's file failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Account;
+    use protocol::{EpisodeId, PolicyVersion, VehicleId};
+    use recorder::{Source, ThreadConfig};
+
+    #[test]
+    fn a_finished_episode_is_handed_on_although_nobody_asks_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = RecorderThread::start(ThreadConfig::new(dir.path())).unwrap();
+        let (episodes, to_upload) = crossbeam_channel::unbounded();
+        let events = recorder.events().clone();
+        let courier = std::thread::spawn(move || deliver(&events, || Some(-7), &episodes));
+        let account = Account {
+            vehicle: VehicleId::new("car-1").unwrap(),
+            prefix: "t".into(),
+            map: "m".into(),
+            embodiment: "ackermann_car".into(),
+            source: Source::Live,
+            seed: None,
+        };
+        let id = EpisodeId::new("t-1").unwrap();
+        let info = account.describe(id.clone(), &PolicyVersion::new("v0").unwrap());
+        recorder.handle().begin(1_000_000_000, info, Vec::new());
+        recorder.handle().end(1_100_000_000, id.clone());
+        // Its post-roll is over long before.
+        let later = account.describe(EpisodeId::new("t-2").unwrap(), &PolicyVersion::new("v0").unwrap());
+        recorder.handle().begin(60_000_000_000, later, Vec::new());
+        let episode = to_upload.recv().unwrap();
+        assert_eq!(episode.id, id);
+        assert_eq!(episode.clock_ahead_ms, Some(-7), "measured after it began");
+        drop(recorder);
+        courier.join().unwrap();
     }
 }

@@ -36,13 +36,13 @@ use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::signing::PublicKey;
 use protocol::v1::Hello;
-use protocol::{Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
+use protocol::{Address, Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
 use recorder::exchange::{ExchangeError, view::LiveView};
 use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
 use sim::camera::{Camera, CameraSpec};
 use sim::road::{RoadError, RoadNetwork};
 use sim::world::{World, WorldConfig};
-use std::net::SocketAddr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +72,7 @@ pub struct BridgeConfig {
     /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
     pub candidate: Option<PathBuf>,
     /// Where everything that is recorded is shown live.
-    pub view: Option<SocketAddr>,
+    pub view: Option<Address>,
     /// Whose session grants count; without it, the first control plane's that names its key.
     pub control_plane_key: Option<PublicKey>,
     /// While set, the policy's thread hangs: for rehearsals of faults.
@@ -133,6 +133,8 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     sound: Option<Sound>,
 ) -> Result<(), BridgeError> {
+    // Before any folder is made: an address that cannot be had leaves nothing behind.
+    let view = open_view(config, runtime)?;
     let car = Embodiment::ackermann_car();
     let correspondence = OfficeConfig {
         control_plane: config.control_plane.clone(),
@@ -162,10 +164,6 @@ pub fn run(
         source: Source::Live,
         seed: Some(config.world.seed),
     };
-    let view = config.view.map(|at| runtime.block_on(LiveView::bind(at, config.vehicle.as_str()))).transpose()?;
-    if let Some(view) = &view {
-        tracing::info!(address = %view.address(), "live view");
-    }
     let key = Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?);
     let recorder = start_recorder(config, &spool_dir, Arc::clone(&key), &account, &policy, view)?;
     let keeping = Keeping::new(
@@ -197,6 +195,9 @@ pub fn run(
     let desk = Arc::new(Desk { uploads: Some(uploader.board()), clock, ..Desk::default() });
     // Nobody waits for it: what it was doing goes on after the next start.
     drop(spawn("upload", move || uploader.run(&episodes_out)));
+    let (finished, to_upload, measured) = (recorder.events().clone(), episodes.clone(), Arc::clone(&desk));
+    // Ends with the recorder.
+    drop(spawn("episodes", move || keeping::deliver(&finished, || measured.clock.log_ahead_ms(), &to_upload)));
     let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
     let office_thread = {
@@ -255,6 +256,16 @@ pub fn run(
         camera??;
     }
     Ok(())
+}
+
+/// The live view, where one is asked for; standard output says where it is, for scripts.
+fn open_view(config: &BridgeConfig, runtime: &tokio::runtime::Handle) -> Result<Option<LiveView>, BridgeError> {
+    let Some(address) = &config.view else { return Ok(None) };
+    let view = runtime.block_on(LiveView::bind(address, config.vehicle.as_str()))?;
+    tracing::info!(address = %view.address(), "live view");
+    // A reader that is gone is no reason not to drive.
+    let _ = writeln!(std::io::stdout(), "ws://{}", view.address());
+    Ok(Some(view))
 }
 
 fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {

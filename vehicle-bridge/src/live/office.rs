@@ -1,11 +1,12 @@
 //! The vehicle's correspondence with the control plane, on a thread of its own: sign-up, miles, disengagements,
-//! status, and policy updates (episodes go another way: [`crate::upload`]). Everything is repeated until it is answered; nothing here can hold up the
-//! control thread.
+//! status, and policy updates (episodes go another way: [`crate::upload`]). Everything is repeated until it is answered;
+//! nothing here can hold up the control thread.
 
 use super::journal::Journal;
 use super::wall_clock::VehicleWallClock;
 use crate::ledger::Metres;
 use crate::upload::uploader::Board;
+use crossbeam_channel::RecvTimeoutError;
 use policy::Policy;
 use protocol::api::{self, Disengagement, Mileage, StatusAnswer, VehicleSignUp, VehicleStatus};
 use protocol::{PolicyVersion, VehicleId};
@@ -14,7 +15,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Figures and status go out this often, and an update is looked for every second time.
+const ROUND: Duration = Duration::from_secs(1);
+/// How soon a stop is noticed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The newest figures from the control thread.
 #[derive(Debug, Clone, Default)]
@@ -107,11 +113,23 @@ impl Office {
                 return;
             }
             round = round.wrapping_add(1);
-            for _ in 0..10 {
-                std::thread::sleep(Duration::from_millis(100));
-                if desk.stop.load(Ordering::Relaxed) {
-                    break;
+            self.wait(desk, disengagements, signed_up);
+        }
+    }
+
+    /// Until the next round, unless the desk says stop. A takeover's entry goes out as it comes.
+    fn wait(&mut self, desk: &Desk, disengagements: &crossbeam_channel::Receiver<Disengagement>, signed_up: bool) {
+        let until = Instant::now() + ROUND;
+        while Instant::now() < until && !desk.stop.load(Ordering::Relaxed) {
+            match disengagements.recv_timeout(LOOK.min(until.saturating_duration_since(Instant::now()))) {
+                Ok(letter) => {
+                    self.outbox.push_back(letter);
+                    if signed_up {
+                        self.send_letters();
+                    }
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
             }
         }
     }
@@ -250,11 +268,16 @@ pub fn remembered_policy(policies_dir: &std::path::Path) -> Option<PathBuf> {
     folder.join(policy::MANIFEST_FILE).exists().then_some(folder)
 }
 
+/// A control plane that is started together with the vehicle needs a moment.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// The newest published policy of a control plane that may still be starting: tried for `patience`.
 #[must_use]
 pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Duration) -> Option<Policy> {
     let office = Office::new(config.clone(), Vec::new(), current);
-    let until = std::time::Instant::now() + patience;
+    let started = std::time::Instant::now();
+    let until = started + patience;
+    let mut told = false;
     loop {
         match office.fetch_update() {
             Ok(policy) => return policy,
@@ -262,7 +285,18 @@ pub fn first_policy(config: &OfficeConfig, current: PolicyVersion, patience: Dur
                 tracing::warn!(%why, "no policy from the control plane");
                 return None;
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(why) => {
+                if !told && started.elapsed() >= FIRST_WORD {
+                    let url = &config.control_plane;
+                    tracing::warn!(
+                        "the control plane at {url} does not answer: {why}; trying on for {} s, then driving without its \
+                         policy (is that its address? `takeover web` starts one)",
+                        patience.as_secs()
+                    );
+                    told = true;
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
         }
     }
 }
@@ -286,4 +320,94 @@ pub fn earlier_disengagements(journal: &Journal) -> Vec<Disengagement> {
         tracing::error!(%error, "earlier disengagements cannot be read");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+
+    /// Answers everything with an empty object and says what was asked for; `at_policies` runs before that is answered.
+    fn plane(listener: &TcpListener, asked: &crossbeam_channel::Sender<String>, at_policies: &mut dyn FnMut()) {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            reader.read_line(&mut line).unwrap();
+            let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            loop {
+                line.clear();
+                reader.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                if let Some((name, value)) =
+                    line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                {
+                    length = value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}"));
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let status = if path.ends_with("latest") { "404 Not Found" } else { "200 OK" };
+            if path.ends_with("latest") {
+                at_policies();
+            }
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+            (&stream).write_all(answer.as_bytes()).unwrap();
+            if asked.send(path).is_err() {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_takeovers_entry_goes_out_before_the_next_round() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (asked, paths) = crossbeam_channel::unbounded();
+        let (letters_in, letters) = crossbeam_channel::unbounded();
+        let version = PolicyVersion::new("v0").unwrap();
+        let vehicle = VehicleId::new("car-1").unwrap();
+        let letter = Disengagement {
+            id: protocol::EpisodeId::new("car-1-1").unwrap(),
+            vehicle: vehicle.clone(),
+            policy: version.clone(),
+            cause: "safety".into(),
+            at_ms: 1,
+            map: "soderleden".into(),
+            clock_ahead_ms: None,
+        };
+        // The last thing in a round: the letter is there when the office begins to wait for the next.
+        let mut letter = Some(letter);
+        let mut at_policies = move || drop(letter.take().map(|letter| letters_in.send(letter)));
+        std::thread::spawn(move || plane(&listener, &asked, &mut at_policies));
+        let desk = Arc::new(Desk::default());
+        desk.figures.lock().unwrap().status = Some(VehicleStatus {
+            vehicle: vehicle.clone(),
+            mode: "drive".into(),
+            author: "operator".into(),
+            speed_mps: 0.0,
+            policy: version.clone(),
+            round_trip_ms: None,
+            refused: BTreeMap::new(),
+            timing: None,
+            upload: None,
+            clock: None,
+        });
+        let config = OfficeConfig {
+            control_plane: address,
+            sign_up: sign_up(vehicle, "ackermann_car", "soderleden"),
+            policies_dir: PathBuf::new(),
+        };
+        let (updates, _updates) = crossbeam_channel::unbounded();
+        let office = Office::new(config, Vec::new(), version);
+        let worker = std::thread::spawn({
+            let desk = Arc::clone(&desk);
+            move || office.run(&desk, &letters, &updates)
+        });
+        let said: Vec<String> = paths.iter().take(4).collect();
+        desk.stop.store(true, Ordering::Relaxed);
+        worker.join().unwrap();
+        assert_eq!(said, ["/api/v1/vehicles", "/api/v1/status", "/api/v1/policies/latest", "/api/v1/disengagements"]);
+    }
 }

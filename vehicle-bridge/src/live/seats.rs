@@ -41,13 +41,11 @@ pub(super) struct Seats {
     not_granted: u64,
     /// Requests that came too fast.
     flooded: u64,
-    /// Requests that the authority machine refused.
-    refused: BTreeMap<i32, u64>,
 }
 
 impl Seats {
     pub(super) fn new(link: Arc<VehicleLink>, gatekeeper: Arc<Gatekeeper>) -> Self {
-        Self { link, gatekeeper, sittings: Vec::new(), heard: 0, not_granted: 0, flooded: 0, refused: BTreeMap::new() }
+        Self { link, gatekeeper, sittings: Vec::new(), heard: 0, not_granted: 0, flooded: 0 }
     }
 
     /// Takes in what arrived: what a session may do goes into `inbox`.
@@ -76,8 +74,12 @@ impl Seats {
                 }
                 FromSeatBody::Request(request) if self.is_flood(now_us, &session) => {
                     // Neither answered nor written down; an e-stop is one, however often it comes.
-                    let stops = matches!(request.request, Some(Request::Estop(_)));
-                    (stops && !core.authority().estop_latched()).then_some(SeatBody::Request(request))
+                    let stops = matches!(request.request, Some(Request::Estop(_))) && !core.authority().estop_latched();
+                    match stops {
+                        true => self.heard += 1,
+                        false => self.flooded += 1,
+                    }
+                    stops.then_some(SeatBody::Request(request))
                 }
                 FromSeatBody::Request(request) => {
                     let may = may_ask(self.gatekeeper.ceiling(now_us, &session), &request);
@@ -100,9 +102,7 @@ impl Seats {
 
     fn is_flood(&mut self, now_us: u64, session: &str) -> bool {
         let sitting = self.sittings.iter_mut().find(|s| s.session == session);
-        let floods = sitting.is_some_and(|sitting| !sitting.throttle.passes(now_us));
-        self.flooded += u64::from(floods);
-        floods
+        sitting.is_some_and(|sitting| !sitting.throttle.passes(now_us))
     }
 
     fn count(&mut self, may: bool, messages: u64) -> bool {
@@ -180,9 +180,6 @@ impl Seats {
     /// Sends a tick's answers on their way.
     pub(super) fn answer(&mut self, now_us: u64, tick: &mut Tick, witness: &mut Witness) {
         for (seat, response) in tick.responses.drain(..) {
-            if !response.accepted {
-                *self.refused.entry(response.reason).or_default() += 1;
-            }
             witness.answered(now_us, &seat, &response);
             for sitting in self.sittings.iter().filter(|s| s.seat == seat) {
                 let event = VehicleEvent {
@@ -207,11 +204,11 @@ impl Seats {
                 *counts.entry(name).or_default() += count;
             }
         };
-        for (reason, count) in core.all_refused() {
+        for (reason, count) in core.tally().all_refused() {
             add(reason.code(), count);
         }
-        for (reason, count) in &self.refused {
-            add(format!("request_{}", Reason::try_from(*reason).unwrap_or_default().code()), *count);
+        for (reason, count) in core.tally().refused_requests() {
+            add(format!("request_{}", reason.code()), count);
         }
         for (reason, count) in self.gatekeeper.refused() {
             add(reason.to_owned(), count);

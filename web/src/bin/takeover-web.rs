@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::net::SocketAddr;
+use protocol::Address;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -15,9 +16,9 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(name = "takeover-web", version)]
 struct Options {
-    /// Address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "TAKEOVER_WEB_ADDR")]
-    addr: SocketAddr,
+    /// Host (a name, 127.0.0.1, [::1], ...) and port to listen on; port 0 takes a free one. Standard output says which.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "TAKEOVER_WEB_ADDR")]
+    addr: Address,
     /// Data folder; made when it is missing.
     #[arg(long, value_name = "DIR", default_value = "takeover-data", env = "TAKEOVER_DATA")]
     data: PathBuf,
@@ -40,7 +41,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            let _ = writeln!(std::io::stderr(), "error: {e:#}");
             ExitCode::FAILURE
         }
     }
@@ -58,7 +59,8 @@ async fn run() -> anyhow::Result<()> {
         ..web::WebConfig::new(options.data)
     };
     let server = web::Server::start(config).await?;
-    println!("http://{}", server.addr());
+    // A server does not depend on whoever reads its address.
+    let _ = writeln!(std::io::stdout(), "http://{}", server.addr());
     stop_asked().await.context("cannot listen for Ctrl-C")?;
     server.shutdown().await;
     Ok(())

@@ -45,10 +45,11 @@ macro_rules! scripts {
 }
 
 /// Every script but the one that is made from [`protocol`].
-const SCRIPTS: [(&str, &str); 28] = scripts!(
-    "account.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js" "dashboard.js"
-    "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "health.js" "hud.js" "input.js" "lidar.js" "mapping.js" "messages.js"
-    "picture.js" "protobuf.js" "requests.js" "seat.js" "session.js" "timecode.js" "vehicle.js" "voice.js"
+const SCRIPTS: [(&str, &str); 34] = scripts!(
+    "account.js" "api.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js"
+    "dashboard.js" "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "fault.js" "health.js" "hud.js" "input.js"
+    "lidar.js" "mapping.js" "messages.js" "pads.js" "parts.js" "picture.js" "protobuf.js" "requests.js" "seat.js"
+    "session.js" "stop.js" "timecode.js" "vehicle.js" "voice.js" "wheel.js"
 );
 
 /// What the pages load.
@@ -89,10 +90,93 @@ fn labels() -> &'static str {
     &MODULE
 }
 
+/// Labels by their codes. Codes have gaps, which are told as `null`; none is as great as [`CODES`].
 fn words(label: impl Fn(i32) -> Option<&'static str>) -> serde_json::Value {
-    (0..).map_while(label).collect::<Vec<_>>().into()
+    let labels: Vec<_> = (0..CODES).map(label).collect();
+    let known = labels.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    labels[..known].to_vec().into()
 }
+
+const CODES: i32 = 256;
 
 fn constant(name: &str, value: &serde_json::Value) -> String {
     format!("export const {name} = {value};\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+    use std::collections::BTreeSet;
+
+    const PAGES: [(&str, &str); 4] = [
+        ("index.html", include_str!("../../static/index.html")),
+        ("vehicle.html", include_str!("../../static/vehicle.html")),
+        ("episodes.html", include_str!("../../static/episodes.html")),
+        ("seat.html", include_str!("../../static/seat.html")),
+    ];
+
+    /// What stands between `before` and the next `"`, wherever it does.
+    fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+        text.split(before).skip(1).filter_map(|rest| rest.split('"').next())
+    }
+
+    async fn served(name: &str) -> String {
+        let response = file(Path(name.to_owned())).await;
+        assert_eq!(response.status(), StatusCode::OK, "{name} is not served");
+        String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+    }
+
+    /// Every file that a page names, and every one that these import, is served; what is more, each is one of the folder's.
+    #[tokio::test]
+    async fn whatever_a_page_loads_is_served_and_nothing_is_served_in_vain() {
+        let mut loaded = BTreeSet::new();
+        for (page, html) in PAGES {
+            let mut left: Vec<String> =
+                ["src=\"", "href=\""].iter().flat_map(|a| quoted(html, a)).filter_map(of_static).collect();
+            assert!(left.contains(&"fault.js".to_owned()), "{page} would not tell of its own faults");
+            while let Some(name) = left.pop() {
+                if !loaded.insert(name.clone()) {
+                    continue;
+                }
+                let text = served(&name).await;
+                if name.ends_with(".js") {
+                    let imports =
+                        quoted(&text, "from \"").chain(quoted(&text, "import(\"")).filter(|i| i.starts_with('.'));
+                    left.extend(imports.map(|import| import.trim_start_matches("./").to_owned()));
+                }
+            }
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut files: BTreeSet<String> = names.filter(|n| n.ends_with(".js") || n.ends_with(".css")).collect();
+        files.insert("labels.js".into());
+        assert_eq!(loaded, files, "left: loaded by the pages, right: in the folder");
+    }
+
+    #[test]
+    fn every_reason_has_its_words_whatever_its_code() {
+        let reasons = words(|code| Reason::try_from(code).ok().map(Reason::label));
+        let last = [Reason::RouteDone, Reason::Latency, Reason::Geofence, Reason::PathBlocked];
+        for reason in last {
+            assert_eq!(reasons[reason as usize], reason.label());
+        }
+        assert_eq!((&reasons[29], reasons.as_array().unwrap().len()), (&serde_json::Value::Null, 36));
+    }
+
+    fn of_static(address: &str) -> Option<String> {
+        address.strip_prefix("/static/").map(str::to_owned)
+    }
+
+    #[test]
+    fn the_types_of_the_labels_name_every_label() {
+        let types = include_str!("../../types/labels.d.ts");
+        let names = |text: &'static str| quoted_words(text).collect::<BTreeSet<_>>();
+        assert_eq!(names(types), names(labels()));
+    }
+
+    /// The names that a module exports.
+    fn quoted_words(text: &str) -> impl Iterator<Item = &str> {
+        text.split("export const ").skip(1).filter_map(|rest| rest.split([':', ' ']).next())
+    }
 }

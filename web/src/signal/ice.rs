@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, Mac};
 use protocol::signalling::{IceServer, Signal};
 use sha1::Sha1;
+use std::net::Ipv6Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long TURN credentials are good for. Peers that stay are given new ones after half of it.
@@ -50,9 +51,11 @@ impl IceConfig {
         let mut config = Self { access, ..Self::default() };
         for url in urls {
             let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-            let host = rest.split('?').next().unwrap_or_default();
-            if host.is_empty() || host.contains('/') || rest.chars().any(char::is_whitespace) {
-                return Err(format!("ICE server {url:?}: write stun:HOST:PORT or turn:HOST:PORT?transport=udp"));
+            match scheme {
+                "stun" | "stuns" | "turn" | "turns" => {
+                    check_place(rest).map_err(|why| format!("ICE server {url:?}: {why}"))?
+                }
+                _ => {}
             }
             match scheme {
                 "stun" | "stuns" => config.stun.push(url.clone()),
@@ -99,6 +102,29 @@ impl IceConfig {
     }
 }
 
+/// Checks `HOST:PORT?transport=udp` of a server's URL (RFC 7064, RFC 7065); the port may be missing.
+fn check_place(rest: &str) -> Result<(), String> {
+    let place = rest.split('?').next().unwrap_or_default();
+    if place.is_empty() || place.contains('/') || rest.chars().any(char::is_whitespace) {
+        return Err("write stun:HOST:PORT or turn:HOST:PORT?transport=udp".to_owned());
+    }
+    let (host, port) = match place.strip_prefix('[') {
+        Some(bracketed) => match bracketed.split_once(']') {
+            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port.strip_prefix(':').or(Some(port))),
+            _ => return Err("what is in brackets is no IPv6 address; for example stun:[2001:db8::1]:3478".to_owned()),
+        },
+        None if place.matches(':').count() > 1 => {
+            return Err(format!("write an IPv6 address in brackets, for example [{place}]:3478"));
+        }
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    match port.filter(|port| !port.is_empty()).map(str::parse::<u16>) {
+        _ if host.is_empty() => Err("it names no host".to_owned()),
+        Some(Err(_) | Ok(0)) => Err(format!("{:?} is no port; 1 to 65535 are possible", port.unwrap_or_default())),
+        _ => Ok(()),
+    }
+}
+
 /// `base64(HMAC-SHA1(secret, username))`.
 fn password(secret: &str, username: &str) -> Option<String> {
     // HMAC takes keys of any length.
@@ -136,6 +162,20 @@ mod tests {
             [("http://x", None), ("turn:", secret()), ("x", None), ("stun:a b", None), ("turn:x", None)]
         {
             assert!(IceConfig::new(&[url.to_owned()], access).is_err(), "{url}");
+        }
+        for (url, says) in [
+            ("stun:::1:3478", "brackets"),
+            ("stun:[::1:3478", "in brackets"),
+            ("stun:[host]:1", "in brackets"),
+            ("stun:a:port", "\"port\""),
+            ("stun:a:70000", "\"70000\""),
+            ("stun::3478", "no host"),
+        ] {
+            let error = IceConfig::new(&[url.to_owned()], None).unwrap_err();
+            assert!(error.contains(url) && error.contains(says), "{error}");
+        }
+        for good in ["stun:[::1]:3478", "stun:[2001:db8::1]", "stun:localhost", "stun:a.example:3478"] {
+            assert!(IceConfig::new(&[good.to_owned()], None).is_ok(), "{good}");
         }
         assert!(IceConfig::new(&["stun:a".to_owned()], secret()).unwrap_err().contains("--ice-server"));
         assert_eq!(IceConfig::new(&[], None), Ok(IceConfig::default()));

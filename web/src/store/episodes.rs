@@ -184,13 +184,14 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// The latest takeovers with their episodes, newest first. Either half may still be missing.
+    /// The latest takeovers with their episodes, newest first. Either half may still be missing; imports are none.
     pub async fn takeovers(&self, page: &Page) -> ApiResult<Vec<TakeoverView>> {
         let rows = sqlx::query(
             "WITH latest (id) AS (
                SELECT id FROM (SELECT id FROM disengagements WHERE vehicle NOT IN ('erased-live', 'erased-virtual')
                                ORDER BY seq DESC LIMIT $1) AS a
-               UNION SELECT id FROM (SELECT id FROM episodes ORDER BY seq DESC LIMIT $1) AS b
+               UNION SELECT id FROM (SELECT id FROM episodes WHERE COALESCE(opened_by, '') <> 'import'
+                                     ORDER BY seq DESC LIMIT $1) AS b
              )
              SELECT l.id, COALESCE(d.vehicle, e.vehicle), v.kind, COALESCE(d.policy, e.policy),
                COALESCE(d.cause, e.cause), COALESCE(d.at_ms, e.start_ms), COALESCE(d.map, e.map),

@@ -141,10 +141,22 @@ impl Context {
         }
     }
 
+    /// Whether a message of this number has not come before; one that no honest seat can have is counted.
+    fn is_new(&self, number: u64, of: impl FnOnce(&mut (Seen, Seen)) -> &mut Seen) -> bool {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = of(&mut all);
+        let (absurd, new) = (seen.is_absurd(number), seen.is_new(number));
+        drop(all);
+        if absurd {
+            self.malformed(format!("the number {number} is far beyond all before"));
+        }
+        new
+    }
+
     fn on_command(&self, mut command: v1::CommandDatagram) {
         let now_us = self.shared.now_us();
         self.heard_us.store(now_us, Ordering::Relaxed);
-        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).0.is_new(command.link_sequence) {
+        if !self.is_new(command.link_sequence, |seen| &mut seen.0) {
             return;
         }
         if let Some(ping) = command.ping.take() {
@@ -192,7 +204,7 @@ impl Context {
     }
 
     fn on_request(&self, mut request: v1::SeatRequest) {
-        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.is_new(request.link_sequence) {
+        if !self.is_new(request.link_sequence, |seen| &mut seen.1) {
             return;
         }
         // Whoever sees the picture may stop the vehicle.

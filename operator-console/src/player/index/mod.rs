@@ -136,7 +136,12 @@ impl Building {
     fn take(&mut self, message: &EpisodeMessage) -> Result<(), ConsoleError> {
         let at_s = (message.log_time_ns.saturating_sub(self.start_ns) as f64 * 1e-9) as f32;
         let topic = message.topic();
-        if message.schema() == VIDEO {
+        // An import may have another program's topic of the same name, or pictures in another encoding.
+        let is_foreign = |schema: &str| !message.is(schema);
+        if topics::by_name(topic).is_some_and(|ours| is_foreign(ours.schema)) && is_foreign(VIDEO) {
+            return Ok(());
+        }
+        if message.is(VIDEO) {
             self.picture(message)?;
         } else if topic == topics::VEHICLE_STATE.name {
             let state: v1::VehicleState = message.decode()?;

@@ -142,7 +142,8 @@ impl Dataset {
         for name in ["frame_index", "episode_index", "index", "task_index"] {
             info.features.insert(name.to_owned(), Feature::single("int64"));
         }
-        let stats = info.features.iter().map(|(name, feature)| (name.clone(), Stats::new(feature.width()))).collect();
+        let numeric = info.features.iter().filter(|(_, feature)| !feature.is_text());
+        let stats = numeric.map(|(name, feature)| (name.clone(), Stats::new(feature.width()))).collect();
         Ok(Self {
             dir: dir.to_owned(),
             info,
@@ -288,6 +289,8 @@ impl Dataset {
             let width = feature.width();
             columns.push(if width == 1 { Column::plain(name, values) } else { Column::lists(name, values, width) });
         }
+        let texts = frames.texts.iter().filter(|(name, _)| self.info.features.contains_key(*name));
+        columns.extend(texts.map(|(name, texts)| Column::plain(name, Values::Text(texts.clone()))));
         if let Some(authors) = frames.values.get(AUTHOR) {
             let operator = f64::from(protocol::v1::Author::Operator as i32);
             self.report.interventions += authors.iter().filter(|author| **author == operator).count();

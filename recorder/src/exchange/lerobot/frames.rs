@@ -7,13 +7,15 @@ use crate::exchange::{ExchangeError, edit};
 use crate::{EpisodeReader, topics};
 use protocol::v1;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An episode, or a piece of one, resolved into rows.
 pub(super) struct Frames {
     pub features: BTreeMap<String, Feature>,
     /// By feature, the values of all rows one after the other.
     pub values: BTreeMap<String, Vec<f64>>,
+    /// By feature that is a text, the text of each row.
+    pub texts: BTreeMap<String, Vec<String>>,
     /// Log times, which need all their bits.
     pub times: Vec<u64>,
     /// When the rows' pictures were taken: what a row's values belong to.
@@ -34,6 +36,9 @@ struct Series {
     commands: Vec<(u64, v1::ControlCommand)>,
     proposals: Vec<(u64, v1::PolicyProposal)>,
     foreign: BTreeMap<String, Vec<(u64, Vec<f64>)>>,
+    texts: BTreeMap<String, Vec<(u64, String)>>,
+    /// Topics of single pictures, which a dataset of films has no place for.
+    images: BTreeSet<String>,
     films: BTreeMap<String, Film>,
 }
 
@@ -49,20 +54,28 @@ impl Series {
         for message in source.messages() {
             let message = message?;
             let at = message.log_time_ns;
+            // Another program's topic of the same name is none of ours.
+            let is = |topic: &crate::Topic| message.topic() == topic.name && message.is(topic.schema);
             match message.topic() {
-                name if name == topics::VEHICLE_STATE.name => series.states.push((at, message.decode()?)),
-                name if name == topics::CONTROL_COMMAND.name => series.commands.push((at, message.decode()?)),
-                name if name == topics::CONTROL_PROPOSAL.name => series.proposals.push((at, message.decode()?)),
-                name if name.starts_with(FOREIGN) => {
+                _ if is(&topics::VEHICLE_STATE) => series.states.push((at, message.decode()?)),
+                _ if is(&topics::CONTROL_COMMAND) => series.commands.push((at, message.decode()?)),
+                _ if is(&topics::CONTROL_PROPOSAL) => series.proposals.push((at, message.decode()?)),
+                name if name.starts_with(FOREIGN) && message.channel().message_encoding == "json" => {
                     let value: Value = serde_json::from_slice(&message.data).map_err(|error| {
                         ExchangeError::unfit(source.path(), format!("{name} at {at} ns is no JSON: {error}"))
                     })?;
-                    let numbers = value["value"].as_array().map_or(Vec::new(), |values| {
-                        values.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
-                    });
-                    series.foreign.entry(name[FOREIGN.len()..].to_owned()).or_default().push((at, numbers));
+                    let values = value["value"].as_array().map_or(&[][..], Vec::as_slice);
+                    let name = name[FOREIGN.len()..].to_owned();
+                    if let Some(text) = values.first().and_then(Value::as_str) {
+                        series.texts.entry(name).or_default().push((at, text.to_owned()));
+                        continue;
+                    }
+                    let number = |value: &Value| {
+                        value.as_f64().or(value.as_bool().map(|is| f64::from(u8::from(is)))).unwrap_or(f64::NAN)
+                    };
+                    series.foreign.entry(name).or_default().push((at, values.iter().map(number).collect()));
                 }
-                name if message.schema() == "foxglove.CompressedVideo"
+                name if message.is("foxglove.CompressedVideo")
                     && (series.films.contains_key(name) || edit::starts_decoding(&message)?) =>
                 {
                     let film = series.films.entry(name.to_owned());
@@ -72,6 +85,9 @@ impl Series {
                     }
                     film.times.push(at);
                     film.taken.push(taken(at, message.publish_time_ns));
+                }
+                name if message.is("foxglove.CompressedImage") => {
+                    series.images.insert(name.to_owned());
                 }
                 _ => {}
             }
@@ -114,7 +130,8 @@ impl Frames {
         let clock = main.unwrap_or(&states);
         let fps = rate(&clock.taken);
         let all: Vec<Film> = series.films.values().cloned().collect();
-        let Paired { mut runs, left_out, unpaired } = pair(&all, clock, begin, fps);
+        let Paired { mut runs, mut left_out, unpaired } = pair(&all, clock, begin, fps);
+        left_out.extend(series.images.iter().map(|topic| format!("{topic} (single pictures, no film)")));
         if main.is_none() {
             runs = vec![(0..clock.times.len(), Vec::new())];
         }
@@ -134,6 +151,7 @@ impl Frames {
             let mut piece = Self {
                 features: features.clone(),
                 values: BTreeMap::new(),
+                texts: BTreeMap::new(),
                 times: clock.times[rows.clone()].to_vec(),
                 taken: clock.taken[rows].to_vec(),
                 films,
@@ -151,11 +169,18 @@ impl Frames {
     fn fill(&mut self, source: &EpisodeReader, series: &Series) -> Result<(), ExchangeError> {
         for (name, feature) in self.features.iter().filter(|(name, f)| !f.is_picture() && !DEFAULT.contains(&&***name))
         {
+            if feature.is_text() {
+                let texts = series.texts.get(name).map_or(&[][..], Vec::as_slice);
+                let text = |at: &u64| before(texts, *at).cloned().unwrap_or_default();
+                self.texts.insert(name.clone(), self.taken.iter().map(text).collect());
+                continue;
+            }
             let width = feature.width();
             let mut all = Vec::with_capacity(width * self.times.len());
             for &at in &self.taken {
                 let mut row = row(name, series, at).unwrap_or_default();
-                if row.is_empty() && (name == PROPOSAL || name == POSE) {
+                // What an import left out, or nobody proposed.
+                if row.is_empty() && ![STATE, ACTION].contains(&name.as_str()) {
                     row = vec![f64::NAN; width];
                 }
                 if row.len() != width {

@@ -1,229 +1,226 @@
 //! Reading a dataset: every episode becomes a file.
 
+use super::films::{Film, camera_topic, films};
+use super::listing::{Entry, data_file, entries, tasks};
 use super::meta::{Feature, Info, read_json};
+use super::rows::{Holds, Rows, format_of};
 use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
-use crate::exchange::mp4::Mp4Reader;
-use crate::exchange::output::{Kind, Output, Stamp};
-use crate::exchange::parquet::{Column, Values, read};
+use crate::exchange::output::{Kind, Output};
+use crate::exchange::parquet::read;
+use crate::exchange::report::{Imported, Notes};
 use crate::exchange::{ExchangeError, Progress};
-use crate::{EpisodeInfo, Source, topics};
-use protocol::{EpisodeId, PolicyVersion, VehicleId, api, foxglove, v1};
+use crate::{EpisodeInfo, Source, Trigger, topics};
+use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 
 /// Schema of the topics of features that are none of ours.
-const FEATURE_SCHEMA: &str = r#"{"type":"object","properties":{"value":{"type":"array","items":{"type":"number"}}}}"#;
+const FEATURE_SCHEMA: &str = r#"{"type":"object","properties":{"value":{"type":"array","items":{"type":["number","boolean","string","null"]}}}}"#;
+/// Where a row's task is told when the episode has several.
+const TASK_TOPIC: &str = "/lerobot/task";
+/// Features of ours, which have topics of their own.
+const OURS: [&str; 7] = [STATE, ACTION, INTERVENTION, AUTHOR, PROPOSAL, POSE, LOG_TIME];
 
 #[derive(Default, Deserialize)]
 struct Described {
     episodes: Vec<Value>,
 }
 
-/// Reads the dataset in `dataset` and writes its episodes into `dir`. Times are those that were recorded, or, for a
-/// dataset of somebody else, begin at zero.
+/// Reads the dataset in `dataset` and writes its episodes into `dir`, all or none. Times are those that were recorded,
+/// or, for a dataset of somebody else, begin at zero. What cannot be kept of an episode is in its notes.
 ///
 /// # Errors
 /// Naming the file and the place in it that cannot be used; [`crate::RecorderError::Exists`] for an episode that is there.
-pub fn import(dataset: &Path, dir: &Path, progress: &mut Progress<'_>) -> Result<Vec<api::Episode>, ExchangeError> {
-    let info = Info::read(&dataset.join("meta/info.json"))?;
+pub fn import(dataset: &Path, dir: &Path, progress: &mut Progress<'_>) -> Result<Vec<Imported>, ExchangeError> {
+    let mut written: Vec<Imported> = Vec::new();
+    let done = all(dataset, dir, &mut written, progress);
+    if done.is_err() {
+        // What is there could not be imported again.
+        written.iter().for_each(|imported| drop(std::fs::remove_file(dir.join(&imported.episode.file))));
+    }
+    done.map(|()| written)
+}
+
+fn all(
+    dataset: &Path,
+    dir: &Path,
+    written: &mut Vec<Imported>,
+    progress: &mut Progress<'_>,
+) -> Result<(), ExchangeError> {
+    let mut common = Notes::default();
+    let info = Info::read(&dataset.join("meta/info.json"), &mut common)?;
     let beside = dataset.join("meta/takeover.json");
     let described: Described = if beside.exists() { read_json(&beside)? } else { Described::default() };
-    let tasks = tasks(&dataset.join("meta/tasks.parquet"))?;
-    let entries = entries(dataset)?;
-    let mut data: Option<((i64, i64), Table)> = None;
-    let mut written = Vec::new();
-    for (number, entry) in entries.iter().enumerate() {
+    let tasks = tasks(&dataset.join("meta/tasks.parquet"), &mut common);
+    let entries = entries(dataset, &mut common)?;
+    if ![entries.len(), usize::MAX].contains(&info.total_episodes) {
+        common.say(format!("info.json says {} episodes, {} are there", info.total_episodes, entries.len()));
+    }
+    let is_empty = |entry: &&Entry| entry.number("length").is_ok_and(|length| length == 0);
+    let empty: Vec<String> = entries.iter().filter(is_empty).map(|entry| entry.episode.to_string()).collect();
+    if !empty.is_empty() {
+        common.say(format!("episodes without rows are left out: {}", empty.join(", ")));
+    }
+    let mut data: Option<((i64, i64), Rows, Notes)> = None;
+    for (number, entry) in entries.iter().filter(|entry| !is_empty(entry)).enumerate() {
         let file = (entry.number("data/chunk_index")?, entry.number("data/file_index")?);
-        let fits = data.as_ref().is_some_and(|(known, _)| *known == file);
-        if !fits {
+        if data.as_ref().is_none_or(|(known, ..)| *known != file) {
             // One data file at a time.
             drop(data.take());
-            let path = numbered(&dataset.join("data"), file, "parquet")?;
-            let columns = read(&path, |name| info.features.contains_key(name))?;
-            data = Some((file, Table { path, columns: by_name(columns) }));
+            let path = data_file(dataset, &info, file)?;
+            let wanted = |name: &str| info.features.contains_key(name) || DEFAULT.contains(&name);
+            let table = read(&path, wanted)?;
+            let mut notes = common.clone();
+            let rows = Rows::new(path, table, &info, &mut notes);
+            data = Some((file, rows, notes));
         }
-        let Some((_, table)) = &data else { break };
-        let task = tasks_of(entry, table, &tasks);
-        let episode = Episode { dataset, info: &info, table, entry, task: &task };
-        written.push(episode.write(dir, described.episodes.get(number))?);
+        let Some((_, rows, notes)) = &data else { break };
+        let mut notes = notes.clone();
+        let range = rows.of_episode(entry.episode, entry.number("length").ok(), &mut notes)?;
+        let said = usize::try_from(entry.episode).ok().and_then(|index| described.episodes.get(index));
+        let episode = Episode { dataset, info: &info, rows, entry, range, tasks: &tasks };
+        written.push(episode.write(dir, said, notes)?);
         progress(number as u64 + 1, entries.len() as u64);
     }
-    Ok(written)
-}
-
-fn by_name(columns: Vec<Column>) -> BTreeMap<String, Column> {
-    columns.into_iter().map(|column| (column.name.clone(), column)).collect()
-}
-
-fn numbered(folder: &Path, (chunk, file): (i64, i64), ending: &str) -> Result<PathBuf, ExchangeError> {
-    if chunk < 0 || file < 0 {
-        return Err(ExchangeError::unfit(folder, format!("there is no file {file} of chunk {chunk}")));
+    if written.is_empty() {
+        return Err(ExchangeError::unfit(dataset, "there is no episode with rows in this dataset"));
     }
-    Ok(folder.join(format!("chunk-{chunk:03}")).join(format!("file-{file:03}.{ending}")))
-}
-
-/// Texts by number.
-fn tasks(path: &Path) -> Result<BTreeMap<i64, String>, ExchangeError> {
-    let columns = by_name(read(path, |_| true)?);
-    let numbers = columns.get("task_index").map(|column| &column.values);
-    // The text is the index of pandas, whatever its name.
-    let texts = columns.values().find_map(|column| match &column.values {
-        Values::Text(texts) => Some(texts),
-        _ => None,
-    });
-    let (Some(Values::I64(numbers)), Some(texts)) = (numbers, texts) else {
-        return Err(ExchangeError::unfit(path, "there are no task_index and text columns"));
-    };
-    Ok(numbers.iter().copied().zip(texts.iter().cloned()).collect())
-}
-
-struct Table {
-    path: PathBuf,
-    columns: BTreeMap<String, Column>,
-}
-
-/// One row of `meta/episodes`.
-struct Entry {
-    path: PathBuf,
-    numbers: BTreeMap<String, f64>,
-    task: Option<String>,
-}
-
-impl Entry {
-    fn real(&self, name: &str) -> Result<f64, ExchangeError> {
-        let value = self.numbers.get(name).copied().filter(|value| value.is_finite() && value.abs() < 9e15);
-        value.ok_or_else(|| ExchangeError::unfit(&self.path, format!("an episode has no usable {name:?}")))
-    }
-
-    fn number(&self, name: &str) -> Result<i64, ExchangeError> {
-        Ok(self.real(name)? as i64)
-    }
-}
-
-fn entries(dataset: &Path) -> Result<Vec<Entry>, ExchangeError> {
-    let folder = dataset.join("meta/episodes");
-    let mut files = Vec::new();
-    for chunk in std::fs::read_dir(&folder).map_err(ExchangeError::io("read folder", &folder))? {
-        let chunk = chunk.map_err(ExchangeError::io("read folder", &folder))?.path();
-        for file in std::fs::read_dir(&chunk).map_err(ExchangeError::io("read folder", &chunk))? {
-            files.push(file.map_err(ExchangeError::io("read folder", &chunk))?.path());
-        }
-    }
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "parquet"));
-    files.sort();
-    let mut entries = Vec::new();
-    for path in files {
-        let columns = read(&path, |name| !name.starts_with("stats/"))?;
-        let rows = columns.iter().map(Column::rows).max().unwrap_or(0);
-        for row in 0..rows {
-            let plain = columns.iter().filter(|column| column.lengths.is_none());
-            let numbers = plain.filter_map(|column| Some((column.name.clone(), column.values.number(row)?))).collect();
-            let task = columns.iter().find(|column| column.name == "tasks").and_then(|column| {
-                let at = column.lengths.as_ref().map_or(row, |lengths| lengths[..row.min(lengths.len())].iter().sum());
-                if let Values::Text(texts) = &column.values { texts.get(at).cloned() } else { None }
-            });
-            entries.push(Entry { path: path.clone(), numbers, task });
-        }
-    }
-    Ok(entries)
-}
-
-fn tasks_of(entry: &Entry, table: &Table, tasks: &BTreeMap<i64, String>) -> String {
-    let first = entry.numbers.get("dataset_from_index").copied().unwrap_or(0.0);
-    let offset = table.columns.get("index").and_then(|column| column.values.number(0)).unwrap_or(0.0);
-    let row = (first - offset).max(0.0) as usize;
-    let number = table.columns.get("task_index").and_then(|column| column.values.number(row));
-    let by_number = number.and_then(|number| tasks.get(&(number as i64)).cloned());
-    by_number.or_else(|| entry.task.clone()).unwrap_or_else(|| "drive".to_owned())
+    Ok(())
 }
 
 struct Episode<'a> {
     dataset: &'a Path,
     info: &'a Info,
-    table: &'a Table,
+    rows: &'a Rows,
     entry: &'a Entry,
-    task: &'a str,
+    range: Range<usize>,
+    tasks: &'a BTreeMap<i64, String>,
+}
+
+/// What was left out of an episode's rows.
+#[derive(Default)]
+struct Lost {
+    /// By feature: rows whose values are no numbers, and rows of another length than the first.
+    odd: BTreeMap<String, usize>,
+    uneven: BTreeMap<String, usize>,
+    /// By feature: rows without a value.
+    bare: BTreeMap<String, usize>,
+    /// By feature: rows without a picture, and rows with one of an unknown format.
+    blank: BTreeMap<String, usize>,
+    unknown: BTreeMap<String, usize>,
+}
+
+impl Lost {
+    fn tell(&self, notes: &mut Notes) {
+        for (list, so) in [
+            (&self.odd, "not kept: they hold values that are not numbers"),
+            (&self.uneven, "not kept: they have another length than the first one"),
+            (&self.bare, "without a value"),
+            (&self.blank, "without a picture"),
+            (&self.unknown, "not kept: they hold no PNG, JPEG or WebP"),
+        ] {
+            for (name, count) in list {
+                notes.count(*count, "row", "rows", format!("of {name} {so}"));
+            }
+        }
+    }
 }
 
 impl Episode<'_> {
-    /// Rows of the table that are this episode's.
-    fn rows(&self) -> Result<std::ops::Range<usize>, ExchangeError> {
-        let wanted = self.entry.number("episode_index")?;
-        let unfit = |problem: String| ExchangeError::unfit(&self.table.path, problem);
-        let Some(Column { values: Values::I64(episodes), .. }) = self.table.columns.get("episode_index") else {
-            return Err(unfit("there is no column \"episode_index\"".to_owned()));
-        };
-        let begin = episodes.iter().position(|episode| *episode == wanted);
-        let begin = begin.ok_or_else(|| unfit(format!("there is no row of episode {wanted}")))?;
-        let length = episodes[begin..].iter().take_while(|episode| **episode == wanted).count();
-        if length as i64 != self.entry.number("length")? {
-            let said = self.entry.number("length")?;
-            return Err(unfit(format!("episode {wanted} has {length} rows, its description says {said}")));
+    /// The texts of what was to be done, the first row's first.
+    fn tasks(&self) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        for number in self.range.clone().filter_map(|row| self.rows.task(row)) {
+            if let Some(text) = self.tasks.get(&number).filter(|text| !texts.contains(text)) {
+                texts.push(text.clone());
+            }
         }
-        Ok(begin..begin + length)
-    }
-
-    fn row(&self, name: &str, feature: &Feature, row: usize) -> Result<Vec<f64>, ExchangeError> {
-        let unfit =
-            |problem: &str| ExchangeError::unfit(&self.table.path, format!("feature {name:?}, row {row}: {problem}"));
-        let column = self.table.columns.get(name).ok_or_else(|| unfit("there is no such column"))?;
-        let width = feature.width();
-        let begin = match &column.lengths {
-            // All rows before are as wide, which is checked as they are read.
-            Some(lengths) if lengths.get(row) == Some(&width) => row * width,
-            None if width == 1 => row,
-            _ => return Err(unfit("it has another length than its description says")),
-        };
-        let values = (begin..begin + width).map(|index| column.values.number(index));
-        values.collect::<Option<Vec<f64>>>().ok_or_else(|| unfit("it holds no numbers"))
-    }
-
-    fn times(&self, rows: &std::ops::Range<usize>) -> Vec<u64> {
-        if let Some(Column { values: Values::I64(times), .. }) = self.table.columns.get(LOG_TIME)
-            && let Some(times) = times.get(rows.clone())
-            && times.is_sorted()
-            && times.first().is_none_or(|first| *first >= 0)
-        {
-            return times.iter().map(|at| *at as u64).collect();
+        if texts.is_empty() {
+            texts.clone_from(&self.entry.tasks);
         }
-        (0..rows.len()).map(|frame| (frame as f64 / self.info.fps * 1e9).round() as u64).collect()
+        if texts.is_empty() { vec!["drive".to_owned()] } else { texts }
     }
 
-    fn describe(&self, described: Option<&Value>) -> Result<EpisodeInfo, ExchangeError> {
+    fn describe(&self, task: &str, described: Option<&Value>, notes: &mut Notes) -> Result<EpisodeInfo, ExchangeError> {
         if let Some(info) = described.and_then(|value| serde_json::from_value(value.clone()).ok()) {
             return Ok(info);
         }
         let name = self.dataset.file_name().map_or_else(|| "dataset".to_owned(), |n| n.to_string_lossy().into_owned());
-        let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+        let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(36).collect();
         let bad = |error: protocol::IdError| ExchangeError::unfit(self.dataset, error.to_string());
-        let number = self.entry.number("episode_index")?;
-        let id = EpisodeId::new(format!("lerobot-{plain}-{number:06}")).map_err(bad)?;
+        let id = EpisodeId::new(format!("lerobot-{plain}-{:06}", self.entry.episode)).map_err(bad)?;
         let vehicle = VehicleId::new("lerobot").map_err(bad)?;
         let mut info = EpisodeInfo::new(id, vehicle, PolicyVersion::new("unknown").map_err(bad)?);
         info.source = Source::Virtual;
-        info.reason = self.task.to_owned();
+        info.trigger = Trigger::Import;
+        info.reason = task.to_owned();
         info.embodiment = self.info.robot_type.clone().unwrap_or_default();
+        if info.embodiment.is_empty() {
+            notes.say("it does not say which robot it was");
+        }
         Ok(info)
     }
 
-    fn write(&self, dir: &Path, described: Option<&Value>) -> Result<api::Episode, ExchangeError> {
-        let rows = self.rows()?;
-        let mut times = self.times(&rows);
-        let info = self.describe(described)?;
+    /// The features that the episode's rows hold, with the lengths that they have.
+    fn features(&self, notes: &mut Notes) -> BTreeMap<String, Feature> {
+        let mut features = BTreeMap::new();
+        for (name, holds) in self.rows.holds.iter().filter(|(_, holds)| **holds != Holds::Pictures) {
+            let Some(feature) = self.info.features.get(name) else { continue };
+            let mut feature = feature.clone();
+            if *holds == Holds::Texts {
+                feature.dtype = "string".to_owned();
+            } else {
+                let first = self.range.clone().map(|row| self.rows.numbers(name, row).len()).find(|length| *length > 0);
+                let length = first.unwrap_or(feature.width());
+                if length != feature.width() {
+                    notes.say(format!("{name} has {length} values a row, its description says {:?}", feature.shape));
+                    feature.shape = vec![length];
+                }
+            }
+            features.insert(name.clone(), feature);
+        }
+        features
+    }
+
+    fn write(&self, dir: &Path, described: Option<&Value>, mut notes: Notes) -> Result<Imported, ExchangeError> {
+        let tasks = self.tasks();
+        let task = tasks.first().cloned().unwrap_or_default();
+        let info = self.describe(&task, described, &mut notes)?;
+        let features = self.features(&mut notes);
+        let mut times = self.rows.times(&self.range, self.info.fps, &mut notes);
         let mut output = Output::create(dir, &info)?;
         output.describe(&info, "taken over from a LeRobot dataset, nanoseconds")?;
-        let numeric = self.info.features.iter().filter(|(name, f)| !f.is_picture() && !DEFAULT.contains(&&***name));
-        let features: BTreeMap<&String, &Feature> = numeric.collect();
-        let mut record = BTreeMap::new();
-        record.insert("task".to_owned(), self.task.to_owned());
-        record.insert("fps".to_owned(), self.info.fps.to_string());
-        record.insert("features".to_owned(), json!(features).to_string());
-        output.metadata(RECORD, &record)?;
-        let mut films = self.films()?;
+        let record = [
+            ("task", task),
+            ("tasks", json!(tasks).to_string()),
+            ("fps", self.info.fps.to_string()),
+            ("features", json!(features).to_string()),
+        ];
+        output.metadata(RECORD, &record.map(|(key, value)| (key.to_owned(), value)).into())?;
+        let mut films = films(self.dataset, self.info, self.entry, &mut notes);
+        self.lead_in(&mut output, &mut films, &mut times)?;
+        let mut lost = Lost::default();
+        for (frame, (row, &at)) in self.range.clone().zip(&times).enumerate() {
+            for film in &mut films {
+                film.write(&mut output, film.from.saturating_add(frame), at)?;
+            }
+            self.write_row(&mut output, &features, (row, at), &mut lost)?;
+            self.pictures(&mut output, (row, at), &mut lost)?;
+            if tasks.len() > 1 {
+                self.write_task(&mut output, (row, at))?;
+            }
+        }
+        lost.tell(&mut notes);
+        films.into_iter().for_each(|film| film.conclude(&mut notes));
+        output.finish_import(info, ("lerobot", self.dataset), notes)
+    }
+
+    /// Writes what the first rows' pictures build on, the oldest first, and makes room for it before the first row.
+    fn lead_in(&self, output: &mut Output, films: &mut [Film], times: &mut [u64]) -> Result<(), ExchangeError> {
         let period_ns = (1e9 / self.info.fps) as u64;
-        // What the first pictures build on comes before them, the oldest first.
         let lead = films.iter().map(|film| film.from - film.first).max().unwrap_or(0);
         let room_ns = period_ns.saturating_mul(lead as u64);
         let begin = times.first().copied().unwrap_or(0).max(room_ns);
@@ -232,55 +229,81 @@ impl Episode<'_> {
         for before in (1..=lead).rev() {
             for film in films.iter_mut().filter(|film| film.from - film.first >= before) {
                 let at = begin.saturating_sub(period_ns.saturating_mul(before as u64));
-                film.write(&mut output, film.from - before, at)?;
+                film.write(output, film.from - before, at)?;
             }
         }
-        for (frame, (row, &at)) in rows.clone().zip(&times).enumerate() {
-            for film in &mut films {
-                film.write(&mut output, film.from.saturating_add(frame), at)?;
-            }
-            self.write_row(&mut output, &features, row, at)?;
+        Ok(())
+    }
+
+    /// A row's numbers of a feature of ours, if they can be used.
+    fn usable(
+        &self,
+        features: &BTreeMap<String, Feature>,
+        name: &str,
+        row: usize,
+        lost: &mut Lost,
+    ) -> Option<Vec<f64>> {
+        let feature = features.get(name).filter(|feature| !feature.is_text())?;
+        let values = self.rows.numbers(name, row);
+        if values.is_empty() {
+            *lost.bare.entry(name.to_owned()).or_default() += 1;
+            return None;
         }
-        output.finish(info)
+        if values.len() != feature.width() {
+            *lost.uneven.entry(name.to_owned()).or_default() += 1;
+            return None;
+        }
+        // Where there is no proposal or place we write so.
+        let may_lack = [PROPOSAL, POSE].contains(&name) && values.iter().all(|value| value.is_nan());
+        if values.iter().all(|value| value.is_finite()) {
+            return Some(values);
+        }
+        if !may_lack {
+            *lost.odd.entry(name.to_owned()).or_default() += 1;
+        }
+        None
     }
 
     fn write_row(
         &self,
         output: &mut Output,
-        features: &BTreeMap<&String, &Feature>,
-        row: usize,
-        at: u64,
+        features: &BTreeMap<String, Feature>,
+        (row, at): (usize, u64),
+        lost: &mut Lost,
     ) -> Result<(), ExchangeError> {
-        let get = |name: &str| match features.get(&name.to_owned()) {
-            Some(feature) => self.row(name, feature, row).map(Some),
-            None => Ok(None),
-        };
+        let mut get = |name: &str| self.usable(features, name, row, lost);
         let number = row as u64;
-        let pose = get(POSE)?.filter(|pose| pose.len() == 4 && !pose.iter().any(|value| value.is_nan()));
-        let state = v1::VehicleState {
-            monotonic_us: at / 1000,
-            sequence: number,
-            world_from_vehicle: pose.as_ref().map(|p| v1::Pose2 { x_m: p[0], y_m: p[1], heading_rad: p[2] }),
-            observation: get(STATE)?.unwrap_or_default(),
-            odometer_m: pose.map_or(0.0, |pose| pose[3]),
-            ..Default::default()
-        };
-        output.proto(topics::VEHICLE_STATE.name, at, at, &state)?;
-        let taken = get(INTERVENTION)?.is_some_and(|value| value.first() == Some(&1.0));
+        let has_state = features.contains_key(STATE);
+        let (state, pose) = (get(STATE), get(POSE).filter(|pose| pose.len() == 4));
+        // A row without a state in a dataset with states is one that cannot be used.
+        if state.is_some() || !has_state {
+            let state = v1::VehicleState {
+                monotonic_us: at / 1000,
+                sequence: number,
+                world_from_vehicle: pose.as_ref().map(|p| v1::Pose2 { x_m: p[0], y_m: p[1], heading_rad: p[2] }),
+                observation: state.unwrap_or_default(),
+                odometer_m: pose.map_or(0.0, |pose| pose[3]),
+                ..Default::default()
+            };
+            output.proto(topics::VEHICLE_STATE.name, at, at, &state)?;
+        }
+        let taken = get(INTERVENTION).is_some_and(|value| value.first() == Some(&1.0));
         let by_flag = if taken { v1::Author::Operator } else { v1::Author::Policy } as i32;
-        let author = get(AUTHOR)?.and_then(|value| value.first().map(|author| *author as i32)).unwrap_or(by_flag);
-        let action = get(ACTION)?.unwrap_or_default();
-        let command = v1::ControlCommand {
-            monotonic_us: at / 1000,
-            sequence: number,
-            author,
-            action,
-            observation_sequence: number,
-            gate: v1::Reason::Ok as i32,
-            ..Default::default()
-        };
-        output.proto(topics::CONTROL_COMMAND.name, at, at, &command)?;
-        if let Some(action) = get(PROPOSAL)? {
+        let author = get(AUTHOR).and_then(|value| value.first().map(|author| *author as i32)).unwrap_or(by_flag);
+        let action = get(ACTION);
+        if action.is_some() || !features.contains_key(ACTION) {
+            let command = v1::ControlCommand {
+                monotonic_us: at / 1000,
+                sequence: number,
+                author,
+                action: action.unwrap_or_default(),
+                observation_sequence: number,
+                gate: v1::Reason::Ok as i32,
+                ..Default::default()
+            };
+            output.proto(topics::CONTROL_COMMAND.name, at, at, &command)?;
+        }
+        if let Some(action) = get(PROPOSAL) {
             let proposal = v1::PolicyProposal {
                 monotonic_us: at / 1000,
                 observation_sequence: number,
@@ -289,56 +312,61 @@ impl Episode<'_> {
             };
             output.proto(topics::CONTROL_PROPOSAL.name, at, at, &proposal)?;
         }
-        let ours = [STATE, ACTION, INTERVENTION, AUTHOR, PROPOSAL, POSE, LOG_TIME];
-        for (name, feature) in features.iter().filter(|(name, _)| !ours.contains(&name.as_str())) {
-            let value = json!({ "value": self.row(name, feature, row)? }).to_string();
-            let kind = Kind {
-                topic: &format!("{FOREIGN}{name}"),
-                schema: "lerobot.Feature",
-                schema_encoding: "jsonschema",
-                schema_data: FEATURE_SCHEMA.as_bytes(),
-                message_encoding: "json",
-            };
-            output.raw(&kind, Stamp { sequence: number as u32, log_ns: at, publish_ns: at }, value.as_bytes())?;
+        for name in features.keys().filter(|name| !OURS.contains(&name.as_str())) {
+            let value = self.rows.json(name, row);
+            if value.as_array().is_none_or(Vec::is_empty) {
+                *lost.bare.entry(name.clone()).or_default() += 1;
+                continue;
+            }
+            write_json(output, &format!("{FOREIGN}{name}"), at, &value)?;
         }
         Ok(())
     }
 
-    fn films(&self) -> Result<Vec<Film>, ExchangeError> {
-        let mut films = Vec::new();
-        for (key, _) in self.info.features.iter().filter(|(_, feature)| feature.dtype == "video") {
-            let number = |part: &str| self.entry.number(&format!("videos/{key}/{part}"));
-            let folder = self.dataset.join("videos").join(key);
-            let path = numbered(&folder, (number("chunk_index")?, number("file_index")?), "mp4")?;
-            let from = self.entry.real(&format!("videos/{key}/from_timestamp"))? * self.info.fps;
-            let name = key.strip_prefix("observation.images.").or(key.strip_prefix("observation.")).unwrap_or(key);
-            let topic = format!("/camera/{name}");
-            let (reader, from) = (Mp4Reader::open(&path)?, from.round().max(0.0) as usize);
-            let first = reader.keyframe_before(from);
-            films.push(Film { topic, reader, first, from });
+    fn pictures(&self, output: &mut Output, (row, at): (usize, u64), lost: &mut Lost) -> Result<(), ExchangeError> {
+        for (name, _) in self.rows.holds.iter().filter(|(_, holds)| **holds == Holds::Pictures) {
+            let Some(data) = self.rows.picture(self.dataset, name, row) else {
+                *lost.blank.entry(name.clone()).or_default() += 1;
+                continue;
+            };
+            let Some(format) = format_of(&data) else {
+                *lost.unknown.entry(name.clone()).or_default() += 1;
+                continue;
+            };
+            let camera = camera_topic(name);
+            let image = foxglove::CompressedImage {
+                timestamp: Some(prost_types::Timestamp {
+                    seconds: (at / 1_000_000_000) as i64,
+                    nanos: (at % 1_000_000_000) as i32,
+                }),
+                frame_id: camera.trim_start_matches('/').replace('/', "_"),
+                data,
+                format: format.to_owned(),
+            };
+            // Beside the camera's film, which this is none of.
+            output.proto(&format!("{camera}/image"), at, at, &image)?;
         }
-        Ok(films)
+        Ok(())
+    }
+
+    /// Tells the row's task when it is another than that of the row before.
+    fn write_task(&self, output: &mut Output, (row, at): (usize, u64)) -> Result<(), ExchangeError> {
+        let text = |row: usize| self.rows.task(row).and_then(|number| self.tasks.get(&number));
+        let is_new = row == self.range.start || text(row) != text(row - 1);
+        match text(row).filter(|_| is_new) {
+            Some(text) => write_json(output, TASK_TOPIC, at, &json!([text])),
+            None => Ok(()),
+        }
     }
 }
 
-struct Film {
-    topic: String,
-    reader: Mp4Reader,
-    /// The keyframe that the first row's picture builds on.
-    first: usize,
-    /// The first row's picture.
-    from: usize,
-}
-
-impl Film {
-    fn write(&mut self, output: &mut Output, index: usize, at: u64) -> Result<(), ExchangeError> {
-        let stamp = prost_types::Timestamp { seconds: (at / 1_000_000_000) as i64, nanos: (at % 1_000_000_000) as i32 };
-        let picture = foxglove::CompressedVideo {
-            timestamp: Some(stamp),
-            frame_id: self.topic.trim_start_matches('/').replace('/', "_"),
-            data: self.reader.frame(index)?.into(),
-            format: self.reader.codec().to_owned(),
-        };
-        output.proto(&self.topic, at, at, &picture)
-    }
+fn write_json(output: &mut Output, topic: &str, at: u64, value: &Value) -> Result<(), ExchangeError> {
+    let kind = Kind {
+        topic,
+        schema: "lerobot.Feature",
+        schema_encoding: "jsonschema",
+        schema_data: FEATURE_SCHEMA.as_bytes(),
+        message_encoding: "json",
+    };
+    output.raw(&kind, at, json!({ "value": value }).to_string().as_bytes())
 }

@@ -2,6 +2,7 @@
 
 use super::{ACTION, AUTHOR, INTERVENTION, LOG_TIME, POSE, PROPOSAL, STATE, VERSION};
 use crate::exchange::ExchangeError;
+use crate::exchange::report::Notes;
 use protocol::Embodiment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,6 +43,28 @@ impl Feature {
     /// Values a row.
     pub fn width(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// A feature of another program's description.
+    fn of(value: &Value) -> Result<Self, String> {
+        const MOST: usize = 1 << 28;
+        let dtype = value.get("dtype").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let said = value.get("shape").unwrap_or(&Value::Null);
+        let one = |size: &Value| size.as_u64().and_then(|size| usize::try_from(size).ok());
+        let shape: Option<Vec<usize>> = match said {
+            Value::Null => Some(vec![1]),
+            Value::Array(sizes) => sizes.iter().map(one).collect(),
+            size => one(size).map(|size| vec![size]),
+        };
+        let width = shape.as_ref().and_then(|s| s.iter().try_fold(1_usize, |all, one| all.checked_mul(*one)));
+        let shape = shape.filter(|_| width.is_some_and(|width| width <= MOST));
+        let shape = shape.ok_or_else(|| format!("its shape is {said}"))?;
+        let [names, info] = ["names", "info"].map(|key| value.get(key).cloned().unwrap_or_default());
+        Ok(Self { dtype, shape, names, info })
+    }
+
+    pub fn is_text(&self) -> bool {
+        self.dtype == "string"
     }
 
     pub fn is_picture(&self) -> bool {
@@ -93,23 +116,40 @@ impl Info {
         value
     }
 
-    pub fn read(path: &Path) -> Result<Self, ExchangeError> {
-        let info: Self = read_json(path)?;
-        if info.codebase_version != VERSION {
-            let problem = format!("codebase_version is {:?}, {VERSION:?} can be read", info.codebase_version);
+    /// Reads the file of a dataset that anybody may have written: what does not matter may be missing or odd.
+    pub fn read(path: &Path, notes: &mut Notes) -> Result<Self, ExchangeError> {
+        let value: Value = read_json(path)?;
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let version = text("codebase_version").unwrap_or_default();
+        if !version.starts_with("v3.") {
+            let said = value.get("codebase_version").unwrap_or(&Value::Null);
+            let problem = format!(
+                "codebase_version is {said}; {VERSION:?} can be read, and LeRobot's \
+                 `convert_dataset_v21_to_v30` makes it of \"v2.1\""
+            );
             return Err(ExchangeError::unfit(path, problem));
         }
-        if !(0.1..=1000.0).contains(&info.fps) {
-            return Err(ExchangeError::unfit(path, format!("fps {} makes no sense", info.fps)));
+        if version != VERSION {
+            notes.say(format!("it is of version {version}, and is read as {VERSION}"));
         }
-        for (name, feature) in &info.features {
-            let sound = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !name.contains("..");
-            let width = feature.shape.iter().try_fold(1_usize, |all, one| all.checked_mul(*one));
-            if !sound || width.is_none_or(|width| width > 1 << 28) {
-                let problem = format!("feature {name:?} of shape {:?} makes no sense", feature.shape);
-                return Err(ExchangeError::unfit(path, problem));
+        let said = value.get("fps").unwrap_or(&Value::Null);
+        let fps = said.as_f64().filter(|fps| (0.1..=1000.0).contains(fps));
+        let fps =
+            fps.ok_or_else(|| ExchangeError::unfit(path, format!("fps is {said}; use a number from 0.1 to 1000")))?;
+        let listed = value.get("features").and_then(Value::as_object);
+        let listed = listed.ok_or_else(|| ExchangeError::unfit(path, "there are no \"features\""))?;
+        let mut info = Self { codebase_version: version, fps, robot_type: text("robot_type"), ..Self::new("", 1) };
+        for (name, feature) in listed {
+            match Feature::of(feature) {
+                Ok(feature) => drop(info.features.insert(name.clone(), feature)),
+                Err(problem) => notes.say(format!("feature {name:?} is left out: {problem}")),
             }
         }
+        if let Some(template) = text("data_path") {
+            info.data_path = template;
+        }
+        info.video_path = text("video_path").or(info.video_path);
+        info.total_episodes = value.get("total_episodes").and_then(Value::as_u64).map_or(usize::MAX, |n| n as usize);
         Ok(info)
     }
 }
@@ -144,7 +184,9 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
         return Err(ExchangeError::unfit(path, format!("{bytes} bytes are more than {MAX_JSON_BYTES}")));
     }
     let text = std::fs::read(path).map_err(ExchangeError::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| {
+    // Some editors put a byte order mark before it.
+    let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    serde_json::from_slice(json).map_err(|error| {
         let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
         let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column();
         ExchangeError::malformed(path, offset as u64, error.to_string())

@@ -5,13 +5,17 @@
 //! `complementary_info.is_intervention` says that the operator was the command's author. The H.264 is taken over as it
 //! was recorded, never encoded again. `complementary_info.log_time_ns` keeps the true times, `meta/takeover.json` the
 //! episodes' descriptions; both are what [`import`] restores an episode from. Other datasets' features come along as JSON
-//! topics under `/lerobot/`.
+//! topics under `/lerobot/`, numbers and texts, and their single pictures as `foxglove.CompressedImage` on
+//! `/camera/NAME/image`. What an import leaves out or changes is told in its notes.
 
 mod export;
+mod films;
 mod frames;
 mod import;
+mod listing;
 mod meta;
 mod pairing;
+mod rows;
 mod stats;
 
 pub use export::{Exported, Eye, export};

@@ -4,7 +4,7 @@
 //! # async fn show(laser_scan: bytes::Bytes) -> Result<(), recorder::exchange::ExchangeError> {
 //! use recorder::exchange::view::LiveView;
 //!
-//! let view = LiveView::bind("127.0.0.1:8765".parse().unwrap(), "car-1").await?;
+//! let view = LiveView::bind(&"127.0.0.1:8765".parse().unwrap(), "car-1").await?;
 //! // From any thread; never waits.
 //! view.publish("/scan", "foxglove.LaserScan", 1_700_000_000_000_000_000, &laser_scan);
 //! # Ok(())
@@ -22,6 +22,7 @@ pub use replay::replay;
 
 use super::ExchangeError;
 use crate::{Listener, Message};
+use ::protocol::Address;
 use protocol::Advertised;
 use queue::Queue;
 use std::collections::BTreeMap;
@@ -61,11 +62,12 @@ pub struct LiveView {
     _server: Arc<Server>,
 }
 
-struct Server(JoinHandle<()>);
+/// A task for each address that it listens on.
+struct Server(Vec<JoinHandle<()>>);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -103,15 +105,21 @@ impl LiveView {
     /// Serves at `address` (port 0 for any) as `name`. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`ExchangeError::Io`] when the address cannot be had.
-    pub async fn bind(address: SocketAddr, name: &str) -> Result<Self, ExchangeError> {
+    /// [`ExchangeError::Listen`] when the address cannot be had.
+    pub async fn bind(address: &Address, name: &str) -> Result<Self, ExchangeError> {
         let place = address.to_string();
-        let listener = TcpListener::bind(address).await.map_err(ExchangeError::io("listen at", Path::new(&place)))?;
-        let address = listener.local_addr().map_err(ExchangeError::io("listen at", Path::new(&place)))?;
+        let mut listeners = Vec::new();
+        for listener in address.listen()? {
+            listener.set_nonblocking(true).map_err(ExchangeError::io("listen at", Path::new(&place)))?;
+            listeners.push(TcpListener::from_std(listener).map_err(ExchangeError::io("listen at", Path::new(&place)))?);
+        }
+        let first = listeners.first().map_or(Ok(address.single()), TcpListener::local_addr);
+        let address = first.map_err(ExchangeError::io("listen at", Path::new(&place)))?;
         let state = Mutex::new(State::default());
         let shared =
             Arc::new(Shared { name: name.to_owned(), state, subscribed: Notify::new(), told_step: AtomicU64::new(0) });
-        let server = Arc::new(Server(tokio::spawn(accept(listener, Arc::clone(&shared)))));
+        let accept = |listener| tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let server = Arc::new(Server(listeners.into_iter().map(accept).collect()));
         Ok(Self { shared, address, _server: server })
     }
 

@@ -425,9 +425,38 @@ fn a_stopped_vehicle_that_is_taken_over_says_why_and_counts_no_disengagement() {
 }
 
 #[test]
-fn a_reset_without_an_estop_changes_nothing() {
+fn a_reset_without_an_estop_is_refused_and_changes_nothing() {
     let mut car = Car::driven_by("a");
-    assert_eq!((car.ask("b", reset(0)), car.stands(), car.reason()), (Reason::Ok, DRIVEN, Reason::OperatorRequest));
+    for held_ms in [0, 3_000, u64::MAX] {
+        assert_eq!(car.ask("b", reset(held_ms)), Reason::NothingToReset);
+        assert_eq!((car.stands(), car.reason()), (DRIVEN, Reason::OperatorRequest));
+    }
+}
+
+#[test]
+fn nobody_starts_the_policy_while_another_seat_holds_the_grant() {
+    let mut car = Car::stopped();
+    car.ask("a", takeover());
+    assert_eq!((car.ask("b", engage()), car.stands()), (Reason::HeldByOther, STOPPED));
+    car.0.valid_command(0, &mut car.1);
+    assert_eq!((car.ask("b", engage()), car.stands()), (Reason::HeldByOther, DRIVEN));
+    // Of a policy that drives already it may be asked again.
+    let mut car = Car::engaged();
+    assert_eq!((car.ask("b", engage()), car.stands()), (Reason::Ok, WATCHED));
+}
+
+#[test]
+fn what_keeps_the_vehicle_from_being_set_going_is_shown() {
+    let mut car = Car(Authority::new(4, 10_000), Vec::new());
+    assert_eq!(car.0.state(0).not_ready(), Reason::NotArmed);
+    car.pass(10_000);
+    assert_eq!(car.0.state(0).not_ready(), Reason::Unspecified);
+    assert_eq!(car.0.not_ready(Some(Reason::SensorsLost)), Some(Reason::SensorsLost));
+    car.ask("a", estop());
+    assert_eq!(car.0.state(0).not_ready(), Reason::EstopLatched);
+    assert!(!car.0.state(0).person_present);
+    car.0.set_person_present(true);
+    assert!(car.0.state(0).person_present);
 }
 
 #[test]

@@ -5,12 +5,21 @@ use super::{Untrusted, Validated};
 use crate::core::action::Action;
 use crate::core::trajectory::Trajectory;
 use protocol::Embodiment;
-use protocol::v1::{OperatorInput, Reason};
+use protocol::v1::{OperatorInput, Pose2, Reason};
 
 /// An input delayed by more than this beyond the quickest delivery was queued on its way and is stale.
 pub const MAX_QUEUED_US: u64 = 200_000;
 /// Whoever sees the world as it was longer ago than this does not drive.
 pub const MAX_LATENCY_US: u64 = 1_000_000;
+
+/// Nobody counts farther than this, nor has a clock that shows more: whoever were believed it once could say nothing newer
+/// ever after.
+pub const MAX_COUNT: u64 = i64::MAX as u64;
+/// A sequence that is this far ahead of the last is none: a holder is heard every 200 ms, or holds no longer.
+pub const MAX_AHEAD: u64 = 1_000_000;
+/// A trajectory that comes nowhere within this distance of the vehicle was not made for where it is, metres. (It is
+/// followed from much nearer only.)
+pub const MAX_AWAY_M: f64 = 100.0;
 
 /// The two forms in which an operator may drive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +65,14 @@ fn is_newer(sequence: u64, last: Option<u64>) -> bool {
     last.is_none_or(|last| sequence > last)
 }
 
+fn is_countable(number: u64) -> bool {
+    number <= MAX_COUNT
+}
+
+fn follows_closely(sequence: u64, last: Option<u64>) -> bool {
+    last.is_none_or(|last| sequence.saturating_sub(last) <= MAX_AHEAD)
+}
+
 fn is_fresh(queued_us: u64) -> bool {
     queued_us <= MAX_QUEUED_US
 }
@@ -80,12 +97,22 @@ fn is_within_limits(action: &[f64], embodiment: &Embodiment) -> bool {
     action.iter().zip(&embodiment.action).all(|(v, c)| (c.min..=c.max).contains(v))
 }
 
-fn read_wish(input: &OperatorInput, received_us: u64, embodiment: &Embodiment) -> Result<Wish, Reason> {
+fn is_from_here(trajectory: &Trajectory, here: Option<&Pose2>) -> bool {
+    here.is_none_or(|pose| trajectory.distance_m(pose) <= MAX_AWAY_M)
+}
+
+fn read_wish(
+    input: &OperatorInput,
+    received_us: u64,
+    here: Option<&Pose2>,
+    embodiment: &Embodiment,
+) -> Result<Wish, Reason> {
     let action = input.action.as_slice();
     if let Some(trajectory) = &input.trajectory {
         // One form at a time, or it would be open which one was meant.
         let alone = action.is_empty().then_some(trajectory).ok_or(Reason::Malformed)?;
-        return Trajectory::read(alone, received_us, embodiment).map(Wish::Trajectory);
+        let trajectory = Trajectory::read(alone, received_us, embodiment)?;
+        return is_from_here(&trajectory, here).then_some(Wish::Trajectory(trajectory)).ok_or(Reason::OutOfLimits);
     }
     if !is_complete(action, embodiment) {
         return Err(Reason::Malformed);
@@ -107,7 +134,8 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// Whether an input of the holder is under the epoch in force and newer than all before it; remembers it if so.
+    /// Whether an input of the holder is under the epoch in force and newer than all before it, but not absurdly so;
+    /// remembers it if so.
     ///
     /// # Errors
     /// [`Reason::NotInControl`], [`Reason::WrongEpoch`] or [`Reason::OutOfSequence`].
@@ -121,7 +149,7 @@ impl Sequence {
         if self.epoch != holder.epoch {
             *self = Self { epoch: holder.epoch, last: None };
         }
-        if !is_newer(sequence, self.last) {
+        if !is_newer(sequence, self.last) || !is_countable(sequence) || !follows_closely(sequence, self.last) {
             return Err(Reason::OutOfSequence);
         }
         self.last = Some(sequence);
@@ -154,7 +182,8 @@ impl Admission {
         self.freshness.queued_us(received_us, seat_us)
     }
 
-    /// Lets an input of `seat` that arrived at `received_us` pass, or says which predicate it fails.
+    /// Lets an input of `seat` that arrived at `received_us` pass, or says which predicate it fails; the vehicle is `here`,
+    /// if it knows.
     ///
     /// # Errors
     /// The reason of the first predicate that does not hold.
@@ -164,9 +193,12 @@ impl Admission {
         seat: &str,
         received_us: u64,
         holder: Holder,
-        embodiment: &Embodiment,
+        (here, embodiment): (Option<&Pose2>, &Embodiment),
     ) -> Result<Validated<Input>, Reason> {
         self.sequence.check(seat, input.epoch, input.sequence, holder)?;
+        if !is_countable(input.seat_us) {
+            return Err(Reason::Malformed);
+        }
         let queued_us = self.queued_us(seat, received_us, input.seat_us);
         let shown_us = (input.shown_frame_us > 0).then_some(input.shown_frame_us);
         if !is_fresh(queued_us) {
@@ -181,7 +213,7 @@ impl Admission {
         if !shows_a_recent_picture(shown_us, received_us) {
             return Err(Reason::PictureFrozen);
         }
-        let wish = read_wish(input, received_us, embodiment)?;
+        let wish = read_wish(input, received_us, here, embodiment)?;
         Ok(Validated(Input { wish, received_us, queued_us, shown_us }))
     }
 }

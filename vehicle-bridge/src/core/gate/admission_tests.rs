@@ -21,7 +21,7 @@ impl Door {
 
     fn from(&mut self, seat: &str, received_us: u64, input: &OperatorInput) -> Result<Input, Reason> {
         let car = Embodiment::ackermann_car();
-        self.0.admit(Untrusted(input), seat, received_us, HOLDER, &car).map(|v| *v.get())
+        self.0.admit(Untrusted(input), seat, received_us, HOLDER, (None, &car)).map(|v| *v.get())
     }
 }
 
@@ -45,10 +45,24 @@ fn another_seat_another_epoch_and_a_repeated_sequence_are_refused() {
 }
 
 #[test]
+fn no_count_or_stamp_of_one_input_locks_the_holder_out() {
+    let mut door = Door::default();
+    // Not even as the first one of a grant.
+    assert_eq!(door.at(1_000, &good(u64::MAX, 1_000)), Err(Reason::OutOfSequence));
+    assert_eq!(door.at(1_000, &good(MAX_COUNT + 1, 1_000)), Err(Reason::OutOfSequence));
+    assert_eq!(door.at(1_000, &good(4, u64::MAX)), Err(Reason::Malformed));
+    assert_eq!(door.at(1_000, &good(5, MAX_COUNT + 1)), Err(Reason::Malformed));
+    assert!(door.at(1_000, &good(6, 1_000)).is_ok());
+    assert_eq!(door.at(2_000, &good(7 + MAX_AHEAD, 2_000)), Err(Reason::OutOfSequence));
+    assert_eq!(door.at(2_000, &good(7, MAX_COUNT)), Err(Reason::Stale));
+    assert!(door.at(3_000, &good(7 + MAX_AHEAD, 3_000)).is_ok());
+}
+
+#[test]
 fn nobody_is_heard_while_nobody_holds_the_grant() {
     let car = Embodiment::ackermann_car();
     let nobody = Holder { seat: None, epoch: 7 };
-    let refused = Admission::default().admit(Untrusted(&good(1, 0)), "", 0, nobody, &car);
+    let refused = Admission::default().admit(Untrusted(&good(1, 0)), "", 0, nobody, (None, &car));
     assert_eq!(refused, Err(Reason::NotInControl));
 }
 
@@ -99,7 +113,7 @@ fn the_next_holder_is_measured_by_its_own_clock() {
     assert!(door.at(5_000_000, &good(1, 5_000_000)).is_ok());
     let (car, other) = (Embodiment::ackermann_car(), Holder { seat: Some("b"), epoch: 8 });
     let theirs = OperatorInput { epoch: 8, ..good(1, 3) };
-    assert!(door.0.admit(Untrusted(&theirs), "b", 5_100_000, other, &car).is_ok());
+    assert!(door.0.admit(Untrusted(&theirs), "b", 5_100_000, other, (None, &car)).is_ok());
 }
 
 #[test]
@@ -138,11 +152,27 @@ fn a_trajectory_comes_alone_and_under_the_same_rules() {
 }
 
 #[test]
+fn a_trajectory_of_another_place_is_refused_and_one_of_an_unknown_place_is_not() {
+    let car = Embodiment::ackermann_car();
+    let point = |i: u64| TrajectoryPoint { at_us: 1_000 + i * 500_000, x_m: i as f64, y_m: 0.0, speed_mps: 2.0 };
+    let trajectory = Some(Trajectory { points: (0..4).map(point).collect() });
+    let mut door = Admission::default();
+    let mut admit = |sequence, here: Option<f64>| {
+        let line = OperatorInput { action: vec![], trajectory: trajectory.clone(), ..good(sequence, 1_000) };
+        let here = here.map(|y_m| Pose2 { x_m: 1.0, y_m, heading_rad: 0.0 });
+        door.admit(Untrusted(&line), "a", 1_000, HOLDER, (here.as_ref(), &car)).map(drop)
+    };
+    assert_eq!((admit(1, None), admit(2, Some(MAX_AWAY_M))), (Ok(()), Ok(())));
+    assert_eq!(admit(3, Some(MAX_AWAY_M + 0.1)), Err(Reason::OutOfLimits));
+    assert_eq!(admit(4, Some(-1e300)), Err(Reason::OutOfLimits));
+}
+
+#[test]
 fn after_a_change_of_seats_the_new_ones_queue_is_measured_like_the_old_ones() {
     let (car, mut door) = (Embodiment::ackermann_car(), Admission::default());
     let mut admit = |seat, received_us, sequence, seat_us| {
         let holder = Holder { seat: Some(seat), epoch: 7 };
-        door.admit(Untrusted(&good(sequence, seat_us)), seat, received_us, holder, &car).map(drop)
+        door.admit(Untrusted(&good(sequence, seat_us)), seat, received_us, holder, (None, &car)).map(drop)
     };
     assert_eq!(admit("a", 1_000_000, 1, 1_000_000), Ok(()));
     assert_eq!(admit("b", 1_100_000, 2, 5_000_000), Ok(()));

@@ -19,7 +19,7 @@ pub struct Untrusted<T>(pub T);
 /// - `Validated<Input>`: it came from the seat that holds the grant, under the epoch in force, newer than every input
 ///   before it, delayed by at most [`admission::MAX_QUEUED_US`] beyond the quickest delivery, sampled by a person who
 ///   held the deadman and saw a picture no older than [`admission::MAX_LATENCY_US`]; it has one finite value for each
-///   action channel, inside the position limits. It does not prove that acting on it is safe now.
+///   action channel, inside the position limits, or a trajectory that is not over and begins near the vehicle. It does not prove that acting on it is safe now.
 /// - `Validated<Command>`: it has one finite value for each action channel, inside the limits of position; it lies
 ///   within the channels' rates and changes of rate of what was actuated before, braking for safety excepted, which may
 ///   be sudden; and it does not speed up beyond the latency governor's limit, towards the edge of the permitted area,

@@ -1,6 +1,10 @@
 //! The browser's seat: a real Chromium opens the real page, sees the vehicle's camera and drives the vehicle with keys.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+mod faults;
+mod stops;
+mod truth;
+
 use protocol::v1::{SeatRequest, Waypoint, seat_request::Request};
 use serde_json::Value;
 use tests::{CAR, Page, Process, Site};
@@ -89,7 +93,8 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     assert_eq!(page.evaluate(beams).unwrap(), serde_json::json!([240, 240]));
 
     // The page's deadman follows the rules of every other seat's.
-    let rules = format!("(async (cases) => {{ {RUN_DEADMAN} }})({:?})", include_str!("../../web/static/deadman.txt"));
+    let rules =
+        format!("(async (cases) => {{ {RUN_DEADMAN} }})({:?})", include_str!("../../../web/static/deadman.txt"));
     assert_eq!(page.evaluate(&rules).unwrap(), serde_json::json!([]));
 
     // Without the deadman nothing is asked; with it the takeover is granted as soon as the vehicle's self-check is over.

@@ -1,0 +1,324 @@
+//! The foreign recordings in `tests/foreign`: each is taken through every importer's and tool's way, and what comes of it
+//! is compared with the line that `right.toml` has for it. Then each is damaged, and nothing may panic.
+
+mod huge;
+
+use protocol::EpisodeId;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use recorder::exchange::table::States;
+use recorder::exchange::verify::{Verdict, verify};
+use recorder::exchange::{ExchangeError, Imported, comma2k19, edit, import_notes, lerobot, rosbag2, silent};
+use recorder::{EpisodeMessage, EpisodeReader, recover_all};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is right for a recording.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Right {
+    /// Words of the refusal; without them it is imported.
+    error: Option<String>,
+    /// Words of each note, none more and none less.
+    #[serde(default)]
+    notes: Vec<String>,
+    /// Messages of all its episodes.
+    messages: Option<u64>,
+    /// Messages by topic, of the topics that are named.
+    #[serde(default)]
+    topics: BTreeMap<String, u64>,
+    /// Episodes; 1 without it.
+    episodes: Option<usize>,
+    /// Words of each warning of `verify`.
+    #[serde(default)]
+    warnings: Vec<String>,
+    /// The odometer of the last state, metres.
+    odometer_m: Option<f64>,
+    /// The first episode's task, as its reason.
+    task: Option<String>,
+    /// Files of the sound recording that this one lacks.
+    #[serde(default)]
+    without: Vec<String>,
+}
+
+type Importer = fn(&Path, &Path) -> Result<Vec<Imported>, ExchangeError>;
+
+const IMPORTERS: [(&str, Importer); 4] = [
+    ("mcap", |source, dir| Ok(vec![rosbag2::import(source, id(), dir, &mut silent)?])),
+    ("rosbag2", |source, dir| Ok(vec![rosbag2::import(source, id(), dir, &mut silent)?])),
+    ("comma2k19", |source, dir| Ok(vec![comma2k19::import(source, id(), dir, &mut silent)?])),
+    ("lerobot", |source, dir| lerobot::import(source, dir, &mut silent)),
+];
+/// What those of which only the differences are kept are laid over.
+const SOUND: &str = "sound";
+
+fn id() -> EpisodeId {
+    EpisodeId::new("imported").unwrap()
+}
+
+fn folder(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/foreign").join(format)
+}
+
+/// The lines of a folder's `right.toml`, and nothing in the folder without one.
+fn lines(format: &str) -> BTreeMap<String, Right> {
+    let text = fs::read_to_string(folder(format).join("right.toml")).unwrap();
+    let lines: BTreeMap<String, Right> = toml::from_str(&text).unwrap_or_else(|error| panic!("{format}: {error}"));
+    let there = fs::read_dir(folder(format)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let there: BTreeSet<String> = there.filter(|name| name != "right.toml").collect();
+    for name in &there {
+        assert!(lines.contains_key(name), "{format}/{name} has no line in right.toml");
+    }
+    for (name, right) in &lines {
+        assert!(there.contains(name) || !right.without.is_empty(), "{format}/{name} has a line and is not there");
+    }
+    lines
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+/// The recording, whole, in a folder where it may be changed.
+fn laid_out(format: &str, name: &str, right: &Right, dir: &Path) -> PathBuf {
+    let (kept, target) = (folder(format).join(name), dir.join(name));
+    if ["comma2k19", "lerobot"].contains(&format) {
+        copy(&folder(format).join(SOUND), &target);
+    }
+    if kept.exists() {
+        copy(&kept, &target);
+    }
+    for gone in &right.without {
+        let gone = target.join(gone);
+        if gone.is_dir() { fs::remove_dir_all(gone).unwrap() } else { fs::remove_file(gone).unwrap() }
+    }
+    target
+}
+
+fn messages(reader: &EpisodeReader) -> Vec<EpisodeMessage> {
+    reader.messages().map(|message| message.unwrap()).collect()
+}
+
+fn told(message: &EpisodeMessage) -> (String, u32, u64, u64, Vec<u8>) {
+    let EpisodeMessage { sequence, log_time_ns, publish_time_ns, ref data, .. } = *message;
+    (message.topic().to_owned(), sequence, log_time_ns, publish_time_ns, data.to_vec())
+}
+
+/// Takes a sound episode through everything that reads one.
+fn through_every_tool(path: &Path, dir: &Path) -> Verdict {
+    // What a crash leaves has no summary.
+    let recovers = !path.ends_with("episode-channels-only-summed-up.mcap");
+    let reader = EpisodeReader::open(path).unwrap();
+    let all = messages(&reader);
+    assert_eq!(all.len() as u64, reader.message_count(), "{}", path.display());
+    assert_eq!(reader.topics().iter().map(|topic| topic.messages).sum::<u64>(), all.len() as u64);
+    let verdict = verify(&reader, &mut silent);
+    assert_eq!(verdict.problems, Vec::<String>::new(), "{}", path.display());
+    States::read(&reader, &mut silent).unwrap().write_csv(&dir.join("states.csv")).unwrap();
+    let _ = lerobot::export(&[path.to_owned()], &dir.join("dataset"), None, None, &mut silent);
+
+    // All of it cut out, and put together with itself, is all of it; so is what recovery makes of an unfinished file.
+    let mut same = Vec::new();
+    if !all.is_empty() {
+        let new = |name: &str| EpisodeId::new(name).unwrap();
+        same.push(edit::cut(&reader, (0, u64::MAX), new("cut"), dir, &mut silent).unwrap().file);
+        let both = [EpisodeReader::open(path).unwrap(), EpisodeReader::open(&dir.join(&same[0])).unwrap()];
+        same.push(edit::merge(&both, new("merged"), dir, &mut silent).unwrap().file);
+    }
+    if recovers {
+        let unfinished = dir.join("unfinished");
+        fs::create_dir_all(&unfinished).unwrap();
+        let bytes = fs::read(path).unwrap();
+        // Without its footer nobody takes it for finished.
+        fs::write(unfinished.join("x.mcap.part"), &bytes[..bytes.len() - 9]).unwrap();
+        let recovery = recover_all(&unfinished).unwrap();
+        assert!(recovery.broken.is_empty(), "{}: {:?}", path.display(), recovery.broken);
+        same.push(format!("unfinished/{}", recovery.episodes[0].file));
+    }
+    let sorted = |messages: &[EpisodeMessage]| {
+        let mut told: Vec<_> = messages.iter().map(told).collect();
+        told.sort();
+        told
+    };
+    for file in same {
+        let again = EpisodeReader::open(&dir.join(&file)).unwrap();
+        assert_eq!(sorted(&messages(&again)), sorted(&all), "{}: {file}", path.display());
+        assert_eq!(
+            again.attachment_names().collect::<Vec<_>>(),
+            reader.attachment_names().collect::<Vec<_>>(),
+            "{}: {file}",
+            path.display()
+        );
+        assert_eq!(verify(&again, &mut silent).problems, Vec::<String>::new(), "{}: {file}", path.display());
+    }
+    verdict
+}
+
+/// Each of `words` in a text of its own, and no text more.
+fn fit(words: &[String], texts: &[String]) -> bool {
+    let mut left: Vec<&String> = texts.iter().collect();
+    let found = words.iter().all(|word| {
+        let at = left.iter().position(|text| text.contains(word.as_str()));
+        at.map(|at| left.remove(at)).is_some()
+    });
+    found && left.is_empty()
+}
+
+fn compare(name: &str, right: &Right, imported: Result<Vec<Imported>, ExchangeError>, out: &Path) {
+    let imported = match (imported, &right.error) {
+        (Err(error), Some(words)) => {
+            let error = error.to_string();
+            assert!(error.contains(words.as_str()), "{name}: {error}");
+            let left = fs::read_dir(out).map_or(0, Iterator::count);
+            assert_eq!(left, 0, "{name} is refused, and leaves something behind");
+            return;
+        }
+        (Err(error), None) => panic!("{name} is refused: {error}"),
+        (Ok(_), Some(words)) => panic!("{name} is imported, but should be refused: {words}"),
+        (Ok(imported), None) => imported,
+    };
+    assert_eq!(imported.len(), right.episodes.unwrap_or(1), "{name}");
+    let mut notes: Vec<String> = Vec::new();
+    let (mut count, mut warnings, mut topics) = (0, Vec::new(), BTreeMap::<String, u64>::new());
+    for (number, one) in imported.iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = out.join(&one.episode.file);
+        warnings.extend(through_every_tool(&path, dir.path()).warnings);
+        let reader = EpisodeReader::open(&path).unwrap();
+        count += reader.message_count();
+        for topic in reader.topics() {
+            *topics.entry(topic.topic).or_default() += topic.messages;
+        }
+        assert_eq!(import_notes(&reader).unwrap().as_ref(), Some(&one.notes), "{name}");
+        notes.extend(one.notes.iter().filter(|note| !notes.contains(note)).cloned().collect::<Vec<_>>());
+        assert_eq!((one.episode.trigger.as_deref(), one.episode.cause.as_str()), (Some("import"), ""), "{name}");
+        if let Some(task) = right.task.as_ref().filter(|_| number == 0) {
+            assert_eq!(&reader.info().reason, task, "{name}");
+        }
+        if let Some(odometer_m) = right.odometer_m {
+            let last = reader.select(Some(["/vehicle/state"]), ..).last().unwrap().unwrap();
+            let state: protocol::v1::VehicleState = last.decode().unwrap();
+            assert!((state.odometer_m - odometer_m).abs() < 1e-6, "{name}: {}", state.odometer_m);
+        }
+    }
+    assert!(fit(&right.notes, &notes), "{name} has the notes {notes:#?}");
+    assert!(fit(&right.warnings, &warnings), "{name} has the warnings {warnings:#?}");
+    assert!(right.messages.is_none_or(|messages| messages == count), "{name} has {count} messages");
+    for (topic, messages) in &right.topics {
+        assert_eq!(topics.get(topic).copied().unwrap_or(0), *messages, "{name}: {topic} of {topics:?}");
+    }
+}
+
+#[test]
+fn every_foreign_recording_is_imported_with_a_word_or_refused_with_one() {
+    for (format, import) in IMPORTERS {
+        for (name, right) in lines(format) {
+            let dir = tempfile::tempdir().unwrap();
+            let source = laid_out(format, &name, &right, dir.path());
+            let out = dir.path().join("out");
+            let imported = import(&source, &out);
+            compare(&format!("{format}/{name}"), &right, imported, &out);
+        }
+    }
+}
+
+#[test]
+fn an_episode_that_another_program_wrote_anew_opens_as_it_is() {
+    let mut first: Option<Vec<_>> = None;
+    for (name, _) in lines("mcap").into_iter().filter(|(name, _)| name.starts_with("episode-")) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = folder("mcap").join(&name);
+        assert_eq!(
+            through_every_tool(&path, dir.path()).warnings.len(),
+            usize::from(name.contains("private")),
+            "{name}"
+        );
+        let all: Vec<_> = messages(&EpisodeReader::open(&path).unwrap()).iter().map(told).collect();
+        assert_eq!(all.len(), 20, "{name}");
+        // Whatever the structure, the messages are the same, in the order of their times.
+        let content: Vec<_> = all.into_iter().map(|(topic, _, log_ns, _, data)| (topic, log_ns, data)).collect();
+        assert_eq!(first.get_or_insert_with(|| content.clone()), &content, "{name}");
+    }
+    assert!(first.is_some());
+}
+
+/// All files below a folder, or the file itself.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let mut found: Vec<PathBuf> = fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect();
+    found.sort();
+    found
+}
+
+fn damaged(whole: &[u8], dice: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    if bytes.is_empty() {
+        return vec![0];
+    }
+    let at = dice.random_range(0..bytes.len());
+    match dice.random_range(0..4_u32) {
+        0 => bytes.truncate(at),
+        1 => bytes[at] ^= 1 << dice.random_range(0..8_u32),
+        2 => {
+            let end = (at + 8).min(bytes.len());
+            let odd: u64 = [0, u64::MAX, 1 << 40, 1 << 20][dice.random_range(0..4_usize)];
+            bytes[at..end].copy_from_slice(&odd.to_le_bytes()[..end - at]);
+        }
+        _ => {
+            let end = (at + dice.random_range(1..32_usize)).min(bytes.len());
+            bytes.drain(at..end);
+        }
+    }
+    bytes
+}
+
+/// What is read of a damaged recording is an error or content, and never a panic.
+fn meet_damage(import: Importer, source: &Path, dir: &Path) {
+    let _ = fs::remove_dir_all(dir);
+    if let Ok(imported) = import(source, dir) {
+        for one in imported {
+            let reader = EpisodeReader::open(&dir.join(&one.episode.file)).unwrap();
+            let verdict = verify(&reader, &mut silent);
+            assert!(verdict.problems.iter().all(|problem| !problem.contains("damaged")), "{:?}", verdict.problems);
+            let _ = States::read(&reader, &mut silent);
+        }
+    }
+    if let Ok(reader) = EpisodeReader::open(source) {
+        let _ = verify(&reader, &mut silent);
+        let cut = EpisodeId::new("damaged-cut").unwrap();
+        let _ = edit::cut(&reader, (0, u64::MAX), cut, dir, &mut silent);
+    }
+}
+
+#[test]
+fn damaged_anywhere_a_foreign_recording_never_panics() {
+    const ROUNDS: usize = 8;
+    let mut dice = ChaCha8Rng::seed_from_u64(2026);
+    for (format, import) in IMPORTERS {
+        for (name, right) in lines(format) {
+            let dir = tempfile::tempdir().unwrap();
+            let source = laid_out(format, &name, &right, dir.path());
+            let files = files(&source);
+            for _ in 0..ROUNDS {
+                let file = &files[dice.random_range(0..files.len())];
+                let whole = fs::read(file).unwrap();
+                fs::write(file, damaged(&whole, &mut dice)).unwrap();
+                meet_damage(import, &source, &dir.path().join("out"));
+                fs::write(file, whole).unwrap();
+            }
+        }
+    }
+}
