@@ -36,6 +36,7 @@ for part in "$@"; do
     test)
         want chromium sh -c 'command -v chromium || command -v google-chrome || command -v chromium-browser'
         want coturn command -v turnserver
+        want faketime command -v faketime
         want nodejs command -v node
         want npm command -v npm
         want opencv-data ls /usr/share/opencv4/haarcascades/haarcascade_frontalface_alt2.xml

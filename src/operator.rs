@@ -29,6 +29,9 @@ pub struct OperatorArgs {
     /// Rehearses faults: SIGUSR1 lets go of the deadman and takes it again, SIGUSR2 freezes the picture and thaws it.
     #[arg(long, hide = true)]
     pub rehearse: bool,
+    /// Seconds that it keeps the wheel at least, after a takeover: for rehearsals.
+    #[arg(long, hide = true)]
+    pub keep_wheel: Option<u32>,
     /// Ends when standard input closes.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
@@ -53,7 +56,11 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
     let options = SeatOptions { watch_only: false, decode: false };
     let seat =
         SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
-    let config = OperatorConfig { seat_id: args.seat.to_string(), assists: args.assist, ..OperatorConfig::default() };
+    let mut config =
+        OperatorConfig { seat_id: args.seat.to_string(), assists: args.assist, ..OperatorConfig::default() };
+    if let Some(seconds) = args.keep_wheel {
+        config.min_drive_us = u64::from(seconds) * 1_000_000;
+    }
     let mut operator = ScriptedOperator::new(config, Embodiment::ackermann_car());
     while !stop.load(Ordering::Relaxed) {
         while let Some(message) = seat.try_recv() {

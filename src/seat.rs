@@ -1,9 +1,9 @@
 //! `takeover seat --headless`: a seat without a screen that writes down when each picture came.
 
 use anyhow::{Context, bail};
-use link::{FrameTimes, FromVehicle, SeatLink, SeatOptions};
+use link::{FrameTimes, FromVehicle, SeatLink, SeatOptions, WallClocks};
 use protocol::v1::{CommandDatagram, OperatorInput};
-use protocol::{SeatId, VehicleId};
+use protocol::{ClockDifference, SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -70,6 +70,8 @@ pub struct SeatReport {
     pub pictures: Vec<PictureRecord>,
     /// The clock estimate, once a second.
     pub clock: Vec<ClockRecord>,
+    /// What was to be known of the vehicle's wall clock at the end, in sentences.
+    pub clock_warnings: Vec<String>,
     /// Age of the newest command as the vehicle reported it, milliseconds.
     pub command_age_ms: Vec<f32>,
     /// Commands sent.
@@ -108,6 +110,10 @@ pub struct ClockRecord {
     pub uncertainty_us: f64,
     /// Least round trip of late.
     pub round_trip_us: f64,
+    /// The vehicle's wall clock minus this machine's.
+    pub wall_to_seat: Option<ClockDifference>,
+    /// The vehicle's wall clock minus the control plane's, as the vehicle measured it.
+    pub wall_to_control_plane: Option<ClockDifference>,
 }
 
 /// 100 Hz.
@@ -157,6 +163,9 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
         written.with_context(|| format!("cannot write {}", file.display()))?;
     }
     say!("{}", summary(&report))?;
+    for warning in &report.clock_warnings {
+        say!("{warning}")?;
+    }
     match report.first_picture_ms {
         Some(_) => Ok(()),
         None => bail!("{}", nothing_came(&report, args)),
@@ -267,8 +276,17 @@ impl Desk {
             if let Some(clock) = seat.clock() {
                 let (offset_us, uncertainty_us) = (clock.offset_us, clock.uncertainty_us);
                 let round_trip_us = clock.round_trip_us;
-                self.report.clock.push(ClockRecord { seat_us: now_us, offset_us, uncertainty_us, round_trip_us });
+                let WallClocks { seat: wall_to_seat, control_plane: wall_to_control_plane } = seat.wall_clocks();
+                self.report.clock.push(ClockRecord {
+                    seat_us: now_us,
+                    offset_us,
+                    uncertainty_us,
+                    round_trip_us,
+                    wall_to_seat,
+                    wall_to_control_plane,
+                });
             }
+            self.report.clock_warnings = seat.wall_clocks().warnings();
             if self.report.memory_bytes.len() as u64 * 10_000_000 <= now_us {
                 self.report.memory_bytes.push(usage::now().memory_bytes);
             }

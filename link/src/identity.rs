@@ -98,12 +98,24 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use std::os::unix::fs::PermissionsExt;
 
     fn folder(name: &str) -> std::path::PathBuf {
         let folder = std::env::temp_dir().join(format!("takeover-identity-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         folder
+    }
+
+    #[test]
+    fn a_certificate_holds_whatever_the_time_of_day_of_either_side_is() {
+        let pem = Identity::make().unwrap().certificate.serialize_pem().unwrap();
+        let block = pem.split("-----BEGIN CERTIFICATE-----").nth(1).unwrap().split("-----END").next().unwrap();
+        let der = BASE64_STANDARD.decode(block.split_whitespace().collect::<String>()).unwrap();
+        let holds = |text: &[u8]| der.windows(text.len()).any(|window| window == text);
+        // UTCTime and GeneralizedTime of RFC 5280: 1975 and 4096.
+        assert!(holds(b"750101000000Z") && holds(b"40960101000000Z"));
     }
 
     #[test]

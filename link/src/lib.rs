@@ -94,7 +94,7 @@ pub const QUIET: &str = "webrtc=off,rtc=off,quinn_udp=off";
 
 pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
-pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats};
+pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats, WallClocks};
 pub use vehicle::{
     CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, PathLoad,
     VehicleLink, VehicleOptions,

@@ -3,7 +3,7 @@
 //! Everything that counts is idempotent: cumulative counters or rows with an identity chosen by the sender, so that a
 //! report repeated after a crash changes nothing.
 
-use crate::{EpisodeId, PolicyVersion, SeatId, VehicleId};
+use crate::{ClockDifference, EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -51,6 +51,9 @@ pub struct Disengagement {
     pub at_ms: i64,
     /// Road network.
     pub map: String,
+    /// By how much the clock of `at_ms` is ahead of the control plane's, milliseconds, where the vehicle has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// `POST /api/v1/episodes`: a finished episode file, once for each `id`.
@@ -103,6 +106,30 @@ pub struct Episode {
     /// Degrees east.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude_deg: Option<f64>,
+    /// By how much the clock of `start_ms` is ahead of the control plane's, milliseconds, where the vehicle has measured
+    /// it. The catalogue keeps times by the control plane's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
+}
+
+impl Disengagement {
+    /// [`Self::at_ms`] by the control plane's clock; by the vehicle's where the difference was never measured.
+    #[must_use]
+    pub fn at_control_plane_ms(&self) -> i64 {
+        corrected_ms(self.at_ms, self.clock_ahead_ms)
+    }
+}
+
+impl Episode {
+    /// [`Self::start_ms`] by the control plane's clock; by the vehicle's where the difference was never measured.
+    #[must_use]
+    pub fn start_control_plane_ms(&self) -> i64 {
+        corrected_ms(self.start_ms, self.clock_ahead_ms)
+    }
+}
+
+fn corrected_ms(by_vehicle_ms: i64, ahead_ms: Option<i64>) -> i64 {
+    by_vehicle_ms.saturating_sub(ahead_ms.unwrap_or(0)).max(0)
 }
 
 /// What a reviewer made of an episode; `PUT /api/v1/episodes/ID/verdict` takes it without `at_ms`.
@@ -277,6 +304,29 @@ pub struct VehicleStatus {
     /// How the upload of episodes is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadProgress>,
+    /// How its wall clock stands to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<VehicleClock>,
+}
+
+/// The answer to a [`VehicleStatus`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    /// It was taken.
+    pub stored: bool,
+    /// The control plane's wall clock when it answered, microseconds since 1970: the vehicle measures the difference by it.
+    pub unix_us: u64,
+}
+
+/// A vehicle's wall clock beside others, as the vehicle has measured it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct VehicleClock {
+    /// Vehicle's minus control plane's.
+    #[serde(default)]
+    pub control_plane: Option<ClockDifference>,
+    /// Vehicle's minus that of a connected seat, the one that differs most.
+    #[serde(default)]
+    pub seat: Option<ClockDifference>,
 }
 
 /// Start of the control ticks of a second against when they were due; as in [`crate::v1::ControlTiming`].

@@ -44,8 +44,19 @@ pub struct ClockEstimator {
 }
 
 const WINDOW_US: u64 = 10_000_000;
-/// Crystal tolerance, parts per million, of either clock.
-const DRIFT_PPM: f64 = 100.0;
+/// Tolerance, parts per million, of either clock: a crystal off by 200, and some of what NTP may bend it by. Together they
+/// part by at most 500, which is the most that RFC 5905 lets one clock be corrected by.
+const DRIFT_PPM: f64 = 250.0;
+/// Stamps are whole microseconds, and offsets to a wall clock have no more digits, microseconds.
+const ROUNDING_US: f64 = 10.0;
+
+impl Exchange {
+    /// How far the truth may lie from its offset at `now_us`.
+    fn spread_us(&self, now_us: u64) -> f64 {
+        let drifting_us = now_us.saturating_sub(self.at_us) as f64 + self.round_trip_us;
+        self.round_trip_us / 2.0 + drifting_us * 2.0 * DRIFT_PPM * 1e-6
+    }
+}
 
 impl ClockEstimator {
     /// An estimator that has seen nothing.
@@ -55,7 +66,8 @@ impl ClockEstimator {
     }
 
     /// Takes one exchange: `t1` and `t4` by the local clock at send and receive, `t2` and `t3` by the remote one.
-    /// An exchange that is impossible (negative round trip) is dropped.
+    /// An exchange that is impossible (negative round trip) is dropped. One that cannot be true together with those before
+    /// says that one of the clocks was set: those before are forgotten.
     pub fn add(&mut self, t1_us: u64, t2_us: u64, t3_us: u64, t4_us: u64) {
         let (t1, t2, t3, t4) = (t1_us as f64, t2_us as f64, t3_us as f64, t4_us as f64);
         let round_trip_us = (t4 - t1) - (t3 - t2);
@@ -70,7 +82,12 @@ impl ClockEstimator {
                 (mean + (round_trip_us - mean) / 8.0, deviation + ((round_trip_us - mean).abs() - deviation) / 4.0)
             }
         });
-        self.window.push_back(Exchange { at_us: t4_us, offset_us, round_trip_us });
+        let exchange = Exchange { at_us: t4_us, offset_us, round_trip_us };
+        let apart = |e: &ClockEstimate| (e.offset_us - offset_us).abs() - e.uncertainty_us - exchange.spread_us(t4_us);
+        if self.estimate(t4_us).is_some_and(|before| apart(&before) > ROUNDING_US) {
+            self.window.clear();
+        }
+        self.window.push_back(exchange);
         while self.window.front().is_some_and(|e| e.at_us + WINDOW_US < t4_us) || self.window.len() > 512 {
             self.window.pop_front();
         }
@@ -85,12 +102,10 @@ impl ClockEstimator {
     /// The best estimate at local time `now_us`; `None` before the first exchange.
     #[must_use]
     pub fn estimate(&self, now_us: u64) -> Option<ClockEstimate> {
-        let spread =
-            |e: &Exchange| e.round_trip_us / 2.0 + now_us.saturating_sub(e.at_us) as f64 * 2.0 * DRIFT_PPM * 1e-6;
-        let best = self.window.iter().min_by(|a, b| spread(a).total_cmp(&spread(b)))?;
+        let best = self.window.iter().min_by(|a, b| a.spread_us(now_us).total_cmp(&b.spread_us(now_us)))?;
         Some(ClockEstimate {
             offset_us: best.offset_us,
-            uncertainty_us: spread(best),
+            uncertainty_us: best.spread_us(now_us),
             round_trip_us: best.round_trip_us,
         })
     }
@@ -116,6 +131,39 @@ mod tests {
             }
             let e = clock.estimate(now).unwrap();
             prop_assert!((e.offset_us - offset as f64).abs() <= e.uncertainty_us + 1.0);
+        }
+    }
+
+    proptest! {
+        /// For minutes, at every exchange, and with a clock that is set meanwhile: the offset is large for `f64`'s digits,
+        /// as it is to a wall clock.
+        #[test]
+        fn a_clock_that_drifts_and_is_set_is_followed(
+            ppm in -300.0f64..300.0,
+            pause_us in 20_000u64..1_000_000,
+            delays in prop::collection::vec((100u64..200_000, 100u64..200_000), 100..300),
+            set_at in 1usize..90,
+            set_by_us in prop_oneof![-3_600_000_000i64..-1_000_000, 1_000_000i64..3_600_000_000],
+        ) {
+            let mut clock = ClockEstimator::new();
+            let mut now = 5_000_000u64;
+            let mut offset_us = 1_800_000_000_000_000i64;
+            for (number, (out, back)) in delays.into_iter().enumerate() {
+                if number == set_at {
+                    offset_us += set_by_us;
+                }
+                let remote = |local: u64| local as f64 * (1.0 + ppm * 1e-6) + offset_us as f64;
+                clock.add(now, remote(now + out) as u64, remote(now + out + 50) as u64, now + out + 50 + back);
+                now += out + 50 + back;
+                let e = clock.estimate(now).unwrap();
+                let truth_us = remote(now) - now as f64;
+                prop_assert!(
+                    (e.offset_us - truth_us).abs() <= e.uncertainty_us + ROUNDING_US,
+                    "exchange {number}: {e:?}, truly {truth_us}"
+                );
+                prop_assert!(e.uncertainty_us <= e.round_trip_us + 10_000.0, "{e:?}");
+                now += pause_us;
+            }
         }
     }
 

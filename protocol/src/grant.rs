@@ -1,6 +1,10 @@
 //! Session grants: the control plane's signed word that one seat may take part in one session with one vehicle, for a
 //! minute and up to a mode. The vehicle believes the signature and nothing else that comes by signalling.
 //!
+//! No wall clock is compared with another: the vehicle sends a challenge ([`new_challenge`]), the grant repeats it, and
+//! its life counts on the vehicle's own monotonic clock from when the challenge was sent. So a grant is younger than its
+//! challenge, whatever the control plane's clock says, and nobody can use it a second time.
+//!
 //! As text a grant is `claims.signature`, both base64url (RFC 4648, without padding); the claims are JSON, the signature
 //! is Ed25519 over `takeover grant 1\0` and the claims' bytes.
 
@@ -8,10 +12,13 @@ use crate::signing::{PublicKey, SigningKey};
 use crate::{SeatId, VehicleId};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 /// Longest life of a grant, milliseconds; a vehicle refuses those that last longer.
 pub const LIFE_MS: u64 = 60_000;
+/// Longest challenge, bytes; a vehicle's own have 32.
+pub const MAX_CHALLENGE: usize = 128;
 /// A grant longer than this as text is none.
 pub const MAX_TEXT: usize = 4_096;
 /// Keeps a signature from meaning anything else.
@@ -57,10 +64,21 @@ pub struct Grant {
     pub fingerprints: Vec<String>,
     /// Greater than that of every grant before, also of earlier lives of the control plane: each is accepted once.
     pub serial: u64,
-    /// Milliseconds since 1970 by the control plane's clock.
+    /// What the vehicle sent to have this grant, unchanged: proof that it is not older than that.
+    pub challenge: String,
+    /// How long it lasts from when the vehicle sent the challenge, milliseconds; at most [`LIFE_MS`].
+    pub lasts_ms: u64,
+    /// When it was issued, milliseconds since 1970 by the control plane's clock: a label for people.
     pub issued_ms: u64,
-    /// The same; at most [`LIFE_MS`] later.
-    pub expires_ms: u64,
+}
+
+/// A challenge that was never used before and that nobody can guess: 128 random bits in hexadecimal; `None` when the
+/// system gives no randomness.
+#[must_use]
+pub fn new_challenge() -> Option<String> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
 }
 
 /// Why a text is no grant of a key.
@@ -122,8 +140,9 @@ mod tests {
             ceiling: Ceiling::Drive,
             fingerprints: vec!["sha-256 AA".into()],
             serial: 7,
+            challenge: "c0ffee".into(),
+            lasts_ms: LIFE_MS,
             issued_ms: 1_000,
-            expires_ms: 61_000,
         }
     }
 
@@ -147,6 +166,13 @@ mod tests {
         for odd in ["", ".", "..", "é.é", &"A".repeat(MAX_TEXT + 1)] {
             assert!(Grant::open(odd, &key(1).public()).is_err(), "{odd:?}");
         }
+    }
+
+    #[test]
+    fn no_challenge_comes_twice() {
+        let all: std::collections::BTreeSet<_> = (0..100).map(|_| new_challenge().unwrap()).collect();
+        assert_eq!(all.len(), 100);
+        assert!(all.iter().all(|text| text.len() == 32 && text.len() <= MAX_CHALLENGE));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!   the descriptors that a file or a live viewer needs.
 //! - [`Embodiment`] names a robot's observation and action channels with their units and limits, so that nothing
 //!   outside an adapter has to assume a car.
-//! - [`ClockEstimator`] relates two clocks and says how far to trust the answer.
+//! - [`ClockEstimator`] relates two clocks and says how far to trust the answer; [`ClockDifference`] says it of wall clocks.
 //! - [`grant`] is the control plane's signed word that a seat may take part, [`signing`] what it is signed with.
 //! - [`erasure`] is the proof that episodes are gone.
 //! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
@@ -36,12 +36,14 @@ pub mod schema;
 pub mod signalling;
 pub mod signing;
 pub mod units;
+mod wall;
 
 pub use address::{Address, AddressError, ListenError};
 pub use clock::{ClockEstimate, ClockEstimator};
 pub use embodiment::{Channel, Embodiment};
 pub use failure::Failure;
 pub use ids::{EpisodeId, IdError, PolicyVersion, SeatId, VehicleId};
+pub use wall::{ClockDifference, DifferenceNews, DifferenceWatch, NOTABLE_MS};
 
 #[allow(missing_docs, clippy::all)]
 /// `takeover`'s own messages.

@@ -55,6 +55,10 @@ pub enum Signal {
         /// What the vehicle understands beyond plain WebRTC; unknown names mean nothing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         features: Vec<String>,
+        /// For the control plane: what the grant ahead of the seat's answer must repeat ([`crate::grant`]). It is no
+        /// secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        challenge: Option<String>,
         /// Fingerprint of the vehicle's certificate as the control plane knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vouched: Option<String>,
@@ -83,6 +87,9 @@ pub enum Signal {
         session: String,
         /// The last grant.
         grant: String,
+        /// What the new one must repeat; a vehicle of an earlier release names none.
+        #[serde(default)]
+        challenge: String,
     },
     /// Either way, as candidates are found.
     Candidate {

@@ -109,6 +109,10 @@ pub struct EpisodeInfo {
     /// Where it began on the Earth (WGS 84): latitude and longitude, 1e-7 degrees.
     #[serde(default)]
     pub fix_e7: Option<[i64; 2]>,
+    /// By how much the clock of the log times was ahead of the control plane's, milliseconds; `None` where that was not
+    /// known when it began.
+    #[serde(default)]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// Longest name, longest free text and most seats that the catalogue takes.
@@ -147,6 +151,7 @@ impl EpisodeInfo {
             seats: Vec::new(),
             position_mm: None,
             fix_e7: None,
+            clock_ahead_ms: None,
         }
     }
 
@@ -179,6 +184,7 @@ impl EpisodeInfo {
             y_m: self.position_mm.map(|[_, y_mm]| y_mm as f64 / 1e3),
             latitude_deg: self.fix_e7.map(|[latitude, _]| latitude as f64 / 1e7),
             longitude_deg: self.fix_e7.map(|[_, longitude]| longitude as f64 / 1e7),
+            clock_ahead_ms: self.clock_ahead_ms,
         }
     }
 
@@ -220,6 +226,7 @@ impl EpisodeInfo {
         put("seats", serde_json::json!(self.seats).to_string());
         put("position_mm", serde_json::json!(self.position_mm).to_string());
         put("fix_e7", serde_json::json!(self.fix_e7).to_string());
+        self.clock_ahead_ms.map(|ahead| put("clock_ahead_ms", ahead.to_string()));
         self.takeover_end_ns.map(|end| put("takeover_end_ns", end.to_string()));
         if let Some(recovered) = &self.recovered {
             put("recovered_cut_at", recovered.cut_at.to_string());
@@ -277,6 +284,7 @@ impl EpisodeInfo {
             seats: entries.json("seats")?,
             position_mm: entries.json("position_mm")?,
             fix_e7: entries.json("fix_e7")?,
+            clock_ahead_ms: entries.optional("clock_ahead_ms")?,
         })
     }
 }
@@ -366,6 +374,7 @@ mod tests {
         info.seats = vec![SeatId::new("desk").unwrap()];
         info.position_mm = Some([-1, 2]);
         info.fix_e7 = Some([581_234_567, 161_234_567]);
+        info.clock_ahead_ms = Some(-21_600_000);
         info
     }
 

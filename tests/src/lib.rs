@@ -3,12 +3,14 @@
 pub mod attack;
 mod browser;
 pub mod documents;
+mod fake_clock;
 mod proxy;
 mod raw_seat;
 pub mod rehearsal;
 mod site;
 
 pub use browser::{Page, headless};
+pub use fake_clock::FakeClock;
 pub use proxy::SeatProxy;
 pub use raw_seat::RawSeat;
 pub use site::{CAR, Site};

@@ -1,6 +1,6 @@
 //! A control plane and one vehicle as processes of their own.
 
-use crate::{Process, free_port, program, wait_for};
+use crate::{FakeClock, Process, free_port, program, wait_for};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -81,6 +81,33 @@ impl Site {
         let data = self.path("car");
         let who = ["--control-plane", &self.address, "--vehicle", CAR];
         self.start("bridge", &[&["bridge", "--data", &data], &who[..], options].concat())
+    }
+
+    /// Starts the vehicle's bridge with another wall clock than the machine's.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn bridge_with_clock(&self, clock: &FakeClock) -> anyhow::Result<Process> {
+        let mut command = Command::new(program("takeover")?);
+        command.args(["bridge", "--data", &self.path("car"), "--control-plane", &self.address, "--vehicle", CAR]);
+        command.envs(clock.environment());
+        Process::spawn(command, &self.folder.join("bridge.log"))
+    }
+
+    /// Starts a scripted operator that keeps the wheel for so long once it has it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn keeping_operator(&self, keep: Duration) -> anyhow::Result<Process> {
+        let seconds = keep.as_secs().to_string();
+        let who = ["operator", "--control-plane", &self.address, "--vehicle", CAR];
+        self.start("operator", &[&who[..], &["--keep-wheel", &seconds]].concat())
+    }
+
+    /// What one process wrote: `web`, `bridge` or `operator`.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default()
     }
 
     /// Starts the scripted operator.

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 use std::time::Duration;
-use tests::{Site, wait_for};
+use tests::{FakeClock, Site, wait_for};
+use vehicle_bridge::audit::AuditEvent;
 
 fn miles(site: &Site) -> f64 {
     site.car().map_or(f64::NAN, |c| c["autonomous_miles"].as_f64().unwrap() + c["manual_miles"].as_f64().unwrap())
@@ -53,4 +54,103 @@ fn real_time_processes_are_killed_and_the_car_stays_safe_and_forgets_nothing() {
     assert!(miles(&site) >= before);
     assert!(site.get("episodes").unwrap().as_array().unwrap().len() >= known);
     drop((bridge, operator));
+}
+
+/// The scripted operator gets the wheel by itself and keeps it for long enough.
+const KEEPS: Duration = Duration::from_secs(3_600);
+/// A grant lasts 60 s and is renewed every 20 s: three grants are two renewals.
+const GRANTS: usize = 3;
+/// A machine that is not there for 200 ms when the seat needs it stops the car, too; clocks would do so each time.
+const ATTEMPTS: usize = 3;
+
+/// Under which epoch the operator drives, how often the car has begun to stop, the grants accepted and those refused.
+struct Standing {
+    epoch: Option<u64>,
+    manoeuvres: usize,
+    grants: usize,
+    refused: Vec<String>,
+}
+
+fn standing(site: &Site) -> Standing {
+    let mut standing = Standing { epoch: None, manoeuvres: 0, grants: 0, refused: Vec::new() };
+    for record in site.audit() {
+        match record.event {
+            AuditEvent::Authority { author, epoch, .. } => {
+                standing.epoch = (author == "operator").then_some(epoch);
+            }
+            AuditEvent::Manoeuvre(_) => standing.manoeuvres += 1,
+            AuditEvent::GrantAccepted { .. } => standing.grants += 1,
+            AuditEvent::GrantRefused { reason, .. } => standing.refused.push(reason),
+            AuditEvent::GrantEnded { session, .. } => standing.refused.push(format!("{session} ended")),
+            _ => {}
+        }
+    }
+    standing
+}
+
+/// By how many hours the vehicle's clock is ahead of the control plane's, as the control plane's API tells.
+fn hours_ahead(car: &Value) -> Option<f64> {
+    let difference = &car["clock"]["control_plane"];
+    (difference["uncertainty_ms"].as_f64()? < 1_000.0).then_some(difference["ahead_ms"].as_f64()? / 3.6e6)
+}
+
+fn shows(site: &Site, hours: f64, words: &str) {
+    let is_told = |car: &Value| {
+        let told = car["clock"]["warnings"].as_array().cloned().unwrap_or_default();
+        hours_ahead(car).is_some_and(|ahead| (ahead - hours).abs() < 0.001) && told.iter().any(|w| w == words)
+    };
+    site.wait_until(&format!("the difference of {hours} h"), is_told).unwrap();
+    let logged = || site.log("bridge").contains(words).then_some(());
+    wait_for("the difference in the vehicle's log", Duration::from_secs(20), logged).unwrap();
+}
+
+/// Drives for two renewals of the grant with a clock that is set to each of these meanwhile; answers whether one drive did
+/// it, under one epoch and without a stop.
+fn drives_on(site: &Site, clock: &FakeClock, jumps: &[(&str, f64, &str)]) -> bool {
+    site.wait_until("the operator at the wheel", operator_drives).unwrap();
+    let before = standing(site);
+    for (offset, hours, words) in jumps {
+        clock.set(offset).unwrap();
+        shows(site, *hours, words);
+    }
+    let renewed = || (standing(site).grants >= before.grants + GRANTS - 1).then_some(());
+    wait_for("two more grants", Duration::from_secs(90), renewed).unwrap();
+    let after = standing(site);
+    println!("epoch {:?} to {:?}, {} grants", before.epoch, after.epoch, after.grants);
+    after.manoeuvres == before.manoeuvres && before.epoch.is_some() && after.epoch == before.epoch
+}
+
+/// Starts everything with a vehicle whose clock stands as `offset` says and drives with these jumps.
+fn drive_with_a_clock(offset: &str, (hours, words): (f64, &str), jumps: &[(&str, f64, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let clock = FakeClock::new(folder.path(), offset).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let _bridge = site.bridge_with_clock(&clock).unwrap();
+    let _operator = site.keeping_operator(KEEPS).unwrap();
+    shows(&site, hours, words);
+    let drives = (0..ATTEMPTS).any(|_| drives_on(&site, &clock, jumps));
+    assert!(drives, "the car stopped each time\n{}", site.logs());
+    assert_eq!(standing(&site).refused, Vec::<String>::new(), "\n{}", site.logs());
+    let (seat, beside) = (site.log("operator"), words.replace("the control plane", "this seat"));
+    assert!(seat.contains(words) && seat.contains(&beside), "{seat}");
+}
+
+const AHEAD: &str = "the vehicle's clock is 6 h 0 min ahead of the control plane's";
+const BEHIND: &str = "the vehicle's clock is 6 h 0 min behind the control plane's";
+
+#[test]
+fn a_vehicle_whose_clock_is_six_hours_ahead_and_jumps_by_an_hour_drives_on_and_says_so() {
+    let jumps = [
+        ("+7h", 7.0, "the vehicle's clock is 7 h 0 min ahead of the control plane's"),
+        ("+5h", 5.0, "the vehicle's clock is 5 h 0 min ahead of the control plane's"),
+        ("+6h", 6.0, AHEAD),
+    ];
+    drive_with_a_clock("+6h", (6.0, AHEAD), &jumps);
+}
+
+#[test]
+fn a_vehicle_whose_clock_is_six_hours_behind_and_jumps_by_an_hour_drives_on_and_says_so() {
+    let jumps = [("-7h", -7.0, "the vehicle's clock is 7 h 0 min behind the control plane's"), ("-6h", -6.0, BEHIND)];
+    drive_with_a_clock("-6h", (-6.0, BEHIND), &jumps);
 }

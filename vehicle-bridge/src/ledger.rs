@@ -209,6 +209,7 @@ impl Ledger {
             cause: info.cause.clone(),
             at_ms: (wall_ns / 1_000_000) as i64,
             map: account.map.clone(),
+            clock_ahead_ms: None,
         });
         Some(Entry::Begin { info: Box::new(info), event, disengagement })
     }

@@ -373,6 +373,7 @@ impl<'a> Drive<'a> {
             cause: TakeoverCause::Safety.label().to_owned(),
             at_ms: (self.scribe.wall_ns(self.now_us) / 1_000_000) as i64,
             map: self.plan.network.name().to_owned(),
+            clock_ahead_ms: None,
         });
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! JSON bodies that only the control plane defines; the others are in [`protocol::api`].
 
 use crate::retention::Retention;
-use protocol::api::{ControlTiming, Evaluation, UploadProgress};
+use protocol::api::{ControlTiming, Evaluation, UploadProgress, VehicleClock};
 use protocol::erasure::Proof;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{ClockDifference, EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -51,12 +51,35 @@ pub struct VehicleView {
     pub timing: Option<ControlTiming>,
     /// How the upload of its episodes is.
     pub upload: Option<UploadProgress>,
+    /// How its wall clock stands to others, as it has measured it; `null` before that.
+    pub clock: Option<ClockView>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.
     pub manual_miles: f64,
     /// Its takeovers.
     pub disengagements: u64,
+}
+
+/// A vehicle's wall clock beside others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClockView {
+    /// The figures.
+    #[serde(flatten)]
+    pub clock: VehicleClock,
+    /// Differences of a second and more, in words.
+    pub warnings: Vec<String>,
+}
+
+impl ClockView {
+    /// With its warnings.
+    pub fn of(clock: VehicleClock) -> Self {
+        let others = [(clock.control_plane, "the control plane"), (clock.seat, "a seat")];
+        let notable = others.into_iter().filter_map(|(difference, other)| Some((difference?, other)));
+        let warnings = notable.filter(|(difference, _)| difference.is_notable());
+        let words = |(difference, other): (ClockDifference, &str)| difference.words("the vehicle", other);
+        Self { clock, warnings: warnings.map(words).collect() }
+    }
 }
 
 /// One row of `GET /api/v1/takeovers`: a takeover, its episode, or both.
@@ -236,6 +259,8 @@ mod tests {
             missed_deadlines: 0,
         };
         let upload = UploadProgress::default();
+        let difference = ClockDifference { ahead_ms: 5_000.0, uncertainty_ms: 1.0 };
+        let clock = ClockView::of(VehicleClock { control_plane: Some(difference), seat: None });
         let vehicle = VehicleView {
             vehicle: id(),
             kind: "live".into(),
@@ -253,6 +278,7 @@ mod tests {
             refused: BTreeMap::new(),
             timing: Some(timing),
             upload: Some(upload),
+            clock: Some(clock.clone()),
             autonomous_miles: 0.0,
             manual_miles: 0.0,
             disengagements: 0,
@@ -260,6 +286,8 @@ mod tests {
         assert_eq!(declared("VehicleView"), sent(&vehicle));
         assert_eq!(declared("ControlTiming"), sent(&timing));
         assert_eq!(declared("UploadProgress"), sent(&upload));
+        assert_eq!(declared("ClockView"), sent(&clock));
+        assert_eq!(declared("ClockDifference"), sent(&difference));
         let total = FleetTotal {
             kind: "live".into(),
             vehicles: 0,
@@ -323,6 +351,8 @@ mod tests {
             y_m: Some(0.0),
             latitude_deg: Some(0.0),
             longitude_deg: Some(0.0),
+            // The catalogue's times are the control plane's.
+            clock_ahead_ms: None,
         };
         assert_eq!(declared("EpisodeView"), sent(&EpisodeView { episode, verdict: Some(verdict), preview: true }));
         let version = Policy {

@@ -299,5 +299,12 @@ pub fn status(s: &VehicleStatus) -> ApiResult<()> {
         amount("upload.rate_bps", u.rate_bps, 1e15)?;
         amount("upload.limit_bps", u.limit_bps.unwrap_or(0.0), 1e15)?;
     }
+    let clock = s.clock.unwrap_or_default();
+    for (field, difference) in [("clock.control_plane", clock.control_plane), ("clock.seat", clock.seat)] {
+        if let Some(d) = difference {
+            amount(field, d.ahead_ms.abs(), 3.2e15)?;
+            amount(field, d.uncertainty_ms, 3.2e15)?;
+        }
+    }
     s.round_trip_ms.map_or(Ok(()), |rtt| amount("round_trip_ms", rtt, 1e9))
 }

@@ -1,6 +1,6 @@
 //! What vehicles say about themselves right now: in memory only, gone with the process.
 
-use crate::api::{VehicleStatus, VehicleView};
+use crate::api::{ClockView, VehicleStatus, VehicleView};
 use crate::reply::{ApiError, ApiResult};
 use crate::store::now_ms;
 use axum::http::StatusCode;
@@ -72,6 +72,7 @@ impl Live {
                 view.refused.clone_from(&status.refused);
                 view.timing = status.timing;
                 view.upload = status.upload;
+                view.clock = status.clock.map(ClockView::of);
             }
         }
         views.into_values().collect()
@@ -108,6 +109,7 @@ fn newcomer(id: &VehicleId) -> VehicleView {
         refused: BTreeMap::new(),
         timing: None,
         upload: None,
+        clock: None,
         autonomous_miles: 0.0,
         manual_miles: 0.0,
         disengagements: 0,

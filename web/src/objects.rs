@@ -37,7 +37,7 @@ pub enum ObjectsError {
     #[error("there is no object {0}")]
     Missing(ObjectKey),
     /// The folder or the bucket refuses or does not answer.
-    #[error("object {key}: {cause}")]
+    #[error("object {key}: {cause}{}", clock_hint(cause))]
     Store {
         /// Which.
         key: String,
@@ -52,6 +52,17 @@ pub enum ObjectsError {
         /// What the system said.
         cause: std::io::Error,
     },
+}
+
+/// S3 refuses requests that are signed more than 15 minutes before or after its own time.
+fn clock_hint(cause: &object_store::Error) -> &'static str {
+    let said = format!("{cause:?}");
+    match said.contains("RequestTimeTooSkewed") || said.contains("RequestExpired") {
+        true => {
+            "; this machine's clock and the storage's differ by more than 15 minutes: set this machine's clock (NTP)"
+        }
+        false => "",
+    }
 }
 
 /// Result of everything here.

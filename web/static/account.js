@@ -1,5 +1,6 @@
 // The latency account and the link's figures as rows for people: where each millisecond went, and what it is worth.
 
+import { wallWarnings } from "./clock.js";
 import { AUTHORS } from "./labels.js";
 
 /**
@@ -59,6 +60,7 @@ export function figures(driver, clock, decoded) {
     { label: "confidence", value: known(proposal?.confidence, (c) => `${(c * 100).toFixed(0)} %`), tone: tone(1 - (proposal?.confidence ?? 1), 0.5, 0.8) },
     { label: "command by", value: command ? AUTHORS[command.author] ?? "–" : "–" },
   ];
+  for (const value of wallWarnings(driver.vehicle.wall_clock, clock)) lines.push({ label: "clocks", value, tone: "attention" });
   const faults = driver.vehicle.state?.faults ?? [];
   if (faults.length > 0) lines.push({ label: "faults", value: faults.join(", "), tone: "alarm" });
   return lines;

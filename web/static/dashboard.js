@@ -83,7 +83,8 @@ function showVehicles(vehicles) {
   const live = vehicles.filter((v) => v.kind === "live");
   present("live", live.length === 0);
   rows(body("live-table"), live, (v) => v.vehicle, [
-    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle),
+    (v) => el("span", { title: `${v.embodiment} ${v.software} on ${v.map}${fresh(v) ? `; ${health(v)}` : ""}` }, v.vehicle,
+      ...(fresh(v) ? v.clock?.warnings ?? [] : []).map((warning) => el("small", { class: "warning" }, warning))),
     (v) => mark(v.online ? "online" : "offline", v.online ? "online" : `offline${v.last_seen_ms ? `, seen ${time(v.last_seen_ms)}` : ""}`),
     (v) => (fresh(v) && v.mode ? modeWords(v.mode, v.speed_mps) : "–"),
     (v) => (fresh(v) && v.author ? mark(`by-${v.author}`, v.author) : "–"),

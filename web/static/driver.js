@@ -131,6 +131,7 @@ export class Driver {
     known.surroundings = datagram.surroundings ?? known.surroundings;
     known.link = datagram.link ?? known.link;
     known.policy = datagram.policy ?? known.policy;
+    known.wall_clock = datagram.wall_clock ?? known.wall_clock;
     if (!(Math.abs(this.speed ?? 0) <= STANDING_MPS)) this.#movingAt = now;
   }
 

@@ -47,6 +47,8 @@ const LIDAR = /** @type {const} */ ({
   6: ["start_angle_rad", "double"], 7: ["end_angle_rad", "double"], 8: ["resolution_m", "double"], 9: ["ranges", "bytes"],
 });
 
+const CLOCK_DIFFERENCE = /** @type {const} */ ({ 1: ["ahead_ms", "double"], 2: ["uncertainty_ms", "double"] });
+
 const STATE = /** @type {const} */ ({
   1: ["vehicle", "string"],
   2: ["state", VEHICLE],
@@ -57,6 +59,7 @@ const STATE = /** @type {const} */ ({
   7: ["link", LINK],
   8: ["policy", { 2: ["version", "string"], 4: ["healthy", "bool"] }],
   9: ["pong", { 1: ["t1_us", "number"], 2: ["t2_us", "number"], 3: ["t3_us", "number"] }],
+  22: ["wall_clock", { 1: ["unix_us", "number"], 2: ["monotonic_us", "number"], 3: ["control_plane", CLOCK_DIFFERENCE] }],
   42: ["lidar", [LIDAR]],
 });
 
@@ -82,7 +85,7 @@ const INPUT = /** @type {const} */ ({
 const REPORT = /** @type {const} */ ({
   1: ["picture_age_ms", "double"], 2: ["clock_offset_us", "double"], 3: ["clock_uncertainty_us", "double"],
   4: ["round_trip_ms", "double"], 5: ["frames_shown", "number"], 6: ["frames_late", "number"],
-  7: ["keyframe_wanted", "bool"], 8: ["stages", [STAGE]],
+  7: ["keyframe_wanted", "bool"], 8: ["stages", [STAGE]], 60: ["wall_clock", CLOCK_DIFFERENCE],
 });
 
 const COMMAND = /** @type {const} */ ({
@@ -113,6 +116,8 @@ const REQUEST = /** @type {const} */ ({
  * @typedef {NonNullable<VehicleEvent["response"]>} SeatResponse
  * @typedef {NonNullable<StateDatagram["surroundings"]>} Surroundings
  * @typedef {Protobuf.Decoded<typeof LIDAR>} LidarSegment
+ * @typedef {Protobuf.Decoded<typeof CLOCK_DIFFERENCE>} ClockDifference
+ * @typedef {NonNullable<StateDatagram["wall_clock"]>} WallClock
  * @typedef {Protobuf.Encodable<typeof REPORT>} Report
  * @typedef {Protobuf.Encodable<typeof INPUT>} OperatorInput
  * @typedef {Protobuf.Encodable<typeof COMMAND>} CommandDatagram

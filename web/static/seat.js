@@ -4,7 +4,7 @@
 import { ControlPlaneError, askList } from "./api.js";
 import { AssistPanel } from "./assist.js";
 import { modeWords } from "./authority.js";
-import { nowUs } from "./clock.js";
+import { nowUs, wallDifference } from "./clock.js";
 import { el, get, getAs, mark, text } from "./dom.js";
 import { Driver } from "./driver.js";
 import { fresh } from "./health.js";
@@ -156,7 +156,7 @@ function drive(vehicle, seat, relayOnly) {
       driver.onEvent(nowUs(), event);
       if (event.hello) cameras.name(event.hello.cameras.map((c) => c.name));
     },
-    report: () => picture().report(),
+    report: () => ({ ...picture().report(), wall_clock: wallDifference(driver.vehicle.wall_clock, session.clock()) ?? undefined }),
   });
   const voice = new Voice(() => session.voice());
   let last = nowUs();

@@ -8,21 +8,27 @@ import { fresh, health } from "./health.js";
 const POLL_MS = 2000;
 const vehicle = new URLSearchParams(location.search).get("id") ?? "";
 
-/** What the control plane says of the vehicle, in a line. */
-async function words() {
+/**
+ * What the control plane says of the vehicle, in a line, and what people should know of its clock.
+ * @returns {Promise<{ line: string, warnings: string[] }>}
+ */
+async function told() {
   try {
     /** @type {Api.VehicleView | undefined} */
     const known = (await askList("vehicles")).find((v) => v.vehicle === vehicle);
-    if (!known) return `The control plane knows no vehicle ${vehicle}.`;
-    return fresh(known) ? health(known) : known.online ? "" : `${vehicle} is offline.`;
+    if (!known) return { line: `The control plane knows no vehicle ${vehicle}.`, warnings: [] };
+    if (fresh(known)) return { line: health(known), warnings: known.clock?.warnings ?? [] };
+    return { line: known.online ? "" : `${vehicle} is offline.`, warnings: [] };
   } catch (error) {
-    if (error instanceof ControlPlaneError) return `${error.message}. Trying again…`;
+    if (error instanceof ControlPlaneError) return { line: `${error.message}. Trying again…`, warnings: [] };
     throw error;
   }
 }
 
 async function show() {
-  text(get("health"), await words());
+  const { line, warnings } = await told();
+  text(get("health"), line);
+  get("clocks").replaceChildren(...warnings.map((warning) => el("small", { class: "warning" }, warning)));
 }
 
 if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(vehicle)) {

@@ -66,12 +66,25 @@ fn answer(session: &str, sdp: &str) -> Signal {
     Signal::Answer { session: session.into(), sdp: sdp.into(), vouched: None }
 }
 
+/// The car's offer, which its seat gets as it is.
+async fn offer(car: &mut Peer, desk: &mut Peer, challenge: Option<&str>) {
+    let challenge = challenge.map(str::to_owned);
+    let offer = Signal::Offer { session: "x".into(), sdp: SDP.into(), features: Vec::new(), challenge, vouched: None };
+    car.send(&offer).await;
+    assert_eq!(desk.next().await, offer);
+}
+
+fn renew(session: &str, grant: &str) -> Signal {
+    Signal::Renew { session: session.into(), grant: grant.into(), challenge: "next".into() }
+}
+
 /// Car and desk with a session, and the car's first grant for it.
 async fn session(addr: SocketAddr, watch_only: bool) -> (Peer, Peer, PublicKey, Grant, String) {
     let (mut car, key) = Peer::connect(addr, "vehicle=car").await;
     let (mut desk, _) = Peer::connect(addr, "seat=desk").await;
     desk.send(&call("x", "desk", watch_only)).await;
     assert!(matches!(car.next().await, Signal::Call { .. }));
+    offer(&mut car, &mut desk, Some("first")).await;
     desk.send(&answer("x", SDP)).await;
     let (grant, text) = car.grant(&key).await;
     assert!(matches!(car.next().await, Signal::Answer { .. }), "the answer follows its grant");
@@ -85,12 +98,20 @@ fn a_vehicle_gets_a_grant_ahead_of_each_answer_for_the_seat_that_gave_it() {
         let (mut car, mut desk, key, grant, _) = session(plane.addr(), false).await;
         assert_eq!((grant.vehicle.as_str(), grant.seat.as_str(), grant.ceiling), ("car", "desk", Ceiling::Drive));
         assert_eq!(grant.fingerprints, ["sha-256 AB:CD"]);
-        assert_eq!(grant.expires_ms - grant.issued_ms, LIFE_MS);
+        assert_eq!((grant.lasts_ms, grant.challenge.as_str()), (LIFE_MS, "first"));
+        offer(&mut car, &mut desk, Some("second")).await;
         desk.send(&answer("x", SDP)).await;
         let (again, _) = car.grant(&key).await;
-        assert!(again.serial > grant.serial);
+        assert!(again.serial > grant.serial && again.challenge == "second");
+        assert!(matches!(car.next().await, Signal::Answer { .. }));
+        // Each challenge is answered once; an offer without one wants no grant.
+        desk.send(&answer("x", SDP)).await;
+        assert!(matches!(car.next().await, Signal::Answer { .. }));
+        offer(&mut car, &mut desk, None).await;
+        desk.send(&answer("x", SDP)).await;
         assert!(matches!(car.next().await, Signal::Answer { .. }));
         // Whoever names no certificate gets none.
+        offer(&mut car, &mut desk, Some("third")).await;
         desk.send(&answer("x", "v=0")).await;
         assert!(matches!(car.next().await, Signal::Answer { .. }));
     });
@@ -100,21 +121,42 @@ fn a_vehicle_gets_a_grant_ahead_of_each_answer_for_the_seat_that_gave_it() {
 }
 
 #[test]
+fn a_challenge_that_is_none_is_named_and_goes_nowhere() {
+    let plane = Plane::start();
+    plane.runtime.block_on(async {
+        let (mut car, _, _, _, _) = session(plane.addr(), false).await;
+        for challenge in [String::new(), "x".repeat(129)] {
+            let bytes = challenge.len().to_string();
+            let (sdp, features) = (SDP.into(), Vec::new());
+            let offer = Signal::Offer { session: "x".into(), sdp, features, challenge: Some(challenge), vouched: None };
+            car.send(&offer).await;
+            let Signal::Error { message, code, .. } = car.next().await else { panic!("no error") };
+            assert!(code == Some(Failure::Malformed) && message.contains(&bytes), "{message}");
+        }
+    });
+}
+
+#[test]
 fn only_the_vehicle_renews_and_only_what_was_granted_to_it() {
     let plane = Plane::start();
     plane.runtime.block_on(async {
         let (mut car, mut desk, key, first, text) = session(plane.addr(), false).await;
-        car.send(&Signal::Renew { session: "x".into(), grant: text.clone() }).await;
+        car.send(&renew("x", &text)).await;
         let (second, _) = car.grant(&key).await;
         assert!(second.serial > first.serial && second.ceiling == first.ceiling);
+        assert_eq!((second.challenge.as_str(), second.lasts_ms), ("next", LIFE_MS));
+        for challenge in [String::new(), "x".repeat(129)] {
+            car.send(&Signal::Renew { session: "x".into(), grant: text.clone(), challenge }).await;
+            assert!(matches!(car.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }));
+        }
         for (session, grant) in [("y", text.as_str()), ("x", "nonsense"), ("x", &text[..text.len() - 4])] {
-            car.send(&Signal::Renew { session: session.into(), grant: grant.into() }).await;
+            car.send(&renew(session, grant)).await;
             assert!(
                 matches!(car.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }),
                 "{session} {grant}"
             );
         }
-        desk.send(&Signal::Renew { session: "x".into(), grant: text.clone() }).await;
+        desk.send(&renew("x", &text)).await;
         assert!(matches!(desk.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }));
         desk.send(&Signal::Grant { session: "x".into(), grant: text }).await;
         assert!(matches!(desk.next().await, Signal::Error { code: Some(Failure::Refused), .. }));
@@ -133,7 +175,7 @@ fn a_control_plane_that_restarts_keeps_its_key_and_renews_sessions_that_it_has_f
     plane.runtime.block_on(async {
         let (mut car, again) = Peer::connect(plane.addr(), "vehicle=car").await;
         assert_eq!(again, key);
-        car.send(&Signal::Renew { session: "x".into(), grant: text }).await;
+        car.send(&renew("x", &text)).await;
         assert!(car.grant(&key).await.0.serial > first.serial);
         // The session is known again: the seat's goodbye reaches the vehicle.
         let (mut desk, _) = Peer::connect(plane.addr(), "seat=desk").await;
@@ -150,7 +192,7 @@ fn a_revoked_seat_is_ended_at_once_and_gets_no_grants_until_it_is_allowed_again(
     assert_eq!(plane.client.post("seats/desk/revoke", &json!({ "reason": "left the company" })).0, 201);
     plane.runtime.block_on(async {
         assert!(matches!(car.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }));
-        car.send(&Signal::Renew { session: "x".into(), grant: text.clone() }).await;
+        car.send(&renew("x", &text)).await;
         assert!(matches!(car.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }));
         desk.send(&call("y", "desk", false)).await;
         assert!(matches!(desk.next().await, Signal::Error { code: Some(Failure::NotGranted), .. }));
@@ -160,7 +202,7 @@ fn a_revoked_seat_is_ended_at_once_and_gets_no_grants_until_it_is_allowed_again(
     assert_eq!(plane.client.get("seats/revoked").1, json!(["desk"]));
     plane.runtime.block_on(async {
         let (mut car, _) = Peer::connect(plane.addr(), "vehicle=car").await;
-        car.send(&Signal::Renew { session: "x".into(), grant: text }).await;
+        car.send(&renew("x", &text)).await;
         assert!(matches!(car.next().await, Signal::Bye { code: Some(Failure::NotGranted), .. }));
     });
     assert_eq!(plane.client.post("seats/desk/allow", &json!({ "reason": "came back" })).0, 201);

@@ -268,8 +268,43 @@ fn a_vehicle_is_erased_with_a_proof_and_does_not_come_back(plane: &mut Plane) {
     let mut renamed = first.clone();
     (renamed["id"], renamed["vehicle"]) = (json!("e7"), json!("van"));
     assert_eq!(c.post("episodes", &renamed).0, 410, "the same content by another name");
-    recorded(plane, "new", "car", &json!({"start_ms": said.started_ms + 1}));
     assert_eq!(c.get("fleet").1["by_policy"], before["by_policy"]);
+    late_by_its_clock(plane, said.started_ms);
+}
+
+/// What counts is when something began by the control plane's clock, as far as the vehicle knows how its own stands to it.
+fn late_by_its_clock(plane: &Plane, erased_ms: i64) {
+    const HOUR_MS: i64 = 3_600_000;
+    let post = |id: &str, since_ms: i64, ahead_ms: Option<i64>| {
+        let mut row = episode(id, "car", "v1", "safety");
+        row["start_ms"] = json!(erased_ms + since_ms);
+        row["sha256"] = json!(format!("{:064x}", since_ms.unsigned_abs() + ahead_ms.map_or(0, i64::unsigned_abs) * 7));
+        if let Some(ahead_ms) = ahead_ms {
+            row["clock_ahead_ms"] = json!(ahead_ms);
+        }
+        plane.client.post("episodes", &row).0
+    };
+    // Recorded a minute before, by a clock that is six hours ahead; a minute after, by one that is six hours behind.
+    assert_eq!(post("ahead-before", 6 * HOUR_MS - 60_000, Some(6 * HOUR_MS)), 410);
+    assert_eq!(post("ahead-after", 6 * HOUR_MS + 60_000, Some(6 * HOUR_MS)), 201);
+    assert_eq!(post("behind-before", -6 * HOUR_MS - 60_000, Some(-6 * HOUR_MS)), 410);
+    assert_eq!(post("behind-after", -6 * HOUR_MS + 60_000, Some(-6 * HOUR_MS)), 201);
+    assert_eq!(post("right-doubtful", 9_000, Some(0)), 410);
+    // Nobody knows how this clock stands.
+    assert_eq!(post("unknown-soon", 23 * HOUR_MS, None), 410);
+    assert_eq!(post("unknown-late", 25 * HOUR_MS, None), 201);
+    let listed = plane.client.get("episodes/ahead-after").1;
+    assert_eq!(listed["start_ms"], json!(erased_ms + 60_000), "the catalogue's times are the control plane's");
+    let takeover = |id: &str, since_ms: i64| {
+        let mut row = disengagement(id, "car", "v1", "safety");
+        (row["at_ms"], row["clock_ahead_ms"]) = (json!(erased_ms + since_ms), json!(6 * HOUR_MS));
+        plane.client.post("disengagements", &row).1["stored"].clone()
+    };
+    assert_eq!(takeover("taken-before", 6 * HOUR_MS - 60_000), json!(false));
+    assert_eq!(takeover("taken-after", 6 * HOUR_MS + 60_000), json!(true));
+    let taken = plane.client.get("disengagements").1;
+    let taken = taken.as_array().unwrap().iter().find(|row| row["id"] == "taken-after").unwrap();
+    assert_eq!(taken["at_ms"], json!(erased_ms + 60_000));
 }
 
 fn a_person_is_found_in_every_seat_and_erased(plane: &mut Plane) {

@@ -72,11 +72,19 @@ impl Peer {
 
 fn call(session: &str, seat: &str) -> Signal {
     let (seat, vehicle) = (SeatId::new(seat).unwrap(), VehicleId::new("car").unwrap());
-    Signal::Call { session: session.into(), seat, vehicle, watch_only: true, features: Vec::new(), vouched: None }
+    Signal::Call {
+        session: session.into(),
+        seat,
+        vehicle,
+        watch_only: true,
+        features: Vec::new(),
+        challenge: None,
+        vouched: None,
+    }
 }
 
 fn offer(session: &str) -> Signal {
-    Signal::Offer { session: session.into(), sdp: "v=0".into(), features: Vec::new(), vouched: None }
+    Signal::Offer { session: session.into(), sdp: "v=0".into(), features: Vec::new(), challenge: None, vouched: None }
 }
 
 fn answer(session: &str) -> Signal {
@@ -255,8 +263,13 @@ fn the_control_plane_vouches_for_the_certificate_that_a_peer_registered_with() {
         seat.send(&call("x", "s1")).await;
         let Some(Signal::Call { vouched, .. }) = car.next().await else { panic!("no call") };
         assert_eq!(vouched, Some(of("0B")));
-        let forged =
-            Signal::Offer { session: "x".into(), sdp: "v=0".into(), features: Vec::new(), vouched: Some(of("0C")) };
+        let forged = Signal::Offer {
+            session: "x".into(),
+            sdp: "v=0".into(),
+            features: Vec::new(),
+            challenge: None,
+            vouched: Some(of("0C")),
+        };
         car.send(&forged).await;
         let Some(Signal::Offer { vouched, .. }) = seat.next().await else { panic!("no offer") };
         assert_eq!(vouched, Some(of("0A")));

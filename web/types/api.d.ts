@@ -17,6 +17,17 @@ declare namespace Api {
     rate_bps: number;
   }
 
+  interface ClockDifference {
+    ahead_ms: number;
+    uncertainty_ms: number;
+  }
+
+  interface ClockView {
+    control_plane: ClockDifference | null;
+    seat: ClockDifference | null;
+    warnings: string[];
+  }
+
   interface VehicleView {
     vehicle: string;
     kind: string;
@@ -34,6 +45,7 @@ declare namespace Api {
     refused: Record<string, number>;
     timing: ControlTiming | null;
     upload: UploadProgress | null;
+    clock: ClockView | null;
     autonomous_miles: number;
     manual_miles: number;
     disengagements: number;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 const STANDING_US: u64 = 70_000;
 const STANDING_MOST_US: u64 = 150_000;
 /// Pieces of the past whose least delay is kept, and how many: the path's own delay is looked for in their 10 s. Two
-/// clocks 100 ppm apart drift by 1 ms meanwhile.
+/// clocks 300 ppm apart drift by 3 ms meanwhile, less than [`BUSY_US`].
 const PIECE_US: u64 = 200_000;
 const PIECES: usize = 50;
 /// Above the path's own delay by more than this, both of two packets waited in a queue.

@@ -10,10 +10,12 @@ mod legs;
 mod mailbox;
 mod session;
 mod video;
+mod wall;
 
 pub use account::FrameTimes;
 pub use deadman::Deadman;
 pub use mailbox::FromVehicle;
+pub use wall::WallClocks;
 
 use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
 use crate::peer::check_vouched;
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use wall::WallWatch;
 
 /// How a seat takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,7 @@ struct Shared {
     paths: Paths,
     mailbox: Mailbox,
     clock: Mutex<ClockEstimator>,
+    wall: Mutex<WallWatch>,
     stats: Mutex<SeatStats>,
     account: Mutex<Account>,
     feedback: Feedback,
@@ -101,6 +105,11 @@ impl Shared {
 
     fn clock(&self) -> Option<ClockEstimate> {
         lock(&self.clock).estimate(self.now_us())
+    }
+
+    fn wall_clocks(&self) -> WallClocks {
+        let (estimate, now_us) = (self.clock(), self.now_us());
+        lock(&self.wall).clocks(estimate, now_us)
     }
 
     fn count(&self, change: impl FnOnce(&mut SeatStats)) {
@@ -136,6 +145,8 @@ impl Shared {
         self.count(|stats| stats.picture_age_ms = picture_age_ms);
         let stats = *lock(&self.stats);
         let clock = self.clock();
+        let wall = self.wall_clocks();
+        lock(&self.wall).tell(&wall);
         v1::SeatReport {
             picture_age_ms,
             clock_offset_us: clock.map_or(0.0, |c| c.offset_us),
@@ -145,6 +156,7 @@ impl Shared {
             frames_late: stats.pictures_late,
             keyframe_wanted: false,
             stages,
+            wall_clock: wall.seat.map(|difference| difference.message()),
         }
     }
 
@@ -228,6 +240,7 @@ impl SeatLink {
             paths,
             mailbox: Mailbox::new(),
             clock: Mutex::new(ClockEstimator::new()),
+            wall: Mutex::default(),
             stats: Mutex::default(),
             account: Mutex::default(),
             feedback: Feedback::default(),
@@ -321,6 +334,12 @@ impl SeatLink {
     #[must_use]
     pub fn clock(&self) -> Option<ClockEstimate> {
         self.shared.clock()
+    }
+
+    /// How the vehicle's wall clock stands to this seat's and the control plane's; nothing is decided by it.
+    #[must_use]
+    pub fn wall_clocks(&self) -> WallClocks {
+        self.shared.wall_clocks()
     }
 
     /// Counts and the picture's age.

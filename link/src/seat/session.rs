@@ -88,6 +88,7 @@ pub(super) async fn run(
 ) -> Ended {
     // A vehicle that was restarted has another clock.
     *lock(&shared.clock) = ClockEstimator::new();
+    lock(&shared.wall).forget();
     shared.feedback.clear();
     let mut tasks = JoinSet::new();
     let ended = match Peer::answer(shared, session, offer, signalling, &mut tasks).await {
@@ -481,6 +482,9 @@ impl Peer {
                 if let Ok(state) = v1::StateDatagram::decode(data.clone()) {
                     if let Some(pong) = &state.pong {
                         lock(&shared.clock).add(pong.t1_us, pong.t2_us, pong.t3_us, received_us);
+                    }
+                    if let Some(told) = &state.wall_clock {
+                        lock(&shared.wall).hear(*told);
                     }
                     self.heard = Instant::now();
                     // The vehicle is announced before what it says.

@@ -23,7 +23,7 @@ use inbox::Inbox;
 use prost::Message;
 use protocol::foxglove::LaserScan;
 use protocol::signalling::{Signal, announced_fingerprints};
-use protocol::{Failure, v1};
+use protocol::{ClockDifference, Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
 pub use stats::PathLoad;
 use stats::Stats;
@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     talked_us: AtomicU64,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
     frame_gap: AtomicBool,
+    /// Decides which sessions may go on.
+    pub(crate) guard: Option<Arc<dyn Guard>>,
 }
 
 impl Shared {
@@ -199,11 +201,12 @@ impl VehicleLink {
             talk: Mutex::new(Talk::new()?),
             talked_us: AtomicU64::new(0),
             frame_gap: AtomicBool::new(false),
+            guard,
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
         let (notes_tx, notes) = mpsc::channel(64);
         let switchboard =
-            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, guard, states: 0 };
+            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, states: 0 };
         runtime.spawn(switchboard.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
@@ -320,6 +323,12 @@ impl VehicleLink {
         self.shared.stats.link_stats(self.now_us())
     }
 
+    /// The vehicle's wall clock minus that of a seat, as the seats say; the one that differs most.
+    #[must_use]
+    pub fn seat_wall_clock(&self) -> Option<ClockDifference> {
+        self.shared.stats.seat_wall_clock()
+    }
+
     /// What the sessions leave of the way out.
     #[must_use]
     pub fn load(&self) -> PathLoad {
@@ -357,7 +366,6 @@ struct Switchboard {
     signalling: Signalling,
     /// States sent.
     states: u64,
-    guard: Option<Arc<dyn Guard>>,
 }
 
 impl Switchboard {
@@ -375,11 +383,11 @@ impl Switchboard {
                 event = self.signalling.incoming.recv() => match event {
                     Some(SignalEvent::Signal(signal)) => self.on_signal(signal),
                     Some(SignalEvent::Up) => {
-                        self.guard.iter().for_each(|guard| guard.control_plane(true));
+                        self.shared.guard.iter().for_each(|guard| guard.control_plane(true));
                         tracing::info!("registered at the control plane");
                     }
                     Some(SignalEvent::Down(reason)) => {
-                        self.guard.iter().for_each(|guard| guard.control_plane(false));
+                        self.shared.guard.iter().for_each(|guard| guard.control_plane(false));
                         tracing::debug!(%reason, "control plane gone, sessions go on");
                     }
                     // The signalling task ends only with us.
@@ -403,7 +411,7 @@ impl Switchboard {
             }
             Note::Ended(id) => {
                 self.sessions.remove(id);
-                self.guard.iter().for_each(|guard| guard.ended(id));
+                self.shared.guard.iter().for_each(|guard| guard.ended(id));
                 self.shared.stats.forget(id);
             }
             Note::PathEnded { session, path } => {
@@ -429,10 +437,10 @@ impl Switchboard {
                 self.refuse(session, "the vehicle knows no such session; it was restarted", Failure::SessionUnknown);
             }
             Signal::Welcome { grant_key, .. } => {
-                self.guard.iter().for_each(|guard| guard.key(grant_key.as_deref()));
+                self.shared.guard.iter().for_each(|guard| guard.key(grant_key.as_deref()));
             }
             Signal::Grant { session, grant } => {
-                if let (Some(guard), Some(known)) = (&self.guard, self.sessions.get(&session)) {
+                if let (Some(guard), Some(known)) = (&self.shared.guard, self.sessions.get(&session)) {
                     guard.grant(&session, &known.seat, &grant);
                 }
             }
@@ -469,7 +477,7 @@ impl Switchboard {
         }
         let Some(known) = self.sessions.get_mut(&session) else { return };
         known.fingerprints = announced_fingerprints(&sdp);
-        match self.guard.as_ref().map_or(Ok(()), |guard| guard.answer(&session, &sdp)) {
+        match self.shared.guard.as_ref().map_or(Ok(()), |guard| guard.answer(&session, &sdp)) {
             Ok(()) => known.on_signal(Signal::Answer { session, sdp, vouched }),
             Err(reason) => {
                 tracing::warn!(%session, seat = %known.seat, %reason, "session refused");
@@ -479,9 +487,14 @@ impl Switchboard {
         }
     }
 
-    fn ask_for_grants(&self) {
-        for question in self.guard.iter().flat_map(|guard| guard.questions()) {
-            let _ = self.signalling.outgoing.try_send(question);
+    fn ask_for_grants(&mut self) {
+        let questions: Vec<_> = self.shared.guard.iter().flat_map(|guard| guard.questions()).collect();
+        for question in questions {
+            match question {
+                // The session's own goodbye tells the seat.
+                Signal::Bye { .. } => self.on_signal(question),
+                _ => drop(self.signalling.outgoing.try_send(question)),
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cc::Estimate;
 use crate::media::Kind;
-use protocol::v1;
+use protocol::{ClockDifference, v1};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -166,6 +166,13 @@ impl Stats {
             estimate_bps: known().map(|(target, _)| target).reduce(f64::min),
             room_bps: known().map(|(target, sent)| target - sent).reduce(f64::min).unwrap_or(0.0).max(0.0),
         }
+    }
+
+    /// The vehicle's wall clock minus a seat's, as the seats report it; the greatest.
+    pub(crate) fn seat_wall_clock(&self) -> Option<ClockDifference> {
+        let sessions = self.lock();
+        let told = sessions.values().filter_map(|s| ClockDifference::read(s.report.wall_clock.as_ref()?));
+        told.max_by(|a, b| a.ahead_ms.abs().total_cmp(&b.ahead_ms.abs()))
     }
 
     pub(crate) fn link_stats(&self, now_us: u64) -> v1::LinkStats {

@@ -266,6 +266,7 @@ fn lines(view: &SeatView) -> Vec<Line> {
             above(1.0 - confidence.unwrap_or(1.0), 0.5, 0.8),
         ),
     ];
+    lines.extend(view.wall_clock.iter().map(|words| line("clocks", Some(words.clone()), Tone::Attention)));
     let faults = vehicle.state.as_ref().map_or(&[][..], |s| &s.faults[..]);
     if !faults.is_empty() {
         lines.push(line("faults", Some(faults.join(", ")), Tone::Alarm));

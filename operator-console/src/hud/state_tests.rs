@@ -117,3 +117,12 @@ fn limits_faults_and_a_sick_policy_stand_out() {
     assert_eq!(value(&state, "policy").1, Tone::Alarm);
     assert_eq!(value(&state, "faults"), ("camera", Tone::Alarm));
 }
+
+#[test]
+fn a_vehicle_whose_clock_is_off_says_so_and_nothing_else_does() {
+    let label = |state: &HudState| state.lines.iter().filter(|l| l.label == "clocks").count();
+    assert_eq!(label(&HudState::from_view(&driving(), Duration::ZERO)), 0);
+    let words = "the vehicle's clock is 6 h 0 min ahead of the control plane's".to_owned();
+    let view = SeatView { wall_clock: vec![words.clone()], ..driving() };
+    assert_eq!(value(&HudState::from_view(&view, Duration::ZERO), "clocks"), (words.as_str(), Tone::Attention));
+}

@@ -473,6 +473,7 @@ impl SeatLogic {
             help: self.help.clone(),
             question: self.question.clone(),
             clock: self.clock,
+            wall_clock: Vec::new(),
             has_picture: self.pictures.counts().0 > 0,
             picture_age_us: self.pictures.age_us(now_us),
             stale_us: self.pictures.stale_us(now_us),

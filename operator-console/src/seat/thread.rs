@@ -152,8 +152,9 @@ impl Seat {
         }
         let vehicle = self.vehicle.as_ref().map_or("", VehicleId::as_str);
         let mut view = self.logic.view(now_us, vehicle, self.pad_name.clone());
-        if self.link.is_none() {
-            view.connection = Connection::Searching(self.searching.clone());
+        match &self.link {
+            Some(link) => view.wall_clock = link.wall_clocks().warnings(),
+            None => view.connection = Connection::Searching(self.searching.clone()),
         }
         self.shared.publish(view);
     }

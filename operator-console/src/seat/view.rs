@@ -66,6 +66,8 @@ pub struct SeatView {
     pub question: Option<Arc<PathChoice>>,
     /// The two clocks.
     pub clock: Option<ClockEstimate>,
+    /// What the person should know of the vehicle's wall clock, in sentences.
+    pub wall_clock: Vec<String>,
     /// Whether a picture was ever shown.
     pub has_picture: bool,
     /// Age of the picture on screen, microseconds.
@@ -108,6 +110,7 @@ impl SeatView {
             help: None,
             question: None,
             clock: None,
+            wall_clock: Vec::new(),
             has_picture: false,
             picture_age_us: None,
             stale_us: None,

@@ -1,17 +1,18 @@
 //! The shell around [`Access`]: its file, its clock, its two threads.
 
+use super::sleep::Sleep;
 use super::{Access, GrantRefusal};
 use crate::audit::{AuditEvent, AuditHandle};
 use link::Guard;
-use protocol::VehicleId;
-use protocol::grant::{Ceiling, Grant};
+use protocol::grant::{Ceiling, Grant, new_challenge};
 use protocol::signalling::Signal;
 use protocol::signing::PublicKey;
+use protocol::{Failure, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Why the gatekeeper cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,7 @@ pub struct Gatekeeper {
     inner: Mutex<Inner>,
     path: PathBuf,
     origin: Instant,
+    sleep: Sleep,
     audit: AuditHandle,
 }
 
@@ -70,7 +72,13 @@ impl Gatekeeper {
         let pinned = kept.control_plane_key.as_deref().map(str::parse).transpose();
         let pinned = pinned.map_err(|e: protocol::signing::KeyError| failed(e.to_string()))?;
         let access = Access::new(vehicle.clone(), key.or(pinned), kept.serial);
-        Ok(Self { inner: Mutex::new(Inner { access, refused: BTreeMap::new() }), path, origin, audit })
+        Ok(Self {
+            inner: Mutex::new(Inner { access, refused: BTreeMap::new() }),
+            path,
+            origin,
+            sleep: Sleep::new(),
+            audit,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -81,9 +89,15 @@ impl Gatekeeper {
         u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// What a session may do at `now_us`.
+    /// The vehicle's clock and the time that it slept: a grant runs out meanwhile.
+    fn awake_or_not_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_add(self.sleep.slept_us())
+    }
+
+    /// What a session may do at `now_us` of the vehicle's clock.
     #[must_use]
     pub fn ceiling(&self, now_us: u64, session: &str) -> Ceiling {
+        let now_us = self.awake_or_not_us(now_us);
         self.lock().access.ceiling(now_us, session)
     }
 
@@ -129,15 +143,10 @@ impl Gatekeeper {
                 session: grant.session,
                 ceiling: grant.ceiling,
                 serial: grant.serial,
-                expires_ms: grant.expires_ms,
+                lasts_ms: grant.lasts_ms,
             },
         );
     }
-}
-
-fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Guard for Gatekeeper {
@@ -166,10 +175,21 @@ impl Guard for Gatekeeper {
         }
     }
 
+    fn challenge(&self, session: &str) -> Option<String> {
+        let Some(text) = new_challenge() else {
+            tracing::error!(%session, "the system gives no randomness: no grant can be asked for");
+            return None;
+        };
+        let now_us = self.awake_or_not_us(self.now_us());
+        self.lock().access.challenge(now_us, session, text.clone());
+        Some(text)
+    }
+
     fn grant(&self, session: &str, seat: &str, grant: &str) {
         let accepted = {
+            let now_us = self.awake_or_not_us(self.now_us());
             let access = &mut self.lock().access;
-            access.accept((self.now_us(), wall_ms()), session, seat, grant).map(|grant| (grant, Kept::of(access)))
+            access.accept(now_us, session, seat, grant).map(|grant| (grant, Kept::of(access)))
         };
         match accepted {
             Ok((grant, kept)) => self.accepted(&kept, grant),
@@ -186,8 +206,21 @@ impl Guard for Gatekeeper {
     }
 
     fn questions(&self) -> Vec<Signal> {
-        let due = self.lock().access.due(self.now_us());
-        due.into_iter().map(|(session, grant)| Signal::Renew { session, grant }).collect()
+        let now_us = self.awake_or_not_us(self.now_us());
+        let (due, lapsed) = {
+            let access = &mut self.lock().access;
+            (access.due(now_us), access.lapsed(now_us))
+        };
+        let renew = |(session, grant): (String, String)| {
+            let challenge = self.challenge(&session)?;
+            Some(Signal::Renew { session, grant, challenge })
+        };
+        let goodbye = |session| Signal::Bye {
+            session,
+            reason: "the grant ran out too long ago to be renewed: call again".to_owned(),
+            code: Some(Failure::NotGranted),
+        };
+        due.into_iter().filter_map(renew).chain(lapsed.into_iter().map(goodbye)).collect()
     }
 
     fn ended(&self, session: &str) {

@@ -5,10 +5,14 @@
 //! - The first key that a control plane names is kept for good (or given by a flag); grants of others are refused.
 //! - Grants are accepted once and in the order of their serials. The greatest serial outlives the process.
 //! - A grant is for one vehicle, seat, session and set of certificates, up to a mode, for at most a minute.
-//! - A grant that ran out, by the vehicle's monotonic clock from its acceptance on, leaves a session with picture and
-//!   emergency stop and no more. While the control plane cannot be reached, it counts for [`GRACE_US`] longer.
+//! - A grant repeats a challenge that this vehicle sent for that session in this life, each once. Its time counts from when
+//!   the challenge was sent, by the vehicle's own clock, which goes on while the vehicle sleeps. No wall clock is asked:
+//!   not the vehicle's, not the control plane's.
+//! - A grant that ran out leaves a session with picture and emergency stop and no more. While the control plane cannot be
+//!   reached, it counts for [`GRACE_US`] longer.
 
 mod gatekeeper;
+mod sleep;
 
 pub use gatekeeper::{AccessError, Gatekeeper};
 
@@ -18,7 +22,7 @@ use protocol::signalling::announced_fingerprints;
 use protocol::signing::PublicKey;
 use protocol::v1::SeatRequest;
 use protocol::v1::seat_request::Request;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A session that runs outlives its grant by this when the control plane cannot be reached, microseconds.
 pub const GRACE_US: u64 = 60_000_000;
@@ -26,8 +30,10 @@ pub const GRACE_US: u64 = 60_000_000;
 pub const RENEW_US: u64 = 40_000_000;
 /// And asked for again after this, microseconds.
 const ASK_EVERY_US: u64 = 5_000_000;
-/// The control plane's clock may be ahead of the vehicle's by this, milliseconds.
-const AHEAD_MS: u64 = 30_000;
+/// A session whose grant ran out this long ago is not renewed any more: it ends, and the seat may call again.
+const LATE_US: u64 = 600_000_000;
+/// Challenges of one session that may be answered: as many as are sent within a grant's life, and some for offers.
+const CHALLENGES: usize = 16;
 
 /// Why a grant is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +50,13 @@ pub enum GrantRefusal {
     /// It is for somebody or something else.
     #[error("the grant is for another {0}")]
     OtherScope(&'static str),
-    /// Its time has not come.
-    #[error("the grant was issued {0} ms from now by this vehicle's clock: set the clocks")]
-    NotYet(u64),
-    /// Its time is over.
-    #[error("the grant ran out {0} ms ago by this vehicle's clock")]
+    /// It repeats no challenge that is open.
+    #[error("the grant answers nothing that this vehicle has asked since it started, or was used before")]
+    NotAsked,
+    /// It was longer on its way than it lasts.
+    #[error(
+        "the grant ran out {0} ms ago, counted from when this vehicle asked for it: the control plane or the way to it is too slow"
+    )]
     Expired(u64),
     /// It lasts longer than any control plane may say.
     #[error("the grant lasts {0} ms; {LIFE_MS} is the most")]
@@ -71,7 +79,7 @@ impl GrantRefusal {
             Self::Unreadable(GrantError::Malformed(_)) => "grant_malformed",
             Self::Unreadable(GrantError::Signature) => "grant_signature",
             Self::OtherScope(_) => "grant_other_scope",
-            Self::NotYet(_) => "grant_not_yet",
+            Self::NotAsked => "grant_not_asked",
             Self::Expired(_) => "grant_expired",
             Self::TooLong(_) => "grant_too_long",
             Self::Replayed(..) => "grant_replayed",
@@ -90,7 +98,16 @@ struct Standing {
     text: String,
 }
 
+/// What a grant must repeat.
+#[derive(Debug)]
+struct Challenge {
+    text: String,
+    sent_us: u64,
+}
+
 /// Who may take part.
+///
+/// Its clock is the caller's: microseconds that never go back and that go on while the machine sleeps.
 #[derive(Debug)]
 pub struct Access {
     vehicle: VehicleId,
@@ -98,6 +115,10 @@ pub struct Access {
     /// Greatest serial accepted.
     mark: u64,
     standings: BTreeMap<String, Standing>,
+    /// By session, the oldest first.
+    challenges: BTreeMap<String, VecDeque<Challenge>>,
+    /// Why the last grant of a session without one was refused.
+    refused: BTreeMap<String, GrantRefusal>,
     /// Since when the control plane cannot be reached, if it cannot.
     alone: bool,
 }
@@ -106,7 +127,8 @@ impl Access {
     /// For `vehicle`, which trusts `key` and has accepted grants up to the serial `mark`.
     #[must_use]
     pub fn new(vehicle: VehicleId, key: Option<PublicKey>, mark: u64) -> Self {
-        Self { vehicle, key, mark, standings: BTreeMap::new(), alone: true }
+        let (standings, challenges, refused) = Default::default();
+        Self { vehicle, key, mark, standings, challenges, refused, alone: true }
     }
 
     /// The key that is trusted.
@@ -133,17 +155,29 @@ impl Access {
         self.mark
     }
 
-    /// A grant for `session` of `seat` came at `now_us` of the vehicle's clock, `wall_ms` since 1970.
+    /// `text`, which was never used before, is sent for `session` at `now_us`: a grant may repeat it.
+    pub fn challenge(&mut self, now_us: u64, session: &str, text: String) {
+        let open = self.challenges.entry(session.to_owned()).or_default();
+        open.push_back(Challenge { text, sent_us: now_us });
+        if open.len() > CHALLENGES {
+            open.pop_front();
+        }
+    }
+
+    /// A grant for `session` of `seat` came at `now_us`.
     ///
     /// # Errors
     /// [`GrantRefusal`]; whatever was accepted before stays as it is.
-    pub fn accept(
-        &mut self,
-        (now_us, wall_ms): (u64, u64),
-        session: &str,
-        seat: &str,
-        text: &str,
-    ) -> Result<Grant, GrantRefusal> {
+    pub fn accept(&mut self, now_us: u64, session: &str, seat: &str, text: &str) -> Result<Grant, GrantRefusal> {
+        let accepted = self.check(now_us, session, seat, text);
+        match &accepted {
+            Ok(_) => drop(self.refused.remove(session)),
+            Err(refusal) => drop(self.refused.insert(session.to_owned(), refusal.clone())),
+        }
+        accepted
+    }
+
+    fn check(&mut self, now_us: u64, session: &str, seat: &str, text: &str) -> Result<Grant, GrantRefusal> {
         let grant = Grant::open(text, self.key.as_ref().ok_or(GrantRefusal::NoKey)?)?;
         let scope = [
             (grant.vehicle == self.vehicle, "vehicle"),
@@ -153,18 +187,28 @@ impl Access {
         if let Some((_, what)) = scope.into_iter().find(|(holds, _)| !holds) {
             return Err(GrantRefusal::OtherScope(what));
         }
-        let left_ms = time_left_ms(&grant, wall_ms)?;
+        if grant.lasts_ms > LIFE_MS {
+            return Err(GrantRefusal::TooLong(grant.lasts_ms));
+        }
         if grant.serial <= self.mark {
             return Err(GrantRefusal::Replayed(grant.serial, self.mark));
+        }
+        let open = self.challenges.get_mut(session).ok_or(GrantRefusal::NotAsked)?;
+        let asked = open.iter().position(|sent| sent.text == grant.challenge).ok_or(GrantRefusal::NotAsked)?;
+        let ends_us = open[asked].sent_us.saturating_add(grant.lasts_ms * 1_000);
+        if now_us >= ends_us {
+            return Err(GrantRefusal::Expired((now_us - ends_us) / 1_000));
         }
         if self.standings.get(session).is_some_and(|s| s.fingerprints != grant.fingerprints) {
             return Err(GrantRefusal::OtherCertificate);
         }
         self.mark = grant.serial;
+        // Each is answered once, and those before it not any more.
+        open.drain(..=asked);
         let standing = Standing {
             ceiling: grant.ceiling,
             fingerprints: grant.fingerprints.clone(),
-            ends_us: now_us.saturating_add(left_ms * 1_000),
+            ends_us,
             asked_us: now_us,
             text: text.to_owned(),
         };
@@ -175,9 +219,10 @@ impl Access {
     /// Whether a session may be set up with the seat's `description`.
     ///
     /// # Errors
-    /// [`GrantRefusal::Missing`] or [`GrantRefusal::OtherCertificate`].
+    /// Why its grant was refused; [`GrantRefusal::Missing`] only when none came, [`GrantRefusal::OtherCertificate`].
     pub fn admits(&self, session: &str, description: &str) -> Result<(), GrantRefusal> {
-        let standing = self.standings.get(session).ok_or(GrantRefusal::Missing)?;
+        let why = || self.refused.get(session).cloned().unwrap_or(GrantRefusal::Missing);
+        let standing = self.standings.get(session).ok_or_else(why)?;
         match announced_fingerprints(description) {
             Some(announced) if announced == standing.fingerprints => Ok(()),
             _ => Err(GrantRefusal::OtherCertificate),
@@ -202,7 +247,8 @@ impl Access {
         let mut due = Vec::new();
         for (session, standing) in &mut self.standings {
             let soon = now_us.saturating_add(RENEW_US) >= standing.ends_us;
-            if soon && now_us >= standing.asked_us.saturating_add(ASK_EVERY_US) {
+            let late = now_us >= standing.ends_us.saturating_add(LATE_US);
+            if soon && !late && now_us >= standing.asked_us.saturating_add(ASK_EVERY_US) {
                 standing.asked_us = now_us;
                 due.push((session.clone(), standing.text.clone()));
             }
@@ -210,25 +256,21 @@ impl Access {
         due
     }
 
+    /// The sessions that were without a grant for so long at `now_us` that they must end, now that the control plane is
+    /// there again.
+    #[must_use]
+    pub fn lapsed(&self, now_us: u64) -> Vec<String> {
+        let is_late = |standing: &Standing| now_us >= standing.ends_us.saturating_add(LATE_US);
+        let late = self.standings.iter().filter(|(_, standing)| !self.alone && is_late(standing));
+        late.map(|(session, _)| session.clone()).collect()
+    }
+
     /// The session is over.
     pub fn forget(&mut self, session: &str) {
         self.standings.remove(session);
+        self.challenges.remove(session);
+        self.refused.remove(session);
     }
-}
-
-/// What is left of a grant at `wall_ms` by the vehicle's clock.
-fn time_left_ms(grant: &Grant, wall_ms: u64) -> Result<u64, GrantRefusal> {
-    let lasts_ms = grant.expires_ms.saturating_sub(grant.issued_ms);
-    if lasts_ms > LIFE_MS {
-        return Err(GrantRefusal::TooLong(lasts_ms));
-    }
-    if grant.issued_ms > wall_ms.saturating_add(AHEAD_MS) {
-        return Err(GrantRefusal::NotYet(grant.issued_ms - wall_ms));
-    }
-    if wall_ms >= grant.expires_ms {
-        return Err(GrantRefusal::Expired(wall_ms - grant.expires_ms));
-    }
-    Ok((grant.expires_ms - wall_ms).min(lasts_ms))
 }
 
 /// Whether a session with this ceiling may ask for this. Whoever sees the vehicle may stop it and mark what was seen.

@@ -4,7 +4,7 @@ use protocol::signing::SigningKey;
 use protocol::v1::{EngageRequest, EstopRequest, EstopResetRequest, TakeoverRequest};
 
 const SDP: &str = "v=0\r\na=fingerprint:sha-256 ab:cd\r\na=fingerprint:sha-256 AB:CD\r\n";
-const WALL_MS: u64 = 1_000_000_000;
+const SECOND_US: u64 = 1_000_000;
 
 fn key(byte: u8) -> SigningKey {
     SigningKey::from_seed(&[byte; 32]).unwrap()
@@ -18,8 +18,9 @@ fn grant(serial: u64) -> Grant {
         ceiling: Ceiling::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],
         serial,
-        issued_ms: WALL_MS,
-        expires_ms: WALL_MS + LIFE_MS,
+        challenge: format!("c{serial}"),
+        lasts_ms: LIFE_MS,
+        issued_ms: 0,
     }
 }
 
@@ -29,8 +30,10 @@ fn access(mark: u64) -> Access {
     access
 }
 
+/// Asked for and answered at once.
 fn accept(access: &mut Access, grant: &Grant) -> Result<(), GrantRefusal> {
-    access.accept((0, WALL_MS), "x", "desk", &grant.sign(&key(1))).map(drop)
+    access.challenge(0, "x", grant.challenge.clone());
+    access.accept(0, "x", "desk", &grant.sign(&key(1))).map(drop)
 }
 
 #[test]
@@ -84,27 +87,91 @@ fn grants_for_others_are_refused_and_change_nothing() {
     let stolen = other(|g| g.fingerprints = vec!["sha-256 EE".into()]);
     assert_eq!(accept(&mut access, &stolen), Err(GrantRefusal::OtherCertificate));
     let forged = grant(9).sign(&key(2));
-    let refused = access.accept((0, WALL_MS), "x", "desk", &forged).unwrap_err();
+    let refused = access.accept(0, "x", "desk", &forged).unwrap_err();
     assert_eq!(refused.label(), "grant_signature");
-    assert_eq!(access.accept((0, WALL_MS), "x", "desk", "").unwrap_err().label(), "grant_malformed");
+    assert_eq!(access.accept(0, "x", "desk", "").unwrap_err().label(), "grant_malformed");
     assert_eq!((access.mark(), access.ceiling(0, "x")), (1, Ceiling::Drive));
 }
 
 #[test]
-fn a_grant_counts_by_the_vehicles_clock_and_never_longer_than_its_life() {
-    let at = |wall_ms: u64, grant: &Grant| {
+fn a_grant_counts_from_when_it_was_asked_for_and_never_longer_than_its_life() {
+    const ASKED_US: u64 = 7 * SECOND_US;
+    let at = |now_us: u64, grant: &Grant| {
         let mut access = access(0);
-        let accepted = access.accept((0, wall_ms), "x", "desk", &grant.sign(&key(1)));
-        accepted.map(|_| access.standings["x"].ends_us / 1_000)
+        access.challenge(ASKED_US, "x", "c1".into());
+        access.accept(now_us, "x", "desk", &grant.sign(&key(1))).map(|_| access.standings["x"].ends_us)
     };
-    assert_eq!(at(WALL_MS + 20_000, &grant(1)), Ok(40_000));
-    assert_eq!(at(WALL_MS + LIFE_MS - 1, &grant(1)), Ok(1));
-    assert_eq!(at(WALL_MS + LIFE_MS, &grant(1)), Err(GrantRefusal::Expired(0)));
-    assert_eq!(at(WALL_MS - AHEAD_MS, &grant(1)), Ok(LIFE_MS), "the control plane's clock is ahead");
-    assert_eq!(at(WALL_MS - AHEAD_MS - 1, &grant(1)), Err(GrantRefusal::NotYet(AHEAD_MS + 1)));
-    let eternal = Grant { expires_ms: u64::MAX, ..grant(1) };
-    assert_eq!(at(WALL_MS, &eternal).unwrap_err().label(), "grant_too_long");
-    assert_eq!(at(WALL_MS, &Grant { expires_ms: 0, ..grant(1) }).unwrap_err().label(), "grant_expired");
+    let ends_us = ASKED_US + LIFE_MS * 1_000;
+    assert_eq!(at(ASKED_US, &grant(1)), Ok(ends_us));
+    assert_eq!(at(ends_us - 1, &grant(1)), Ok(ends_us), "what it was on its way does not count twice");
+    assert_eq!(at(ends_us, &grant(1)), Err(GrantRefusal::Expired(0)));
+    assert_eq!(at(ends_us + 5_000, &grant(1)), Err(GrantRefusal::Expired(5)));
+    assert_eq!(at(ASKED_US, &Grant { lasts_ms: 5, ..grant(1) }), Ok(ASKED_US + 5_000));
+    assert_eq!(at(ASKED_US, &Grant { lasts_ms: 0, ..grant(1) }), Err(GrantRefusal::Expired(0)));
+    for lasts_ms in [LIFE_MS + 1, u64::MAX] {
+        assert_eq!(at(ASKED_US, &Grant { lasts_ms, ..grant(1) }), Err(GrantRefusal::TooLong(lasts_ms)));
+    }
+    // What the control plane calls the time means nothing.
+    for issued_ms in [0, 1_000_000_000, u64::MAX] {
+        assert_eq!(at(ASKED_US, &Grant { issued_ms, ..grant(1) }), Ok(ends_us));
+    }
+}
+
+#[test]
+fn a_grant_answers_a_challenge_of_its_session_once_and_no_older_one_after_it() {
+    let mut access = access(0);
+    let of = |serial: u64, challenge: &str| Grant { challenge: challenge.into(), ..grant(serial) }.sign(&key(1));
+    assert_eq!(access.accept(0, "x", "desk", &of(1, "a")), Err(GrantRefusal::NotAsked), "nothing was asked");
+    access.challenge(0, "y", "a".into());
+    assert_eq!(access.accept(0, "x", "desk", &of(1, "a")), Err(GrantRefusal::NotAsked), "it was asked for another");
+    for text in ["a", "b", "c"] {
+        access.challenge(0, "x", text.into());
+    }
+    assert_eq!(access.accept(0, "x", "desk", &of(1, "")), Err(GrantRefusal::NotAsked));
+    access.accept(0, "x", "desk", &of(2, "b")).unwrap();
+    for text in ["a", "b"] {
+        assert_eq!(access.accept(0, "x", "desk", &of(3, text)), Err(GrantRefusal::NotAsked), "{text}");
+    }
+    access.accept(0, "x", "desk", &of(3, "c")).unwrap();
+    // Another life has asked for nothing, even if it has forgotten the serials.
+    let mut second = self::access(0);
+    assert_eq!(second.accept(0, "x", "desk", &of(3, "c")), Err(GrantRefusal::NotAsked));
+}
+
+#[test]
+fn challenges_that_nobody_answers_do_not_pile_up() {
+    let mut access = access(0);
+    for count in 0..1_000 {
+        access.challenge(0, "x", format!("c{count}"));
+    }
+    assert_eq!(access.challenges["x"].len(), CHALLENGES);
+    access.accept(0, "x", "desk", &grant(999).sign(&key(1))).unwrap();
+    access.forget("x");
+    assert!(access.challenges.is_empty());
+}
+
+#[test]
+fn a_seat_is_told_why_its_grant_was_refused() {
+    let mut access = access(7);
+    assert_eq!(accept(&mut access, &grant(3)), Err(GrantRefusal::Replayed(3, 7)));
+    assert_eq!(access.admits("x", SDP), Err(GrantRefusal::Replayed(3, 7)), "not that none came");
+    assert_eq!(access.admits("y", SDP), Err(GrantRefusal::Missing));
+    accept(&mut access, &grant(8)).unwrap();
+    assert_eq!(access.admits("x", SDP), Ok(()));
+}
+
+#[test]
+fn a_session_that_was_long_without_a_grant_ends_when_the_control_plane_is_back() {
+    let mut access = access(0);
+    accept(&mut access, &grant(1)).unwrap();
+    let late_us = LIFE_MS * 1_000 + LATE_US;
+    assert_eq!(access.due(late_us - 1).len(), 1, "it may still be renewed");
+    assert!(access.lapsed(late_us - 1).is_empty());
+    access.set_alone(true);
+    assert!(access.lapsed(late_us).is_empty(), "it may watch on for as long as nobody is there to ask");
+    access.set_alone(false);
+    assert!(access.due(late_us).is_empty());
+    assert_eq!(access.lapsed(late_us), ["x"]);
 }
 
 #[test]

@@ -54,8 +54,9 @@ pub enum AuditEvent {
         ceiling: Ceiling,
         /// Its serial.
         serial: u64,
-        /// When it runs out, milliseconds since 1970 by the control plane's clock.
-        expires_ms: u64,
+        /// How long it lasts from when the vehicle asked for it, milliseconds; 0 in logs of earlier releases.
+        #[serde(default)]
+        lasts_ms: u64,
     },
     /// A grant was refused, or a session without one.
     GrantRefused {

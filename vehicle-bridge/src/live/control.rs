@@ -19,10 +19,11 @@ use crate::timing::TickTiming;
 use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::VehicleLink;
-use protocol::api::{Disengagement, Episode, VehicleStatus};
+use protocol::api::{Disengagement, Episode, VehicleClock, VehicleStatus};
 use protocol::foxglove::LaserScan;
 use protocol::v1::{
-    Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, vehicle_event,
+    Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, WallClock,
+    vehicle_event,
 };
 use protocol::{EpisodeId, PolicyVersion};
 use recorder::RecorderThread;
@@ -73,6 +74,8 @@ pub(super) struct Control {
     pub timing: TickTiming,
     /// Figures of the last second, until they are sent.
     pub punctuality: Option<ControlTiming>,
+    /// How the wall clock stands, until it is sent.
+    pub wall_clock: Option<WallClock>,
     /// The reason in force and whether latency limits the speed, as last logged.
     pub logged: (i32, bool),
     /// Refusals so far, until they are sent.
@@ -214,6 +217,7 @@ impl Control {
             cause: TakeoverCause::Safety.label().to_owned(),
             at_ms,
             map: self.config.network.name().to_owned(),
+            clock_ahead_ms: None,
         });
     }
 
@@ -222,6 +226,7 @@ impl Control {
     }
 
     fn enter(&mut self, disengagement: Disengagement) {
+        let disengagement = Disengagement { clock_ahead_ms: self.desk.clock.log_ahead_ms(), ..disengagement };
         self.journal.add(disengagement.clone());
         let _ = self.disengagements.send(disengagement);
     }
@@ -243,7 +248,8 @@ impl Control {
             self.recorder.handle().push(self.scribe.fix(now_us, self.robot.fix()));
             self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
         }
-        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, &self.recorder, &mut self.scribe);
+        let ahead_ms = self.desk.clock.log_ahead_ms();
+        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, (&self.recorder, ahead_ms), &mut self.scribe);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
@@ -252,7 +258,8 @@ impl Control {
 
     fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: Entry) {
         let event = match entry {
-            Entry::Begin { info, event, disengagement } => {
+            Entry::Begin { mut info, event, disengagement } => {
+                info.clock_ahead_ms = self.desk.clock.log_ahead_ms();
                 tracing::info!(id = %info.id, cause = %info.cause, "takeover");
                 self.recorder.handle().begin(wall_ns, *info, self.keeping.attachments());
                 if let Some(disengagement) = disengagement {
@@ -303,6 +310,7 @@ impl Control {
             pong: None,
             timing: self.punctuality.take(),
             refusals: self.refusals.take(),
+            wall_clock: self.wall_clock.take(),
             ..StateDatagram::default()
         });
     }
@@ -340,8 +348,13 @@ impl Control {
                 missed_deadlines: timing.missed_deadlines,
             }),
             upload: None,
+            clock: Some(VehicleClock {
+                control_plane: self.desk.clock.control_plane(),
+                seat: self.link.seat_wall_clock(),
+            }),
         };
         self.punctuality = Some(timing);
+        self.wall_clock = Some(self.desk.clock.message());
         let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.metres.clone_from(self.books.metres());
         figures.status = Some(status);
@@ -385,8 +398,9 @@ impl Control {
     fn shut_down(self) {
         drop(self.journal);
         self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
+        let ahead_ms = self.desk.clock.log_ahead_ms();
         for event in self.recorder.shutdown() {
-            keeping::tell(event, &self.episodes);
+            keeping::tell(event, ahead_ms, &self.episodes);
         }
     }
 }

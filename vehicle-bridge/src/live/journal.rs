@@ -216,6 +216,7 @@ mod tests {
             cause: "safety".into(),
             at_ms: 5,
             map: "m".into(),
+            clock_ahead_ms: None,
         };
         journal.add(&entry).unwrap();
         std::fs::OpenOptions::new()

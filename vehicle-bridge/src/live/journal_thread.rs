@@ -141,6 +141,7 @@ mod tests {
             cause: "safety".into(),
             at_ms: 5,
             map: "m".into(),
+            clock_ahead_ms: None,
         };
         let metres =
             |m| BTreeMap::from([(PolicyVersion::new("v1").unwrap(), Metres { autonomous_m: m, manual_m: 0.0 })]);

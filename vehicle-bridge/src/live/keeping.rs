@@ -43,14 +43,15 @@ impl Keeping {
         (sensors, tick): (&Sensors, &Tick),
         link: &LinkStats,
         core: &VehicleCore,
-        recorder: &RecorderThread,
+        (recorder, clock_ahead_ms): (&RecorderThread, Option<i64>),
         scribe: &mut Scribe,
     ) {
         self.consult_candidate(sensors);
         let wall_ns = scribe.wall_ns(now_us);
         let policy = &core.policy().manifest().version;
         let kept = self.keeper.look(wall_ns, sensors, tick, link, self.candidate_action.as_deref(), policy);
-        for keep in kept {
+        for mut keep in kept {
+            keep.info.clock_ahead_ms = clock_ahead_ms;
             recorder.handle().trigger(wall_ns, keep.fired, keep.info, self.keeper.attachments());
         }
     }
@@ -96,14 +97,21 @@ impl Keeping {
 
 /// Hands on what the recorder has to tell, as soon as it tells it, until it ends: finished episodes go to `episodes`. On a
 /// thread of its own, so that no episode waits for the control thread to look.
-pub(super) fn deliver(events: &Receiver<RecorderEvent>, episodes: &Sender<Episode>) {
-    events.iter().for_each(|event| tell(event, episodes));
+/// `clock_ahead_ms` says by how much the log times are ahead of the control plane's clock, as far as that is known by then.
+pub(super) fn deliver(
+    events: &Receiver<RecorderEvent>,
+    clock_ahead_ms: impl Fn() -> Option<i64>,
+    episodes: &Sender<Episode>,
+) {
+    events.iter().for_each(|event| tell(event, clock_ahead_ms(), episodes));
 }
 
 /// Hands on one thing that the recorder has to tell.
-pub(super) fn tell(event: RecorderEvent, episodes: &Sender<Episode>) {
+pub(super) fn tell(event: RecorderEvent, clock_ahead_ms: Option<i64>, episodes: &Sender<Episode>) {
     match event {
-        RecorderEvent::Finished(episode) => {
+        RecorderEvent::Finished(mut episode) => {
+            // It may have begun before anything was measured.
+            episode.clock_ahead_ms = episode.clock_ahead_ms.or(clock_ahead_ms);
             tracing::info!(id = %episode.id, bytes = episode.bytes, "episode finished");
             // Nobody takes them when the bridge ends; the next start finds them in the spool.
             let _ = episodes.send(episode);
@@ -127,7 +135,7 @@ mod tests {
         let recorder = RecorderThread::start(ThreadConfig::new(dir.path())).unwrap();
         let (episodes, to_upload) = crossbeam_channel::unbounded();
         let events = recorder.events().clone();
-        let courier = std::thread::spawn(move || deliver(&events, &episodes));
+        let courier = std::thread::spawn(move || deliver(&events, || Some(-7), &episodes));
         let account = Account {
             vehicle: VehicleId::new("car-1").unwrap(),
             prefix: "t".into(),
@@ -143,7 +151,9 @@ mod tests {
         // Its post-roll is over long before.
         let later = account.describe(EpisodeId::new("t-2").unwrap(), &PolicyVersion::new("v0").unwrap());
         recorder.handle().begin(60_000_000_000, later, Vec::new());
-        assert_eq!(to_upload.recv().unwrap().id, id);
+        let episode = to_upload.recv().unwrap();
+        assert_eq!(episode.id, id);
+        assert_eq!(episode.clock_ahead_ms, Some(-7), "measured after it began");
         drop(recorder);
         courier.join().unwrap();
     }

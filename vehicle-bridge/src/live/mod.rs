@@ -10,6 +10,7 @@ mod mind;
 pub mod office;
 mod seats;
 mod throttle;
+pub mod wall_clock;
 mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
@@ -157,7 +158,7 @@ pub fn run(
     let link = Arc::new(start_link(config, runtime, &car, &cameras, origin, gatekeeper.clone())?);
     let account = Account {
         vehicle: config.vehicle.clone(),
-        prefix: format!("{}-{}", config.vehicle, epoch_ns / 1_000_000),
+        prefix: format!("{}-{}", config.vehicle, life_number(&config.data_dir, epoch_ns / 1_000_000)?),
         map: config.network.name().to_owned(),
         embodiment: car.name.to_owned(),
         source: Source::Live,
@@ -190,12 +191,13 @@ pub fn run(
     let sounds = sounds.transpose().map_err(|_| BridgeError::Thread("sound"))?;
     let (episodes, episodes_out) = unbounded();
     let uploader = uploader(config, &spool_dir, key, recovered, &link, stop);
-    let desk = Arc::new(Desk { uploads: Some(uploader.board()), ..Desk::default() });
+    let clock = wall_clock::VehicleWallClock::new(origin, epoch_ns / 1_000);
+    let desk = Arc::new(Desk { uploads: Some(uploader.board()), clock, ..Desk::default() });
     // Nobody waits for it: what it was doing goes on after the next start.
     drop(spawn("upload", move || uploader.run(&episodes_out)));
-    let (finished, to_upload) = (recorder.events().clone(), episodes.clone());
+    let (finished, to_upload, measured) = (recorder.events().clone(), episodes.clone(), Arc::clone(&desk));
     // Ends with the recorder.
-    drop(spawn("episodes", move || keeping::deliver(&finished, &to_upload)));
+    drop(spawn("episodes", move || keeping::deliver(&finished, || measured.clock.log_ahead_ms(), &to_upload)));
     let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
     let office_thread = {
@@ -235,6 +237,7 @@ pub fn run(
         scan: None,
         timing: TickTiming::new(crate::virtual_drive::TICK_US),
         punctuality: None,
+        wall_clock: None,
         logged: (0, false),
         refusals: None,
         refused: 0,
@@ -362,6 +365,22 @@ fn uploader(
     Uploader::new(Client::new(&config.control_plane), pace, preparation, spool_dir.to_owned(), found)
 }
 
+/// What this life's episodes are named by: the wall time in milliseconds, or the next number when an earlier life had
+/// that or a greater one, as its clock was ahead. No name comes twice, whatever the clock does.
+fn life_number(data_dir: &Path, now_ms: u64) -> Result<u64, BridgeError> {
+    let path = data_dir.join("life");
+    let before = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let number = before.map_or(now_ms, |before| now_ms.max(before.saturating_add(1)));
+    let part = path.with_extension("part");
+    let write = || {
+        std::fs::write(&part, number.to_string())?;
+        std::fs::File::open(&part)?.sync_all()?;
+        std::fs::rename(&part, &path)
+    };
+    write().map_err(|e| BridgeError::Folder(path.clone(), e))?;
+    Ok(number)
+}
+
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.
 fn recover(spool_dir: &Path) -> Vec<protocol::api::Episode> {
     if let Err(error) = recorder::recover(spool_dir) {
@@ -384,15 +403,47 @@ fn newest_policy(config: &OfficeConfig) -> Result<Policy, BridgeError> {
     let newest = whole
         .filter(|e| e.path().join(policy::MANIFEST_FILE).exists())
         .max_by_key(|e| e.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH));
-    if let Some(entry) = newest {
-        match Policy::load(&entry.path()) {
+    for path in office::remembered_policy(dir).into_iter().chain(newest.map(|entry| entry.path())) {
+        match Policy::load(&path) {
             Ok(policy) => return Ok(policy),
-            Err(error) => tracing::error!(%error, path = %entry.path().display(), "the last policy cannot be loaded"),
+            Err(error) => tracing::error!(%error, path = %path.display(), "the last policy cannot be loaded"),
         }
     }
     let version = PolicyVersion::new("untrained")?;
     match office::first_policy(config, version.clone(), PATIENCE) {
         Some(policy) => Ok(policy),
         None => Ok(Policy::untrained(&Embodiment::ackermann_car(), version, 0)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_lives_name_their_episodes_alike_whatever_the_clock_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let numbers: Vec<u64> =
+            [5_000, 5_000, 1_000, 9_000, 8_000].map(|now_ms| life_number(dir.path(), now_ms).unwrap()).into();
+        assert_eq!(numbers, [5_000, 5_001, 5_002, 9_000, 9_001]);
+    }
+
+    #[test]
+    fn a_start_begins_with_the_policy_used_last_not_with_the_newest_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let car = Embodiment::ackermann_car();
+        for version in ["v2", "v1"] {
+            let version = PolicyVersion::new(version).unwrap();
+            Policy::untrained(&car, version.clone(), 0).unwrap().save(&dir.path().join(version.as_str())).unwrap();
+        }
+        let config = OfficeConfig {
+            control_plane: String::new(),
+            sign_up: office::sign_up(VehicleId::new("car").unwrap(), car.name, "town"),
+            policies_dir: dir.path().to_owned(),
+        };
+        office::remember_policy(dir.path(), &PolicyVersion::new("v2").unwrap());
+        assert_eq!(newest_policy(&config).unwrap().manifest().version.as_str(), "v2");
+        std::fs::remove_dir_all(dir.path().join("v2")).unwrap();
+        assert_eq!(newest_policy(&config).unwrap().manifest().version.as_str(), "v1");
     }
 }

@@ -3,11 +3,12 @@
 //! nothing here can hold up the control thread.
 
 use super::journal::Journal;
+use super::wall_clock::VehicleWallClock;
 use crate::ledger::Metres;
 use crate::upload::uploader::Board;
 use crossbeam_channel::RecvTimeoutError;
 use policy::Policy;
-use protocol::api::{self, Disengagement, Mileage, VehicleSignUp, VehicleStatus};
+use protocol::api::{self, Disengagement, Mileage, StatusAnswer, VehicleSignUp, VehicleStatus};
 use protocol::{PolicyVersion, VehicleId};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +38,8 @@ pub struct Desk {
     pub figures: Mutex<Figures>,
     /// How the uploads are.
     pub uploads: Option<Arc<Board>>,
+    /// How the wall clock stands to the control plane's.
+    pub clock: VehicleWallClock,
     /// Ends the office.
     pub stop: AtomicBool,
 }
@@ -104,6 +107,8 @@ impl Office {
                     self.look_for_update(updates);
                 }
             }
+            // Also while nobody answers: the vehicle's clock may be set meanwhile.
+            desk.clock.tell();
             if last {
                 return;
             }
@@ -133,8 +138,12 @@ impl Office {
         matches!(self.post("vehicles", &self.config.sign_up), Outcome::Done)
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.config.control_plane.trim_end_matches('/'))
+    }
+
     fn post(&self, path: &str, body: &impl Serialize) -> Outcome {
-        let url = format!("{}/api/v1/{path}", self.config.control_plane.trim_end_matches('/'));
+        let url = self.url(path);
         match self.agent.post(&url).send_json(body) {
             Ok(answer) if answer.status().is_success() => Outcome::Done,
             Ok(mut answer) if answer.status().is_client_error() => {
@@ -148,7 +157,7 @@ impl Office {
         let figures = desk.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(status) = figures.status {
             let upload = desk.uploads.as_ref().map(|board| board.progress());
-            self.post("status", &VehicleStatus { upload, ..status });
+            self.send_status(&VehicleStatus { upload, ..status }, &desk.clock);
         }
         for (policy, metres) in figures.metres {
             if self.sent.get(&policy) == Some(&metres) {
@@ -163,6 +172,18 @@ impl Office {
             if matches!(self.post("mileage", &mileage), Outcome::Done) {
                 self.sent.insert(policy, metres);
             }
+        }
+    }
+
+    /// The answer tells the control plane's time.
+    fn send_status(&self, status: &VehicleStatus, clock: &VehicleWallClock) {
+        let url = self.url("status");
+        let sent_us = clock.now_us();
+        let Ok(mut answer) = self.agent.post(&url).send_json(status) else { return };
+        let received_us = clock.now_us();
+        // A control plane of an earlier release does not tell it.
+        if let Ok(StatusAnswer { unix_us, .. }) = answer.body_mut().read_json() {
+            clock.exchange(sent_us, unix_us, received_us);
         }
     }
 
@@ -181,6 +202,7 @@ impl Office {
         match self.fetch_update() {
             Ok(Some(policy)) => {
                 self.current = policy.manifest().version.clone();
+                remember_policy(&self.config.policies_dir, &self.current);
                 tracing::info!(version = %self.current, "policy fetched");
                 let _ = updates.send(Box::new(policy));
             }
@@ -223,6 +245,27 @@ impl Office {
         }
         std::fs::rename(&partial, dir).map_err(|e| format!("{}: {e}", dir.display()))
     }
+}
+
+/// File beside the fetched policies that names the one in use: files' times are no order when the clock was set back.
+const CURRENT: &str = ".current";
+
+/// The next start begins with this version.
+pub fn remember_policy(policies_dir: &std::path::Path, version: &PolicyVersion) {
+    let part = policies_dir.join(".current.part");
+    let written =
+        std::fs::write(&part, version.as_str()).and_then(|()| std::fs::rename(&part, policies_dir.join(CURRENT)));
+    if let Err(error) = written {
+        tracing::warn!(%error, %version, "the next start may begin with another policy");
+    }
+}
+
+/// Folder of the policy that was in use last, if that is known.
+#[must_use]
+pub fn remembered_policy(policies_dir: &std::path::Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(policies_dir.join(CURRENT)).ok()?;
+    let folder = policies_dir.join(PolicyVersion::new(text.trim()).ok()?.as_str());
+    folder.join(policy::MANIFEST_FILE).exists().then_some(folder)
 }
 
 /// A control plane that is started together with the vehicle needs a moment.
@@ -332,6 +375,7 @@ mod tests {
             cause: "safety".into(),
             at_ms: 1,
             map: "soderleden".into(),
+            clock_ahead_ms: None,
         };
         // The last thing in a round: the letter is there when the office begins to wait for the next.
         let mut letter = Some(letter);
@@ -348,6 +392,7 @@ mod tests {
             refused: BTreeMap::new(),
             timing: None,
             upload: None,
+            clock: None,
         });
         let config = OfficeConfig {
             control_plane: address,

@@ -66,3 +66,14 @@ fn only_hashes_are_names() {
         assert!(ObjectKey::parse(&text.replace("{}", &hash)).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_storage_whose_clock_is_another_one_is_told_so() {
+    let said = |source: &str| ObjectsError::Store {
+        key: "k".into(),
+        cause: object_store::Error::Generic { store: "S3", source: source.to_owned().into() },
+    };
+    let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+    assert!(said(skewed).to_string().contains("set this machine's clock"), "{}", said(skewed));
+    assert!(!said("<Error><Code>SlowDown</Code></Error>").to_string().contains("clock"));
+}

@@ -2,10 +2,12 @@ use crate::api::{VehicleStatus, VehicleView};
 use crate::app::Shared;
 use crate::check;
 use crate::reply::{ApiResult, Body, stored};
+use crate::store::now_us;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
-use protocol::api::{Mileage, VehicleSignUp};
+use protocol::api::{Mileage, StatusAnswer, VehicleSignUp};
 
 /// A vehicle signs up or renews its description.
 pub async fn sign_up(State(app): Shared, Body(body): Body<VehicleSignUp>) -> ApiResult<Response> {
@@ -27,9 +29,12 @@ pub async fn mileage(State(app): Shared, Body(body): Body<Mileage>) -> ApiResult
     Ok(stored(true))
 }
 
-/// Live state, kept in memory.
-pub async fn status(State(app): Shared, Body(body): Body<VehicleStatus>) -> ApiResult<Response> {
+/// Live state, kept in memory; the answer tells the time, by which the vehicle measures how its clock stands to it.
+pub async fn status(
+    State(app): Shared,
+    Body(body): Body<VehicleStatus>,
+) -> ApiResult<(StatusCode, Json<StatusAnswer>)> {
     check::status(&body)?;
     app.live.report(body)?;
-    Ok(stored(true))
+    Ok((StatusCode::CREATED, Json(StatusAnswer { stored: true, unix_us: now_us() })))
 }

@@ -67,6 +67,8 @@ struct Session {
     seat: SeatId,
     vehicle: VehicleId,
     ceiling: Ceiling,
+    /// What came with the vehicle's last offer and was not granted yet.
+    challenge: Option<String>,
     last_used: u64,
 }
 
@@ -151,7 +153,7 @@ impl Hub {
     pub fn handle(&self, from: &Identity, text: &Utf8Bytes) -> Option<Signal> {
         let mut state = self.state();
         let refusal = match serde_json::from_str::<Signal>(text) {
-            Ok(Signal::Renew { session, grant }) => state.renew(&from.party, session, &grant),
+            Ok(Signal::Renew { session, grant, challenge }) => state.renew(&from.party, session, (&grant, &challenge)),
             Ok(mut signal) => {
                 match vouch(from, &mut signal, text).and_then(|text| state.deliver(&from.party, &signal, &text)) {
                     Ok(()) => None,
@@ -207,8 +209,10 @@ impl State {
             _ => {}
         }
         let to = self.other_side(from, name, signal)?;
-        if let Signal::Answer { sdp, .. } = signal {
-            self.grant(&to, name, sdp);
+        match signal {
+            Signal::Offer { challenge: Some(challenge), .. } => self.challenge(name, challenge)?,
+            Signal::Answer { sdp, .. } => self.grant(&to, name, sdp),
+            _ => {}
         }
         let sent = self.send(&to, text);
         if matches!(signal, Signal::Bye { .. }) {
@@ -243,9 +247,10 @@ impl State {
             return Err((Failure::VehicleNotRegistered, message));
         }
         let last_used = self.tick();
-        self.sessions
-            .insert(name.to_owned(), Session { seat: seat.clone(), vehicle: vehicle.clone(), ceiling, last_used });
-        self.forget_old(seat);
+        let (seat, vehicle) = (seat.clone(), vehicle.clone());
+        let session = Session { seat: seat.clone(), vehicle, ceiling, challenge: None, last_used };
+        self.sessions.insert(name.to_owned(), session);
+        self.forget_old(&seat);
         Ok(())
     }
 

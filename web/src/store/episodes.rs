@@ -40,7 +40,7 @@ pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengageme
     .bind(d.vehicle.as_str())
     .bind(d.policy.as_str())
     .bind(&d.cause)
-    .bind(d.at_ms)
+    .bind(d.at_control_plane_ms())
     .bind(&d.map)
     .bind(now_ms())
     .execute(tx)
@@ -62,7 +62,7 @@ pub(super) async fn insert_episode(tx: &mut AnyConnection, e: &Episode) -> sqlx:
     .bind(&e.file)
     .bind(signed(e.bytes))
     .bind(&e.sha256)
-    .bind(e.start_ms)
+    .bind(e.start_control_plane_ms())
     .bind(e.duration_s)
     .bind(&e.map)
     .bind(now_ms())
@@ -100,7 +100,7 @@ impl Store {
             return Ok(false);
         }
         let mut is_new = insert_disengagement(&mut tx, d).await?;
-        if is_new && self.is_of_erased_time(&mut tx, d.vehicle.as_str(), d.at_ms).await? {
+        if is_new && self.is_of_erased_time(&mut tx, d).await? {
             self.sever_late(&mut tx, &d.id).await?;
             is_new = false;
         }
@@ -216,6 +216,7 @@ fn disengagement(row: &AnyRow) -> ApiResult<Disengagement> {
         cause: row.try_get(3)?,
         at_ms: row.try_get(4)?,
         map: row.try_get(5)?,
+        clock_ahead_ms: None,
     })
 }
 
@@ -243,6 +244,7 @@ pub(super) fn episode(row: &AnyRow) -> ApiResult<EpisodeView> {
             y_m: row.try_get(15)?,
             latitude_deg: row.try_get(16)?,
             longitude_deg: row.try_get(17)?,
+            clock_ahead_ms: None,
         },
         verdict: verdict(row)?,
         preview: row.try_get::<i64, _>(23)? != 0,

@@ -39,9 +39,16 @@ impl Store {
     /// Writes down what is asked, before anything is done.
     pub async fn begin_erasure(&self, asked: &Asked) -> ApiResult<i64> {
         let mut tx = self.write().await?;
+        // Everything that is here by now, also when this machine's clock was set back since it came.
+        let newest_ms: i64 = sqlx::query_scalar(
+            "SELECT COALESCE(MAX(newest), 0) FROM (SELECT MAX(stored_ms) AS newest FROM episodes
+             UNION ALL SELECT MAX(stored_ms) FROM disengagements UNION ALL SELECT MAX(stored_ms) FROM episode_files) AS all_of",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let job = sqlx::query_scalar("INSERT INTO erasures (asked, started_ms) VALUES ($1, $2) RETURNING job")
             .bind(json(asked))
-            .bind(now_ms())
+            .bind(now_ms().max(newest_ms))
             .fetch_one(&mut *tx)
             .await?;
         tx.commit().await?;

@@ -5,9 +5,15 @@ use super::sql::Sql;
 use super::{Store, unsigned};
 use crate::reply::{ApiError, ApiResult};
 use protocol::EpisodeId;
-use protocol::api::Episode;
+use protocol::api::{Disengagement, Episode};
 use protocol::signing::{SigningKey, sha256_hex};
 use sqlx::{AnyConnection, Row};
+
+/// What began up to so long after an erasure counts as recorded before it, milliseconds: the vehicle measured how its clock
+/// stands to this one, to some seconds.
+const MEASURED_MS: i64 = 10_000;
+/// The same when it did not: its clock is believed to a day.
+const UNMEASURED_MS: i64 = 86_400_000;
 
 /// The secret of the hashes, and the public key of its owner.
 #[derive(Clone)]
@@ -96,10 +102,11 @@ impl Store {
     pub(super) async fn is_of_erased_time(
         &self,
         tx: &mut AnyConnection,
-        vehicle: &str,
-        at_ms: i64,
+        takeover: &Disengagement,
     ) -> sqlx::Result<bool> {
-        Ok(!is_virtual(tx, vehicle).await? && self.is_buried(tx, &[Grave::Vehicle(vehicle)], at_ms).await?)
+        let vehicle = takeover.vehicle.as_str();
+        let earliest_ms = earliest_ms(takeover.at_control_plane_ms(), takeover.clock_ahead_ms);
+        Ok(!is_virtual(tx, vehicle).await? && self.is_buried(tx, &[Grave::Vehicle(vehicle)], earliest_ms).await?)
     }
 
     /// Refuses an episode that was erased, or that an erased vehicle or person had recorded before and brings late.
@@ -109,7 +116,12 @@ impl Store {
             graves.push(Grave::Vehicle(e.vehicle.as_str()));
             graves.extend(e.seats.iter().map(|seat| Grave::Seat(seat.as_str())));
         }
-        if self.is_buried(tx, &graves, e.start_ms).await? { Err(gone(format!("episode {}", e.id))) } else { Ok(()) }
+        let earliest_ms = earliest_ms(e.start_control_plane_ms(), e.clock_ahead_ms);
+        if self.is_buried(tx, &graves, earliest_ms).await? {
+            Err(gone(format!("episode {}, or what its vehicle or a person in it had recorded by then,", e.id)))
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses a file of an erased episode, or an erased file.
@@ -132,6 +144,11 @@ impl Store {
         let query = sqlx::query_scalar("SELECT key FROM tombstones WHERE key <> $1 LIMIT 1");
         query.bind(&self.tombs.key).fetch_optional(&self.readers).await
     }
+}
+
+/// The earliest at which something may have begun that began at `at_ms`, as far as the vehicle's clock is known.
+fn earliest_ms(at_ms: i64, clock_ahead_ms: Option<i64>) -> i64 {
+    at_ms.saturating_sub(if clock_ahead_ms.is_some() { MEASURED_MS } else { UNMEASURED_MS })
 }
 
 async fn is_virtual(tx: &mut AnyConnection, vehicle: &str) -> sqlx::Result<bool> {

@@ -96,6 +96,7 @@ impl Store {
                     refused: Default::default(),
                     timing: None,
                     upload: None,
+                    clock: None,
                     autonomous_miles: units::miles(row.try_get(6)?),
                     manual_miles: units::miles(row.try_get(7)?),
                     disengagements: unsigned(row.try_get(8)?),

@@ -1,9 +1,9 @@
 //! Who is given grants, and when.
 
 use super::super::issuer::{Issuer, Scope};
-use super::{Hub, Party, Session, State};
+use super::{Hub, Party, Refusal, Session, State};
 use axum::extract::ws::Utf8Bytes;
-use protocol::grant::Grant;
+use protocol::grant::{Grant, MAX_CHALLENGE};
 use protocol::signalling::Signal;
 use protocol::{Failure, SeatId};
 use std::sync::Mutex;
@@ -38,13 +38,28 @@ impl Hub {
 }
 
 impl State {
-    /// Gives the vehicle a grant for the seat that answers with `description`, ahead of the answer.
+    /// Keeps what the vehicle wants to see again in the grant ahead of the seat's answer.
+    pub(super) fn challenge(&mut self, session: &str, challenge: &str) -> Result<(), Refusal> {
+        if challenge.is_empty() || challenge.len() > MAX_CHALLENGE {
+            let message = format!("a challenge of {} bytes: use 1 to {MAX_CHALLENGE}", challenge.len());
+            return Err((Failure::Malformed, message));
+        }
+        if let Some(known) = self.sessions.get_mut(session) {
+            known.challenge = Some(challenge.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Gives the vehicle a grant for the seat that answers with `description`, ahead of the answer. An offer without a
+    /// challenge wants none: it is of a further path of a session.
     pub(super) fn grant(&mut self, vehicle: &Party, session: &str, description: &str) {
-        let (Some(issuer), Some(known)) = (&mut self.issuer, self.sessions.get(session)) else { return };
+        let (Some(issuer), Some(known)) = (&mut self.issuer, self.sessions.get_mut(session)) else { return };
         if self.revoked.contains(&known.seat) {
             return;
         }
-        let scope = Scope { vehicle: &known.vehicle, seat: &known.seat, session, ceiling: known.ceiling };
+        let Some(challenge) = known.challenge.take() else { return };
+        let ceiling = known.ceiling;
+        let scope = Scope { vehicle: &known.vehicle, seat: &known.seat, session, ceiling, challenge: &challenge };
         if let Some(grant) = issuer.issue(now_ms(), scope, description) {
             self.tell(vehicle, &Signal::Grant { session: session.to_owned(), grant });
         }
@@ -52,7 +67,7 @@ impl State {
 
     /// A vehicle's session goes on: it gets another grant, also from a control plane that has restarted meanwhile and
     /// knows the session by the grant alone. Else the session ends.
-    pub(super) fn renew(&mut self, from: &Party, session: String, old: &str) -> Option<Signal> {
+    pub(super) fn renew(&mut self, from: &Party, session: String, (old, challenge): (&str, &str)) -> Option<Signal> {
         let over = |session, reason| Some(Signal::Bye { session, reason, code: Some(Failure::NotGranted) });
         let Some(issuer) = &mut self.issuer else {
             return over(session, "this control plane gives no grants".to_owned());
@@ -65,14 +80,17 @@ impl State {
         if self.revoked.contains(&old.seat) {
             return Some(revoked(session));
         }
-        let grant = match issuer.renew(now_ms(), &old) {
+        if challenge.is_empty() || challenge.len() > MAX_CHALLENGE {
+            return over(session, format!("a challenge of {} bytes: use 1 to {MAX_CHALLENGE}", challenge.len()));
+        }
+        let grant = match issuer.renew(now_ms(), &old, challenge) {
             Ok(grant) => grant,
             Err(reason) => return over(session, reason),
         };
         let last_used = self.tick();
         let Grant { seat, vehicle, ceiling, .. } = old;
-        self.sessions.entry(session.clone()).or_insert(Session { seat, vehicle, ceiling, last_used }).last_used =
-            last_used;
+        let known = Session { seat, vehicle, ceiling, challenge: None, last_used };
+        self.sessions.entry(session.clone()).or_insert(known).last_used = last_used;
         self.tell(from, &Signal::Grant { session, grant });
         None
     }
@@ -90,6 +108,7 @@ fn revoked(session: String) -> Signal {
     Signal::Bye { session, reason, code: Some(Failure::NotGranted) }
 }
 
+/// Wall time: a label in the grant, and where serials begin.
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
