@@ -72,15 +72,7 @@ impl Peer {
 
 fn call(session: &str, seat: &str) -> Signal {
     let (seat, vehicle) = (SeatId::new(seat).unwrap(), VehicleId::new("car").unwrap());
-    Signal::Call {
-        session: session.into(),
-        seat,
-        vehicle,
-        watch_only: true,
-        features: Vec::new(),
-        challenge: None,
-        vouched: None,
-    }
+    Signal::Call { session: session.into(), seat, vehicle, watch_only: true, features: Vec::new(), vouched: None }
 }
 
 fn offer(session: &str) -> Signal {

@@ -221,6 +221,7 @@ fn sane(report: &v1::SeatReport) -> v1::SeatReport {
         frames_late: report.frames_late,
         keyframe_wanted: report.keyframe_wanted,
         stages: report.stages.iter().filter(is_sane).take(MAX_STAGES).cloned().collect(),
+        wall_clock: report.wall_clock.filter(|d| d.ahead_ms.is_finite() && d.uncertainty_ms.is_finite()),
     }
 }
 

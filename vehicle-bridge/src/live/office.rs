@@ -379,7 +379,11 @@ mod tests {
         };
         // The last thing in a round: the letter is there when the office begins to wait for the next.
         let mut letter = Some(letter);
-        let mut at_policies = move || drop(letter.take().map(|letter| letters_in.send(letter)));
+        let mut at_policies = move || {
+            if let Some(letter) = letter.take() {
+                letters_in.send(letter).unwrap();
+            }
+        };
         std::thread::spawn(move || plane(&listener, &asked, &mut at_policies));
         let desk = Arc::new(Desk::default());
         desk.figures.lock().unwrap().status = Some(VehicleStatus {
