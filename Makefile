@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all the set-up there is: what is missing is installed, or the exact line is printed.
-.PHONY: demo console test bench safety ci fmt
+.PHONY: demo console test bench safety fuzz ci fmt
 
 CARGO ?= cargo
 PROFILE := --release
@@ -23,6 +23,10 @@ bench:
 safety:
 	@./scripts/need.sh build
 	@./scripts/safety.sh $(ARGS)
+
+fuzz:
+	@./scripts/need.sh build
+	@./scripts/fuzz.sh $(ARGS)
 
 ci:
 	@./.ci/run

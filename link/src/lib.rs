@@ -70,6 +70,8 @@
 pub mod audio;
 mod cc;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 pub mod lidar;
 pub mod media;

@@ -29,6 +29,8 @@ mod app;
 mod check;
 mod erasure;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod live;
 mod objects;
 mod reply;

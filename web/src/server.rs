@@ -82,46 +82,9 @@ impl Server {
             _ => Error::Bind { addr: config.addr, cause },
         })?;
         let addr = listener.local_addr().map_err(|cause| Error::Bind { addr: config.addr, cause })?;
-        let lock = take_folder(&config.data_dir)?;
-        let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
-        let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
-        let store = Store::open(&database, Tombs::new(&key)).await?;
-        tracing::info!("{database}");
-        sync_folder(&config.data_dir)?;
-        let failed = |cause| Error::Database { database: database.clone(), cause };
-        for name in &config.forget_identities {
-            match store.forget_identity(name).await.map_err(failed)? {
-                0 => tracing::warn!("{name} was not bound to any certificate"),
-                _ => tracing::info!("{name} may register with a new certificate"),
-            }
-        }
-        let revoked = store.revoked().await.map_err(failed)?;
-        let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
-        let objects = match &config.objects {
-            Some(place) => Objects::open(place).await?,
-            None => Objects::folder(&config.data_dir.join("objects"))?,
-        };
-        let partials = config.data_dir.join("uploads");
-        let failed = |cause| Error::DataDir { path: partials.clone(), cause };
-        let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
-        let app = Arc::new(App {
-            store: store.clone(),
-            hub,
-            ice: config.ice,
-            live: Live::default(),
-            data_dir: config.data_dir,
-            uploads,
-            by_name: config.objects.is_none(),
-            key,
-            removing: tokio::sync::Mutex::default(),
-            retention: config.retention,
-            stop: stopping.clone(),
-            requests: Requests::default(),
-        });
-        tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
-        let task = tokio::spawn(run(listener, app, stopping));
+        let Opened { app, stop, lock } = open(config).await?;
+        let store = app.store.clone();
+        let task = tokio::spawn(run(listener, app, stop.subscribe()));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })
     }
@@ -152,6 +115,58 @@ pub async fn serve(config: WebConfig, shutdown: impl Future) -> Result<()> {
     shutdown.await;
     server.shutdown().await;
     Ok(())
+}
+
+/// A control plane without its socket.
+pub(crate) struct Opened {
+    pub(crate) app: Arc<App>,
+    pub(crate) stop: watch::Sender<bool>,
+    /// Held as long as the data folder is in use.
+    pub(crate) lock: File,
+}
+
+/// Takes the data folder and opens the database; what has to be done beside the requests runs from here on.
+pub(crate) async fn open(config: WebConfig) -> Result<Opened> {
+    let lock = take_folder(&config.data_dir)?;
+    let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
+    let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
+    let store = Store::open(&database, Tombs::new(&key)).await?;
+    tracing::info!("{database}");
+    sync_folder(&config.data_dir)?;
+    let failed = |cause| Error::Database { database: database.clone(), cause };
+    for name in &config.forget_identities {
+        match store.forget_identity(name).await.map_err(failed)? {
+            0 => tracing::warn!("{name} was not bound to any certificate"),
+            _ => tracing::info!("{name} may register with a new certificate"),
+        }
+    }
+    let revoked = store.revoked().await.map_err(failed)?;
+    let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
+    let objects = match &config.objects {
+        Some(place) => Objects::open(place).await?,
+        None => Objects::folder(&config.data_dir.join("objects"))?,
+    };
+    let partials = config.data_dir.join("uploads");
+    let failed = |cause| Error::DataDir { path: partials.clone(), cause };
+    let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
+    let app = Arc::new(App {
+        store,
+        hub,
+        ice: config.ice,
+        live: Live::default(),
+        data_dir: config.data_dir,
+        uploads,
+        by_name: config.objects.is_none(),
+        key,
+        removing: tokio::sync::Mutex::default(),
+        retention: config.retention,
+        stop: stopping.clone(),
+        requests: Requests::default(),
+    });
+    tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
+    Ok(Opened { app, stop, lock })
 }
 
 async fn run(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
