@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all the set-up there is: what is missing is installed, or the exact line is printed.
-.PHONY: demo console test bench safety docs ci fmt
+.PHONY: demo console test bench safety docs fuzz ci fmt
 
 CARGO ?= cargo
 PROFILE := --release
@@ -32,6 +32,10 @@ safety:
 docs:
 	@./scripts/need.sh build console test
 	@./scripts/measure.sh $(ARGS)
+
+fuzz:
+	@./scripts/need.sh build
+	@./scripts/fuzz.sh $(ARGS)
 
 ci:
 	@./.ci/run

@@ -71,6 +71,8 @@ pub mod audio;
 mod cc;
 mod control_plane;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 pub mod lidar;
 pub mod media;

@@ -29,6 +29,8 @@ mod app;
 mod check;
 mod erasure;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod listeners;
 mod live;
 mod objects;

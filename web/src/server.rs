@@ -78,7 +78,7 @@ impl Server {
     pub async fn start(config: WebConfig) -> Result<Self> {
         let folder = config.data_dir.clone();
         let before = Before::of(&folder);
-        let started = Self::open(config).await;
+        let started = Self::listen(config).await;
         match &started {
             // Somebody else has begun there meanwhile.
             Ok(_) | Err(Error::Locked { .. }) => {}
@@ -87,49 +87,12 @@ impl Server {
         started
     }
 
-    async fn open(config: WebConfig) -> Result<Self> {
+    async fn listen(config: WebConfig) -> Result<Self> {
         // The port first: whoever starts the same thing twice hears of the port.
         let (listeners, addr) = Listeners::open(&config.addr)?;
-        let lock = take_folder(&config.data_dir)?;
-        let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
-        let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
-        let store = Store::open(&database, Tombs::new(&key)).await?;
-        tracing::info!("{database}");
-        sync_folder(&config.data_dir)?;
-        let failed = |cause| Error::Database { database: database.clone(), cause };
-        for name in &config.forget_identities {
-            match store.forget_identity(name).await.map_err(failed)? {
-                0 => tracing::warn!("{name} was not bound to any certificate"),
-                _ => tracing::info!("{name} may register with a new certificate"),
-            }
-        }
-        let revoked = store.revoked().await.map_err(failed)?;
-        let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
-        let objects = match &config.objects {
-            Some(place) => Objects::open(place).await?,
-            None => Objects::folder(&config.data_dir.join("objects"))?,
-        };
-        let partials = config.data_dir.join("uploads");
-        let failed = |cause| Error::DataDir { path: partials.clone(), cause };
-        let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
-        let app = Arc::new(App {
-            store: store.clone(),
-            hub,
-            ice: config.ice,
-            live: Live::default(),
-            data_dir: config.data_dir,
-            uploads,
-            by_name: config.objects.is_none(),
-            key,
-            removing: tokio::sync::Mutex::default(),
-            retention: config.retention,
-            stop: stopping.clone(),
-            requests: Requests::default(),
-        });
-        tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
-        let task = tokio::spawn(run(listeners, app, stopping));
+        let Opened { app, stop, lock } = open(config).await?;
+        let store = app.store.clone();
+        let task = tokio::spawn(run(listeners, app, stop.subscribe()));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })
     }
@@ -161,6 +124,58 @@ pub async fn serve(config: WebConfig, ready: impl FnOnce(SocketAddr), shutdown: 
     shutdown.await;
     server.shutdown().await;
     Ok(())
+}
+
+/// A control plane without its socket.
+pub(crate) struct Opened {
+    pub(crate) app: Arc<App>,
+    pub(crate) stop: watch::Sender<bool>,
+    /// Held as long as the data folder is in use.
+    pub(crate) lock: File,
+}
+
+/// Takes the data folder and opens the database; what has to be done beside the requests runs from here on.
+pub(crate) async fn open(config: WebConfig) -> Result<Opened> {
+    let lock = take_folder(&config.data_dir)?;
+    let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
+    let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
+    let store = Store::open(&database, Tombs::new(&key)).await?;
+    tracing::info!("{database}");
+    sync_folder(&config.data_dir)?;
+    let failed = |cause| Error::Database { database: database.clone(), cause };
+    for name in &config.forget_identities {
+        match store.forget_identity(name).await.map_err(failed)? {
+            0 => tracing::warn!("{name} was not bound to any certificate"),
+            _ => tracing::info!("{name} may register with a new certificate"),
+        }
+    }
+    let revoked = store.revoked().await.map_err(failed)?;
+    let hub = Hub::issuing(Issuer::open(&config.data_dir)?, revoked);
+    let objects = match &config.objects {
+        Some(place) => Objects::open(place).await?,
+        None => Objects::folder(&config.data_dir.join("objects"))?,
+    };
+    let partials = config.data_dir.join("uploads");
+    let failed = |cause| Error::DataDir { path: partials.clone(), cause };
+    let uploads = Uploads::open(&partials, objects, store.clone()).map_err(failed)?;
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(Arc::clone(&uploads).keep_tidy(stopping.clone()));
+    let app = Arc::new(App {
+        store,
+        hub,
+        ice: config.ice,
+        live: Live::default(),
+        data_dir: config.data_dir,
+        uploads,
+        by_name: config.objects.is_none(),
+        key,
+        removing: tokio::sync::Mutex::default(),
+        retention: config.retention,
+        stop: stopping.clone(),
+        requests: Requests::default(),
+    });
+    tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
+    Ok(Opened { app, stop, lock })
 }
 
 async fn run(listeners: Listeners, app: Arc<App>, mut stopping: watch::Receiver<bool>) {

@@ -166,7 +166,12 @@ fn wrong_values_are_refused_with_field_and_value(plane: &mut Plane) {
         assert_eq!(status, 422, "{path} {body}");
         assert!(answer["error"].as_str().unwrap().contains(named), "{named} not in {answer}");
     }
+    let long = format!("episodes?text={}", "x".repeat(50_001));
     for (path, named) in [
+        ("episodes?map=a%00b", "map: \"a\\0b\""),
+        ("episodes?text=%00", "text: \"\\0\""),
+        ("disengagements?cause=a%00", "cause: \"a\\0\""),
+        (&*long, "text: "),
         ("episodes?limit=0", "limit: 0"),
         ("episodes?limit=x", "limit"),
         ("episodes?before=none", "before: \"none\""),

@@ -210,6 +210,26 @@ impl Mp4Reader {
     /// # Errors
     /// [`ExchangeError::Malformed`] with the place; [`ExchangeError::Unfit`] for codecs that episodes do not hold.
     pub fn open(path: &Path) -> Result<Self, ExchangeError> {
+        let (reader, reordered_at) = Self::read(path)?;
+        match reordered_at {
+            None => Ok(reader),
+            Some(at) => {
+                let problem = "its pictures are shown in another order than they are stored in (B-frames)".to_owned();
+                Err(ExchangeError::malformed(path, at, problem))
+            }
+        }
+    }
+
+    /// As [`Self::open`], and takes films with B-frames as well: pictures come in the order in which they are decoded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_in_decoding_order(path: &Path) -> Result<Self, ExchangeError> {
+        Self::read(path).map(|(reader, _)| reader)
+    }
+
+    /// And the place of the index when it says that pictures are shown in another order than they are stored in.
+    fn read(path: &Path) -> Result<(Self, Option<u64>), ExchangeError> {
         let mut file = File::open(path).map_err(ExchangeError::io("open", path))?;
         let length = file.metadata().map_err(ExchangeError::io("look at", path))?.len();
         let (at, index) = find_index(&mut file, path, length)?;
@@ -223,14 +243,12 @@ impl Mp4Reader {
         let tables = tables.ok_or_else(|| bad("the video track has no sample tables".to_owned()))?;
         let (codec, parameters) = description(tables).map_err(bad)?;
         let samples = samples(tables, length).map_err(bad)?;
-        if is_reordered(tables) {
-            return Err(bad("its pictures are shown in another order than they are stored in (B-frames)".to_owned()));
-        }
         let sync = child(tables, b"stss").map(|table| {
             let numbers = table.get(8..).unwrap_or_default().chunks_exact(4).map(|b| word(b, 0).unwrap_or(0));
             numbers.collect()
         });
-        Ok(Self { file, path: path.to_owned(), length, samples, codec, parameters, sync })
+        let reordered_at = is_reordered(tables).then_some(at);
+        Ok((Self { file, path: path.to_owned(), length, samples, codec, parameters, sync }, reordered_at))
     }
 
     /// Pictures.

@@ -101,6 +101,12 @@ impl Footage {
     }
 }
 
+/// Opens a film as [`run`] does; for the fuzz targets (`tests/fuzz`).
+#[doc(hidden)]
+pub fn fuzz_film(path: &std::path::Path) -> anyhow::Result<()> {
+    Film::open(path, 64, 48).map(drop)
+}
+
 /// Runs until `stop` is set or the time is over.
 ///
 /// # Errors

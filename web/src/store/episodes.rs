@@ -2,6 +2,7 @@ use super::search::{self, Search};
 use super::sql::Sql;
 use super::{Store, files, now_ms, signed, unsigned, vehicles};
 use crate::api::TakeoverView;
+use crate::check;
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
 use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
@@ -125,6 +126,7 @@ impl Store {
     }
 
     pub async fn disengagements(&self, page: &Page) -> ApiResult<Vec<Disengagement>> {
+        check::long_text("cause", page.cause.as_deref().unwrap_or_default())?;
         let before = self.cursor("SELECT seq FROM disengagements WHERE id = $1", page.before.as_ref()).await?;
         let mut query = Sql::new(
             "SELECT id, vehicle, policy, cause, at_ms, map FROM disengagements

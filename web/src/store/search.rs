@@ -1,6 +1,7 @@
 //! Which episodes somebody looks for.
 
 use super::sql::Sql;
+use crate::check;
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::Verdict;
 use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
@@ -68,6 +69,17 @@ pub fn limit(asked: Option<u32>) -> ApiResult<i64> {
 impl Search {
     /// Adds the conditions, the order and the limit to a query on the episodes; `before` is the cursor's place.
     pub(super) fn filter(&self, query: &mut Sql, before: Option<i64>) -> ApiResult<()> {
+        // PostgreSQL knows no character 0, and SQLite looks for no text beyond 50,000 bytes.
+        for (field, value) in [
+            ("cause", &self.cause),
+            ("map", &self.map),
+            ("weather", &self.weather),
+            ("software", &self.software),
+            ("trigger", &self.trigger),
+            ("text", &self.text),
+        ] {
+            check::long_text(field, value.as_deref().unwrap_or_default())?;
+        }
         query.push(" WHERE TRUE");
         if let Some(seq) = before {
             query.push(" AND seq < ").bind(seq);
