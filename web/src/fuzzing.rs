@@ -26,7 +26,6 @@ impl Plane {
     }
 
     /// What answers requests.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         router(self.opened.app.clone())
     }

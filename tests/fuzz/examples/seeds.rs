@@ -268,14 +268,28 @@ fn grants(seeds: &mut Seeds) -> Done {
         ceiling: Ceiling::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],
         serial: 7,
+        challenge: "asked".into(),
+        lasts_ms: 60_000,
         issued_ms: 999_000,
-        expires_ms: 1_050_000,
     };
     seeds.add("grants", &[&[0], grant.sign(&key).as_bytes()])?;
     let claims = piece(&serde_json::to_vec(&grant)?);
     let description = piece(b"a=fingerprint:sha-256 AB:CD\r\n");
-    let event = |what: u8| [what, 5, 0, 1];
-    let story = [&[0][..], &event(1), &claims, &event(60), &description, &event(80), &event(90), &event(110)].concat();
+    let event = |what: u8| [what, 5, 0];
+    let asked = piece(b"asked");
+    let story = [
+        &[0][..],
+        &event(116),
+        &asked,
+        &event(2),
+        &claims,
+        &event(60),
+        &description,
+        &event(80),
+        &event(90),
+        &event(110),
+    ]
+    .concat();
     seeds.add("grants", &[&[1], &story])?;
     seeds.add("grants", &[&[4], key.public().to_string().as_bytes()])?;
     let proof = r#"[{"statement":{"format":"takeover-erasure/1"},"signature":"00"}]"#;

@@ -75,7 +75,7 @@ pub fn run(bytes: &[u8]) {
         lerobot::import(&source, &out, &mut silent)
     };
     for episode in made.unwrap_or_default() {
-        let reader = EpisodeReader::open(&out.join(&episode.file));
+        let reader = EpisodeReader::open(&out.join(&episode.episode.file));
         let sound = reader.as_ref().is_ok_and(|reader| reader.messages().all(|message| message.is_ok()));
         assert!(sound, "what was imported cannot be read: {:?}", reader.err());
     }

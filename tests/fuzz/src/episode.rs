@@ -103,7 +103,7 @@ fn tools(folder: &Path, bytes: &[u8]) {
         }
     }
     if let Ok(made) = rosbag2::import(&path, imported, &out, &mut silent) {
-        let made = EpisodeReader::open(&out.join(&made.file));
+        let made = EpisodeReader::open(&out.join(&made.episode.file));
         let sound = made.as_ref().is_ok_and(|made| made.messages().all(|message| message.is_ok()));
         assert!(sound, "what was imported cannot be read: {:?}", made.err());
     }

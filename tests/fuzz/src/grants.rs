@@ -37,18 +37,24 @@ fn access(mut input: Input<'_>, key: &SigningKey) {
     let Ok(vehicle) = VehicleId::new("car-1") else { return };
     let pinned = input.u8().is_multiple_of(2).then(|| key.public());
     let mut access = Access::new(vehicle, pinned, 0);
-    let (mut now_us, mut wall_ms) = (0_u64, 1_000_000_u64);
+    let mut now_us = 0_u64;
+    let mut asked = String::new();
     while !input.is_empty() {
         let what = input.u8();
         let session = if what & 0x80 == 0 { "x" } else { "y" };
         now_us = now_us.saturating_add(u64::from(input.u16()) * 1_000);
-        wall_ms = wall_ms.saturating_add(u64::from(input.u8()));
         match what & 0x7f {
             0..60 => {
                 let claims = String::from_utf8_lossy(input.piece()).into_owned();
                 let before = access.mark();
-                let signed = serde_json::from_str::<Grant>(&claims).map_or(claims, |grant| grant.sign(key));
-                match access.accept((now_us, wall_ms), session, "desk", &signed) {
+                let signed = serde_json::from_str::<Grant>(&claims).map_or(claims, |mut grant| {
+                    // The newest challenge cannot be guessed; every other one has to be refused.
+                    if what.is_multiple_of(2) {
+                        grant.challenge.clone_from(&asked);
+                    }
+                    grant.sign(key)
+                });
+                match access.accept(now_us, session, "desk", &signed) {
                     Ok(grant) => assert!(grant.serial > before && access.mark() == grant.serial, "{grant:?}"),
                     Err(refusal) => assert_eq!(access.mark(), before, "{refusal}"),
                 }
@@ -62,6 +68,10 @@ fn access(mut input: Input<'_>, key: &SigningKey) {
                 access.offer_key(key.public());
             }
             110..115 => access.forget(session),
+            115..122 => {
+                asked = String::from_utf8_lossy(input.piece()).into_owned();
+                access.challenge(now_us, session, asked.clone());
+            }
             _ => now_us = input.u64(),
         }
         let ceiling = access.ceiling(now_us, "never called");

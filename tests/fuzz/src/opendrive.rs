@@ -5,8 +5,7 @@ use sim::world::{World, WorldConfig};
 use std::sync::Arc;
 
 pub fn run(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(network) = RoadNetwork::from_xodr("fuzz", text) else { return };
+    let Ok(network) = RoadNetwork::from_bytes("fuzz", bytes) else { return };
     let bounds = network.bounds();
     let config = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
     let Ok(mut world) = World::new(Arc::new(network), config) else { return };
