@@ -1,6 +1,6 @@
 //! A control plane and one vehicle as processes of their own.
 
-use crate::{Process, free_port, program, wait_for};
+use crate::{FakeClock, Process, free_port, program, wait_for};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
