@@ -86,8 +86,6 @@ fn episodes_are_found_by_everything_that_is_known_of_them(plane: &mut Plane) {
         ("text=100+%25+d", &["e1"]),
         ("text=dogxon", &[]),
         ("text=HARD", &["e3"]),
-        ("text=%00", &[]),
-        ("weather=%00", &[]),
         ("area=0,0,20,-30", &["e1"]),
         ("area=-1e3,-1e3,1e3,1e3&weather=clear", &["e2"]),
         ("bbox=58,15,59,16", &["e2"]),

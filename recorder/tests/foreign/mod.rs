@@ -312,7 +312,8 @@ fn damaged_anywhere_a_foreign_recording_never_panics() {
             let dir = tempfile::tempdir().unwrap();
             let source = laid_out(format, &name, &right, dir.path());
             let files = files(&source);
-            for _ in 0..ROUNDS {
+            // A dataset of no files cannot be damaged.
+            for _ in 0..if files.is_empty() { 0 } else { ROUNDS } {
                 let file = &files[dice.random_range(0..files.len())];
                 let whole = fs::read(file).unwrap();
                 fs::write(file, damaged(&whole, &mut dice)).unwrap();

@@ -161,7 +161,9 @@ mod tests {
         for reason in last {
             assert_eq!(reasons[reason as usize], reason.label());
         }
-        assert_eq!((&reasons[29], reasons.as_array().unwrap().len()), (&serde_json::Value::Null, 36));
+        let newest = Reason::NothingToReset;
+        assert_eq!(reasons[newest as usize], newest.label());
+        assert_eq!((&reasons[29], reasons.as_array().unwrap().len()), (&serde_json::Value::Null, newest as usize + 1));
     }
 
     fn of_static(address: &str) -> Option<String> {

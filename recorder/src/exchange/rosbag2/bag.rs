@@ -141,7 +141,8 @@ impl About {
         }
         let there = |name: &str| files.iter().any(|file| file.file_name().is_some_and(|found| found == name));
         let plain = |name: &String| name.rsplit('/').next().unwrap_or_default().to_owned();
-        for missing in self.files.iter().map(plain).filter(|name| !there(name)) {
+        // What macOS leaves beside a file ("._NAME") is no file of the bag, whoever listed it.
+        for missing in self.files.iter().map(plain).filter(|name| !there(name) && !name.starts_with("._")) {
             notes.say(format!("metadata.yaml lists {missing}, which is not there"));
         }
     }

@@ -275,7 +275,8 @@ fn an_unfit_vehicle_and_a_policy_that_is_not_ready_stay_where_they_are() {
 fn engaging_takes_nothing_from_an_operator() {
     let mut car = Car::stopped();
     car.ask("a", takeover());
-    assert_eq!(car.ask("b", engage()), Reason::Ok);
+    assert_eq!(car.ask("b", engage()), Reason::HeldByOther);
+    assert_eq!(car.ask("a", engage()), Reason::Ok);
     assert_eq!(car.stands(), STOPPED);
     car.0.valid_command(0, &mut car.1);
     car.ask("b", engage());

@@ -146,7 +146,8 @@ fn a_trajectory_comes_alone_and_under_the_same_rules() {
     assert_eq!(door.at(1_000, &OperatorInput { epoch: 6, ..line(2) }), Err(Reason::WrongEpoch));
     assert_eq!(door.at(1_000, &OperatorInput { deadman: false, ..line(3) }), Err(Reason::DeadmanReleased));
     assert_eq!(door.at(1_000, &OperatorInput { action: vec![0.5, 0.1], ..line(4) }), Err(Reason::Malformed));
-    assert_eq!(door.at(201_100, &line(5)), Err(Reason::Stale));
+    // 200 ms, and a tenth of one by which clocks of 500 ppm part in that time.
+    assert_eq!(door.at(201_101, &line(5)), Err(Reason::Stale));
     let over = OperatorInput { seat_us: 1_501_000, ..line(6) };
     assert_eq!(door.at(1_501_000, &over), Err(Reason::Stale));
 }
