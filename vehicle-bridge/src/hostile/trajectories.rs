@@ -16,7 +16,8 @@ pub(super) const KINDS: &[Kind] = &[
     line(Holder, "trajectory_of_one_point", Malformed, |input, draw| with(input, draw, |p, _| p.truncate(1))),
     line(Holder, "trajectory_of_many_points", Malformed, |input, draw| {
         with(input, draw, |p, draw| {
-            let (first, count) = (p[0], draw.rng.random_range(33..2_000));
+            // As many as one message of the channel (64 KiB) takes.
+            let (first, count) = (p[0], draw.rng.random_range(33..1_400));
             *p = (0..count).map(|n| TrajectoryPoint { at_us: first.at_us + n, ..first }).collect();
         });
     }),
