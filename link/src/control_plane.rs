@@ -182,7 +182,7 @@ mod tests {
             ("127.0.0.1:8080", "start with http://"),
             ("ftp://x", "start with http://"),
             ("https://x", "TLS"),
-            ("http://", "names no host"),
+            ("http://", "start with http://"),
             ("http://:8080", ""),
             ("http://a b", ""),
             ("http://x:99999", ""),
