@@ -284,7 +284,7 @@ fn real_time_port_0_is_a_port_that_standard_output_names_and_ctrl_c_ends_everyth
 
     // A job that is cut off has no result.
     let mut study = takeover(&["latency-study"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(6));
     run(Command::new("kill").args(["-INT", &study.id().to_string()])).unwrap();
     assert_eq!(study.wait().unwrap().code(), Some(130));
 }
