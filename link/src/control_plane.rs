@@ -36,9 +36,14 @@ pub(crate) fn parse(control_plane: &str) -> Result<Uri, LinkError> {
         format!("http://{rest}").parse().map_err(|e: tokio_tungstenite::tungstenite::http::uri::InvalidUri| {
             LinkError::ControlPlane { url: control_plane.to_owned(), reason: e.to_string() }
         })?;
-    match (host(&uri), uri.port(), uri.port_u16()) {
-        ("", _, _) => Err(error("it names no host")),
-        (_, Some(_), None | Some(0)) => Err(error("its port is none; 1 to 65535 are possible")),
+    if host(&uri).is_empty() {
+        return Err(error("it names no host"));
+    }
+    // What stands behind the host; `Uri::port` is `None` for a port that is none, as for no port at all.
+    let place = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()).unwrap_or_default();
+    let behind = place.strip_prefix(uri.host().unwrap_or_default()).unwrap_or_default();
+    match behind.strip_prefix(':').map(str::parse::<u16>) {
+        Some(Err(_) | Ok(0)) => Err(error("its port is none; 1 to 65535 are possible")),
         _ => Ok(uri),
     }
 }
@@ -185,7 +190,10 @@ mod tests {
             ("http://", "start with http://"),
             ("http://:8080", ""),
             ("http://a b", ""),
-            ("http://x:99999", ""),
+            ("http://x:99999", "1 to 65535"),
+            ("http://x:", "1 to 65535"),
+            ("http://[::1]:65536", "1 to 65535"),
+            ("http://x@x:70000", "1 to 65535"),
             ("http://x:0", "1 to 65535"),
             ("http://x?y", "?"),
         ] {

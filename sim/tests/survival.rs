@@ -110,7 +110,6 @@ fn each_difficulty_alone_is_survived_on_a_road_without_traffic() {
 fn all_difficulties_with_traffic_are_survived_over_thirty_seeds() {
     let tally = tally(&Difficulty::ALL, 10.0, 1..31);
     assert!(tally.difficulties > 150);
-    // What remains is this simple driver's own clumsiness: where it creeps around a standing thing, and behind a car that cut
-    // in above the limit and now brakes down to it.
-    assert!(tally.crashes + tally.off_road <= tally.trips / 15 && tally.stuck <= tally.trips / 30, "{tally:?}");
+    // What remains is this simple driver's own clumsiness where it creeps around a standing thing.
+    assert!(tally.crashes + tally.off_road <= tally.trips / 30 && tally.stuck <= tally.trips / 30, "{tally:?}");
 }
