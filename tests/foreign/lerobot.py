@@ -80,6 +80,8 @@ class Dataset:
     def __init__(self):
         self.info, self.data, self.episodes, self.videos, self.files = info(), data(), episodes(), {}, {}
         self.tasks = {"task_index": pa.array([0], pa.int64()), "__index_level_0__": pa.array(["pick it up"])}
+        # Arrow's own schema in the file's metadata, as pyarrow writes it by itself: only there lists differ in kind.
+        self.store_schema = False
 
     def feature(self, name, dtype, shape, column, **more):
         self.info["features"][name] = {"dtype": dtype, "shape": shape, "names": None} | more
@@ -102,7 +104,8 @@ class Dataset:
     def all_files(self):
         def table(columns):
             stream = io.BytesIO()
-            pq.write_table(pa.table(columns), stream, compression="zstd", write_statistics=False, store_schema=False)
+            pq.write_table(pa.table(columns), stream, compression="zstd", write_statistics=False,
+                           store_schema=self.store_schema)
             return stream.getvalue()
 
         files = {
@@ -139,6 +142,11 @@ def set_info(**more):
 
 def set_column(name, column):
     return changed(lambda d: d.data.update({name: column}))
+
+
+def with_schema(dataset):
+    dataset.store_schema = True
+    return dataset
 
 
 def without_info(*keys):
@@ -183,8 +191,8 @@ def make_lerobot(folder):
             .feature("count", "int64", [1], pa.array([2**60 + n for n in range(ROWS)], pa.int64()))
             .feature("small", "uint8", [2], pa.array([[1, 2]] * ROWS, pa.list_(pa.uint8()))),
         "double-precision": set_column("observation.state", lists(pa.float64(), 4)),
-        "large-lists": set_column("observation.state", lists(pa.float32(), 4, kind=pa.large_list)),
-        "fixed-lists": set_column("observation.state", lists(pa.float32(), 4, kind=fixed)),
+        "large-lists": with_schema(set_column("observation.state", lists(pa.float32(), 4, kind=pa.large_list))),
+        "fixed-lists": with_schema(set_column("observation.state", lists(pa.float32(), 4, kind=fixed))),
         "lists-in-lists": Dataset().feature("grid", "float32", [2, 2], pa.array([[[1.0, 2.0], [3.0, 4.0]]] * ROWS)),
         "half-precision": Dataset().feature("half", "float16", [1], pa.array(np.arange(ROWS, dtype=np.float16))),
         "unknown-dtype": Dataset().feature("smell", "odour", [1], pa.array([1.5] * ROWS)),
