@@ -3,8 +3,8 @@
 /** @param {number} us */
 const ms = (us) => `${(us / 1000).toFixed(1)} ms`;
 
-/** @param {Pick<Api.VehicleView, "timing" | "refused" | "upload" | "clock">} vehicle */
-export function health({ timing, refused, upload, clock }) {
+/** @param {Pick<Api.VehicleView, "timing" | "refused" | "upload">} vehicle */
+export function health({ timing, refused, upload }) {
   const loop = timing
     ? `control loop ${ms(timing.lateness_p99_us)} late (99 %), ${ms(timing.lateness_max_us)} at most, ${timing.missed_deadlines} deadlines missed`
     : "control loop: no figures";
@@ -14,8 +14,7 @@ export function health({ timing, refused, upload, clock }) {
   const waiting = upload && upload.episodes > 0
     ? `; ${upload.episodes} episodes to upload, ${(upload.bytes / 1e6).toFixed(1)} MB at ${(upload.rate_bps / 1e3).toFixed(0)} kbit/s`
     : "";
-  const clocks = (clock?.warnings ?? []).map((warning) => `${warning}; `).join("");
-  return `${clocks}${loop}; messages refused: ${words || "none"}${waiting}`;
+  return `${loop}; messages refused: ${words || "none"}${waiting}`;
 }
 
 // A state older than this is not shown as current.

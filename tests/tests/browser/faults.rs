@@ -1,21 +1,6 @@
 //! What goes wrong is told as what it is: the control plane silent, an answer refused or unreadable, the page itself broken.
 
-use tests::{Page, Process, Site};
-
-struct Desk {
-    page: Page,
-    site: Site,
-    _plane: Process,
-    _folder: tempfile::TempDir,
-}
-
-fn desk() -> Desk {
-    let folder = tempfile::tempdir().unwrap();
-    let site = Site::new(folder.path()).unwrap();
-    let plane = site.control_plane(&[]).unwrap();
-    let page = Page::open("about:blank").unwrap();
-    Desk { page, site, _plane: plane, _folder: folder }
-}
+use super::Opened;
 
 /// Answers for the control plane: `answers` maps the beginning of an address to `[status, body]`, or to null for silence.
 const ANSWERS: &str = r"{
@@ -29,7 +14,7 @@ const ANSWERS: &str = r"{
     };
 }";
 
-impl Desk {
+impl Opened {
     /// Waits until the line at the top of the dashboard says `words`; the page itself has no fault.
     fn line(&mut self, answers: &str, words: &str) {
         self.page.evaluate(&format!("window.answers = {answers}")).unwrap();
@@ -40,52 +25,62 @@ impl Desk {
 
 #[test]
 fn the_dashboard_tells_silence_refusals_and_its_own_faults_apart() {
-    let mut desk = desk();
-    desk.page.prepare(ANSWERS).unwrap();
-    desk.page.go(&format!("{}/", desk.site.address)).unwrap();
+    let mut opened = Opened::new();
+    opened.page.prepare(ANSWERS).unwrap();
+    opened.page.go(&format!("{}/", opened.site.address)).unwrap();
     let fine = "Up to date, every 2 seconds";
-    desk.line("{}", fine);
-    desk.line(
+    opened.line("{}", fine);
+    opened.line(
         "{ '/api/v1/report': [500, '{\"error\":\"the disk is full.\"}'] }",
         "The control plane answers 500 to report: the disk is full; old therefore: Miles per disengagement",
     );
-    desk.line(
+    opened.line(
         "{ '/api/v1/fleet': [200, 'not JSON'] }",
         "The control plane's answer to fleet cannot be read as JSON; old therefore: Everything driven",
     );
-    desk.line(
+    opened.line(
         "{ '/api/v1/policies': [200, '{}'] }",
         "The control plane's answer to policies is not a list; old therefore: Policy versions",
     );
-    desk.line("{ '/api/': null }", "The control plane does not answer; the figures below are old");
-    desk.line("{}", fine);
-    assert!(desk.page.console.is_empty(), "{:#?}", desk.page.console);
+    opened.line("{ '/api/': null }", "The control plane does not answer; the figures below are old");
+    opened.line("{}", fine);
+    assert!(opened.page.console.is_empty(), "{:#?}", opened.page.console);
 
     // A part that is broken is named with what broke it; the others go on.
-    desk.page
+    opened
+        .page
         .evaluate(
             "document.getElementById('live-table').remove(); window.answers = { '/api/v1/report': [200, \
         '[{\"policy\":\"v7\",\"miles\":1,\"disengagements\":2,\"mpd\":0.5,\"mpd_low\":0.1,\"mpd_high\":1}]'] }",
         )
         .unwrap();
-    desk.page.wait_until("document.querySelector('.faults')?.innerText.includes('the page has no element \"live-table\" (dom.js, line')").unwrap();
-    desk.page
+    opened.page.wait_until("document.querySelector('.faults')?.innerText.includes('the page has no element \"live-table\" (dom.js, line')").unwrap();
+    opened
+        .page
         .wait_until("document.getElementById('freshness').innerText === 'This page has a fault in: Live vehicles'")
         .unwrap();
-    desk.page.wait_until("document.getElementById('report-table').innerText.includes('v7')").unwrap();
-    assert!(!desk.page.console.is_empty());
+    opened.page.wait_until("document.getElementById('report-table').innerText.includes('v7')").unwrap();
+    assert!(!opened.page.console.is_empty());
 }
 
 #[test]
 fn every_page_shows_its_uncaught_errors_and_what_did_not_load() {
-    let mut desk = desk();
-    let address = desk.site.address.clone();
+    let mut opened = Opened::new();
+    let address = opened.site.address.clone();
     for path in ["/", "/episodes.html", "/vehicle.html?id=car-1", "/seat.html", "/seat.html?id=car-1"] {
-        desk.page.go(&format!("{address}{path}")).unwrap();
-        desk.page.wait_until("document.readyState === 'complete'").unwrap();
-        assert_eq!(desk.page.evaluate("document.querySelector('.faults')").unwrap(), serde_json::Value::Null, "{path}");
-        desk.page.evaluate("setTimeout(() => healthy.call()); Promise.reject(new Error('nobody listens')); 1").unwrap();
-        desk.page
+        opened.page.go(&format!("{address}{path}")).unwrap();
+        opened.page.wait_until("document.readyState === 'complete'").unwrap();
+        assert_eq!(
+            opened.page.evaluate("document.querySelector('.faults')").unwrap(),
+            serde_json::Value::Null,
+            "{path}"
+        );
+        opened
+            .page
+            .evaluate("setTimeout(() => healthy.call()); Promise.reject(new Error('nobody listens')); 1")
+            .unwrap();
+        opened
+            .page
             .evaluate(
                 "document.body.append(Object.assign(document.createElement('script'), { src: '/static/none.js' })); 1",
             )
@@ -93,7 +88,10 @@ fn every_page_shows_its_uncaught_errors_and_what_did_not_load() {
         for words in
             ["This page has a fault.", "ReferenceError: healthy is not defined", "Error: nobody listens", "none.js"]
         {
-            desk.page.wait_until(&format!("document.querySelector('.faults')?.innerText.includes({words:?})")).unwrap();
+            opened
+                .page
+                .wait_until(&format!("document.querySelector('.faults')?.innerText.includes({words:?})"))
+                .unwrap();
         }
     }
     // A module that something needs is missing: without the page's own script, the page still says so.
@@ -104,20 +102,20 @@ fn every_page_shows_its_uncaught_errors_and_what_did_not_load() {
         ("/episodes.html", "episodes.js"),
     ] {
         let blocked = serde_json::json!({ "urls": ["*/static/dom.js"] });
-        desk.page.call("Network.setBlockedURLs", &blocked).unwrap();
-        desk.page.go(&format!("{address}{path}")).unwrap();
+        opened.page.call("Network.setBlockedURLs", &blocked).unwrap();
+        opened.page.go(&format!("{address}{path}")).unwrap();
         let words = format!("{script} or something that it needs did not load");
-        desk.page.wait_until(&format!("document.querySelector('.faults')?.innerText.includes({words:?})")).unwrap();
+        opened.page.wait_until(&format!("document.querySelector('.faults')?.innerText.includes({words:?})")).unwrap();
     }
 }
 
 #[test]
 fn the_other_pages_say_who_is_to_blame() {
-    let mut desk = desk();
-    let address = desk.site.address.clone();
-    desk.page.prepare(ANSWERS).unwrap();
+    let mut opened = Opened::new();
+    let address = opened.site.address.clone();
+    opened.page.prepare(ANSWERS).unwrap();
     for (path, place) in [("/seat.html", "vehicles"), ("/vehicle.html?id=car-1", "health")] {
-        desk.page.go(&format!("{address}{path}")).unwrap();
+        opened.page.go(&format!("{address}{path}")).unwrap();
         for (answer, words) in [
             (
                 "[503, '{\"error\":\"too many requests\"}']",
@@ -126,13 +124,16 @@ fn the_other_pages_say_who_is_to_blame() {
             ("[200, '<html>']", "The control plane's answer to vehicles cannot be read as JSON"),
             ("null", "The control plane does not answer"),
         ] {
-            desk.page.wait_until("window.answers").unwrap();
-            desk.page.evaluate(&format!("window.answers = {{ '/api/v1/vehicles': {answer} }}")).unwrap();
-            desk.page.wait_until(&format!("document.getElementById('{place}').innerText.includes({words:?})")).unwrap();
+            opened.page.wait_until("window.answers").unwrap();
+            opened.page.evaluate(&format!("window.answers = {{ '/api/v1/vehicles': {answer} }}")).unwrap();
+            opened
+                .page
+                .wait_until(&format!("document.getElementById('{place}').innerText.includes({words:?})"))
+                .unwrap();
         }
     }
-    desk.page.go(&format!("{address}/episodes.html")).unwrap();
-    desk.page.wait_until("document.getElementById('found').innerText.startsWith('0 found')").unwrap();
+    opened.page.go(&format!("{address}/episodes.html")).unwrap();
+    opened.page.wait_until("document.getElementById('found').innerText.startsWith('0 found')").unwrap();
     let search = |answer: &str| {
         format!(
             "window.answers = {{ '/api/v1/episodes': {answer} }}; document.getElementById('search').requestSubmit()"
@@ -141,10 +142,10 @@ fn the_other_pages_say_who_is_to_blame() {
     for (answer, words) in
         [("[500, 'oops']", "answers 500 to episodes."), ("null", "does not answer."), ("[200, '{}']", "is not a list.")]
     {
-        desk.page.evaluate(&search(answer)).unwrap();
-        desk.page.wait_until(&format!("document.getElementById('problem').innerText.includes({words:?})")).unwrap();
+        opened.page.evaluate(&search(answer)).unwrap();
+        opened.page.wait_until(&format!("document.getElementById('problem').innerText.includes({words:?})")).unwrap();
     }
     // A refused call is not silence: this page's own name for the vehicle is wrong.
-    assert_eq!(desk.page.evaluate("document.querySelector('.faults')").unwrap(), serde_json::Value::Null);
-    assert!(desk.page.console.is_empty(), "{:#?}", desk.page.console);
+    assert_eq!(opened.page.evaluate("document.querySelector('.faults')").unwrap(), serde_json::Value::Null);
+    assert!(opened.page.console.is_empty(), "{:#?}", opened.page.console);
 }

@@ -9,23 +9,32 @@ use protocol::v1::{SeatRequest, Waypoint, seat_request::Request};
 use serde_json::Value;
 use tests::{CAR, Page, Process, Site};
 
-struct Desk {
+/// A control plane and a browser of its own.
+struct Opened {
     // In this order: the browser leaves first.
     page: Page,
-    bridge: Process,
     _plane: Process,
     site: Site,
     _folder: tempfile::TempDir,
 }
 
-fn sit_down(path: &str) -> Desk {
-    let folder = tempfile::tempdir().unwrap();
-    let site = Site::new(folder.path()).unwrap();
-    let plane = site.control_plane(&[]).unwrap();
-    let bridge = site.bridge().unwrap();
-    site.wait_until("the car online", |c| c["online"] == true).unwrap();
-    let page = Page::open(&format!("{}{path}", site.address)).unwrap();
-    Desk { page, bridge, _plane: plane, site, _folder: folder }
+impl Opened {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Site::new(folder.path()).unwrap();
+        let plane = site.control_plane(&[]).unwrap();
+        let page = Page::open("about:blank").unwrap();
+        Self { page, _plane: plane, site, _folder: folder }
+    }
+
+    /// The page at `path`, once the car is online.
+    fn with_car(path: &str) -> (Self, Process) {
+        let mut opened = Self::new();
+        let bridge = opened.site.bridge().unwrap();
+        opened.site.wait_until("the car online", |c| c["online"] == true).unwrap();
+        opened.page.go(&format!("{}{path}", opened.site.address)).unwrap();
+        (opened, bridge)
+    }
 }
 
 /// Draws thirty pictures whole into a canvas of its own, reads their timecodes, and says by how many ticks each is off
@@ -63,8 +72,8 @@ const RUN_DEADMAN: &str = r"
 
 #[test]
 fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
-    let mut desk = sit_down(&format!("/seat.html?id={CAR}&seat=marta"));
-    let page = &mut desk.page;
+    let (mut opened, _bridge) = Opened::with_car(&format!("/seat.html?id={CAR}&seat=marta"));
+    let page = &mut opened.page;
     page.wait_until("takeover.driver.connected && takeover.cameras.pictures[0].counts.shown > 30").unwrap();
 
     // What the pixels say is what the packets say. A busy browser may draw a picture newer than the one it told of, which
@@ -107,13 +116,13 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     }
     page.press("KeyW").unwrap();
     let drives = |c: &Value| c["author"] == "operator" && c["speed_mps"].as_f64().is_some_and(|v| v > 2.0);
-    desk.site.wait_until("the browser at the wheel", drives).unwrap();
+    opened.site.wait_until("the browser at the wheel", drives).unwrap();
     page.wait_until("takeover.driver.vehicle.link.command_age_ms > 0").unwrap();
     page.wait_until("document.getElementById('banner-title').innerText === 'YOU DRIVE'").unwrap();
 
     // A page that loses the focus lets go of everything, and the vehicle stops.
     page.evaluate("window.dispatchEvent(new Event('blur'))").unwrap();
-    desk.site.wait_until("a stopped car", |c| c["mode"] == "stopped" && c["speed_mps"] == 0.0).unwrap();
+    opened.site.wait_until("a stopped car", |c| c["mode"] == "stopped" && c["speed_mps"] == 0.0).unwrap();
     page.wait_until("takeover.driver.authority.latest.author === 3").unwrap();
     let reason = page.evaluate("document.getElementById('banner-detail').innerText").unwrap();
     assert!(reason.as_str().unwrap().contains("the deadman was released"), "{reason}");
@@ -129,14 +138,14 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
 
 #[test]
 fn real_time_an_old_picture_is_never_shown_as_live() {
-    let mut desk = sit_down(&format!("/vehicle.html?id={CAR}"));
-    let page = &mut desk.page;
+    let (mut opened, bridge) = Opened::with_car(&format!("/vehicle.html?id={CAR}"));
+    let page = &mut opened.page;
     let live = "document.querySelector('.picture') && !document.querySelector('.picture.stale, .picture.blank')";
     page.wait_until(live).unwrap();
-    desk.bridge.signal("STOP").unwrap();
+    bridge.signal("STOP").unwrap();
     page.wait_until("document.querySelector('.picture.stale')?.innerText.includes('STALE')").unwrap();
     assert_eq!(page.evaluate("getComputedStyle(document.querySelector('.veil')).opacity").unwrap(), "1");
-    desk.bridge.signal("CONT").unwrap();
+    bridge.signal("CONT").unwrap();
     page.wait_until(live).unwrap();
     // The veil falls by itself: a script that hangs does not keep an old picture looking live.
     let hung = "(() => { const veil = document.querySelector('.veil').getAnimations()[0]; \
@@ -147,13 +156,13 @@ fn real_time_an_old_picture_is_never_shown_as_live() {
 
 #[test]
 fn real_time_the_page_lists_vehicles_and_says_what_is_wrong() {
-    let mut desk = sit_down("/seat.html");
-    let page = &mut desk.page;
+    let (mut opened, _bridge) = Opened::with_car("/seat.html");
+    let page = &mut opened.page;
     page.wait_until(&format!("document.body.innerText.includes('{CAR}') && document.querySelector('a.primary')"))
         .unwrap();
     page.evaluate("document.querySelector('a.primary').click()").unwrap();
     page.wait_until("takeover.driver.connected").unwrap();
-    let nobody = format!("{}/seat.html?id=nobody", desk.site.address);
+    let nobody = format!("{}/seat.html?id=nobody", opened.site.address);
     page.call("Page.navigate", &serde_json::json!({ "url": nobody })).unwrap();
     page.wait_until("document.getElementById('banner-detail').innerText.includes('offline')").unwrap();
 }
@@ -171,8 +180,8 @@ const ASK: &str = r"(() => {
 
 #[test]
 fn real_time_a_question_is_drawn_and_answered_by_a_key_or_by_dragged_waypoints() {
-    let mut desk = sit_down(&format!("/seat.html?id={CAR}&seat=marta"));
-    let page = &mut desk.page;
+    let (mut opened, _bridge) = Opened::with_car(&format!("/seat.html?id={CAR}&seat=marta"));
+    let page = &mut opened.page;
     page.wait_until("takeover.driver.connected && takeover.driver.vehicle.surroundings").unwrap();
     page.evaluate(ASK).unwrap();
     page.wait_until("document.querySelectorAll('#assist:not([hidden]) polyline.way').length === 2").unwrap();

@@ -1,24 +1,16 @@
 //! The emergency stop from every key and every gamepad, whatever else is pressed; which device is at the wheel.
 
+use super::Opened;
 use serde_json::{Value, json};
-use tests::{Page, Process, Site};
-
-struct Desk {
-    page: Page,
-    _plane: Process,
-    _folder: tempfile::TempDir,
-}
+use tests::Page;
 
 /// The page of seats without a vehicle: its scripts alone.
-fn page() -> Desk {
-    let folder = tempfile::tempdir().unwrap();
-    let site = Site::new(folder.path()).unwrap();
-    let plane = site.control_plane(&[]).unwrap();
-    let mut page = Page::open("about:blank").unwrap();
-    page.prepare(include_str!("../../pages/pads.js")).unwrap();
-    page.go(&format!("{}/seat.html", site.address)).unwrap();
-    page.wait_until("document.querySelector('.empty')").unwrap();
-    Desk { page, _plane: plane, _folder: folder }
+fn page() -> Opened {
+    let mut opened = Opened::new();
+    opened.page.prepare(include_str!("../../pages/pads.js")).unwrap();
+    opened.page.go(&format!("{}/seat.html", opened.site.address)).unwrap();
+    opened.page.wait_until("document.querySelector('.empty')").unwrap();
+    opened
 }
 
 fn read(page: &mut Page, steps: &Value) -> Vec<Value> {
@@ -40,8 +32,8 @@ const GO: u64 = 7;
 
 #[test]
 fn every_pad_stops_whatever_else_is_pressed() {
-    let mut desk = page();
-    let page = &mut desk.page;
+    let mut opened = page();
+    let page = &mut opened.page;
     let idle = |index: u64| json!({ "index": index });
     let down = |index: u64, down: &[u64]| json!({ "index": index, "down": down });
 
@@ -82,8 +74,8 @@ fn every_pad_stops_whatever_else_is_pressed() {
 
 #[test]
 fn the_pad_that_took_the_wheel_keeps_it_and_it_never_jumps() {
-    let mut desk = page();
-    let page = &mut desk.page;
+    let mut opened = page();
+    let page = &mut opened.page;
     let pad = |index: u64, shoulder: bool, go: f64| json!({ "index": index, "down": if shoulder { vec![SHOULDER] } else { vec![] }, "travel": { "7": go } });
     let steps = json!([
         [pad(0, false, 0.5), pad(1, false, 1.0)],
@@ -110,8 +102,8 @@ fn the_pad_that_took_the_wheel_keeps_it_and_it_never_jumps() {
 
 #[test]
 fn the_stops_keys_count_whatever_has_the_focus_and_whatever_is_held() {
-    let mut desk = page();
-    let page = &mut desk.page;
+    let mut opened = page();
+    let page = &mut opened.page;
     page.evaluate("hearKeys()").unwrap();
     let fields = ["input", "textarea", "select", "button", "div contenteditable", "body"];
     for field in fields {
