@@ -11,7 +11,7 @@ use std::time::Duration;
 use takeover::netem::namespaces::{Side, check_rights};
 use takeover::netem::router::Router;
 use takeover::netem::sys::in_namespace;
-use tests::{CAR, Process, RawSeat, Site, program, run, wait_for};
+use tests::{CAR, Page, Process, RawSeat, Site, program, run, wait_for};
 
 #[test]
 fn a_machine_that_changes_its_network_keeps_its_session() {
@@ -105,6 +105,12 @@ fn real_time_machines_that_have_ipv6_only_see_and_drive_each_other() {
         })
     });
     assert!(states > 10, "{states} states");
+
+    // A browser, which there has no way but the control plane's STUN to learn an address that it may tell.
+    pair.on_the_right(|| {
+        let mut page = Page::open(&format!("{plane}/seat.html?id={CAR}&seat=marta"))?;
+        page.wait_until("takeover.driver.connected && takeover.cameras.pictures[0].counts.shown > 30")
+    });
 
     // The demo on such a machine.
     let demo = ["demo", "--port", "0", "--no-live-car", "--data", &data("demo")];

@@ -41,6 +41,7 @@ mod server;
 mod signal;
 mod storage;
 mod store;
+mod stun;
 mod uploads;
 
 pub use error::{Error, Result};

@@ -29,6 +29,11 @@ impl Listeners {
         let first = listeners.first().map_or(Ok(address.single()), TcpListener::local_addr);
         Ok((Self(listeners), first.map_err(refused)?))
     }
+
+    /// Every address that is listened on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
 }
 
 impl Listener for Listeners {

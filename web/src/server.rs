@@ -6,6 +6,7 @@ use crate::objects::Objects;
 use crate::retention::{self, Retention};
 use crate::signal::{GRANT_KEY, Hub, IceConfig, Issuer};
 use crate::store::{Database, Store, Tombs};
+use crate::stun;
 use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
 use protocol::Address;
@@ -92,6 +93,7 @@ impl Server {
         let (listeners, addr) = Listeners::open(&config.addr)?;
         let Opened { app, stop, lock } = open(config).await?;
         let store = app.store.clone();
+        stun::serve(listeners.addresses(), stop.subscribe()).await;
         let task = tokio::spawn(run(listeners, app, stop.subscribe()));
         tracing::info!("control plane on http://{addr}");
         Ok(Self { addr, stop, task, store, _lock: lock })

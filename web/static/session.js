@@ -65,6 +65,15 @@ export function randomSeat() {
   return `web-${[...crypto.getRandomValues(new Uint8Array(6))].map((b) => b.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/**
+ * The STUN of the control plane itself, at its own port. It tells the page the address that the browser hides from it.
+ * Behind a proxy with TLS there is none.
+ * @returns {RTCIceServer[]}
+ */
+function ownServers() {
+  return location.protocol === "http:" ? [{ urls: `stun:${location.hostname}:${location.port || 80}` }] : [];
+}
+
 export class Session {
   /** @type {WebSocket | null} */
   #socket = null;
@@ -345,7 +354,7 @@ export class Session {
 
   #newPeer() {
     const peer = new RTCPeerConnection({
-      iceServers: this.#servers, iceTransportPolicy: this.relayOnly ? "relay" : "all",
+      iceServers: [...ownServers(), ...this.#servers], iceTransportPolicy: this.relayOnly ? "relay" : "all",
       certificates: this.#certificate ? [this.#certificate] : [],
     });
     const session = this.#session;
