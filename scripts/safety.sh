@@ -4,7 +4,8 @@
 # the target folder.
 # usage: scripts/safety.sh [--quick] [--built] [--to FOLDER]
 #   --quick      without line coverage and mutants, which take hours
-#   --built      with the programs as they lie in the target folder: builds and installs nothing
+#   --built      with the programs as they lie in the target folder; with --quick nothing is built or installed
+#                (line coverage and mutants build programs of their own and install their tools)
 #   --to FOLDER  writes everything there instead of to the target folder
 # variables: TRIALS (1000), MESSAGES (100000), PROCESS_TRIALS (50)
 set -euo pipefail
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.."
 CARGO="${CARGO:-cargo}"
 target="${CARGO_TARGET_DIR:-target}"
 programs="$target/release"
-core=vehicle-bridge/src/core
+core=vehicle-core/src
 deciding="$core/(gate/(actuation|admission|freshness|limits|mod)|governor|authority|fallback)\\.rs"
 
 quick= built= to="$target"
@@ -99,11 +100,11 @@ echo "== ${PROCESS_TRIALS:-50} fault trials in real processes" >&2
 
 if [[ -z $quick ]]; then
     echo "== line coverage" >&2
-    "$CARGO" llvm-cov nextest --release -p vehicle-bridge --lib --json --summary-only \
+    "$CARGO" llvm-cov nextest --release -p vehicle-core --lib --json --summary-only \
         --output-path "$parts/coverage.json" >/dev/null
     echo "== mutants" >&2
     # Its own status says that mutants survived, which the summary judges.
-    "$CARGO" mutants --package vehicle-bridge --jobs 1 --test-tool nextest --output "$parts" \
+    "$CARGO" mutants --package vehicle-core --jobs 1 --test-tool nextest --output "$parts" \
         --file "$core/gate/*.rs" --file "$core/governor.rs" --file "$core/authority.rs" --file "$core/fallback.rs" \
         --cargo-arg=--release -- --lib || true
 fi

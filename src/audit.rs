@@ -1,6 +1,6 @@
 //! `takeover audit`: a vehicle's audit log.
 
-use crate::output::OutputError;
+use crate::output::{OutputError, or_unread};
 use anyhow::Context;
 use clap::Subcommand;
 use protocol::signing::PublicKey;
@@ -44,11 +44,12 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let below = args.path.join("audit");
     let path = if below.is_dir() { &below } else { &args.path };
     let report = verify(path, args.key.as_ref()).with_context(|| format!("{}", path.display()))?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        print(&report)?;
-    }
+    let printed = match args.json {
+        true => say!("{}", serde_json::to_string_pretty(&report)?),
+        false => print(&report),
+    };
+    // The status is the verdict, also for `| grep -q`.
+    or_unread(printed)?;
     Ok(if report.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

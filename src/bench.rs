@@ -2,6 +2,8 @@
 //! by side. Every result also goes to `target/bench.json`.
 
 use anyhow::Context;
+use closed_loop::sim_robot::SimRobot;
+use closed_loop::virtual_drive::{Recording, TICK_US, drive};
 use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
@@ -12,8 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
-use vehicle_bridge::sim_robot::SimRobot;
-use vehicle_bridge::virtual_drive::{Recording, TICK_US, drive};
 
 /// As long as a picture needs to be there, and the margins.
 const SHORTEST_LINK_S: f64 = 5.0;
@@ -142,7 +142,7 @@ fn camera(effort: f64) -> anyhow::Result<Vec<Row>> {
     let mut times = Vec::new();
     let command = protocol::v1::ControlCommand { action: vec![1.0, 0.0], ..Default::default() };
     for _ in 0..times_of(300, effort) {
-        robot.act(0.033, &command);
+        robot.advance(0.033, &command);
         let scene = robot.snapshot();
         let started = Instant::now();
         camera.draw(&scene, &mut picture);
@@ -169,6 +169,7 @@ fn virtual_time(effort: f64) -> anyhow::Result<Row> {
         max_time_s: 120.0,
         recording: Recording::Discard,
         assists: false,
+        turn: None,
     };
     let (mut virtual_s, started) = (0.0, Instant::now());
     for index in 0..plan.trips {
@@ -183,7 +184,7 @@ fn policy_latency(effort: f64) -> anyhow::Result<Row> {
     let mut policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
     let network = Arc::new(RoadNetwork::built_in("soderleden")?);
     let mut robot = SimRobot::new(World::new(network, vehicle_bridge::cli::live_world(3))?);
-    let sensors = robot.sense(TICK_US);
+    let sensors = robot.look(TICK_US);
     let surroundings = sensors.surroundings.context("the simulated car sees nothing")?;
     let observation = Observation { state: &sensors.state, surroundings: &surroundings };
     let mut times = Vec::new();

@@ -2,6 +2,7 @@
 
 use crate::output::end_on_interrupt;
 use anyhow::Context;
+use closed_loop::virtual_drive::Recording;
 use policy::Policy;
 use protocol::api::Evaluation;
 use protocol::{Embodiment, PolicyVersion};
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
 use vehicle_bridge::cli::{RoadReport, open_road};
-use vehicle_bridge::virtual_drive::Recording;
 
 /// Drives a policy over roads in virtual time with the scripted operator and prints miles per disengagement with its
 /// interval, each trip, and the causes of takeovers.
@@ -19,6 +19,9 @@ pub struct EvaluateArgs {
     /// Folder of the policy, such as takeover-data/policies/v3; without it, an untrained one.
     #[arg(long)]
     pub policy: Option<PathBuf>,
+    /// What the robot is made of: a built-in embodiment or a TOML file; without it, what the policy says.
+    #[arg(long, value_name = "NAME|FILE", value_parser = vehicle_bridge::cli::embodiment)]
+    pub embodiment: Option<Embodiment>,
     /// Road networks: OpenDRIVE files or built-in names.
     #[arg(long, default_values_t = ["e6mini".to_owned()])]
     pub road: Vec<String>,
@@ -45,15 +48,25 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
+/// The policy to drive with, and with it the robot.
+fn policy(args: &EvaluateArgs) -> anyhow::Result<Policy> {
+    let Some(dir) = &args.policy else {
+        let robot = args.embodiment.clone().unwrap_or_else(Embodiment::ackermann_car);
+        return Ok(Policy::untrained(&robot, PolicyVersion::new("untrained")?, args.seed)?);
+    };
+    let loaded = match &args.embodiment {
+        Some(robot) => Policy::load_for(robot, dir),
+        None => Policy::load(dir),
+    };
+    loaded.with_context(|| format!("cannot use the policy in {}", dir.display()))
+}
+
 /// Evaluates and prints.
 ///
 /// # Errors
 /// When a road or the policy cannot be used.
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let policy = match &args.policy {
-        Some(dir) => Policy::load(dir).with_context(|| format!("cannot use the policy in {}", dir.display()))?,
-        None => Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("untrained")?, args.seed)?,
-    };
+    let policy = policy(args)?;
     let report = if args.report_road { RoadReport::Full } else { RoadReport::Short };
     let plan = FleetPlan {
         name: "evaluate".into(),
@@ -64,6 +77,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         max_time_s: args.trip_s,
         recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
         assists: args.assist,
+        turn: None,
     };
     if let Some(dir) = &args.episodes {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;

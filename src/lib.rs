@@ -10,6 +10,7 @@ pub mod bench;
 pub mod control_plane;
 pub mod demo;
 pub mod drawing;
+pub mod embodiment;
 pub mod episode;
 pub mod evaluate;
 pub mod latency_study;

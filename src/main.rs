@@ -29,14 +29,16 @@ enum Command {
     Bench(takeover::bench::BenchArgs),
     /// Verify a vehicle's audit log.
     Audit(takeover::audit::AuditArgs),
+    /// List, show and check embodiments: what robots are made of.
+    Embodiment(takeover::embodiment::EmbodimentArgs),
     /// Run a vehicle's bridge.
-    Bridge(vehicle_bridge::cli::BridgeArgs),
+    Bridge(Box<vehicle_bridge::cli::BridgeArgs>),
     /// Run the scripted remote operator in a seat of its own.
     Operator(takeover::operator::OperatorArgs),
     /// Sit in a seat without a screen and write down how old each picture was.
     Seat(takeover::seat::SeatArgs),
     /// Run the control plane.
-    Web(takeover::control_plane::WebArgs),
+    Web(web::cli::WebArgs),
     /// Measure the link on bad networks and say which goals it reaches.
     LinkReport(takeover::link_report::LinkReportArgs),
     /// Drive from afar under delay in virtual time and say what helps: governor, prediction, trajectories.
@@ -73,6 +75,7 @@ fn main() -> std::process::ExitCode {
         Command::Demo(args) => takeover::demo::run(&args),
         Command::Bench(args) => takeover::bench::run(&args),
         Command::Audit(args) => return finish(takeover::audit::run(&args)),
+        Command::Embodiment(args) => takeover::embodiment::run(&args),
         Command::Bridge(args) => vehicle_bridge::cli::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Seat(args) => takeover::seat::run(&args),

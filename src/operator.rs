@@ -1,8 +1,9 @@
 //! `takeover operator`: the scripted remote operator in a seat, over the real link.
 
+use control_plane_client::ControlPlaneArgs;
 use link::{Deadman, FromVehicle, SeatLink, SeatOptions};
 use protocol::v1::CommandDatagram;
-use protocol::{Embodiment, SeatId, VehicleId};
+use protocol::{Embodiment, SeatId, SeatKind, VehicleId};
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +15,13 @@ use vehicle_bridge::cli::toggle_on_signal;
 /// hands back. It gives way to people.
 #[derive(Debug, Clone, clap::Args)]
 pub struct OperatorArgs {
-    /// Address of the control plane.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
-    pub control_plane: String,
+    /// Where the control plane is.
+    #[command(flatten)]
+    pub control_plane: ControlPlaneArgs,
     /// Which vehicle.
     #[arg(long, default_value = "car-1")]
     pub vehicle: VehicleId,
-    /// Name of the seat; one that begins with "scripted" gives way to people.
+    /// Name of the seat.
     #[arg(long, default_value = "scripted-1")]
     pub seat: SeatId,
     /// Let the policy drive in Assist and answer its questions rather than take over for them.
@@ -45,6 +46,7 @@ const PERIOD: Duration = Duration::from_millis(10);
 /// # Errors
 /// When the seat cannot be set up.
 pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
+    let control_plane = args.control_plane.address()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
@@ -53,9 +55,8 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
         toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &rehearsal.released);
         toggle_on_signal(runtime.handle(), SignalKind::user_defined2(), &rehearsal.frozen);
     }
-    let options = SeatOptions { watch_only: false, decode: false };
-    let seat =
-        SeatLink::connect(runtime.handle(), &args.control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
+    let options = SeatOptions { kind: SeatKind::Scripted, watch_only: false, decode: false };
+    let seat = SeatLink::connect(runtime.handle(), &control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
     let mut config =
         OperatorConfig { seat_id: args.seat.to_string(), assists: args.assist, ..OperatorConfig::default() };
     if let Some(seconds) = args.keep_wheel {

@@ -1,7 +1,8 @@
 //! What programs print, and how they end.
 //!
-//! Whoever reads standard output may have enough (`takeover episode list FOLDER | head -1`): then the program ends
-//! quietly. A disk that is full is an error.
+//! Whoever reads standard output may have enough (`takeover episode list FOLDER | head -1`): then a program that only
+//! lists ends quietly. One that does something, or whose status is a verdict, goes on in silence ([`or_unread`]). A full
+//! disk is an error.
 //!
 //! How programs end: 0 when they did what they were asked to, 1 with what was wrong on standard error, 2 when the command
 //! line made no sense. Ctrl-C and SIGTERM are the way to end what runs until it is told to stop (control plane, bridge,
@@ -9,7 +10,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Standard output did not take what was printed.
@@ -41,7 +42,20 @@ pub fn print_text(text: &str) -> Result<(), OutputError> {
     write(format_args!("{text}"))
 }
 
-/// Prints a line on standard output; to be used with `?`, so that the program ends where nobody reads any more.
+/// What came of printing, where the program goes on although nobody reads any more: its work or its status is still
+/// wanted.
+///
+/// # Errors
+/// [`OutputError`] when there is no room.
+pub fn or_unread(printed: Result<(), OutputError>) -> Result<(), OutputError> {
+    match printed {
+        Err(error) if is_closed(&error) => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Prints a line on standard output; to be used with `?`, so that the program ends where nobody reads any more, unless
+/// within [`or_unread`].
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::write(format_args!("{}\n", format_args!($($text)*))) };
 }
@@ -70,8 +84,11 @@ fn is_closed(error: &OutputError) -> bool {
 /// The status of a program that ended with this result, after saying on standard error what was wrong.
 #[must_use]
 pub fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
-    // What was printed without a line's end is still to be written.
-    let result = result.and_then(|code| Ok(io::stdout().flush().map(|()| code).map_err(OutputError)?));
+    // What was printed without a line's end is still to be written; the status stays where nobody reads it.
+    let result = result.and_then(|code| {
+        or_unread(io::stdout().flush().map_err(OutputError))?;
+        Ok(code)
+    });
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,
@@ -125,13 +142,28 @@ pub fn end_on_interrupt(tidy: fn() -> &'static str) -> io::Result<()> {
 pub fn check_writable(file: Option<&Path>) -> anyhow::Result<()> {
     use anyhow::Context;
     let Some(file) = file else { return Ok(()) };
-    let is_new = !file.exists();
+    let is_new = match std::fs::metadata(file) {
+        // Opening a pipe would end what its reader reads; folders and devices say themselves what they take.
+        Ok(found) if !found.is_file() && !found.is_dir() => return Ok(()),
+        Ok(_) => false,
+        // A link to a file that is not there yet stays, and the file is made by the result.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_symlink() => {
+            return check_writable(link_target(file).as_deref());
+        }
+        Err(_) => true,
+    };
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true).open(file).with_context(|| format!("cannot write {}", file.display()))?;
     if is_new {
         std::fs::remove_file(file).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
+}
+
+/// Where a link leads, one step on.
+fn link_target(link: &Path) -> Option<PathBuf> {
+    let target = std::fs::read_link(link).ok()?;
+    Some(link.parent().unwrap_or(Path::new("")).join(target))
 }
 
 /// Checks that a folder can be made or written into; leaves nothing behind.
@@ -162,6 +194,36 @@ mod tests {
         assert_eq!(status(output(io::ErrorKind::BrokenPipe)), format!("{:?}", ExitCode::SUCCESS));
         assert_eq!(status(output(io::ErrorKind::StorageFull)), format!("{:?}", ExitCode::FAILURE));
         assert_eq!(status(Err(Interrupted.into())), format!("{:?}", ExitCode::from(INTERRUPTED)));
+    }
+
+    #[test]
+    fn what_is_not_read_stops_no_work_and_a_full_disk_does() {
+        let printed = |kind: io::ErrorKind| or_unread(Err(OutputError(kind.into())));
+        assert!(printed(io::ErrorKind::BrokenPipe).is_ok());
+        assert!(printed(io::ErrorKind::StorageFull).is_err());
+    }
+
+    #[test]
+    fn a_check_leaves_links_and_pipes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("figures.json"), folder.path().join("link"));
+        std::os::unix::fs::symlink("figures.json", &link).unwrap();
+        check_writable(Some(&link)).unwrap();
+        assert!(link.is_symlink() && !file.exists());
+        let astray = folder.path().join("astray");
+        std::os::unix::fs::symlink("no/figures.json", &astray).unwrap();
+        assert!(check_writable(Some(&astray)).is_err() && astray.is_symlink());
+
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap())
+        };
+        check_writable(Some(&pipe)).unwrap();
+        // Blocks until the reader is there.
+        std::fs::write(&pipe, "the result").unwrap();
+        assert_eq!(reader.join().unwrap(), "the result");
     }
 
     #[test]

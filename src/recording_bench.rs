@@ -4,16 +4,16 @@
 use crate::bench::Row;
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
 use recorder::exchange::{lerobot, silent};
 use recorder::trials::{Frame, Killed, kill_once, overlapping_takeovers};
-use recorder::{EpisodeInfo, Message, topics, write_episode};
+use recorder::write_episode;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 
 const KILLS: u64 = 200;
 const KILLS_AT_ONCE: usize = 6;
@@ -33,7 +33,8 @@ pub(crate) fn rows(effort: usize, quick: bool) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir().context("cannot make a folder for the recorder's figures")?;
     let python = python();
     if python.is_none() {
-        say!("Python's packages are not installed, so nothing of Python is measured; `make test` installs them")?;
+        let text = "Python's packages are not installed, so nothing of Python is measured; `make test` installs them";
+        crate::output::or_unread(say!("{text}"))?;
     }
     let mut rows: Vec<Row> = recorder::bench::run(folder.path(), effort)?.into_iter().map(Row::from).collect();
     let (kill_count, takeovers) = if quick { (FEW_KILLS, FEW_TAKEOVERS) } else { (KILLS, TAKEOVERS) };

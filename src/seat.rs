@@ -1,9 +1,11 @@
 //! `takeover seat --headless`: a seat without a screen that writes down when each picture came.
 
+use crate::output::or_unread;
 use anyhow::{Context, bail};
-use link::{FrameTimes, FromVehicle, SeatLink, SeatOptions, WallClocks};
+use control_plane_client::ControlPlaneArgs;
+use link::{FromVehicle, SeatLink, SeatOptions, WallClocks};
 use protocol::v1::{CommandDatagram, OperatorInput};
-use protocol::{ClockDifference, SeatId, VehicleId};
+use protocol::{ClockDifference, SeatId, SeatKind, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vehicle_bridge::sound::{Sound, SoundArgs};
 use vehicle_bridge::source::usage;
+use video::FrameTimes;
 
 /// Sits in a seat without a screen: receives and decodes the pictures, sends commands that ask for nothing, and writes
 /// down how old each picture was. For a seat with a screen there is `operator-console`.
@@ -20,9 +23,9 @@ pub struct SeatArgs {
     /// Without a screen; the only way there is here.
     #[arg(long, required = true)]
     pub headless: bool,
-    /// Address of the control plane.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
-    pub control_plane: String,
+    /// Where the control plane is.
+    #[command(flatten)]
+    pub control_plane: ControlPlaneArgs,
     /// Which vehicle.
     #[arg(long, default_value = "car-1")]
     pub vehicle: VehicleId,
@@ -128,13 +131,14 @@ const REPEATED: usize = 5;
 /// When the seat cannot be set up, no picture came, or the figures cannot be written.
 pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
     crate::output::check_writable(args.json.as_deref())?;
+    let control_plane = args.control_plane.address()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
-    let options = SeatOptions { watch_only: false, decode: true };
+    let options = SeatOptions { kind: SeatKind::Human, watch_only: false, decode: true };
     let seat = SeatLink::connect_over(
         runtime.handle(),
-        &args.control_plane,
+        &control_plane,
         args.seat.clone(),
         args.vehicle.clone(),
         options,
@@ -162,19 +166,20 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
         let written = std::fs::write(file, serde_json::to_vec(&report)?);
         written.with_context(|| format!("cannot write {}", file.display()))?;
     }
-    say!("{}", summary(&report))?;
+    or_unread(say!("{}", summary(&report)))?;
     for warning in &report.clock_warnings {
-        say!("{warning}")?;
+        or_unread(say!("{warning}"))?;
     }
-    match report.first_picture_ms {
-        Some(_) => Ok(()),
-        None => bail!("{}", nothing_came(&report, args)),
+    // Ctrl-C is the way to end a seat, also before the first picture.
+    match report.first_picture_ms.is_some() || stop.load(Ordering::Relaxed) {
+        true => Ok(()),
+        false => bail!("{}", nothing_came(&report, args)),
     }
 }
 
 /// Why a seat that waited for pictures got none, as far as it knows.
 fn nothing_came(report: &SeatReport, args: &SeatArgs) -> String {
-    let SeatArgs { vehicle, control_plane, .. } = args;
+    let (vehicle, control_plane) = (&args.vehicle, &args.control_plane.control_plane);
     let last = report.link_events.last().map(|(_, what)| what.as_str());
     let why = match last {
         Some("connected") => "it was connected, and the vehicle sent none".to_owned(),
@@ -237,7 +242,7 @@ impl Desk {
         }
     }
 
-    fn present(&mut self, seat: &SeatLink, picture: &link::DecodedPicture) {
+    fn present(&mut self, seat: &SeatLink, picture: &video::DecodedPicture) {
         let now_us = seat.now_us();
         seat.presented(picture.decoded_us, now_us);
         self.report.first_picture_ms.get_or_insert(now_us as f64 / 1e3);
@@ -331,7 +336,7 @@ fn stage_names() -> Vec<String> {
     FrameTimes::STAGES.iter().chain(&["present"]).map(|name| (*name).to_owned()).collect()
 }
 
-fn stages_ms(picture: &link::DecodedPicture, presented_us: u64) -> Vec<f32> {
+fn stages_ms(picture: &video::DecodedPicture, presented_us: u64) -> Vec<f32> {
     let Some((times, stages)) = picture.times.and_then(|times| Some((times, times.stages_ms()?))) else {
         return Vec::new();
     };

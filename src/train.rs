@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use trainer::flywheel::Progress;
 use trainer::{Dataset, LOOKS, TrainConfig, Weighting, episode_files, manifest_of, publish, quantize, train};
 
@@ -19,6 +20,9 @@ pub struct TrainArgs {
     /// Folder that the version's own folder is written into.
     #[arg(long, default_value = "takeover-policies")]
     pub out: PathBuf,
+    /// The robot that the policy drives: a built-in embodiment or a TOML file. Episodes of another one are refused.
+    #[arg(long, value_name = "NAME|FILE", default_value = "ackermann_car", value_parser = vehicle_bridge::cli::embodiment)]
+    pub embodiment: Embodiment,
     /// Name of the new version.
     #[arg(long)]
     pub version: PolicyVersion,
@@ -39,6 +43,9 @@ pub struct TrainArgs {
     pub distrust: Vec<PolicyVersion>,
 }
 
+/// Whether the version is being written, or written.
+static IS_WRITTEN: AtomicBool = AtomicBool::new(false);
+
 /// Trains and writes the policy.
 ///
 /// # Errors
@@ -52,14 +59,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         Weighting { takeover: args.takeover_mass, distrusted: args.distrust.clone(), ..Weighting::default() };
     let config = TrainConfig { seed: args.seed, steps: args.steps, weighting, ..TrainConfig::default() };
     config.check()?;
-    // A version is written whole or not at all.
-    end_on_interrupt(|| "; no version is written")?;
+    end_on_interrupt(|| match IS_WRITTEN.load(Ordering::SeqCst) {
+        true => "",
+        // A version is written whole or not at all.
+        false => "; no version is written",
+    })?;
     check_folder(&args.out)?;
-    let parent = args.parent.as_ref().map(|p| Policy::load(p)).transpose().context("cannot use the parent")?;
+    let robot = &args.embodiment;
+    let parent = args.parent.as_ref().map(|p| Policy::load_for(robot, p)).transpose();
+    let parent = parent.context("cannot use the parent")?;
     let files = episode_files(&args.episodes)?;
-    let car = Embodiment::ackermann_car();
     let bars = Bars::default();
-    let mut dataset = Dataset::new(&car);
+    let mut dataset = Dataset::new(robot);
     bars.begin("reading episodes", files.len() as u64);
     let read = dataset.add(&files, &|_, _| bars.advance(""));
     bars.end();
@@ -74,7 +85,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let parent = parent.map(|p| p.manifest().version.clone());
     let manifest = manifest_of(args.version.clone(), parent, &dataset, &trained, &quantized);
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    let policy = publish(&args.out, &car, manifest, quantized.network)?;
+    // From here on nobody knows at Ctrl-C whether it is there.
+    IS_WRITTEN.store(true, Ordering::SeqCst);
+    let policy = publish(&args.out, robot, manifest, quantized.network)?;
     say!(
         "{}: {} frames of {} episodes, weights of step {}, written to {}",
         args.version,

@@ -6,8 +6,9 @@
 mod common;
 
 use common::{Relay, Vehicle};
-use link::{FromSeatBody, VideoSpec};
+use link::FromSeatBody;
 use std::time::{Duration, Instant};
+use video::VideoSpec;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9100".to_owned());

@@ -4,22 +4,24 @@
 //!   with an offer, and serves any number of seats at once.
 //! - [`SeatLink`] sits at the operator's. It calls a vehicle, receives, decodes, measures, and calls again when it must.
 //! - [`CameraStreamer`] is what a camera's thread calls with each picture: it fits size and rate to the path.
-//! - [`video`] encodes and decodes; [`timecode`] puts the capture time into the picture itself; [`rtp`] carries pictures,
+//! - The `video` crate encodes and decodes and puts the capture time into the picture itself; [`rtp`] carries pictures,
 //!   [`media`] gets them through losses.
 //! - [`lidar`] puts scans into few bytes.
 //! - [`netem`] is a weak network, reproducibly.
 //!
 //! ```no_run
-//! use link::{SeatLink, SeatOptions, VehicleLink, video::VideoSpec};
-//! use protocol::{SeatId, VehicleId, v1};
+//! use link::{SeatLink, SeatOptions, VehicleLink};
+//! use video::VideoSpec;
+//! use protocol::{SeatId, SeatKind, VehicleId, v1};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let runtime = tokio::runtime::Runtime::new()?;
 //! let hello = v1::Hello { vehicle_id: "car-1".into(), ..Default::default() };
 //! let spec = VideoSpec { width: 1280, height: 720, fps: 30.0 };
-//! let vehicle = VehicleLink::start(runtime.handle(), "http://127.0.0.1:8080", hello, &[spec])?;
-//! let options = SeatOptions { watch_only: false, decode: true };
-//! let seat = SeatLink::connect(runtime.handle(), "http://127.0.0.1:8080", SeatId::new("desk")?, VehicleId::new("car-1")?, options)?;
+//! let control_plane = "http://127.0.0.1:8080".parse()?;
+//! let vehicle = VehicleLink::start(runtime.handle(), &control_plane, hello, &[spec])?;
+//! let options = SeatOptions { kind: SeatKind::Human, watch_only: false, decode: true };
+//! let seat = SeatLink::connect(runtime.handle(), &control_plane, SeatId::new("desk")?, VehicleId::new("car-1")?, options)?;
 //! vehicle.send_state(v1::StateDatagram::default());
 //! while let Some(received) = seat.try_recv() {
 //!     println!("{received:?}");
@@ -55,7 +57,7 @@
 //!   those instead of sending a keyframe.
 //!
 //! Two ends of this crate also use several paths at once where interfaces are given ([`Paths`]): for each further path
-//! the seat makes a call of its own (`path-of:SESSION`, `path:INDEX`), and that connection carries the very same RTP
+//! the seat makes a call of its own (with `path`: session and index), and that connection carries the very same RTP
 //! packets, datagrams and reliable messages; what came already is dropped on arrival (`link_sequence`).
 //!
 //! A path that goes silent is waited for: the session goes on where it was when the path comes back within half a minute,
@@ -82,12 +84,10 @@ mod peer;
 pub mod rtp;
 mod seat;
 mod signalling;
-pub mod timecode;
 mod vehicle;
-pub mod video;
 
 pub use cc::CameraPlan;
-pub use control_plane::{check_control_plane, ice_server_problem, reach_control_plane};
+pub use control_plane::ice_server_problem;
 pub use error::LinkError;
 pub use identity::Identity;
 /// Directives for a program's log filter: the libraries below write a line for every packet that a dead path refuses, and
@@ -96,12 +96,11 @@ pub const QUIET: &str = "webrtc=off,rtc=off,quinn_udp=off";
 
 pub use paths::{MAX_PATHS, Paths};
 pub use protocol::ClockEstimate;
-pub use seat::{Deadman, FrameTimes, FromVehicle, SeatLink, SeatOptions, SeatStats, WallClocks};
+pub use seat::{Deadman, FromVehicle, SeatLink, SeatOptions, SeatStats, WallClocks};
 pub use vehicle::{
     CameraOrder, CameraStreamer, FromSeat, FromSeatBody, Guard, MAX_CAMERAS, MAX_SESSIONS, MakeEncoder, PathLoad,
     VehicleLink, VehicleOptions,
 };
-pub use video::{DecodedPicture, EncodedFrame, VideoSpec};
 
 use std::time::Instant;
 
@@ -120,18 +119,6 @@ pub const MAX_INPUTS: usize = 32;
 const FEC_FEATURE: &str = "rs-fec";
 /// Seat tells which pictures it has decoded, in its datagrams.
 const FEEDBACK_FEATURE: &str = "picture-feedback";
-
-/// A call for a further path of the session that follows.
-const PATH_OF: &str = "path-of:";
-/// Which of its paths it is.
-const PATH_INDEX: &str = "path:";
-/// An offer says how many paths the vehicle wants.
-const PATHS: &str = "paths:";
-
-/// The value of a feature that has one.
-fn feature_value<'a>(features: &'a [String], prefix: &str) -> Option<&'a str> {
-    features.iter().find_map(|feature| feature.strip_prefix(prefix))
-}
 
 /// Audio's timestamps are readings of the vehicle's clock, at the seat by its estimate.
 const AUDIO_FEATURE: &str = "vehicle-clock-audio";

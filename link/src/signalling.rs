@@ -4,6 +4,7 @@
 
 use crate::peer::PeerConfig;
 use crate::{Identity, LinkError, control_plane};
+use control_plane_client::{AddressError, ControlPlaneAddress, tls_problem};
 use futures_util::{SinkExt, StreamExt};
 use protocol::signalling::{IceServer, Signal};
 use std::net::SocketAddr;
@@ -13,10 +14,11 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::http::uri::InvalidUri;
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message, client::IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 /// What the connection to the control plane tells.
 #[derive(Debug)]
@@ -63,27 +65,27 @@ const SILENCE: Duration = Duration::from_secs(6);
 const MAX_MESSAGE: usize = 256 * 1024;
 
 /// The WebSocket's address from the control plane's.
-fn signal_url(control_plane: &str, peer: Peer<'_>, identity: Option<&Identity>) -> Result<Uri, LinkError> {
-    let error = |reason: String| LinkError::ControlPlane { url: control_plane.to_owned(), reason };
-    let base = control_plane::parse(control_plane)?;
-    let host = base.authority().map_or("", |authority| authority.as_str());
-    let prefix = base.path().trim_end_matches('/');
+fn signal_url(
+    control_plane: &ControlPlaneAddress,
+    peer: Peer<'_>,
+    identity: Option<&Identity>,
+) -> Result<Uri, AddressError> {
     let query = match peer {
         Peer::Vehicle(id) => format!("vehicle={id}"),
         Peer::Seat(id) => format!("seat={id}"),
     };
     let identity = identity.map(|i| format!("&fingerprint={}&pin=true", i.fingerprint())).unwrap_or_default();
-    let uri: Uri = format!("ws://{host}{prefix}/api/v1/signal?{query}{identity}")
-        .parse()
-        .map_err(|e: tokio_tungstenite::tungstenite::http::uri::InvalidUri| error(e.to_string()))?;
-    ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| error(e.to_string()))?;
+    let url = control_plane.web_socket_url(&format!("/api/v1/signal?{query}{identity}"));
+    let failed = |reason: String| AddressError::Form { address: control_plane.to_string(), reason };
+    let uri: Uri = url.parse().map_err(|e: InvalidUri| failed(e.to_string()))?;
+    ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| failed(e.to_string()))?;
     Ok(uri)
 }
 
 /// Starts the client; it connects and reconnects until `outgoing` is dropped. With an `identity` the name is bound to it.
 pub(crate) fn start(
     runtime: &Handle,
-    control_plane: &str,
+    control_plane: &ControlPlaneAddress,
     peer: Peer<'_>,
     identity: Option<Identity>,
 ) -> Result<Signalling, LinkError> {
@@ -94,12 +96,19 @@ pub(crate) fn start(
     let (outgoing, outgoing_rx) = mpsc::channel(256);
     let (incoming_tx, incoming) = mpsc::channel(256);
     let silence = Silence::new(control_plane);
-    runtime.spawn(run(uri, outgoing_rx, incoming_tx, welcome.clone(), silence));
+    let place = Place { address: control_plane.clone(), uri };
+    runtime.spawn(run(place, outgoing_rx, incoming_tx, welcome.clone(), silence));
     Ok(Signalling { outgoing, incoming, welcome, identity: Some(identity) })
 }
 
-async fn run(
+/// Where signalling is spoken.
+struct Place {
+    address: ControlPlaneAddress,
     uri: Uri,
+}
+
+async fn run(
+    place: Place,
     mut outgoing: mpsc::Receiver<Signal>,
     incoming: mpsc::Sender<SignalEvent>,
     welcome: Welcome,
@@ -108,7 +117,7 @@ async fn run(
     let mut retry = FIRST_RETRY;
     let unwanted = |outgoing: &mpsc::Receiver<Signal>| outgoing.is_closed() && outgoing.is_empty();
     while !(unwanted(&outgoing) || incoming.is_closed()) {
-        let reason = match silence.while_it_lasts(connect(&uri)).await {
+        let reason = match silence.while_it_lasts(connect(&place)).await {
             Ok(socket) => {
                 retry = FIRST_RETRY;
                 silence.is_over();
@@ -124,7 +133,7 @@ async fn run(
             }
             Err(reason) => reason,
         };
-        tracing::debug!(%uri, %reason, "control plane not reachable, retrying");
+        tracing::debug!(uri = %place.uri, %reason, "control plane not reachable, retrying");
         silence.failed(&reason);
         if incoming.send(SignalEvent::Down(reason)).await.is_err() || outgoing.is_closed() {
             return;
@@ -136,18 +145,19 @@ async fn run(
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(uri: &Uri) -> Result<Socket, String> {
+async fn connect(place: &Place) -> Result<Socket, String> {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(MAX_MESSAGE);
     config.max_frame_size = Some(MAX_MESSAGE);
     let attempt = async {
-        let stream = control_plane::connect(uri).await?;
+        let stream = control_plane::connect(&place.address).await?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let stream = MaybeTlsStream::Plain(stream);
-        match client_async_with_config(uri, stream, Some(config)).await {
+        let connector = place.address.tls().map_or(Connector::Plain, Connector::Rustls);
+        match client_async_tls_with_config(&place.uri, stream, Some(config), Some(connector)).await {
             Ok((socket, _)) => Ok(socket),
             Err(Error::Http(answer)) => Err(refusal(&answer)),
-            Err(error) => Err(format!("what answers there is no control plane of this release ({error})")),
+            Err(error) => Err(tls_problem(&error)
+                .unwrap_or_else(|| format!("what answers there is no control plane of this release ({error})"))),
         }
     };
     timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_TIMEOUT:?}")))
@@ -165,7 +175,11 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
 
 /// The local address of an open connection.
 fn own_address(socket: &Socket) -> Option<SocketAddr> {
-    let MaybeTlsStream::Plain(stream) = socket.get_ref() else { return None };
+    let stream = match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream,
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
+        _ => return None,
+    };
     let mut address = stream.local_addr().ok()?;
     address.set_port(0);
     Some(address)
@@ -250,8 +264,8 @@ const FIRST_WORD: Duration = Duration::from_secs(1);
 const NEXT_WORD: Duration = Duration::from_secs(30);
 
 impl Silence {
-    fn new(control_plane: &str) -> Self {
-        let (control_plane, reason) = (control_plane.to_owned(), "no answer".to_owned());
+    fn new(control_plane: &ControlPlaneAddress) -> Self {
+        let (control_plane, reason) = (control_plane.to_string(), "no answer".to_owned());
         Self { control_plane, reason, due: Instant::now() + FIRST_WORD, told: false }
     }
 
@@ -307,19 +321,12 @@ mod tests {
 
     #[test]
     fn the_address_is_made_from_the_control_planes() {
-        let uri = signal_url("http://127.0.0.1:8080/", Peer::Vehicle("car-1"), None).unwrap();
-        assert_eq!(uri.to_string(), "ws://127.0.0.1:8080/api/v1/signal?vehicle=car-1");
-        let uri = signal_url("ws://host.example:1", Peer::Seat("s.2"), None).unwrap();
-        assert_eq!(uri.to_string(), "ws://host.example:1/api/v1/signal?seat=s.2");
-    }
-
-    #[test]
-    fn an_unusable_address_is_named_in_the_error() {
-        let uri = signal_url("http://[::1]:8080/fleet/", Peer::Seat("s.2"), None).unwrap();
-        assert_eq!(uri.to_string(), "ws://[::1]:8080/fleet/api/v1/signal?seat=s.2");
-        for bad in ["", "127.0.0.1:8080", "https://x", "http://", "http://a b"] {
-            let message = signal_url(bad, Peer::Seat("s"), None).unwrap_err().to_string();
-            assert!(message.contains(&format!("{bad:?}")), "{message}");
+        for (control_plane, peer, url) in [
+            ("http://127.0.0.1:8080/", Peer::Vehicle("car-1"), "ws://127.0.0.1:8080/api/v1/signal?vehicle=car-1"),
+            ("ws://host.example:1", Peer::Seat("s.2"), "ws://host.example:1/api/v1/signal?seat=s.2"),
+            ("http://[::1]:8080/fleet/", Peer::Seat("s.2"), "ws://[::1]:8080/fleet/api/v1/signal?seat=s.2"),
+        ] {
+            assert_eq!(signal_url(&control_plane.parse().unwrap(), peer, None).unwrap().to_string(), url);
         }
     }
 }

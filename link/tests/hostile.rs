@@ -7,7 +7,7 @@ use common::{Relay, SPEC, Vehicle, connected, receive, seat, wait};
 use futures_util::{SinkExt, StreamExt};
 use link::{FromSeatBody, FromVehicle};
 use protocol::signalling::Signal;
-use protocol::{SeatId, VehicleId};
+use protocol::{SeatId, SeatKind, VehicleId};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -69,9 +69,11 @@ async fn attack(url: String, seed: u64, count: usize) -> impl PeerConnection {
     let call = Signal::Call {
         session: session.clone(),
         seat,
+        seat_kind: SeatKind::Human,
         vehicle,
         watch_only: false,
         features: Vec::new(),
+        path: None,
         vouched: None,
     };
     socket.send(say(&call)).await.unwrap();
@@ -183,9 +185,11 @@ fn signalling_that_makes_no_sense_ends_no_session() {
                 Signal::Call {
                     session: session.clone(),
                     seat: seat.clone(),
+                    seat_kind: SeatKind::Human,
                     vehicle: car.clone(),
                     watch_only: false,
                     features: Vec::new(),
+                    path: None,
                     vouched: None,
                 },
                 Signal::Candidate {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Relay, SPEC, Vehicle, receive, wait};
 use link::{FromSeatBody, FromVehicle, Paths, SeatLink, SeatOptions};
-use protocol::{SeatId, VehicleId, v1};
+use protocol::{SeatId, SeatKind, VehicleId, v1};
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
@@ -14,9 +14,10 @@ fn both() -> Paths {
 }
 
 fn seat(runtime: &Runtime, control_plane: &str, paths: Paths) -> SeatLink {
-    let options = SeatOptions { watch_only: false, decode: true };
+    let options = SeatOptions { kind: SeatKind::Human, watch_only: false, decode: true };
     let (seat, vehicle) = (SeatId::new("desk").unwrap(), VehicleId::new("car").unwrap());
-    SeatLink::connect_over(runtime.handle(), control_plane, seat, vehicle, options, None, paths).unwrap()
+    let control_plane = control_plane.parse().unwrap();
+    SeatLink::connect_over(runtime.handle(), &control_plane, seat, vehicle, options, None, paths).unwrap()
 }
 
 #[test]

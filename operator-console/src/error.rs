@@ -6,25 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// The control plane could not be asked.
-    #[error(
-        "the control plane {url} does not answer: {reason}; start it with `make demo` or name another with --control-plane"
-    )]
-    ControlPlane {
-        /// What was asked.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
-    /// The control plane answered something else than a list of vehicles.
-    #[error("{url} answered what is not a list of vehicles: {reason}")]
-    VehicleList {
-        /// What was asked.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error(transparent)]
+    ControlPlane(#[from] control_plane_client::ClientError),
     /// The list holds no vehicle to connect to.
-    #[error("no live vehicle is signed up at {0}")]
+    #[error("no live vehicle is connected to {0}")]
     NoVehicle(String),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
@@ -56,7 +41,7 @@ pub enum ConsoleError {
     },
     /// The video decoder cannot be set up.
     #[error("cannot set up the video decoder: {0}")]
-    Decoder(#[source] link::LinkError),
+    Decoder(#[source] video::VideoError),
     /// There is no screen to open a window on.
     #[error("no screen: neither DISPLAY nor WAYLAND_DISPLAY is set; on a machine without one, run under `xvfb-run`")]
     NoDisplay,

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
+use control_plane_client::ControlPlaneArgs;
 use operator_console::Shared;
 use operator_console::app::{self, WindowOptions};
 use operator_console::player::{self, PlayOptions};
@@ -60,9 +61,9 @@ struct PlayArgs {
 
 #[derive(Args)]
 struct SeatArgs {
-    /// Base URL of the control plane.
-    #[arg(long, env = "TAKEOVER_CONTROL_PLANE", default_value = "http://127.0.0.1:8080")]
-    control_plane: String,
+    /// Where the control plane is.
+    #[command(flatten)]
+    control_plane: ControlPlaneArgs,
     /// Vehicle to connect to; the first live one when left out.
     #[arg(long)]
     vehicle: Option<VehicleId>,
@@ -117,7 +118,7 @@ fn sit(options: SeatArgs) -> anyhow::Result<()> {
         .context("cannot start the network's threads")?;
     let shared = Arc::new(Shared::new(options.seat.as_str()));
     let seat = SeatOptions {
-        control_plane: options.control_plane,
+        control_plane: options.control_plane.address()?,
         vehicle: options.vehicle,
         seat: options.seat,
         watch_only: options.watch,

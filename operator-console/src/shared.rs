@@ -3,10 +3,10 @@
 
 use crate::input::{Action, Keyboard};
 use crate::seat::SeatView;
-use link::video::DecodedPicture;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use video::DecodedPicture;
 
 /// A click that waited longer than this for the seat's thread is not acted on; an emergency stop always is.
 const CLICK_STALE: Duration = Duration::from_millis(500);

@@ -22,14 +22,20 @@ pub const MAX_WEIGHTS_BYTES: u64 = 32 << 20;
 
 const LAYERS: [&str; 4] = ["hidden1", "hidden2", "output", "skip"];
 
-pub(crate) fn load(dir: &Path) -> Result<Policy, PolicyError> {
+pub(crate) fn load(dir: &Path, own: Option<&Embodiment>) -> Result<Policy, PolicyError> {
     let path = dir.join(MANIFEST_FILE);
     let manifest = parse_manifest(&path, &read(&path, MAX_MANIFEST_BYTES)?)?;
     let invalid = |why: String| PolicyError::Manifest { path: path.clone(), why };
-    let embodiment = Embodiment::by_name(&manifest.embodiment).ok_or_else(|| PolicyError::Embodiment {
-        embodiment: manifest.embodiment.clone(),
-        why: "is not known to this build".to_owned(),
-    })?;
+    let unfit = |why| PolicyError::Embodiment { embodiment: manifest.embodiment.clone(), why };
+    let embodiment = match own {
+        Some(own) if own.name != manifest.embodiment => {
+            return Err(unfit(format!("is what the policy drives, this robot is {:?}", own.name)));
+        }
+        Some(own) => own.clone(),
+        None => {
+            Embodiment::by_name(&manifest.embodiment).ok_or_else(|| unfit("is not known to this build".to_owned()))?
+        }
+    };
     let units: Vec<f64> = embodiment.action.iter().map(crate::action_unit).collect();
     if manifest.action_units != units {
         return Err(invalid(format!("action_units are {:?}, this build uses {units:?}", manifest.action_units)));
@@ -54,6 +60,7 @@ fn parse_manifest(path: &Path, json: &[u8]) -> Result<Manifest, PolicyError> {
     }
     if manifest.feature_version != FEATURE_VERSION || manifest.network.features != FEATURES {
         return Err(PolicyError::FeatureVersion {
+            policy: manifest.version.to_string(),
             found: manifest.feature_version,
             found_count: manifest.network.features,
             expected: FEATURE_VERSION,

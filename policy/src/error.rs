@@ -78,10 +78,12 @@ pub enum PolicyError {
     },
     /// The artefact was trained on features that this build does not compute.
     #[error(
-        "the artefact uses feature version {found} with {found_count} features, this build version {expected} with \
-         {expected_count}: train again"
+        "policy {policy:?} was trained on feature version {found} with {found_count} features, this build computes version \
+         {expected} with {expected_count}: train it again from its episodes (`takeover train`)"
     )]
     FeatureVersion {
+        /// The policy's version.
+        policy: String,
         /// Version in the manifest.
         found: u32,
         /// Number of features in the manifest.

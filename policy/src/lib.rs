@@ -2,6 +2,7 @@
 //!
 //! - [`features`] is the one function that turns an [`Observation`] into numbers for a network, used when training and
 //!   when driving. Its layout has a version, [`FEATURE_VERSION`]; an artefact of another version is refused.
+//!   What the robot is made of is read from its embodiment.
 //! - [`Policy`] is a loaded artefact: [`Policy::load`] trusts nothing in the folder, [`Policy::propose`] answers one
 //!   observation in microseconds on one thread, without allocating.
 //! - [`Network`] is the weights as such, which the trainer starts from and hands back.
@@ -40,7 +41,7 @@ mod policy;
 pub use artefact::{MANIFEST_FILE, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, WEIGHTS_FILE};
 pub use corridor::{Along, Corridor};
 pub use error::PolicyError;
-pub use features::{FEATURE_VERSION, FEATURES, Observation, WHEELBASE_M, features};
+pub use features::{FEATURE_VERSION, FEATURES, Observation, features};
 pub use layer::{Layer, LayerKind};
 pub use manifest::{FORMAT, Manifest, NetworkShape, TrainedOn};
 pub use network::{HIDDEN, Network, action_unit, output_count};

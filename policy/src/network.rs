@@ -16,7 +16,7 @@ const MAX_WIDTH: usize = 1024;
 /// the channel's range for anything else.
 #[must_use]
 pub fn action_unit(channel: &Channel) -> f64 {
-    match channel.name {
+    match channel.name.as_str() {
         "steering_rad" => 0.05,
         "acceleration_mps2" => 2.0,
         _ => (channel.max - channel.min) / 4.0,

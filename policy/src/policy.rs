@@ -7,7 +7,7 @@ use protocol::{Embodiment, PolicyVersion};
 use std::path::Path;
 
 /// Most action channels of an embodiment.
-pub const MAX_CHANNELS: usize = 8;
+pub const MAX_CHANNELS: usize = protocol::MAX_ACTION_CHANNELS;
 
 /// What the policy would do, and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ impl Policy {
     /// [`PolicyError::Embodiment`] or [`PolicyError::Weights`] when network and embodiment do not fit.
     pub fn new(embodiment: &Embodiment, mut manifest: Manifest, network: Network) -> Result<Self, PolicyError> {
         manifest.format = FORMAT.to_owned();
-        manifest.embodiment = embodiment.name.to_owned();
+        manifest.embodiment = embodiment.name.clone();
         manifest.network = network.shape();
         manifest.feature_version = crate::FEATURE_VERSION;
         manifest.action_units = embodiment.action.iter().map(action_unit).collect();
@@ -55,7 +55,7 @@ impl Policy {
     pub(crate) fn assemble(embodiment: Embodiment, manifest: Manifest, network: Network) -> Result<Self, PolicyError> {
         if embodiment.action.is_empty() || embodiment.action.len() > MAX_CHANNELS {
             return Err(PolicyError::Embodiment {
-                embodiment: embodiment.name.to_owned(),
+                embodiment: embodiment.name.clone(),
                 why: format!("has {} action channels, policies take 1 to {MAX_CHANNELS}", embodiment.action.len()),
             });
         }
@@ -85,7 +85,16 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] that names what is wrong; never panics, whatever the files hold.
     pub fn load(dir: &Path) -> Result<Self, PolicyError> {
-        artefact::load(dir)
+        artefact::load(dir, None)
+    }
+
+    /// As [`Policy::load`], for a robot that is `embodiment`: one that is not built in, or of which the file says more than
+    /// its name.
+    ///
+    /// # Errors
+    /// As [`Policy::load`]; [`PolicyError::Embodiment`] also when the policy drives another robot.
+    pub fn load_for(embodiment: &Embodiment, dir: &Path) -> Result<Self, PolicyError> {
+        artefact::load(dir, Some(embodiment))
     }
 
     /// Writes the folder of one version, all or nothing: a temporary folder beside it, synced, then renamed. Equal

@@ -103,7 +103,9 @@ fn a_damaged_or_foreign_artefact_is_refused_with_the_reason() {
         fs::write(dir.join(MANIFEST_FILE), &manifest).unwrap();
         error
     };
-    assert!(matches!(with("\"feature_version\": 1", "\"feature_version\": 9"), PolicyError::FeatureVersion { .. }));
+    assert!(matches!(with("\"feature_version\": 2", "\"feature_version\": 9"), PolicyError::FeatureVersion { .. }));
+    let old = with("\"feature_version\": 2", "\"feature_version\": 1").to_string();
+    assert!(old.contains("policy \"v0\"") && old.contains("version 1") && old.contains("takeover train"), "{old}");
     assert!(matches!(with("ackermann_car", "hovercraft"), PolicyError::Embodiment { .. }));
     assert!(with("takeover-policy/1", "takeover-policy/2").to_string().contains("takeover-policy/2"));
     assert!(with("0.05", "0.06").to_string().contains("action_units"));
@@ -117,6 +119,19 @@ fn a_damaged_or_foreign_artefact_is_refused_with_the_reason() {
     assert!(Policy::load(&dir).err().unwrap().to_string().contains(WEIGHTS_FILE));
     fs::write(dir.join(MANIFEST_FILE), vec![b' '; (policy::MAX_MANIFEST_BYTES + 1) as usize]).unwrap();
     assert!(matches!(Policy::load(&dir), Err(PolicyError::TooLarge { .. })));
+}
+
+#[test]
+fn a_policy_is_loaded_for_the_robot_that_it_drives_and_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("v0");
+    untrained(1).save(&dir).unwrap();
+    let car = Embodiment::ackermann_car();
+    let wide = car.source().replacen("width_m = 1.85", "width_m = 2.05", 1);
+    let wide = Embodiment::from_toml("wide.toml", &wide).unwrap();
+    assert_eq!(Policy::load_for(&wide, &dir).unwrap().embodiment(), &wide);
+    let error = Policy::load_for(&Embodiment::delivery_robot(), &dir).err().unwrap().to_string();
+    assert!(error.contains("ackermann_car") && error.contains("delivery_robot"), "{error}");
 }
 
 #[test]

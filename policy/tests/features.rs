@@ -6,8 +6,8 @@ mod scene;
 
 use policy::{FEATURES, Observation, PolicyError, features};
 use proptest::prelude::*;
+use protocol::Embodiment;
 use protocol::v1::{CorridorPoint, ObjectKind, Surroundings, TrackedObject, VehicleState};
-use protocol::{Channel, Embodiment};
 use scene::{object, road, state};
 
 fn see(speed: f64, surroundings: &Surroundings) -> [f32; FEATURES] {
@@ -20,6 +20,8 @@ const PURSUIT_1S: usize = 7;
 const OFFSET: usize = 4;
 const HEADING: usize = 5;
 const SPEED_ERROR: usize = 31;
+/// Room beside the vehicle to the left edge of what may be driven.
+const ROOM_LEFT: usize = 60;
 /// First band's closeness; two features a band, the third band is the lane's centre.
 const BANDS: usize = 64;
 /// Intelligent driver model behind the leader.
@@ -54,8 +56,19 @@ fn a_parked_car_in_the_lane_asks_to_brake_or_to_pass() {
     let f = see(10.0, &s);
     assert!(f[FOLLOW] < -0.7 && free[FOLLOW] > 0.2, "{} {}", f[FOLLOW], free[FOLLOW]);
     assert!(f[BANDS + 4] > 0.3 && f[BANDS + 12] == 0.0);
-    // Its left edge lies at 0.35 m; 0.6 m of room and half of our width make 1.9 m.
-    assert!((f[PASS_LEFT] * 1.5 - 1.9).abs() < 1e-3, "{}", f[PASS_LEFT]);
+    // Its left edge lies at 0.35 m; 0.6 m of room and half of our width make 1.875 m.
+    assert!((f[PASS_LEFT] * 1.5 - 1.875).abs() < 1e-3, "{}", f[PASS_LEFT]);
+}
+
+#[test]
+fn a_narrower_robot_passes_nearer_and_sees_more_room_beside_it() {
+    let mut s = road(0.0, 0.0, 0.0);
+    s.objects.push(object(ObjectKind::Car, 15.0, -0.6, (0.0, 0.0)));
+    let of = |robot: &Embodiment| features(robot, &Observation { state: &state(1.0), surroundings: &s }).unwrap();
+    let (car, small) = (of(&Embodiment::ackermann_car()), of(&Embodiment::delivery_robot()));
+    // Half of the widths, 0.925 and 0.275 m, are between them.
+    assert!(((car[PASS_LEFT] - small[PASS_LEFT]) * 1.5 - 0.65).abs() < 1e-3);
+    assert!((small[ROOM_LEFT] - car[ROOM_LEFT] - 0.65).abs() < 1e-3, "{} {}", small[ROOM_LEFT], car[ROOM_LEFT]);
 }
 
 #[test]
@@ -99,12 +112,22 @@ fn what_is_missing_or_senseless_is_named() {
     let mut bad = good.clone();
     bad.objects.push(TrackedObject { velocity_y_mps: f32::INFINITY, ..Default::default() });
     assert!(ask(&state(1.0), &bad).contains("objects[0].velocity_y_mps is inf"));
-    let arm = Embodiment {
-        name: "arm",
-        observation: vec![Channel { name: "joint1_rad", min: -3.0, max: 3.0, rate_per_s: 1.0 }],
-        action: vec![],
-        stop_decel_mps2: 1.0,
-    };
+    let arm = r#"
+        name = "arm"
+        kinematics = "fixed"
+        observation = [{ name = "joint1_rad", unit = "rad", min = -3, max = 3, rate_per_s = 1 }]
+        [body]
+        front_overhang_m = 0.2
+        rear_overhang_m = 0.2
+        width_m = 0.4
+        height_m = 1.0
+        mass_kg = 20
+        [limits]
+        stop_decel_mps2 = 1
+        emergency_decel_mps2 = 1
+        lateral_max_mps2 = 1
+    "#;
+    let arm = Embodiment::from_toml("arm.toml", arm).unwrap();
     let error = features(&arm, &Observation { state: &state(1.0), surroundings: &good }).unwrap_err();
     assert!(matches!(&error, PolicyError::Missing { what } if what.contains("speed_mps") && what.contains("arm")));
 }

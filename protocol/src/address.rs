@@ -9,6 +9,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     text: String,
+    /// At least one, in the order that the system prefers.
     resolved: Vec<SocketAddr>,
 }
 
@@ -33,7 +34,7 @@ pub enum ListenError {
         address: SocketAddr,
     },
     /// The system refuses.
-    #[error("cannot listen on {address}: {cause}; {}", advice(address, cause))]
+    #[error("cannot listen on {address}: {cause}{}", advice(address, cause))]
     Refused {
         /// The address asked for.
         address: SocketAddr,
@@ -44,8 +45,10 @@ pub enum ListenError {
 
 fn advice(address: &SocketAddr, cause: &io::Error) -> &'static str {
     match cause.kind() {
-        ErrorKind::PermissionDenied if address.port() < 1024 => "ports below 1024 need more rights, 8080 does not",
-        _ => "choose an address of this machine, for example 127.0.0.1:8080",
+        ErrorKind::PermissionDenied if address.port() < 1024 => "; ports below 1024 need more rights, 8080 does not",
+        _ if absent(cause) => "; choose an address of this machine, for example 127.0.0.1:8080",
+        // Such as descriptors or memory that ran out: no other address helps.
+        _ => "",
     }
 }
 
@@ -55,12 +58,6 @@ const MAX_NAME: usize = 253;
 const ATTEMPTS: usize = 16;
 
 impl Address {
-    /// All addresses it stands for, at least one, in the order that the system prefers.
-    #[must_use]
-    pub fn resolved(&self) -> &[SocketAddr] {
-        &self.resolved
-    }
-
     /// The one address for a socket that has only one: IPv4 where a name has both.
     #[must_use]
     pub fn single(&self) -> SocketAddr {
@@ -189,7 +186,7 @@ mod tests {
         assert_eq!(single("[::1]:0"), "[::1]:0");
         assert_eq!(single("[::]:8080"), "[::]:8080");
         let localhost: Address = "localhost:7".parse().unwrap();
-        assert!(localhost.resolved().iter().all(|a| a.ip().is_loopback() && a.port() == 7), "{localhost:?}");
+        assert!(localhost.resolved.iter().all(|a| a.ip().is_loopback() && a.port() == 7), "{localhost:?}");
         assert_eq!(localhost.to_string(), "localhost:7");
     }
 
@@ -232,5 +229,18 @@ mod tests {
         );
         let none = Address::from(elsewhere).listen().unwrap_err().to_string();
         assert!(none.contains("192.0.2.1") && none.contains("address of this machine"), "{none}");
+    }
+
+    #[test]
+    fn another_address_is_advised_only_where_it_helps() {
+        let says = |port: u16, cause: io::Error| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            ListenError::Refused { address, cause }.to_string()
+        };
+        // EMFILE, EACCES, EAFNOSUPPORT of Linux.
+        let [full, denied, family] = [24, 13, 97].map(io::Error::from_raw_os_error);
+        assert_eq!(says(8080, full), "cannot listen on 127.0.0.1:8080: Too many open files (os error 24)");
+        assert!(says(80, denied).ends_with("8080 does not"));
+        assert!(says(8080, family).contains("address of this machine"));
     }
 }

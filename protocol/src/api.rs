@@ -3,13 +3,23 @@
 //! Everything that counts is idempotent: cumulative counters or rows with an identity chosen by the sender, so that a
 //! report repeated after a crash changes nothing.
 
+mod answers;
+mod fleet;
+mod storage;
+mod vehicles;
+
+pub use answers::{ErrorAnswer, Stored, TripView};
+pub use fleet::{CauseCount, Fleet, FleetRow, FleetTotal, TakeoverView};
+pub use storage::{Erasures, Removal, RetentionReport, RetentionRequest};
+pub use vehicles::{ClockView, VehicleView};
+
 use crate::{ClockDifference, EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// `POST /api/v1/vehicles`: a vehicle signs up or renews its description.
+/// `POST /api/v1/vehicles`: a vehicle registers or renews its description.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VehicleSignUp {
+pub struct VehicleRegistration {
     /// Its identity.
     pub vehicle: VehicleId,
     /// Name of its embodiment.
@@ -223,7 +233,7 @@ impl UploadKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadStart {
-    /// Whose; it must have signed up.
+    /// Whose; it must be registered.
     pub vehicle: VehicleId,
     /// Which episode the file belongs to.
     pub episode: EpisodeId,
@@ -359,6 +369,19 @@ pub struct Policy {
     pub frames: u64,
     /// `published`, or `refused` when it was worse than its parent.
     pub status: String,
+    /// That no vehicle drives by it any more; the control plane sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawal>,
+}
+
+/// A published version was taken back: `POST /api/v1/policies/VERSION/withdraw` with `{"reason": "..."}`; vehicles go back to
+/// the newest one that is left, which is the answer. `.../restore` takes that back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Why, for people.
+    pub reason: String,
+    /// Since when, milliseconds since 1970 by the control plane's clock.
+    pub since_ms: i64,
 }
 
 /// `POST /api/v1/evaluations`: a version's drives on roads and seeds kept out of training; the last for a version wins.

@@ -9,7 +9,7 @@
 //! is Ed25519 over `takeover grant 1\0` and the claims' bytes.
 
 use crate::signing::{PublicKey, SigningKey};
-use crate::{SeatId, VehicleId};
+use crate::{SeatId, SeatKind, VehicleId};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -55,6 +55,9 @@ pub struct Grant {
     pub vehicle: VehicleId,
     /// Which seat.
     pub seat: SeatId,
+    /// Who sits there, as the seat announced it with its call; absent for a person, as in earlier releases.
+    #[serde(default, skip_serializing_if = "SeatKind::is_human")]
+    pub seat_kind: SeatKind,
     /// Which session of theirs.
     pub session: String,
     /// What it may do.
@@ -136,6 +139,7 @@ mod tests {
         Grant {
             vehicle: VehicleId::new("car").unwrap(),
             seat: SeatId::new("desk").unwrap(),
+            seat_kind: SeatKind::Scripted,
             session: "x".into(),
             ceiling: Ceiling::Drive,
             fingerprints: vec!["sha-256 AA".into()],
@@ -150,6 +154,15 @@ mod tests {
     fn a_grant_is_read_back_by_whoever_has_the_public_key() {
         assert_eq!(Grant::open(&grant().sign(&key(1)), &key(1).public()).unwrap(), grant());
         assert_eq!(Grant::open(&grant().sign(&key(1)), &key(2).public()), Err(GrantError::Signature));
+    }
+
+    #[test]
+    fn a_grant_without_a_kind_of_seat_is_a_persons_and_one_for_a_person_names_none() {
+        let person = Grant { seat_kind: SeatKind::Human, ..grant() };
+        let old = serde_json::to_string(&person).unwrap();
+        assert!(!old.contains("seat_kind"), "{old}");
+        assert_eq!(serde_json::from_str::<Grant>(&old).unwrap(), person);
+        assert!(serde_json::to_string(&grant()).unwrap().contains(r#""seat_kind":"scripted""#));
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No async, no threads, and no I/O but
-//! that of [`Address`], which asks the system what a host's name stands for and listens there.
+//! that of [`Address`], which asks the system what a host's name stands for and listens there, and of
+//! [`Embodiment::from_file`].
 //!
 //! - [`v1`] and [`foxglove`] hold the protobuf messages; one definition serves the wire and the file. [`schema`] gives
 //!   the descriptors that a file or a live viewer needs.
-//! - [`Embodiment`] names a robot's observation and action channels with their units and limits, so that nothing
-//!   outside an adapter has to assume a car.
+//! - [`Embodiment`] is what a robot is made of, read from a TOML file: body, kinematics, actuators, sensors, and its
+//!   channels with their units and limits, so that nothing outside an adapter has to assume a car.
 //! - [`ClockEstimator`] relates two clocks and says how far to trust the answer; [`ClockDifference`] says it of wall clocks.
 //! - [`grant`] is the control plane's signed word that a seat may take part, [`signing`] what it is signed with.
 //! - [`erasure`] is the proof that episodes are gone.
+//! - [`topics`], [`Message`], [`EpisodeInfo`] and [`trigger`] are what an episode consists of, whoever writes or reads it.
 //! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
 //!
 //! ```
@@ -26,33 +28,54 @@ mod address;
 pub mod api;
 mod clock;
 mod embodiment;
+mod episode;
 pub mod erasure;
 mod failure;
+mod fault;
 pub mod grant;
 mod ids;
 mod labels;
+mod message;
 pub mod mpd;
 pub mod schema;
+mod seat_kind;
 pub mod signalling;
 pub mod signing;
+pub mod topics;
+pub mod trigger;
 pub mod units;
 mod wall;
 
 pub use address::{Address, AddressError, ListenError};
 pub use clock::{ClockEstimate, ClockEstimator};
-pub use embodiment::{Channel, Embodiment};
+pub use embodiment::{
+    Ackermann, Actuator, Body, CameraSensor, Channel, Channels, Differential, Embodiment, EmbodimentError, Kinematics,
+    LidarSensor, MAX_ACTION_CHANNELS, Mount,
+};
+pub use episode::{Attachment, EpisodeInfo, EpisodeSource, MetadataError, Recovered, catalogue_name};
 pub use failure::Failure;
+pub use fault::FaultCode;
 pub use ids::{EpisodeId, IdError, PolicyVersion, SeatId, VehicleId};
+pub use message::{Message, Topic};
+pub use trigger::{Trigger, Triggered};
+pub use v1::SeatKind;
 pub use wall::{ClockDifference, DifferenceNews, DifferenceWatch, NOTABLE_MS};
 
-#[allow(missing_docs, clippy::all)]
-/// `takeover`'s own messages.
-pub mod v1 {
-    include!(concat!(env!("OUT_DIR"), "/takeover.v1.rs"));
-}
+pub use generated::foxglove;
+pub use generated::takeover::v1;
 
+/// The packages in the folders that the compiled messages name each other by.
 #[allow(missing_docs, clippy::all)]
-/// The well-known Foxglove schemas.
-pub mod foxglove {
-    include!(concat!(env!("OUT_DIR"), "/foxglove.rs"));
+mod generated {
+    pub mod takeover {
+        /// `takeover`'s own messages.
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/takeover.v1.rs"));
+        }
+    }
+
+    /// The well-known Foxglove schemas.
+    pub mod foxglove {
+        include!(concat!(env!("OUT_DIR"), "/foxglove.rs"));
+    }
 }

@@ -40,6 +40,20 @@ fn collect(set: &FileDescriptorSet, file: &FileDescriptorProto, files: &mut Vec<
 mod tests {
     use super::*;
 
+    /// Python's messages of the robot adapter are made from a file that is kept in step with these: `TAKEOVER_UPDATE=1`
+    /// writes it anew.
+    #[test]
+    fn the_descriptors_that_python_loads_are_these() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../python/takeover_robot/robot_adapter.binpb");
+        let mut set = FileDescriptorSet::decode(&descriptor_set("takeover.v1.FromRobot").unwrap()[..]).unwrap();
+        set.file.iter_mut().for_each(|file| file.source_code_info = None);
+        if std::env::var_os("TAKEOVER_UPDATE").is_some() {
+            std::fs::write(path, set.encode_to_vec()).unwrap();
+        }
+        let kept = FileDescriptorSet::decode(&std::fs::read(path).unwrap()[..]).unwrap();
+        assert!(kept == set, "{path} is not what protocol/proto says; run this test with TAKEOVER_UPDATE=1");
+    }
+
     #[test]
     fn a_schema_brings_what_it_imports() {
         let set = FileDescriptorSet::decode(&descriptor_set("foxglove.LaserScan").unwrap()[..]).unwrap();

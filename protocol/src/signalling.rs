@@ -11,7 +11,7 @@
 //! compares it with the session description: who cannot forge signalling cannot get in between. With `&pin=true` the
 //! first fingerprint is kept for good, and the name is refused to any other certificate.
 
-use crate::{Failure, SeatId, VehicleId};
+use crate::{Failure, SeatId, SeatKind, VehicleId};
 use serde::{Deserialize, Serialize};
 
 /// One signalling message. The control plane forwards it to the other side of `session`; it changes nothing but
@@ -34,6 +34,9 @@ pub enum Signal {
         session: String,
         /// Who calls.
         seat: SeatId,
+        /// Who sits there; the control plane writes it into the session's grants.
+        #[serde(default, skip_serializing_if = "SeatKind::is_human")]
+        seat_kind: SeatKind,
         /// Who is called.
         vehicle: VehicleId,
         /// Wants picture and state only; commands of such a session are refused.
@@ -42,6 +45,9 @@ pub enum Signal {
         /// What the seat understands beyond plain WebRTC; unknown names mean nothing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         features: Vec<String>,
+        /// The call is for one more path of a session that there is, and `session` is this path's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<FurtherPath>,
         /// Fingerprint of the seat's certificate as the control plane knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vouched: Option<String>,
@@ -55,6 +61,9 @@ pub enum Signal {
         /// What the vehicle understands beyond plain WebRTC; unknown names mean nothing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         features: Vec<String>,
+        /// How many paths the vehicle wants; absent for one that knows nothing of further paths.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paths: Option<usize>,
         /// For the control plane: what the grant ahead of the seat's answer must repeat ([`crate::grant`]). It is no
         /// secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +140,15 @@ pub enum Signal {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<Failure>,
     },
+}
+
+/// Which further path of which session a seat calls for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurtherPath {
+    /// The session that it carries, too.
+    pub session: String,
+    /// Its number among the session's paths, from 0.
+    pub index: usize,
 }
 
 /// A STUN or TURN server, named as in the browser's `RTCIceServer`.
@@ -238,6 +256,10 @@ mod tests {
         let old = r#"{"type":"offer","session":"x","sdp":"v=0"}"#;
         let offer: Signal = serde_json::from_str(old).unwrap();
         assert_eq!(serde_json::to_string(&offer).unwrap(), old);
+        let old = r#"{"type":"call","session":"x","seat":"desk","vehicle":"car","watch_only":false}"#;
+        let call: Signal = serde_json::from_str(old).unwrap();
+        assert!(matches!(call, Signal::Call { seat_kind: SeatKind::Human, path: None, .. }));
+        assert_eq!(serde_json::to_string(&call).unwrap(), old);
         let bye: Signal =
             serde_json::from_str(r#"{"type":"bye","session":"x","reason":"r","code":"next_year"}"#).unwrap();
         assert_eq!(bye, Signal::Bye { session: "x".into(), reason: "r".into(), code: Some(Failure::Unknown) });

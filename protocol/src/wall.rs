@@ -49,6 +49,12 @@ impl ClockDifference {
         format!("{one}'s clock is {} {side} {other}'s", span(self.ahead_ms.abs()))
     }
 
+    /// What people should know of the vehicle's clock beside `other`'s, if anything.
+    #[must_use]
+    pub fn warning(&self, other: &str) -> Option<String> {
+        self.is_notable().then(|| self.words("the vehicle", other))
+    }
+
     /// From a message, if its figures are usable.
     #[must_use]
     pub fn read(told: &v1::ClockDifference) -> Option<Self> {

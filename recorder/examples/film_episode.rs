@@ -6,8 +6,8 @@
 //! cargo run --release --workspace --example film_episode -- film.h264 PICTURES_A_SECOND FOLDER NAME
 //! ```
 
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove};
-use recorder::{EpisodeInfo, Message, topics, write_episode};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics};
+use recorder::write_episode;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

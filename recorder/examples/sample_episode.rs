@@ -2,8 +2,8 @@
 //! for `tests/judge.py`: `cargo run --release -p recorder --example sample_episode FOLDER`.
 
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
-use recorder::{Attachment, EpisodeFile, EpisodeInfo, Message, recover, topics, write_episode_with};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics};
+use recorder::{EpisodeFile, recover, write_episode_with};
 
 const SECOND_NS: u64 = 1_000_000_000;
 

@@ -1,9 +1,9 @@
 //! The continuous log at a low rate, beside the episodes: what the vehicle did all day, in files that are turned over by
 //! size and by time.
 
-use crate::topics::{self, Worth};
-use crate::{EpisodeFile, EpisodeInfo, Message, RecorderError, Trigger};
-use protocol::{EpisodeId, api};
+use crate::{EpisodeFile, RecorderError};
+use protocol::topics::{self, Priority};
+use protocol::{EpisodeId, EpisodeInfo, Message, MetadataError, Trigger, api};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -40,9 +40,9 @@ struct Thinner {
 
 impl Thinner {
     fn takes(&mut self, message: &Message) -> bool {
-        match topics::worth(message.topic) {
-            Worth::Side | Worth::Bulk | Worth::View => return false,
-            Worth::Control => {}
+        match topics::priority(message.topic) {
+            Priority::Side | Priority::Bulk | Priority::View => return false,
+            Priority::Control => {}
         }
         if topics::is_event(message.topic) {
             return true;
@@ -125,11 +125,8 @@ impl DriveLog {
         std::fs::create_dir_all(&config.dir).map_err(RecorderError::io("make folder", &config.dir))?;
         let mut info = config.describe.clone();
         let id = EpisodeId::new(format!("log-{}", now_ns / 1_000_000));
-        info.id = id.map_err(|error| RecorderError::Metadata {
-            key: "id",
-            value: now_ns.to_string(),
-            problem: error.to_string(),
-        })?;
+        info.id =
+            id.map_err(|error| MetadataError { key: "id", value: now_ns.to_string(), problem: error.to_string() })?;
         info.trigger = Trigger::DriveLog;
         info.cause = Trigger::DriveLog.cause().label().to_owned();
         (info.start_ns, info.end_ns, info.takeover_ns) = (now_ns, now_ns, now_ns);
@@ -161,7 +158,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn message(topic: &'static crate::Topic, ms: u64) -> Message {
+    fn message(topic: &'static protocol::Topic, ms: u64) -> Message {
         let data = Bytes::from(vec![0; 100]);
         Message { topic, sequence: ms as u32, log_time_ns: ms * MS, publish_time_ns: ms * MS, data, keyframe: true }
     }

@@ -1,5 +1,6 @@
 //! What can go wrong with an episode.
 
+use protocol::MetadataError;
 use std::path::{Path, PathBuf};
 
 /// Why an episode could not be written, read or recovered.
@@ -56,15 +57,8 @@ pub enum RecorderError {
         path: PathBuf,
     },
     /// An entry of the `episode` metadata has no sense.
-    #[error("episode metadata {key:?} is {value:?}: {problem}")]
-    Metadata {
-        /// Which entry.
-        key: &'static str,
-        /// Its value, empty when missing.
-        value: String,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// No message of this name is known.
     #[error("topic {topic} names schema {schema:?}, which protocol does not define")]
     UnknownSchema {

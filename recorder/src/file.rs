@@ -1,9 +1,9 @@
 //! One episode's file while it is written.
 
+use crate::RecorderError;
 use crate::container::{ChannelSpec, Container, MAX_MESSAGE_BYTES};
-use crate::{Attachment, EpisodeInfo, Message, RecorderError, Source, Topic};
 use mcap::records::MessageHeader;
-use protocol::{EpisodeId, api};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, EpisodeSource, Message, Topic, api};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -184,10 +184,10 @@ impl EpisodeFile {
     }
 }
 
-fn clock(source: Source) -> BTreeMap<String, String> {
+fn clock(source: EpisodeSource) -> BTreeMap<String, String> {
     let epoch = match source {
-        Source::Live => "vehicle's clock, nanoseconds since 1970",
-        Source::Virtual => "virtual clock, nanoseconds",
+        EpisodeSource::Live => "vehicle's clock, nanoseconds since 1970",
+        EpisodeSource::Virtual => "virtual clock, nanoseconds",
     };
     BTreeMap::from([
         ("log_time".to_owned(), format!("when the recorder got the message; {epoch}")),

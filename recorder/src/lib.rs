@@ -3,8 +3,8 @@
 //! - [`Recorder`] is the state machine without I/O: it keeps the last seconds of every topic in a ring and answers
 //!   triggers with [`Action`]s. A takeover that begins gets the seconds before it, from a video keyframe on; takeovers
 //!   that overlap share their messages.
-//! - [`trigger::Watch`] notices what else is worth an episode: hard brakes, near misses, faults, emergency stops, help
-//!   requests, bookmarks, rules of the configuration, a candidate policy that disagrees with the driver.
+//! - Its words are `protocol`'s: [`protocol::Message`] goes in, [`protocol::EpisodeInfo`] describes an episode,
+//!   [`protocol::trigger`] says what opens one. Noticing triggers is the vehicle core's.
 //! - [`EpisodeFile`] writes one episode: `<id>.mcap.part` while it grows, `<id>.mcap` once it is whole and on disk.
 //! - [`RecorderThread`] joins them for a robot that drives in real time, with a continuous log at a low rate beside the
 //!   episodes; [`write_episode`] is for virtual time.
@@ -14,16 +14,16 @@
 //! # When the disk fails
 //!
 //! Producers never wait, and the vehicle drives on. Between them and the disk lie a queue and, behind each file, what
-//! the disk refuses; both are bounded by bytes. When they fill, what is worth least goes first ([`topics::Worth`]): side
+//! the disk refuses; both are bounded by bytes. When they fill, what has the lowest priority goes first ([`protocol::topics::Priority`]): side
 //! cameras, then lidar, then the front camera, and the record of control last; within the queue the oldest of a kind.
 //! A picture whose predecessor is gone is left out until the next keyframe. Every loss is counted by topic in the files.
-//! On a full disk finished files of little value are removed, the oldest first ([`Trigger::may_give_way`]); takeovers,
+//! On a full disk finished files of little value are removed, the oldest first ([`protocol::Trigger::is_evictable`]); takeovers,
 //! emergency stops and faults never. [`RecorderHandle::status`] tells the vehicle. When the disk is back, files go on
 //! without a gap where memory sufficed, and otherwise in another file from what the ring still holds.
 //!
 //! ```
-//! use recorder::{EpisodeInfo, EpisodeReader, Message, topics, write_episode};
-//! use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
+//! use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics, v1};
+//! use recorder::{EpisodeReader, write_episode};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let mut info = EpisodeInfo::new(EpisodeId::new("car-1-7")?, VehicleId::new("car-1")?, PolicyVersion::new("p1")?);
@@ -53,8 +53,6 @@ mod error;
 pub mod exchange;
 mod file;
 mod index;
-mod info;
-mod message;
 mod messages;
 #[cfg(feature = "video")]
 pub mod preview;
@@ -71,19 +69,13 @@ mod settings;
 pub mod signature;
 mod status;
 mod thread;
-pub mod topics;
 pub mod trials;
-pub mod trigger;
-#[cfg(feature = "video")]
-mod video;
 mod virtual_time;
 mod worker;
 
 pub use drive_log::DriveLogConfig;
 pub use error::RecorderError;
 pub use file::EpisodeFile;
-pub use info::{Attachment, EpisodeInfo, Recovered, Source, short};
-pub use message::{Message, Topic};
 pub use messages::{EpisodeMessage, Messages};
 pub use reader::{EpisodeReader, TopicSummary};
 pub use recorder::{Action, Recorder, RecorderConfig};
@@ -92,5 +84,4 @@ pub use settings::{Settings, SettingsError};
 pub use signature::{Signature, SigningKey};
 pub use status::{Disk, RecorderStatus};
 pub use thread::{Listener, RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
-pub use trigger::{Trigger, Triggered};
 pub use virtual_time::{write_episode, write_episode_with};

@@ -1,8 +1,8 @@
 //! A queue of messages and commands whose messages are bounded by bytes. Pushing never waits: when there is no room,
-//! the oldest messages of the least worth ([`crate::topics::worth`]) go first, and what goes is counted by topic.
+//! the oldest messages of the least worth ([`protocol::topics::priority`]) go first, and what goes is counted by topic.
 
-use crate::topics::{self, Worth};
-use crate::{Message, Topic};
+use protocol::topics::{self, Priority};
+use protocol::{Message, Topic};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,7 +51,7 @@ impl<T> Line<T> {
 }
 
 struct Inner<C> {
-    lines: [Line<Message>; Worth::ALL.len()],
+    lines: [Line<Message>; Priority::ALL.len()],
     commands: Line<C>,
     order: u64,
     losses: Losses,
@@ -108,7 +108,7 @@ impl<C> Drop for QueueReceiver<C> {
 /// A queue for up to `max_bytes` of messages ([`Message::cost_bytes`]); commands always fit.
 pub(crate) fn queue<C>(max_bytes: usize) -> (QueueSender<C>, QueueReceiver<C>) {
     let inner = Inner {
-        lines: Worth::ALL.map(|_| Line(VecDeque::new())),
+        lines: Priority::ALL.map(|_| Line(VecDeque::new())),
         commands: Line(VecDeque::new()),
         order: 0,
         losses: BTreeMap::new(),
@@ -144,7 +144,7 @@ impl<C> Inner<C> {
 impl<C> QueueSender<C> {
     /// Answers whether the message got in.
     pub(crate) fn push(&self, message: Message) -> bool {
-        let worth = topics::worth(message.topic);
+        let priority = topics::priority(message.topic);
         let cost = message.cost_bytes();
         let shared = &self.0;
         // What is dropped is given back after the lock.
@@ -152,7 +152,7 @@ impl<C> QueueSender<C> {
         let mut inner = shared.lock();
         let mut bytes = shared.bytes.load(Ordering::Relaxed);
         let mut level = 0;
-        while bytes.saturating_add(cost) > shared.max_bytes && level <= worth as usize && cost <= shared.max_bytes {
+        while bytes.saturating_add(cost) > shared.max_bytes && level <= priority as usize && cost <= shared.max_bytes {
             let Some(oldest) = inner.lines[level].pop() else {
                 level += 1;
                 continue;
@@ -165,7 +165,7 @@ impl<C> QueueSender<C> {
         if fits {
             let order = inner.next_order();
             bytes += cost;
-            inner.lines[worth as usize].push(order, message);
+            inner.lines[priority as usize].push(order, message);
         } else {
             inner.lose(message.topic, message.log_time_ns);
             dropped.push(message);

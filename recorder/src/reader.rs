@@ -1,13 +1,14 @@
 //! Reading a finished episode.
 
+use crate::RecorderError;
 use crate::attachments::Attached;
 use crate::file::EPISODE;
 use crate::index::{Index, Place};
 use crate::messages::{Messages, Selection};
 use crate::records::{HEAD_BYTES, MAX_RECORD_BYTES, parse, parse_head};
-use crate::{Attachment, EpisodeInfo, RecorderError};
 use mcap::records::{Record, op};
-use std::collections::BTreeMap;
+use protocol::{Attachment, EpisodeInfo};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::RangeBounds;
@@ -70,10 +71,11 @@ impl EpisodeReader {
     #[must_use]
     pub fn topics(&self) -> Vec<TopicSummary> {
         let mut summaries: Vec<TopicSummary> = Vec::new();
+        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
         for (id, channel) in self.index.channels.iter() {
             let messages = self.index.counts.get(&id).copied().unwrap_or(0);
-            let same = |known: &&mut TopicSummary| known.topic == *channel.topic && known.schema == *channel.schema;
-            match summaries.iter_mut().find(same) {
+            let place = *places.entry((&channel.topic, &channel.schema)).or_insert(summaries.len());
+            match summaries.get_mut(place) {
                 Some(known) => known.messages = known.messages.saturating_add(messages),
                 None => summaries.push(TopicSummary {
                     topic: channel.topic.to_string(),

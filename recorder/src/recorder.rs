@@ -1,8 +1,8 @@
 //! The recorder as a state machine: messages and triggers in, actions on files out. It has no clock and no files.
 
-use crate::trigger::Fired;
-use crate::{EpisodeInfo, Message, Topic, Trigger, Triggered, ring::Ring, seats::Seats};
-use protocol::EpisodeId;
+use crate::{ring::Ring, seats::Seats};
+use protocol::trigger::Fired;
+use protocol::{EpisodeId, EpisodeInfo, Message, Topic, Trigger, Triggered};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much to keep.
@@ -96,7 +96,8 @@ impl Open {
 /// Ring of the last seconds and the episodes in progress.
 ///
 /// ```
-/// use recorder::{Action, EpisodeInfo, Recorder, RecorderConfig};
+/// use protocol::EpisodeInfo;
+/// use recorder::{Action, Recorder, RecorderConfig};
 /// # use protocol::{EpisodeId, PolicyVersion, VehicleId};
 /// # let info = EpisodeInfo::new(EpisodeId::new("e")?, VehicleId::new("v")?, PolicyVersion::new("p")?);
 /// let mut recorder = Recorder::new(RecorderConfig::default());
@@ -361,7 +362,7 @@ mod tests {
         let mut recorder = Recorder::new(RecorderConfig::default());
         let held = |recorder: &mut Recorder, at_s: u64, seat: &str, mode: Mode| {
             let state = AuthorityState { seat_id: seat.into(), mode: mode.into(), ..Default::default() };
-            recorder.push(Message::encode(&crate::topics::AUTHORITY, at_s as u32, at_s * S, at_s * S, &state));
+            recorder.push(Message::encode(&protocol::topics::AUTHORITY, at_s as u32, at_s * S, at_s * S, &state));
         };
         held(&mut recorder, 1, "long-ago", Mode::Drive);
         held(&mut recorder, 12, "before", Mode::Drive);

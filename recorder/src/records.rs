@@ -4,7 +4,7 @@
 use crate::RecorderError;
 use mcap::records::{Record, op};
 use mcap::sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -178,9 +178,16 @@ type SchemaRecord = (Arc<str>, String, Arc<[u8]>);
 /// Channels met so far, by id.
 #[derive(Default)]
 pub(crate) struct Channels {
-    schemas: BTreeMap<u16, SchemaRecord>,
+    /// Each with the first schema of the same words, 0 for a schema without any.
+    schemas: BTreeMap<u16, (SchemaRecord, u16)>,
+    first_schemas: HashMap<SchemaRecord, u16>,
     channels: BTreeMap<u16, Arc<ChannelRecord>>,
+    /// How many channels are described by the same words.
+    twins: HashMap<Description, u16>,
 }
+
+/// A channel's words: its schema, as the first one of the same words, topic, encoding and metadata.
+type Description = (u16, Arc<str>, String, BTreeMap<String, String>);
 
 impl Channels {
     pub(crate) fn get(&self, id: u16) -> Option<&Arc<ChannelRecord>> {
@@ -201,10 +208,15 @@ impl Channels {
             Record::Schema { header, data } if header.id > 0 => {
                 let schema: SchemaRecord = (header.name.as_str().into(), header.encoding.clone(), data.as_ref().into());
                 match self.schemas.get(&header.id) {
-                    Some(known) if *known != schema => Err(format!("schema {} is defined twice", header.id)),
+                    Some((known, _)) if *known != schema => Err(format!("schema {} is defined twice", header.id)),
                     Some(_) => Ok(()),
                     None => {
-                        self.schemas.insert(header.id, schema);
+                        let is_empty = schema.0.is_empty() && schema.1.is_empty() && schema.2.is_empty();
+                        let first = self.first_schemas.entry(schema.clone());
+                        let first = *first.or_insert(if is_empty { 0 } else { header.id });
+                        // Words that are the same lie in memory once.
+                        let shared = self.schemas.get(&first).map_or(schema, |(known, _)| known.clone());
+                        self.schemas.insert(header.id, (shared, first));
                         Ok(())
                     }
                 }
@@ -215,9 +227,9 @@ impl Channels {
     }
 
     fn learn_channel(&mut self, channel: &mcap::records::Channel) -> Result<(), String> {
-        let (schema, schema_encoding, schema_data) = match self.schemas.get(&channel.schema_id) {
-            Some(schema) => schema.clone(),
-            None if channel.schema_id == 0 => ("".into(), String::new(), Arc::from([])),
+        let ((schema, schema_encoding, schema_data), first_schema) = match self.schemas.get(&channel.schema_id) {
+            Some(known) => known.clone(),
+            None if channel.schema_id == 0 => (("".into(), String::new(), Arc::from([])), 0),
             None => {
                 return Err(format!(
                     "channel {:?} names schema {}, which is not there",
@@ -235,11 +247,13 @@ impl Channels {
             metadata: channel.metadata.clone(),
         };
         if let Some(known) = self.channels.get(&channel.id) {
-            record.twin = known.twin;
-            return if **known == record { Ok(()) } else { Err(format!("channel {} is defined twice", channel.id)) };
+            let is_same = known.is_described_as(&record);
+            return if is_same { Ok(()) } else { Err(format!("channel {} is defined twice", channel.id)) };
         }
-        let twins = self.channels.values().filter(|known| known.topic == record.topic);
-        record.twin = twins.filter(|known| known.is_described_as(&record)).count() as u16;
+        let (topic, encoding) = (Arc::clone(&record.topic), record.message_encoding.clone());
+        let twins = self.twins.entry((first_schema, topic, encoding, record.metadata.clone())).or_default();
+        record.twin = *twins;
+        *twins = twins.saturating_add(1);
         self.channels.insert(channel.id, Arc::new(record));
         Ok(())
     }
@@ -248,7 +262,10 @@ impl Channels {
 impl ChannelRecord {
     fn is_described_as(&self, other: &Self) -> bool {
         let Self { twin: _, topic, schema, schema_encoding, schema_data, message_encoding, metadata } = self;
-        (topic, schema, schema_data) == (&other.topic, &other.schema, &other.schema_data)
+        // Of one file these lie in memory once.
+        let is_same_data = Arc::ptr_eq(schema_data, &other.schema_data) || *schema_data == other.schema_data;
+        is_same_data
+            && (topic, schema) == (&other.topic, &other.schema)
             && (schema_encoding, message_encoding) == (&other.schema_encoding, &other.message_encoding)
             && *metadata == other.metadata
     }
@@ -326,5 +343,43 @@ impl Input {
         target[..count].copy_from_slice(&left[..count]);
         self.given += count;
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_of_the_same_words_are_told_apart_by_their_number() {
+        let mut channels = Channels::default();
+        let schema = |id, name: &str| Record::Schema {
+            header: mcap::records::SchemaHeader { id, name: name.into(), encoding: "json".into() },
+            data: std::borrow::Cow::Owned(b"{}".to_vec()),
+        };
+        let channel = |id, schema_id, topic: &str| {
+            Record::Channel(mcap::records::Channel {
+                id,
+                schema_id,
+                topic: topic.into(),
+                message_encoding: "json".into(),
+                metadata: BTreeMap::new(),
+            })
+        };
+        // Two schemas of the same words are one.
+        for record in [schema(1, "A"), schema(2, "A"), schema(3, "B")] {
+            channels.learn(&record).unwrap();
+        }
+        for (id, schema_id, topic) in
+            [(1, 1, "/a"), (2, 2, "/a"), (3, 3, "/a"), (4, 1, "/b"), (5, 0, "/a"), (6, 1, "/a")]
+        {
+            channels.learn(&channel(id, schema_id, topic)).unwrap();
+        }
+        let twins: Vec<u16> = channels.iter().map(|(_, channel)| channel.twin).collect();
+        assert_eq!(twins, [0, 1, 0, 0, 0, 2]);
+        // Said again it is the same; said otherwise it is not.
+        channels.learn(&channel(2, 1, "/a")).unwrap();
+        assert_eq!(channels.learn(&channel(2, 3, "/a")), Err("channel 2 is defined twice".to_owned()));
+        assert_eq!(channels.learn(&schema(2, "B")), Err("schema 2 is defined twice".to_owned()));
     }
 }

@@ -5,10 +5,10 @@ use crate::container::{ChannelSpec, Container, sync_folder};
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name};
 use crate::reader::Blocks;
 use crate::records::{ChannelRecord, Channels, Scanner, open_chunk, parse};
-use crate::{EpisodeInfo, EpisodeReader, RecorderError, Recovered, seats, topics};
+use crate::{EpisodeReader, RecorderError, seats};
 use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
-use protocol::{SeatId, api};
+use protocol::{EpisodeInfo, Recovered, SeatId, api, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub fn recover_all(dir: &Path) -> Result<Recovery, RecorderError> {
         }
         match recover_one(&part) {
             Ok(episode) => recovery.episodes.push(episode),
-            Err(error @ (RecorderError::Damaged { .. } | RecorderError::Metadata { .. })) => {
+            Err(error @ (RecorderError::Damaged { .. } | RecorderError::Metadata(_))) => {
                 recovery.broken.push((set_aside(&part)?, error));
             }
             Err(error) => return Err(error),
@@ -279,7 +279,7 @@ impl Copy {
 
     fn metadata(&mut self, record: &mcap::records::Metadata) -> Result<(), Refused> {
         if record.name == EPISODE || record.name == EPISODE_BEGUN {
-            self.info = Some(EpisodeInfo::from_metadata(&record.metadata)?);
+            self.info = Some(EpisodeInfo::from_metadata(&record.metadata).map_err(RecorderError::from)?);
         }
         if record.name == EPISODE { Ok(()) } else { Ok(self.out.metadata(&record.name, &record.metadata)?) }
     }
@@ -333,8 +333,8 @@ fn spec(channel: &ChannelRecord) -> ChannelSpec<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Attachment, EpisodeFile, Message};
-    use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
+    use crate::EpisodeFile;
+    use protocol::{Attachment, EpisodeId, Message, PolicyVersion, VehicleId, v1};
     use std::io::Write;
 
     fn info(id: &str) -> EpisodeInfo {

@@ -1,6 +1,6 @@
 //! The last seconds of every topic, within a budget of memory.
 
-use crate::Message;
+use protocol::Message;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Losses are remembered in steps of this, for the pre-roll of episodes that begin later.
@@ -94,7 +94,7 @@ impl Ring {
     }
 
     /// A message that never came: pictures that build on it are not worth keeping.
-    pub(crate) fn break_off(&mut self, topic: &'static crate::Topic) {
+    pub(crate) fn break_off(&mut self, topic: &'static protocol::Topic) {
         if topic.is_video() {
             self.topics.entry(topic.name).or_default().broken = true;
         }
@@ -190,17 +190,17 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topics;
     use bytes::Bytes;
+    use protocol::topics;
 
     const MS: u64 = 1_000_000;
 
-    fn message(topic: &'static crate::Topic, ms: u64, keyframe: bool) -> Message {
+    fn message(topic: &'static protocol::Topic, ms: u64, keyframe: bool) -> Message {
         let data = Bytes::from(vec![0; 100]);
         Message { topic, sequence: 0, log_time_ns: ms * MS, publish_time_ns: 0, data, keyframe }
     }
 
-    fn times(messages: &[Message], topic: &crate::Topic) -> Vec<u64> {
+    fn times(messages: &[Message], topic: &protocol::Topic) -> Vec<u64> {
         messages.iter().filter(|m| m.topic == topic).map(|m| m.log_time_ns / MS).collect()
     }
 

@@ -2,11 +2,12 @@
 //!
 //! The rule: parts of the drive log go first, then episodes by what opened them ([`Trigger`], the least valuable
 //! first), the oldest first among equals. Takeovers, emergency stops and faults never go
-//! ([`Trigger::may_give_way`]), nor does a file that is being written.
+//! ([`Trigger::is_evictable`]), nor does a file that is being written.
 
 use crate::container::sync_folder;
 use crate::recovery::files_ending;
-use crate::{EpisodeReader, RecorderError, Trigger, signature};
+use crate::{EpisodeReader, RecorderError, signature};
+use protocol::Trigger;
 use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ struct Candidate {
 
 /// The candidates to remove for `wanted_bytes`, in the order of the rule.
 fn choose(mut candidates: Vec<Candidate>, wanted_bytes: u64) -> Vec<Candidate> {
-    candidates.retain(|candidate| candidate.trigger.may_give_way());
+    candidates.retain(|candidate| candidate.trigger.is_evictable());
     candidates.sort_by_key(|candidate| (Reverse(candidate.trigger), candidate.start_ns, candidate.path.clone()));
     let mut freed = 0;
     let needed = |candidate: &Candidate| {

@@ -1,10 +1,9 @@
 //! Which seats held the vehicle lately, read from the authority that is recorded: whoever asks for the episodes of a
 //! person must find all of them.
 
-use crate::{Message, topics};
 use prost::Message as _;
-use protocol::SeatId;
 use protocol::v1::{Author, AuthorityState, Mode};
+use protocol::{Message, SeatId, topics};
 
 /// Seats that are remembered; the ring of seconds sees a few.
 const MOST: usize = 64;

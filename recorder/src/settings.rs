@@ -1,8 +1,9 @@
 //! The recorder's part of a vehicle's configuration, a TOML file.
 
+use crate::RecorderConfig;
 use crate::privacy::Policy;
-use crate::trigger::{RuleError, TriggerConfig, Watch};
-use crate::{RecorderConfig, topics};
+use protocol::topics;
+use protocol::trigger::{RuleError, TriggerConfig};
 use serde::{Deserialize, Serialize};
 
 /// What a vehicle records.
@@ -106,7 +107,7 @@ impl Settings {
         if let Some(topic) = settings.privacy.omit.iter().find(|topic| topics::by_name(topic).is_none()) {
             return Err(SettingsError::Topic { topic: topic.clone() });
         }
-        Watch::new(settings.triggers.clone())?;
+        settings.triggers.parsed_rules()?;
         Ok(settings)
     }
 

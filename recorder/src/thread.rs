@@ -4,11 +4,11 @@ use crate::container::MAX_MESSAGE_BYTES;
 use crate::drive_log::DriveLogConfig;
 use crate::queue::{QueueSender, queue};
 use crate::status::{Disk, RecorderStatus};
-use crate::trigger::Fired;
 use crate::worker::{Command, Worker};
-use crate::{Attachment, EpisodeInfo, Message, RecorderConfig, RecorderError, SigningKey};
+use crate::{RecorderConfig, RecorderError, SigningKey};
 use crossbeam_channel::{Receiver, unbounded};
-use protocol::{EpisodeId, api};
+use protocol::trigger::Fired;
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, api};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -29,12 +29,12 @@ pub struct ThreadConfig {
     /// The continuous log beside the episodes; `None` for none.
     pub drive_log: Option<DriveLogConfig>,
     /// Memory for messages on their way to the thread; when it is full the oldest of the least worth are dropped and
-    /// counted, see [`crate::topics::Worth`].
+    /// counted, see [`protocol::topics::Priority`].
     pub queue_bytes: usize,
     /// Memory for what the disk refuses, of all files together. From half of it on messages of little worth are left
     /// out and counted; when the disk takes everything again the files go on as if nothing had been.
     pub patience_bytes: usize,
-    /// Room that is kept free on the disk by removing files of little value, see [`crate::Trigger::may_give_way`].
+    /// Room that is kept free on the disk by removing files of little value, see [`protocol::Trigger::is_evictable`].
     pub reserve_bytes: u64,
     /// Signs finished files; `None` leaves them unsigned.
     pub key: Option<Arc<SigningKey>>,

@@ -1,7 +1,7 @@
 //! Writing an episode that is there as a whole.
 
-use crate::{Attachment, EpisodeFile, EpisodeInfo, Message, RecorderError};
-use protocol::api;
+use crate::{EpisodeFile, RecorderError};
+use protocol::{Attachment, EpisodeInfo, Message, api};
 use std::path::Path;
 
 /// Writes an episode from messages sorted by log time. The same input gives the same bytes, so that a drive repeated

@@ -5,9 +5,9 @@
 mod foreign;
 
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
 use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, silent, verify};
-use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, RecorderError, topics, write_episode_with};
+use recorder::{EpisodeReader, RecorderError, write_episode_with};
 use std::fs;
 use std::path::{Path, PathBuf};
 

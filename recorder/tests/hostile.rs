@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
-use recorder::{
-    Attachment, EpisodeInfo, EpisodeMessage, EpisodeReader, Message, RecorderError, topics, write_episode_with,
-};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics, v1};
+use recorder::{EpisodeMessage, EpisodeReader, RecorderError, write_episode_with};
 use std::fs;
 use std::path::Path;
 

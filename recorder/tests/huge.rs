@@ -2,8 +2,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
-use recorder::{EpisodeFile, EpisodeInfo, EpisodeReader, RecorderError, recover_all};
+use protocol::{EpisodeId, EpisodeInfo, PolicyVersion, VehicleId};
+use recorder::{EpisodeFile, EpisodeReader, RecorderError, recover_all};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;

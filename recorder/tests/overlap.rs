@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, topics};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use recorder::{Action, EpisodeInfo, Message, Recorder, RecorderConfig, Topic, topics};
+use recorder::{Action, Recorder, RecorderConfig};
 use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;

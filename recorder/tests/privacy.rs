@@ -7,9 +7,9 @@ use openh264::OpenH264API;
 use openh264::encoder::{Encoder, EncoderConfig, IntraFramePeriod, Profile, RateControlMode};
 use openh264::formats::YUVBuffer;
 use proptest::prelude::*;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, foxglove, topics, v1};
 use recorder::privacy::{BuiltInDetector, Detector, Kind, Look, Policy, PrivacyError, Region, redact, redact_with};
-use recorder::{EpisodeInfo, EpisodeReader, Message, Topic, preview, topics, write_episode};
+use recorder::{EpisodeReader, preview, write_episode};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

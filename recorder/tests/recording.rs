@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::trigger::Fired;
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, Trigger, VehicleId, foxglove, topics, v1};
 use recorder::signature::verify;
-use recorder::trigger::{Situation, TriggerConfig, Watch};
 use recorder::{
-    Attachment, DriveLogConfig, EpisodeFile, EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderError,
-    RecorderEvent, RecorderThread, SigningKey, ThreadConfig, Trigger, recover, scan, topics, write_episode,
-    write_episode_with,
+    DriveLogConfig, EpisodeFile, EpisodeReader, RecorderConfig, RecorderError, RecorderEvent, RecorderThread,
+    SigningKey, ThreadConfig, recover, scan, write_episode, write_episode_with,
 };
 use std::fs;
 use std::path::Path;
@@ -125,14 +124,15 @@ fn a_hard_brake_is_kept_signed_and_beside_the_drive_log() {
     let drive_log = Some(DriveLogConfig::new(log.clone(), info("any")));
     let config = ThreadConfig { recorder, drive_log, key: Some(Arc::clone(&key)), ..ThreadConfig::new(&episodes) };
     let thread = RecorderThread::start(config).unwrap();
-    let mut watch = Watch::new(TriggerConfig::default()).unwrap();
+    let (trigger, name) = (Trigger::HardBrake, String::new);
     for ms in (10..=6_000).step_by(10) {
         thread.handle().push(state(ms));
-        let brakes = (3_000..3_200).contains(&ms);
-        let now = Situation { acceleration_mps2: if brakes { -7.0 } else { 0.0 }, ..Situation::default() };
-        for fired in watch.look(ms * MS, &now) {
-            thread.handle().trigger(ms * MS, fired, info("brake"), vec![]);
-        }
+        let fired = match ms {
+            3_060 => Fired::Begins { trigger, name: name(), detail: "-7.0 m/s2".into() },
+            4_190 => Fired::Ends { trigger, name: name() },
+            _ => continue,
+        };
+        thread.handle().trigger(ms * MS, fired, info("brake"), vec![]);
     }
     let events = thread.shutdown();
     let [RecorderEvent::Finished(episode), RecorderEvent::Logged(part)] = &events[..] else { panic!("{events:?}") };
@@ -181,7 +181,7 @@ fn unsorted_or_unknown_input_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let error = write_episode(dir.path(), &info("e"), [state(20), state(10)]).unwrap_err();
     assert!(error.to_string().contains("/vehicle/state at 10000000 ns comes after one at 20000000 ns"), "{error}");
-    static ODD: recorder::Topic = recorder::Topic { name: "/odd", schema: "takeover.v1.Odd" };
+    static ODD: protocol::Topic = protocol::Topic { name: "/odd", schema: "takeover.v1.Odd" };
     let odd = Message { topic: &ODD, ..state(10) };
     let error = write_episode(dir.path(), &info("e"), [odd]).unwrap_err();
     assert!(error.to_string().contains("/odd") && error.to_string().contains("takeover.v1.Odd"), "{error}");

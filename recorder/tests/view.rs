@@ -4,9 +4,9 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use protocol::v1;
+use protocol::{Message, topics, v1};
+use recorder::Listener;
 use recorder::exchange::view::LiveView;
-use recorder::{Listener, Message, topics};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;

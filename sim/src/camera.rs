@@ -48,6 +48,7 @@ use air::Air;
 use canvas::Canvas;
 use ground::Ground;
 use marks::Marks;
+use protocol::{CameraSensor, Embodiment, Kinematics};
 use sky::Sky;
 use std::sync::Arc;
 use view::View;
@@ -73,42 +74,50 @@ pub struct CameraSpec {
     pub pitch_rad: f64,
     /// Direction of the optical axis from straight ahead, rad; positive looks left.
     pub yaw_rad: f64,
+    /// Whether a bonnet reaches into the picture.
+    pub bonnet: bool,
 }
 
 impl CameraSpec {
-    /// The car's front camera: 1280x720, 70 degrees, behind the windscreen, looking slightly down.
-    pub fn front_720p() -> Self {
+    /// As `embodiment` carries it.
+    #[must_use]
+    pub fn of(embodiment: &Embodiment, sensor: &CameraSensor) -> Self {
         Self {
-            width: 1280,
-            height: 720,
-            horizontal_fov_rad: 70f64.to_radians(),
-            height_m: 1.4,
-            forward_m: 1.6,
-            pitch_rad: -0.06,
-            yaw_rad: 0.0,
+            width: sensor.width as usize,
+            height: sensor.height as usize,
+            horizontal_fov_rad: sensor.horizontal_fov_rad,
+            height_m: sensor.mount.height_m,
+            forward_m: sensor.mount.forward_m,
+            pitch_rad: sensor.mount.pitch_rad,
+            yaw_rad: sensor.mount.yaw_rad,
+            bonnet: matches!(embodiment.kinematics, Kinematics::Ackermann(_)),
         }
     }
 
-    /// All around: front, left, right and rear, 90 degrees each but the front; the first `count` of them.
-    pub fn around_720p(count: usize) -> Vec<(&'static str, Self)> {
-        let side = |yaw_deg: f64, forward_m| Self {
-            horizontal_fov_rad: 90f64.to_radians(),
-            forward_m,
-            yaw_rad: yaw_deg.to_radians(),
-            ..Self::front_720p()
-        };
-        let all = [
-            ("front", Self::front_720p()),
-            ("left", side(90.0, 1.2)),
-            ("right", side(-90.0, 1.2)),
-            ("rear", side(180.0, -0.8)),
-        ];
-        all.into_iter().take(count).collect()
+    /// The first `count` cameras of `embodiment` with their names.
+    #[must_use]
+    pub fn first_of(embodiment: &Embodiment, count: usize) -> Vec<(String, Self)> {
+        let named = |sensor: &CameraSensor| (sensor.name.clone(), Self::of(embodiment, sensor));
+        embodiment.cameras.iter().take(count).map(named).collect()
+    }
+
+    /// The built-in car's front camera: 1280x720, 70 degrees, behind the windscreen, looking slightly down.
+    #[must_use]
+    pub fn front_720p() -> Self {
+        let car = &Embodiment::built_in()[0];
+        Self::of(car, &car.cameras[0])
     }
 
     /// The same view in 320x180, for runs in virtual time.
+    #[must_use]
     pub fn small() -> Self {
-        Self { width: 320, height: 180, ..Self::front_720p() }
+        Self::front_720p().shrunk()
+    }
+
+    /// The same view in 320x180, for runs in virtual time.
+    #[must_use]
+    pub fn shrunk(self) -> Self {
+        Self { width: 320, height: 180, ..self }
     }
 
     /// Focal length in pixels.
@@ -163,7 +172,9 @@ impl Camera {
         self.marks.draw(&view, &air, &mut canvas);
         actors::draw(scene, &view, &air, &mut canvas);
         rain::draw(scene, &view, &air, &mut canvas);
-        bonnet::draw(&air, &mut canvas);
+        if self.spec.bonnet {
+            bonnet::draw(&air, &mut canvas);
+        }
     }
 }
 

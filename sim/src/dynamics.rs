@@ -7,18 +7,9 @@
 //! lowers the peak of the force much more than its slope). Below [`BLEND_FROM_MPS`], where that model is singular, the
 //! car follows the kinematic single-track model (no tyre slip); in between the two are mixed.
 
+use protocol::{Embodiment, Kinematics};
 use std::f64::consts::PI;
 
-/// Length of the car's body, m.
-pub const LENGTH_M: f64 = 4.6;
-/// Width of the car's body without mirrors, m.
-pub const WIDTH_M: f64 = 1.85;
-/// From the rear end of the body to the rear axle, m.
-pub const REAR_OVERHANG_M: f64 = 1.0;
-/// From the rear axle forward to the middle of the body, m.
-pub const CENTRE_AHEAD_M: f64 = LENGTH_M / 2.0 - REAR_OVERHANG_M;
-/// From the rear axle forward to the front bumper, m.
-pub const FRONT_AHEAD_M: f64 = LENGTH_M - REAR_OVERHANG_M;
 /// Up to this speed the motion is purely kinematic, m/s.
 pub const BLEND_FROM_MPS: f64 = 3.0;
 /// From this speed the motion is purely dynamic, m/s.
@@ -65,23 +56,29 @@ pub struct VehicleParams {
 }
 
 impl VehicleParams {
-    /// A mid-size saloon: CommonRoad's vehicle 2 (BMW 320i) for mass, axles, inertia and tyres (its stiffness 20.898/rad
-    /// belongs to a friction of 1.0489), with an ordinary engine, brakes and power steering.
-    pub const MID_SIZE: Self = Self {
-        mass_kg: 1_093.295_2,
-        yaw_inertia_kgm2: 1_791.599_5,
-        front_m: 1.156_195_7,
-        rear_m: 1.422_717_2,
-        gravity_height_m: 0.613_730_04,
-        cornering_per_rad: 20.898_083 * 1.048_9,
-        steering_max_rad: 0.6,
-        steering_rate_radps: 0.7,
-        steering_lag_s: 0.08,
-        acceleration_lag_s: 0.2,
-        drive_max_mps2: 3.5,
-        power_limit_mps: 20.0,
-        brake_max_mps2: 9.0,
-    };
+    /// Those of `embodiment`; `None` when it is not an Ackermann car.
+    #[must_use]
+    pub fn of(embodiment: &Embodiment) -> Option<Self> {
+        let Kinematics::Ackermann(car) = &embodiment.kinematics else { return None };
+        let channels = embodiment.channels();
+        let engine = embodiment.actuators.get(channels.accelerate?)?;
+        let steering = embodiment.actuators.get(channels.steer?)?;
+        Some(Self {
+            mass_kg: embodiment.body.mass_kg,
+            yaw_inertia_kgm2: car.yaw_inertia_kgm2,
+            front_m: car.gravity_behind_front_m,
+            rear_m: car.wheelbase_m - car.gravity_behind_front_m,
+            gravity_height_m: car.gravity_height_m,
+            cornering_per_rad: car.cornering_per_rad,
+            steering_max_rad: steering.max.min(-steering.min),
+            steering_rate_radps: steering.rate_per_s.unwrap_or(f64::MAX),
+            steering_lag_s: steering.lag_s,
+            acceleration_lag_s: engine.lag_s,
+            drive_max_mps2: engine.max,
+            power_limit_mps: car.power_limit_mps,
+            brake_max_mps2: -engine.min,
+        })
+    }
 
     /// Distance between the axles, m.
     #[must_use]

@@ -1,5 +1,5 @@
 //! The simulated world that vehicles, seats and rollouts run in: real road networks, a car, traffic, difficult
-//! situations, sensors, and a scripted remote operator.
+//! situations, sensors, and a scripted remote operator. The robot in it is made as its `protocol::Embodiment` says.
 //!
 //! The types to know:
 //!
@@ -27,7 +27,9 @@
 //! lights or right-of-way rules, and a lane has one kind of paint per side.
 
 pub mod camera;
+pub mod differential;
 pub mod difficulty;
+pub mod drivetrain;
 pub mod dynamics;
 pub mod lidar;
 mod opendrive;

@@ -1,4 +1,4 @@
-//! A planar lidar on the car's roof: [`BEAMS`] beams over the full circle.
+//! A planar lidar, mounted as the robot's embodiment says: [`BEAMS`] beams over the full circle.
 //!
 //! Ranges are exact intersections with the outlines of what is around, plus noise with a standard deviation of 2 cm.
 //! A beam that meets nothing within [`MAX_RANGE_M`], or whose echo is lost in rain, reports [`MAX_RANGE_M`]. The noise
@@ -14,10 +14,6 @@ use std::f64::consts::{PI, TAU};
 pub const BEAMS: usize = 240;
 /// Longest range, m; also what a beam without an echo reports.
 pub const MAX_RANGE_M: f64 = 80.0;
-/// From the rear axle forward to the sensor, m.
-pub const MOUNT_AHEAD_M: f64 = 1.3;
-/// Height of the sensor above the ground, m.
-pub const MOUNT_HEIGHT_M: f64 = 1.6;
 /// Standard deviation of a range, m.
 pub const NOISE_M: f64 = 0.02;
 
@@ -37,6 +33,10 @@ pub struct Mount {
     pub y_m: f64,
     /// Heading of the car, rad.
     pub heading_rad: f64,
+    /// From the robot's origin forward to the sensor, m.
+    pub ahead_m: f64,
+    /// Height of the sensor above the ground, m.
+    pub height_m: f64,
 }
 
 /// One scan of `around`. `rain` is 0 (dry) to 1; `seed` and `tick` choose the noise. Angles count from the car's x axis,
@@ -51,7 +51,7 @@ pub fn scan(mount: Mount, around: impl IntoIterator<Item = Footprint>, rain: f64
         timestamp: None,
         frame_id: "vehicle".to_owned(),
         pose: Some(Pose {
-            position: Some(Vector3 { x: MOUNT_AHEAD_M, y: 0.0, z: MOUNT_HEIGHT_M }),
+            position: Some(Vector3 { x: mount.ahead_m, y: 0.0, z: mount.height_m }),
             orientation: Some(Quaternion { x: 0.0, y: 0.0, z: 0.0, w: 1.0 }),
         }),
         start_angle: -PI,
@@ -104,7 +104,7 @@ fn weather(ranges: &mut [f64], rain: f64, seed: u64, tick: u64) {
 mod tests {
     use super::*;
 
-    const HERE: Mount = Mount { x_m: 3.0, y_m: -2.0, heading_rad: 0.7 };
+    const HERE: Mount = Mount { x_m: 3.0, y_m: -2.0, heading_rad: 0.7, ahead_m: 1.3, height_m: 1.6 };
 
     fn thing(bearing: f64, distance: f64, half: f64, round: bool) -> Footprint {
         let (sin, cos) = (HERE.heading_rad + bearing).sin_cos();

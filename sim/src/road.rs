@@ -86,6 +86,11 @@ impl RoadNetwork {
         Self::from_xodr(name, text)
     }
 
+    /// An open plane of 600 m by 20 m, for robots that need no road.
+    pub fn plane() -> Result<Self, RoadError> {
+        Self::from_xodr("plane", include_str!("../roads/plane.xodr"))
+    }
+
     /// The names [`built_in`](Self::built_in) knows.
     pub fn built_in_names() -> &'static [&'static str] {
         const NAMES: [&str; 3] = [BUILT_IN[0].0, BUILT_IN[1].0, BUILT_IN[2].0];

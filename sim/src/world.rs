@@ -11,12 +11,14 @@ pub use contact::WorldStatus;
 pub use footprint::Footprint;
 
 use crate::difficulty::{self, Difficulties, Difficulty, Placed};
-use crate::dynamics::{self, Gear, Vehicle, VehicleParams};
+use crate::drivetrain::Drivetrain;
+use crate::dynamics::Gear;
 use crate::lidar;
 use crate::road::{RoadError, RoadNetwork};
 use crate::route::{Route, Station};
 use crate::scene::{Actor, SceneSnapshot};
 use crate::traffic::{self, Around, Closure, Presence, Traffic};
+use protocol::Embodiment;
 use protocol::foxglove::LaserScan;
 use protocol::v1::{Pose2, Surroundings};
 use rand::SeedableRng;
@@ -74,7 +76,30 @@ impl WorldConfig {
     }
 }
 
-/// The car's own state; position and speed are those of the rear axle.
+/// A body seen from its origin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outline {
+    /// Forward to the middle of the body, m.
+    pub centre_ahead_m: f64,
+    /// Half of its length, m.
+    pub half_length_m: f64,
+    /// Half of its width, m.
+    pub half_width_m: f64,
+}
+
+impl Outline {
+    /// That of `embodiment`.
+    #[must_use]
+    pub fn of(embodiment: &Embodiment) -> Self {
+        Self {
+            centre_ahead_m: embodiment.centre_ahead_m(),
+            half_length_m: embodiment.length_m() / 2.0,
+            half_width_m: embodiment.half_width_m(),
+        }
+    }
+}
+
+/// The robot's own state; position and speed are those of its origin, a car's rear axle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EgoState {
     /// East, m.
@@ -87,25 +112,41 @@ pub struct EgoState {
     pub speed_mps: f64,
     /// Rate of the speed.
     pub acceleration_mps2: f64,
-    /// Angle of the front wheels.
+    /// Angle of the front wheels; 0 without any.
     pub steering_rad: f64,
     /// Yaw rate.
     pub yaw_rate_radps: f64,
     /// Distance driven.
     pub odometer_m: f64,
+    /// Its body.
+    pub outline: Outline,
 }
 
 impl EgoState {
-    fn of(vehicle: &Vehicle) -> Self {
-        Self {
-            x_m: vehicle.rear_x_m(),
-            y_m: vehicle.rear_y_m(),
-            heading_rad: vehicle.heading_rad(),
-            speed_mps: vehicle.speed_mps(),
-            acceleration_mps2: vehicle.acceleration_mps2(),
-            steering_rad: vehicle.steering_rad(),
-            yaw_rate_radps: vehicle.yaw_rate_radps(),
-            odometer_m: vehicle.odometer_m(),
+    fn of(drivetrain: &Drivetrain, outline: Outline) -> Self {
+        match drivetrain {
+            Drivetrain::Car(car) => Self {
+                x_m: car.rear_x_m(),
+                y_m: car.rear_y_m(),
+                heading_rad: car.heading_rad(),
+                speed_mps: car.speed_mps(),
+                acceleration_mps2: car.acceleration_mps2(),
+                steering_rad: car.steering_rad(),
+                yaw_rate_radps: car.yaw_rate_radps(),
+                odometer_m: car.odometer_m(),
+                outline,
+            },
+            Drivetrain::Differential(drive) => Self {
+                x_m: drive.x_m(),
+                y_m: drive.y_m(),
+                heading_rad: drive.heading_rad(),
+                speed_mps: drive.speed_mps(),
+                acceleration_mps2: drive.acceleration_mps2(),
+                steering_rad: 0.0,
+                yaw_rate_radps: drive.yaw_rate_radps(),
+                odometer_m: drive.odometer_m(),
+                outline,
+            },
         }
     }
 
@@ -114,12 +155,12 @@ impl EgoState {
     pub fn footprint(&self) -> Footprint {
         let (sin, cos) = self.heading_rad.sin_cos();
         Footprint {
-            x_m: self.x_m + dynamics::CENTRE_AHEAD_M * cos,
-            y_m: self.y_m + dynamics::CENTRE_AHEAD_M * sin,
+            x_m: self.x_m + self.outline.centre_ahead_m * cos,
+            y_m: self.y_m + self.outline.centre_ahead_m * sin,
             cos,
             sin,
-            half_length_m: dynamics::LENGTH_M / 2.0,
-            half_width_m: dynamics::WIDTH_M / 2.0,
+            half_length_m: self.outline.half_length_m,
+            half_width_m: self.outline.half_width_m,
             round: false,
         }
     }
@@ -131,7 +172,8 @@ pub struct World {
     config: WorldConfig,
     network: Arc<RoadNetwork>,
     route: Arc<Route>,
-    vehicle: Vehicle,
+    embodiment: Arc<Embodiment>,
+    drivetrain: Drivetrain,
     ego: EgoState,
     /// Where the rear axle is along the route.
     progress_m: f64,
@@ -149,14 +191,24 @@ pub struct World {
 }
 
 impl World {
-    /// Picks a route by the seed and puts the car, standing, at its start.
+    /// Picks a route by the seed and puts the built-in car, standing, at its start.
     pub fn new(network: Arc<RoadNetwork>, config: WorldConfig) -> Result<Self, RoadError> {
+        Self::with_robot(network, config, &Embodiment::built_in()[0])
+    }
+
+    /// The same for any robot that drives.
+    pub fn with_robot(
+        network: Arc<RoadNetwork>,
+        config: WorldConfig,
+        embodiment: &Embodiment,
+    ) -> Result<Self, RoadError> {
         config.check()?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let route = Arc::new(network.random_route(&mut rng, config.target_length_m)?);
         let start = route.at(0.0);
-        let vehicle = Vehicle::standing(VehicleParams::MID_SIZE, start.x_m, start.y_m, start.heading_rad);
-        let ego = EgoState::of(&vehicle);
+        let drivetrain = Drivetrain::standing(embodiment, start.x_m, start.y_m, start.heading_rad)
+            .ok_or_else(|| RoadError::CannotDrive { embodiment: embodiment.name.clone() })?;
+        let ego = EgoState::of(&drivetrain, Outline::of(embodiment));
         let difficulties = difficulty::place(&route, &config.difficulties, config.difficulty_spacing_m, &mut rng);
         let closures: Arc<Vec<Closure>> = Arc::new(difficulties.closures().collect());
         let mut tracks = traffic::tracks(&network, &route, config.cruise_cap_mps);
@@ -168,7 +220,8 @@ impl World {
             config,
             network,
             route,
-            vehicle,
+            embodiment: Arc::new(embodiment.clone()),
+            drivetrain,
             ego,
             progress_m: 0.0,
             tick: 0,
@@ -190,15 +243,16 @@ impl World {
         Ok(world)
     }
 
-    /// Moves everything on by `dt_s` while the car is asked for this acceleration and angle of the front wheels.
-    pub fn step(&mut self, dt_s: f64, acceleration_mps2: f64, steering_rad: f64) {
+    /// Moves everything on by `dt_s` while the robot is asked for this acceleration and value of its steering channel: a
+    /// car's angle of the front wheels, a differential drive's yaw rate.
+    pub fn step(&mut self, dt_s: f64, acceleration_mps2: f64, steering: f64) {
         if !(dt_s > 0.0 && dt_s.is_finite()) {
             return;
         }
         self.tick += 1;
         self.time_s += dt_s;
-        self.vehicle.step(dt_s, acceleration_mps2, steering_rad, self.friction());
-        self.ego = EgoState::of(&self.vehicle);
+        self.drivetrain.step(dt_s, acceleration_mps2, steering, self.friction());
+        self.ego = EgoState::of(&self.drivetrain, self.ego.outline);
         self.look_around();
         self.move_others(dt_s);
         self.gather_actors();
@@ -223,7 +277,7 @@ impl World {
     fn presence(&self) -> Presence {
         let turn = self.ego.heading_rad - self.route.at(self.place.0).heading_rad;
         let (sin, cos) = turn.sin_cos();
-        let (half_length, half_width) = (dynamics::LENGTH_M / 2.0, dynamics::WIDTH_M / 2.0);
+        let Outline { half_length_m: half_length, half_width_m: half_width, .. } = self.ego.outline;
         Presence {
             id: u32::MAX,
             s_m: self.place.0,
@@ -238,7 +292,7 @@ impl World {
         let ego = self.presence();
         let scene = difficulty::Scene {
             middle_m: ego.s_m,
-            front_m: ego.s_m + dynamics::LENGTH_M / 2.0,
+            front_m: ego.s_m + self.ego.outline.half_length_m,
             speed_mps: self.ego.speed_mps,
         };
         let around = around(&self.route, ego, &self.presences, &self.closures, self.rain);
@@ -262,6 +316,12 @@ impl World {
     #[must_use]
     pub fn ego(&self) -> &EgoState {
         &self.ego
+    }
+
+    /// The robot that drives.
+    #[must_use]
+    pub fn embodiment(&self) -> &Arc<Embodiment> {
+        &self.embodiment
     }
 
     /// The route being driven.
@@ -321,7 +381,7 @@ impl World {
 
     /// Chooses the gear; `false`, and no change, while the car rolls.
     pub fn select_gear(&mut self, gear: Gear) -> bool {
-        self.vehicle.select_gear(gear)
+        self.drivetrain.select_gear(gear)
     }
 
     /// What the car perceives: 41 stations of the route, 3 m apart, and the objects in sight, all in the vehicle frame
@@ -335,10 +395,13 @@ impl World {
     #[must_use]
     pub fn scan(&self) -> LaserScan {
         let (sin, cos) = self.ego.heading_rad.sin_cos();
+        let (ahead_m, height_m) = self.embodiment.lidar.map_or((0.0, 0.0), |l| (l.mount.forward_m, l.mount.height_m));
         let mount = lidar::Mount {
-            x_m: self.ego.x_m + lidar::MOUNT_AHEAD_M * cos,
-            y_m: self.ego.y_m + lidar::MOUNT_AHEAD_M * sin,
+            x_m: self.ego.x_m + ahead_m * cos,
+            y_m: self.ego.y_m + ahead_m * sin,
             heading_rad: self.ego.heading_rad,
+            ahead_m,
+            height_m,
         };
         lidar::scan(mount, self.actors.iter().map(Footprint::of), self.rain(), self.config.seed, self.tick)
     }
@@ -366,11 +429,11 @@ impl World {
     pub fn replace_ego(&mut self, s_m: f64) {
         let s_m = if s_m.is_finite() { s_m.clamp(0.0, self.route.length_m()) } else { self.progress_m };
         let station = self.route.at(s_m);
-        self.vehicle.place(station.x_m, station.y_m, station.heading_rad);
-        self.ego = EgoState::of(&self.vehicle);
+        self.drivetrain.place(station.x_m, station.y_m, station.heading_rad);
+        self.ego = EgoState::of(&self.drivetrain, self.ego.outline);
         self.progress_m = s_m;
         self.traffic.clear(s_m, 30.0);
-        self.difficulties.clear(s_m - 5.0, s_m + dynamics::FRONT_AHEAD_M + 25.0);
+        self.difficulties.clear(s_m - 5.0, s_m + self.embodiment.front_m() + 25.0);
         self.look_around();
         self.gather_actors();
         self.status = WorldStatus::default();

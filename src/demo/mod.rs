@@ -3,9 +3,10 @@
 mod children;
 mod show;
 
-use crate::output::{Interrupted, announce, print_text};
+use crate::output::{Interrupted, announce, or_unread, print_text};
 use anyhow::{Context, bail};
 use children::Children;
+use control_plane_client::{ControlPlaneClient, Retry};
 use protocol::api::Evaluation;
 use protocol::{Address, ListenError};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use trainer::control_plane::ControlPlane;
 use trainer::flywheel::{Effort, Flywheel};
 use vehicle_bridge::cli::{RoadReport, open_road};
 
@@ -99,7 +99,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
         note!("takeover: car-1 drives in real time; take its seat with `make console`. Ctrl-C ends everything.");
     }
     let flywheel = Flywheel {
-        plane: ControlPlane::new(&url, Arc::clone(&stop)),
+        plane: ControlPlaneClient::new(&url.parse()?, Retry::UntilStopped(Arc::clone(&stop))),
         episodes_dir: data.join("episodes"),
         policies_dir: data.join("policies"),
         roads,
@@ -121,7 +121,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let report = data.join("report.json");
     if report.exists() {
         let report: Vec<Evaluation> = serde_json::from_slice(&std::fs::read(&report)?)?;
-        print_text(&show::table(&report))?;
+        or_unread(print_text(&show::table(&report)))?;
     }
     // Without --exit, Ctrl-C is the way to end it.
     if cut_off && args.exit { Err(Interrupted.into()) } else { Ok(()) }
@@ -168,10 +168,8 @@ fn turn(
             continue;
         }
         let outcome = flywheel.turn(done + 1, &champion, &bars)?;
-        done += 1;
-        if outcome.shipped {
-            champion = policy::Policy::load(&flywheel.policies_dir.join(outcome.version.as_str()))?;
-        }
+        // Which version is in use is the control plane's to say: somebody may have withdrawn one meanwhile.
+        (done, champion) = flywheel.resume(&bars)?;
         let report = write_report(flywheel, data)?;
         let last = args.exit && args.turns == Some(done);
         if !last {

@@ -1,79 +1,24 @@
 //! Asking the control plane's catalogue of episodes.
 
 use super::print_json;
-use anyhow::{Context, bail};
+use control_plane_client::{ControlPlaneArgs, ControlPlaneClient, Retry};
 use protocol::api::{EpisodeView, Verdict};
 use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Most rows of one answer.
 const PAGE: usize = 1000;
-/// An erasure is answered when everything is gone.
-const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Where the control plane is.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ControlPlane {
-    /// Address of the control plane.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
-    control_plane: String,
-}
-
-impl ControlPlane {
-    fn url(&self, path: &str) -> String {
-        format!("{}/api/v1/{path}", self.control_plane.trim_end_matches('/'))
-    }
-
-    fn agent() -> ureq::Agent {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-        config.build().into()
-    }
-
-    fn read<T: DeserializeOwned>(
-        &self,
-        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> anyhow::Result<T> {
-        let at = || format!("the control plane at {} does not answer", self.control_plane);
-        let mut answer = answer.with_context(at)?;
-        let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().with_context(at)?;
-        if answer.status().is_success() {
-            return serde_json::from_slice(&body).context("the control plane's answer is not that of this release");
-        }
-        let error = serde_json::from_slice::<serde_json::Value>(&body).ok();
-        match error.as_ref().and_then(|error| error["error"].as_str()) {
-            Some(text) => bail!("{text}"),
-            None => bail!("{} answers {}", self.control_plane, answer.status()),
-        }
-    }
-
-    /// An agent, once somebody listens there: nobody waits for an answer that cannot come.
-    fn reached(&self) -> anyhow::Result<ureq::Agent> {
-        link::reach_control_plane(&self.control_plane)?;
-        Ok(Self::agent())
-    }
-
-    pub fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
-        let query = query.iter().map(|(name, value)| (*name, value.as_str()));
-        self.read(self.reached()?.get(self.url(path)).query_pairs(query).call())
-    }
-
-    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.read(self.reached()?.post(self.url(path)).send_json(body))
-    }
-
-    fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.read(self.reached()?.put(self.url(path)).send_json(body))
-    }
+/// A client for a command that is given once.
+pub fn client(args: &ControlPlaneArgs) -> anyhow::Result<ControlPlaneClient> {
+    Ok(ControlPlaneClient::new(&args.address()?, Retry::Briefly))
 }
 
 /// All filters hold together.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SearchArgs {
     #[command(flatten)]
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneArgs,
     /// Road network.
     #[arg(long)]
     map: Option<String>,
@@ -149,12 +94,13 @@ impl SearchArgs {
 
 /// Lists what is found.
 pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let client = client(&args.control_plane)?;
     let mut found: Vec<EpisodeView> = Vec::new();
     while found.len() < args.limit {
         let mut query = args.query();
         query.push(("limit", (args.limit - found.len()).min(PAGE).to_string()));
         query.extend(found.last().map(|last| ("before", last.episode.id.to_string())));
-        let page: Vec<EpisodeView> = args.control_plane.get("episodes", &query)?;
+        let page = client.episodes(&query)?;
         let is_last = page.len() < PAGE;
         found.extend(page);
         if is_last {
@@ -186,7 +132,7 @@ pub fn search(args: &SearchArgs, json: bool) -> anyhow::Result<ExitCode> {
 #[derive(Debug, Clone, clap::Args)]
 pub struct VerdictArgs {
     #[command(flatten)]
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneArgs,
     /// Which episode.
     id: EpisodeId,
     /// Learn from it, throw it away, or have somebody else look.
@@ -203,7 +149,7 @@ pub struct VerdictArgs {
 /// Puts it down.
 pub fn verdict(args: &VerdictArgs, json: bool) -> anyhow::Result<ExitCode> {
     let verdict = Verdict { verdict: args.verdict.clone(), by: args.by.clone(), note: args.note.clone(), at_ms: 0 };
-    let kept: Verdict = args.control_plane.put(&format!("episodes/{}/verdict", args.id), &verdict)?;
+    let kept = client(&args.control_plane)?.judge(&args.id, &verdict)?;
     if json {
         return print_json(&kept);
     }

@@ -1,8 +1,9 @@
 //! Erasing episodes at the control plane, with a proof.
 
-use super::catalogue::{ControlPlane, utc};
+use super::catalogue::{client, utc};
 use super::print_json;
 use anyhow::{Context, bail};
+use control_plane_client::ControlPlaneArgs;
 use protocol::erasure::{Asked, Plan, Proof, verify_chain};
 use protocol::signing::PublicKey;
 use protocol::{EpisodeId, SeatId, VehicleId};
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 #[command(group = clap::ArgGroup::new("whose").required(true).args(["vehicle", "person", "id", "verify"]))]
 pub struct EraseArgs {
     #[command(flatten)]
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneArgs,
     /// Every episode of this vehicle.
     #[arg(long)]
     vehicle: Option<VehicleId>,
@@ -54,17 +55,21 @@ pub fn run(args: &EraseArgs, json: bool) -> anyhow::Result<ExitCode> {
         reason: args.reason.clone().unwrap_or_default(),
         dry_run: args.dry_run,
     };
+    let client = client(&args.control_plane)?;
     if args.dry_run {
-        return show(&args.control_plane.post("erasures", &asked)?, json);
+        return show(&client.plan_erasure(&asked)?, json);
     }
-    let proof: Proof = args.control_plane.post("erasures", &asked)?;
+    let proof = client.erase(&asked)?;
     let said = &proof.statement;
     let path = args.output.clone().unwrap_or_else(|| format!("erasure-{}.json", said.number).into());
     let text = serde_json::to_string_pretty(&proof)?;
     if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
-        // The proof must not be lost with a full disk.
-        say!("{text}")?;
-        return Err(error).with_context(|| format!("cannot write {}; the proof is printed above", path.display()));
+        // The proof must not be lost with a full disk; where it cannot be printed either, the control plane has it.
+        let place = match say!("{text}") {
+            Ok(()) => "the proof is printed above",
+            Err(_) => "the proof is at the control plane, GET /api/v1/erasures",
+        };
+        return Err(error).with_context(|| format!("cannot write {}; {place}", path.display()));
     }
     if json {
         say!("{text}")?;
@@ -115,8 +120,8 @@ fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode>
 }
 
 /// The control plane's key, when its chain of proofs is whole and has this one.
-fn chain(control_plane: &ControlPlane, proof: &Proof) -> anyhow::Result<PublicKey> {
-    let known: web::api::Erasures = control_plane.get("erasures", &[])?;
+fn chain(control_plane: &ControlPlaneArgs, proof: &Proof) -> anyhow::Result<PublicKey> {
+    let known = client(control_plane)?.erasures()?;
     let key = known.key.parse()?;
     verify_chain(&known.proofs, &key).context("the control plane's chain of proofs is broken")?;
     if !known.proofs.contains(proof) {

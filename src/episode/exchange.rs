@@ -3,8 +3,6 @@
 use super::{bar, files, print_json, show};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use link::DecodedPicture;
-use link::video::H264Decoder;
 use protocol::{EpisodeId, api};
 use recorder::EpisodeReader;
 use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, table::States};
@@ -12,6 +10,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use video::{DecodedPicture, H264Decoder};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ExportFormat {
@@ -163,6 +162,9 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         )?;
         if done.unpaired > 0 {
             say!("{} pictures have no row: another camera missed its own", done.unpaired)?;
+        }
+        for (feature, count) in &done.nulls {
+            say!("{count} values of {feature} are null: the episodes have none there")?;
         }
         done.left_out
             .iter()

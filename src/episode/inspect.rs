@@ -1,10 +1,11 @@
 //! Looking at episodes.
 
 use super::{bar, files, print_json, show};
-use crate::output::OutputError;
+use crate::output::{OutputError, or_unread};
+use protocol::{EpisodeInfo, Trigger};
 use recorder::exchange::import_notes;
 use recorder::exchange::verify::Verdict;
-use recorder::{EpisodeInfo, EpisodeReader, Trigger, signature};
+use recorder::{EpisodeReader, Recovery, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -130,26 +131,31 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
             rows.push(json!({"file": file, "verdict": verdict, "signed_by": signer}));
             continue;
         }
-        let messages: u64 = verdict.topics.values().map(|topic| topic.messages).sum();
-        match verdict.problems.as_slice() {
-            [] => {
-                let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
-                let topics = verdict.topics.len();
-                let but = match verdict.warnings.len() {
-                    0 => String::new(),
-                    1 => " with 1 warning".to_owned(),
-                    count => format!(" with {count} warnings"),
-                };
-                say!("{}: sound{but}, {messages} messages on {topics} topics, {signed}", file.display())?;
-            }
-            problems => problems.iter().try_for_each(|problem| say!("{}: {problem}", file.display()))?,
-        }
-        verdict.warnings.iter().try_for_each(|warning| say!("{}: warning: {warning}", file.display()))?;
+        // The status counts every file, whoever still reads.
+        or_unread(print_verdict(&file, &verdict, signer))?;
     }
     if json {
         print_json(&rows)?;
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_verdict(file: &Path, verdict: &Verdict, signer: Option<String>) -> Result<(), OutputError> {
+    let messages: u64 = verdict.topics.values().map(|topic| topic.messages).sum();
+    match verdict.problems.as_slice() {
+        [] => {
+            let signed = signer.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
+            let topics = verdict.topics.len();
+            let but = match verdict.warnings.len() {
+                0 => String::new(),
+                1 => " with 1 warning".to_owned(),
+                count => format!(" with {count} warnings"),
+            };
+            say!("{}: sound{but}, {messages} messages on {topics} topics, {signed}", file.display())?;
+        }
+        problems => problems.iter().try_for_each(|problem| say!("{}: {problem}", file.display()))?,
+    }
+    verdict.warnings.iter().try_for_each(|warning| say!("{}: warning: {warning}", file.display()))
 }
 
 pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -159,12 +165,18 @@ pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         print_json(&json!({"episodes": recovery.episodes, "broken": broken, "busy": recovery.busy}))?;
     } else {
-        recovery.episodes.iter().try_for_each(|e| say!("{}: whole again, {:.1} s", e.file, e.duration_s))?;
-        recovery.broken.iter().try_for_each(|(file, error)| say!("set aside as {}: {error}", file.display()))?;
-        recovery.busy.iter().try_for_each(|file| say!("left alone, it is being written: {}", file.display()))?;
-        if recovery.episodes.is_empty() && broken.is_empty() && recovery.busy.is_empty() {
-            say!("nothing to recover in {}", dir.display())?;
-        }
+        or_unread(print_recovery(dir, &recovery))?;
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_recovery(dir: &Path, recovery: &Recovery) -> Result<(), OutputError> {
+    let Recovery { episodes, broken, busy } = recovery;
+    episodes.iter().try_for_each(|e| say!("{}: whole again, {:.1} s", e.file, e.duration_s))?;
+    broken.iter().try_for_each(|(file, error)| say!("set aside as {}: {error}", file.display()))?;
+    busy.iter().try_for_each(|file| say!("left alone, it is being written: {}", file.display()))?;
+    if episodes.is_empty() && broken.is_empty() && busy.is_empty() {
+        say!("nothing to recover in {}", dir.display())?;
+    }
+    Ok(())
 }

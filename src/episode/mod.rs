@@ -192,6 +192,6 @@ fn show(bar: &indicatif::ProgressBar) -> impl FnMut(u64, u64) + '_ {
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
-    say!("{}", serde_json::to_string_pretty(value)?)?;
+    crate::output::or_unread(say!("{}", serde_json::to_string_pretty(value)?))?;
     Ok(ExitCode::SUCCESS)
 }

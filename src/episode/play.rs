@@ -117,6 +117,8 @@ fn window(program: &Path, reader: &EpisodeReader, args: &PlayArgs) -> anyhow::Re
 fn serve(reader: &EpisodeReader, address: &Address, args: &PlayArgs, json: bool) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
+        // Heard from here on: whoever reads the address may end this at once.
+        let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         let view = LiveView::bind(address, reader.info().id.as_str())
             .await
             .with_context(|| format!("cannot serve the live view at {address}"))?;
@@ -129,7 +131,7 @@ fn serve(reader: &EpisodeReader, address: &Address, args: &PlayArgs, json: bool)
         let playing = replay(reader, &view, args.speed, args.again, args.wait);
         tokio::select! {
             played = playing => played?,
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupted.recv() => {}
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -1,7 +1,7 @@
 //! Redacting episodes, and previews of them.
 
 use super::{bar, files, print_json, show};
-use crate::output::OutputError;
+use crate::output::{OutputError, or_unread};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use recorder::privacy::{Kind, Policy, RedactionReport, redact};
@@ -96,7 +96,7 @@ pub fn run_redact(args: &RedactArgs, json: bool) -> anyhow::Result<ExitCode> {
             report.sign(key)?;
         }
         if !json {
-            tell(&report)?;
+            or_unread(tell(&report))?;
         }
         reports.push(report);
     }

@@ -1,18 +1,19 @@
 //! Retention rules at the control plane.
 
-use super::catalogue::{ControlPlane, utc};
+use super::catalogue::{client, utc};
 use super::print_json;
 use crate::output::OutputError;
 use anyhow::Context;
+use control_plane_client::ControlPlaneArgs;
+use protocol::api::{Removal, RetentionRequest};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use web::api::{Removal, RetentionReport, RetentionRequest};
 
 /// Keeps to the rules that the control plane was started with, or tries others.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RetentionArgs {
     #[command(flatten)]
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneArgs,
     /// Only says what would go.
     #[arg(long)]
     dry_run: bool,
@@ -26,8 +27,9 @@ pub struct RetentionArgs {
 
 /// Runs it.
 pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let client = client(&args.control_plane)?;
     if args.log {
-        let removals: Vec<Removal> = args.control_plane.get("removals", &[("limit", "1000".to_owned())])?;
+        let removals = client.removals(1000)?;
         if json {
             return print_json(&removals);
         }
@@ -38,7 +40,7 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
         |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let rules = args.rules.as_ref().map(read).transpose()?;
     let request = RetentionRequest { dry_run: args.dry_run, rules };
-    let report: RetentionReport = args.control_plane.post("retention", &request)?;
+    let report = client.apply_retention(&request)?;
     if json {
         return print_json(&report);
     }

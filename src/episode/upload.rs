@@ -1,8 +1,10 @@
 //! Uploading episodes by hand, as a vehicle does by itself.
 
 use super::{bar, files, print_json};
+use crate::output::or_unread;
 use anyhow::{Context, bail};
-use protocol::api::{Episode, VehicleSignUp};
+use control_plane_client::{ControlPlaneArgs, ControlPlaneClient, Retry};
+use protocol::api::{Episode, VehicleRegistration};
 use recorder::EpisodeReader;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -11,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use vehicle_bridge::upload::prepare::Preparation;
 use vehicle_bridge::upload::queue::{OutFile, Waiting};
-use vehicle_bridge::upload::{Client, Pace, UploadError};
+use vehicle_bridge::upload::send::append;
+use vehicle_bridge::upload::{Pace, UploadError};
 
 /// Attempts in a row before it is given up; the same command goes on from there.
 const ATTEMPTS: u32 = 6;
@@ -21,9 +24,8 @@ pub struct UploadArgs {
     /// Episode files, or folders of them.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Address of the control plane.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
-    control_plane: String,
+    #[command(flatten)]
+    control_plane: ControlPlaneArgs,
     /// Most to send, kbit/s [default: as much as there is].
     #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -43,13 +45,14 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
             recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy
         }
     };
+    let control_plane = args.control_plane.address()?;
     // Later failures are waited out; an address where nobody listens is none.
-    link::reach_control_plane(&args.control_plane)?;
+    control_plane.reach()?;
     let dir = tempfile::tempdir().context("cannot make a folder for previews")?;
     let preparation = Preparation { policy, dir: dir.path().to_owned(), key: None };
     let limit_bps = args.rate.map(|kbps| f64::from(kbps) * 1e3);
     let hand = Hand {
-        client: Client::new(&args.control_plane),
+        client: ControlPlaneClient::new(&control_plane, Retry::Never),
         pace: Pace::new(Box::new(move || limit_bps), Arc::default()),
         preparation,
         sign_up: args.sign_up,
@@ -58,7 +61,8 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     for file in files(&args.paths)? {
         let row = hand.upload(&file)?;
         if !json {
-            say!("{}: {} is there, {} bytes sent", file.display(), row["id"], row["sent_bytes"])?;
+            let (id, sent) = (&row["id"], &row["sent_bytes"]);
+            or_unread(say!("{}: {id} is there, {sent} bytes sent", file.display()))?;
         }
         rows.push(row);
     }
@@ -72,7 +76,7 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 struct Hand {
-    client: Client,
+    client: ControlPlaneClient,
     pace: Pace,
     preparation: Preparation,
     sign_up: bool,
@@ -85,19 +89,19 @@ impl Hand {
         let name = format!("{}.mcap", info.id);
         let (episode, files) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
         // Nobody drives what an import names as its vehicle, so nobody else signs it up.
-        let is_import = info.trigger == recorder::Trigger::Import;
+        let is_import = info.trigger == protocol::Trigger::Import;
         if self.sign_up || is_import {
-            let sign_up = VehicleSignUp {
+            let sign_up = VehicleRegistration {
                 vehicle: info.vehicle.clone(),
-                embodiment: recorder::short(&info.embodiment),
+                embodiment: protocol::catalogue_name(&info.embodiment),
                 kind: if is_import { "virtual" } else { "live" }.into(),
                 map: episode.map.clone(),
                 software: episode.software.clone().unwrap_or_default(),
             };
-            self.patiently(|| self.client.sign_up(&sign_up))?;
+            self.repeatedly(|| Ok(self.client.register(&sign_up).map(drop)?))?;
         }
         let sent_bytes = self.send(file, &Waiting { files, ..Waiting::new(episode.clone(), info.trigger) })?;
-        self.patiently(|| self.client.enter(&episode))?;
+        self.repeatedly(|| Ok(self.client.add_episode(&episode).map(drop)?))?;
         self.preparation.forget(&episode.id);
         let Episode { id, sha256, bytes, .. } = episode;
         Ok(json!({"file": file, "id": id, "sha256": sha256, "bytes": bytes, "sent_bytes": sent_bytes}))
@@ -112,7 +116,7 @@ impl Hand {
             let mut failures = 0;
             while let Err(error) = self.send_one(item, out, before, &bar, &mut sent, &mut failures) {
                 failures += 1;
-                let hopeless = matches!(error, UploadError::Refused { .. } | UploadError::File { .. });
+                let hopeless = !error.may_pass();
                 if hopeless || failures >= ATTEMPTS {
                     bar.abandon();
                     let outcome = Err(anyhow::Error::from(error));
@@ -136,24 +140,24 @@ impl Hand {
         failures: &mut u32,
     ) -> Result<(), UploadError> {
         let start = item.start(out);
-        let mut state = self.client.begin(&start)?;
+        let mut state = self.client.begin_upload(&start)?;
         while !state.complete {
             bar.set_position(before + state.offset);
             let mut seen = |bytes: usize| {
                 *sent += bytes as u64;
                 bar.inc(bytes as u64);
             };
-            state = self.client.append(&start, &out.path, state.offset, &self.pace, &mut seen)?;
+            state = append(&self.client, &start, &out.path, state.offset, &self.pace, &mut seen)?;
             *failures = 0;
         }
         bar.set_position(before + out.bytes);
         Ok(())
     }
 
-    fn patiently(&self, mut ask: impl FnMut() -> Result<(), UploadError>) -> Result<(), UploadError> {
+    fn repeatedly(&self, mut ask: impl FnMut() -> Result<(), UploadError>) -> Result<(), UploadError> {
         for attempt in 1..ATTEMPTS {
             match ask() {
-                Err(UploadError::Unreachable { .. } | UploadError::Later { .. }) => {
+                Err(error) if error.may_pass() => {
                     std::thread::sleep(Duration::from_millis(200 << attempt));
                 }
                 outcome => return outcome,

@@ -4,6 +4,7 @@ mod plot;
 
 use crate::output::{Interrupted, check_writable, print_text};
 use anyhow::{Context, bail};
+use closed_loop::latency_study::{Ending, Mode, Row, Study, StudyError, Trial, summarise};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sim::road::RoadNetwork;
@@ -12,7 +13,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use vehicle_bridge::latency_study::{Ending, Mode, Row, Study, StudyError, Trial, summarise};
 
 /// Drives routes from afar under delay, with the vehicle core that ships, and says how many are completed.
 ///

@@ -1,8 +1,8 @@
 //! The study as a drawing: completion with its interval, lane error and speed over delay, a line a way to drive.
 
 use crate::drawing::{COLORS, FRAME, HEIGHT, WIDTH, frame};
+use closed_loop::latency_study::{Mode, Row};
 use std::fmt::Write;
-use vehicle_bridge::latency_study::{Mode, Row};
 
 /// Dashes tell the lines apart without colour.
 const DASHES: [&str; 4] = ["2 3", "6 3", "none", "9 2 2 2"];

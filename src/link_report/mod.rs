@@ -12,7 +12,7 @@ mod tests;
 mod trial;
 
 use crate::bench::Row;
-use crate::output::{Interrupted, OutputError, check_writable};
+use crate::output::{Interrupted, OutputError, check_writable, or_unread};
 use anyhow::{Context, bail};
 use cases::{CASES, Case, unit};
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, false);
     let (mut figures, mut plots) = (Vec::new(), Vec::new());
     for case in cases {
-        say!("{}: {}", case.name, case.about)?;
+        or_unread(say!("{}: {}", case.name, case.about))?;
         let mut found = Vec::new();
         for seed in &args.seed {
             let trial = trial::run(case, &source, *seed, args.seconds, &stop)
@@ -111,7 +111,7 @@ pub fn run(args: &LinkReportArgs) -> anyhow::Result<()> {
         figures.extend(found.iter().cloned());
         // After each case, so that a long run that is cut off leaves something.
         write_json(args, &figures)?;
-        print_table(case, &found)?;
+        or_unread(print_table(case, &found))?;
     }
     if let Some(file) = &args.plot {
         std::fs::write(file, plot::page(&plots, &figures))

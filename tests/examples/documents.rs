@@ -1,7 +1,9 @@
 //! Measures what the documents claim, keeps it in `docs/measured`, and writes the documents' tables from it:
-//! `documents [measure PART... | check]`. `scripts/measure.sh` builds what it needs and runs it.
+//! `documents [measure PART... | take PART FILE | check]`. `scripts/measure.sh` builds what it needs and runs it; `take` is
+//! for a result that is there already, such as the `fuzz.json` of `make fuzz`.
 
 use anyhow::{Context, bail};
+use std::path::Path;
 use std::time::Instant;
 use tests::documents::{documents, help, parts, root, tables};
 
@@ -10,9 +12,19 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         [] => write(false),
-        ["check"] => write(true),
+        ["check"] => {
+            let differences = parts::differences(&root())?;
+            if !differences.is_empty() {
+                bail!("{}", differences.join("\n"));
+            }
+            write(true)
+        }
         ["measure", ref names @ ..] => measure(names),
-        _ => bail!("usage: documents [measure PART... | check]"),
+        ["take", name, file] => {
+            parts::find(name)?.take(Path::new(file))?.write(&root(), name)?;
+            write(false)
+        }
+        _ => bail!("usage: documents [measure PART... | take PART FILE | check]"),
     }
 }
 

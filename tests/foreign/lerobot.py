@@ -176,6 +176,22 @@ def two_files():
     return d
 
 
+def names_of_ours():
+    """Features whose names are those of a takeover episode's, and who hold something else."""
+    d = Dataset()
+    for name in ("observation.state", "action", "complementary_info.author"):
+        d.feature(name, "string", [1], pa.array([f"{name} {n}" for n in range(ROWS)]))
+    d.feature("complementary_info.pose", "float32", [7], lists(pa.float32(), 7))
+    return d.feature("complementary_info.log_time_ns", "int64", [1], pa.array([ROWS - n for n in range(ROWS)], pa.int64()))
+
+
+def with_unit_too_long(content, number):
+    """The picture of this number says that it has more bytes than there are."""
+    with av.open(io.BytesIO(content)) as container:
+        at = [packet.pos for packet in container.demux(video=0) if packet.pos is not None][number]
+    return content[:at] + b"\xff\xff\xff\xff" + content[at + 4:]
+
+
 def make_lerobot(folder):
     made = film()
     sets = {"sound": Dataset(), "film": Dataset().with_film(made), "two-files": two_files()}
@@ -196,6 +212,18 @@ def make_lerobot(folder):
         "lists-in-lists": Dataset().feature("grid", "float32", [2, 2], pa.array([[[1.0, 2.0], [3.0, 4.0]]] * ROWS)),
         "half-precision": Dataset().feature("half", "float16", [1], pa.array(np.arange(ROWS, dtype=np.float16))),
         "unknown-dtype": Dataset().feature("smell", "odour", [1], pa.array([1.5] * ROWS)),
+        "float-and-double": Dataset()
+            .feature("gain", "float", [1], pa.array([n + 0.5 for n in range(ROWS)], pa.float32()))
+            .feature("ratio", "double", [2], pa.array([[n + 0.1, n - 0.1] for n in range(ROWS)])),
+        "unsigned": Dataset()
+            .feature("large", "uint32", [1], pa.array([3_000_000_000 + n for n in range(ROWS)], pa.uint32()))
+            .feature("beyond", "uint64", [1], pa.array([2**63 + n for n in range(ROWS)], pa.uint64())),
+        "numbers-with-nulls": Dataset()
+            .feature("count", "int64", [1], pa.array([None, 1, 2, 3, None, 5, 6], pa.int64()))
+            .feature("done", "bool", [1], pa.array([None, True, False, True, None, False, True])),
+        "names-of-ours": names_of_ours(),
+        "log-times-not-whole": Dataset()
+            .feature("complementary_info.log_time_ns", "float64", [1], pa.array([n / 3 for n in range(ROWS)])),
         "bytes": Dataset().feature("blob", "binary", [1], pa.array([b"\0\1"] * ROWS)),
         "groups": Dataset().feature("pose", "dict", [1], pa.array([{"x": 1.0, "y": 2.0}] * ROWS)),
         "feature-without-column": changed(lambda d: d.info["features"].update({"ghost": numbers("float32", 3)})),
@@ -225,9 +253,12 @@ def make_lerobot(folder):
         "film-too-short": Dataset().with_film(made),
         "film-begins-nowhere": Dataset().with_film(made),
         "film-leads-out": Dataset().with_film(made),
+        # One keyframe an episode: what the second one's first row builds on is broken.
+        "film-broken-before-the-first-row": Dataset().with_film(with_unit_too_long(film(sc_threshold="0"), 4)),
     }
     sets["film-of-one-episode-only"].episodes[f"videos/{FRONT}/chunk_index"] = pa.array([0, None], pa.int64())
     sets["film-too-short"].episodes[f"videos/{FRONT}/from_timestamp"] = pa.array([0.0, 0.6])
+    sets["film-broken-before-the-first-row"].episodes[f"videos/{FRONT}/from_timestamp"] = pa.array([0.0, 0.5])
     sets["film-begins-nowhere"].episodes[f"videos/{FRONT}/from_timestamp"] = pa.array([float("nan"), 9e12])
     sets["film-leads-out"].info["video_path"] = "../{video_key}.mp4"
     # Stray files.

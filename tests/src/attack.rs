@@ -1,5 +1,5 @@
 //! Hostile messages against a live bridge: a holder of authority whose own session says nonsense between honest inputs,
-//! and a second seat that forges and replays the first one's. What they say is `vehicle_bridge::hostile`'s, which asks for
+//! and a second seat that forges and replays the first one's. What they say is `closed_loop::hostile`'s, which asks for
 //! full throttle and full lock where the honest inputs ask for the brake, so that acting on any of it would be seen.
 //!
 //! Every message is accounted for: the channels lose none, the vehicle counts what came to its gate, what passed by kind,
@@ -7,6 +7,7 @@
 
 use crate::{CAR, RawSeat};
 use anyhow::{Context, bail, ensure};
+use closed_loop::hostile::{Body, Forger, Kind, Now, Sender, datagram, kinds};
 use prost::Message;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{
@@ -15,7 +16,6 @@ use protocol::v1::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use vehicle_bridge::hostile::{Body, Forger, Kind, Now, Sender, datagram, kinds};
 
 /// What came of it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -81,7 +81,7 @@ impl Outcome {
     }
 }
 
-/// What is sent: one of the kinds of `vehicle_bridge::hostile`, or bytes.
+/// What is sent: one of the kinds of `closed_loop::hostile`, or bytes.
 #[derive(Debug, Clone, Copy)]
 enum Weapon {
     Kind(Kind),
@@ -232,9 +232,11 @@ impl Attack {
             self.here = state.world_from_vehicle.as_ref().map_or(self.here, |pose| (pose.x_m, pose.y_m));
         }
         if let (Some(command), Some(authority)) = (&state.command, &state.authority) {
-            let still = command.action.first().is_none_or(|a| *a <= 0.01);
+            let channels = *protocol::Embodiment::built_in()[0].channels();
+            let value = |index: Option<usize>| index.and_then(|index| command.action.get(index));
+            let still = value(channels.accelerate).is_none_or(|a| *a <= 0.01);
             // One tick of full lock is 5 mrad.
-            let straight = command.action.get(1).is_none_or(|s| s.abs() <= 1e-6);
+            let straight = value(channels.steer).is_none_or(|s| s.abs() <= 1e-6);
             let holder = authority.author() != Author::Operator || authority.seat_id == "desk";
             let known = matches!(authority.author(), Author::Operator | Author::Fallback);
             self.outcome.acted_on += u64::from(!(still && straight && holder && known && !authority.estop_latched));

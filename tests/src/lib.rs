@@ -144,6 +144,39 @@ pub fn python() -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
+/// A Python with the package in `python/`, installed as its users do, and what its example drives; made once in the home
+/// directory, the package each time.
+///
+/// # Errors
+/// When Python or the packages cannot be had.
+pub fn robot_python() -> anyhow::Result<PathBuf> {
+    // setuptools, which builds the package: no version of Python after 3.11 brings it along.
+    const PACKAGES: [&str; 5] =
+        ["numpy>=1.24", "protobuf>=4.22", "gymnasium>=1.1,<2", "highway-env>=1.12,<2", "setuptools>=68"];
+    let cache = cache()?;
+    let lock = std::fs::File::create(cache.join("robot-python.lock"))?;
+    lock.lock()?;
+    let folder = cache.join("robot-python");
+    let python = folder.join("bin/python");
+    let ready = folder.join("ready");
+    let install = || {
+        let mut command = Command::new(&python);
+        command.args(["-m", "pip", "install", "--quiet"]);
+        command
+    };
+    if std::fs::read_to_string(&ready).unwrap_or_default() != PACKAGES.join("\n") {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(install().args(PACKAGES))?;
+        std::fs::write(&ready, PACKAGES.join("\n"))?;
+    }
+    // From a copy, since a build leaves files beside the sources.
+    let (source, copy) = (documents::root().join("python"), tempfile::tempdir()?);
+    run(Command::new("cp").arg("-r").arg(source).arg(copy.path()))?;
+    let package = copy.path().join("python");
+    run(install().args(["--no-deps", "--no-build-isolation", "--force-reinstall"]).arg(package))?;
+    Ok(python)
+}
+
 /// Where judges are installed, once for all tests.
 fn cache() -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("HOME").context("HOME is not set")?;

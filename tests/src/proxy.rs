@@ -104,8 +104,8 @@ fn strip(sdp: &str) -> String {
 fn without_candidates(message: Message) -> Message {
     let stripped = match signal(&message) {
         Some(Signal::Answer { session, sdp, vouched }) => Signal::Answer { session, sdp: strip(&sdp), vouched },
-        Some(Signal::Offer { session, sdp, features, challenge, vouched }) => {
-            Signal::Offer { session, sdp: strip(&sdp), features, challenge, vouched }
+        Some(Signal::Offer { session, sdp, features, paths, challenge, vouched }) => {
+            Signal::Offer { session, sdp: strip(&sdp), features, paths, challenge, vouched }
         }
         _ => return message,
     };

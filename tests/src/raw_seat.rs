@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use protocol::signalling::Signal;
 use protocol::v1::{self, SeatRequest, SeatResponse, StateDatagram, VehicleEvent, vehicle_event};
-use protocol::{SeatId, VehicleId};
+use protocol::{SeatId, SeatKind, VehicleId};
 use rtc::ice::mdns::MulticastDnsMode;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,7 +103,16 @@ impl RawSeat {
         let session = format!("{seat}-{}", std::process::id());
         let (seat, vehicle) = (SeatId::new(seat)?, VehicleId::new(vehicle)?);
         let features = Vec::new();
-        let call = Signal::Call { session: session.clone(), seat, vehicle, watch_only: false, features, vouched: None };
+        let call = Signal::Call {
+            session: session.clone(),
+            seat,
+            seat_kind: SeatKind::Human,
+            vehicle,
+            watch_only: false,
+            features,
+            path: None,
+            vouched: None,
+        };
         socket.send(say(&call)?).await?;
         let (events_tx, mut events) = mpsc::unbounded_channel();
         let connection = peer(events_tx).await?;

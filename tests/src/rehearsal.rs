@@ -10,8 +10,9 @@ use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use vehicle_bridge::audit::AuditEvent;
 use vehicle_bridge::audit::chain::Record;
-use vehicle_bridge::audit::{AuditEvent, ManoeuvreRecord};
+use vehicle_core::manoeuvre::ManoeuvreRecord;
 
 /// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

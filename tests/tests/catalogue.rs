@@ -1,6 +1,7 @@
 //! From a recorded drive to a proof that it is gone: searched, shown, judged, erased with the program as people use it.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use closed_loop::virtual_drive::Recording;
 use policy::Policy;
 use protocol::api::{EpisodeView, Trip};
 use protocol::erasure::Proof;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Process, free_port, headless, program, wait_for};
 use trainer::fleet::FleetPlan;
-use vehicle_bridge::virtual_drive::Recording;
 
 /// Episodes of an untrained policy, in the folder.
 fn drive(folder: &Path) -> Trip {
@@ -26,6 +26,7 @@ fn drive(folder: &Path) -> Trip {
         max_time_s: 30.0,
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
+        turn: None,
     };
     plan.drive(&policy, |_| ()).unwrap().remove(0).trip
 }

@@ -4,16 +4,17 @@
 #[path = "episodes/programs.rs"]
 mod programs;
 
+use closed_loop::virtual_drive::{Recording, TripReport};
 use policy::Policy;
-use protocol::{Embodiment, PolicyVersion};
-use recorder::{EpisodeReader, topics};
+use protocol::foxglove::Event;
+use protocol::{Embodiment, PolicyVersion, topics};
+use recorder::EpisodeReader;
 use sim::road::RoadNetwork;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use trainer::fleet::FleetPlan;
-use vehicle_bridge::virtual_drive::{Recording, TripReport};
 
 fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
     let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("v0").unwrap(), 5).unwrap();
@@ -29,6 +30,7 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
         max_time_s: 60.0,
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
+        turn: Some(7),
     };
     plan.drive(&policy, |_| ()).unwrap()
 }
@@ -43,8 +45,8 @@ fn every_takeover_has_its_seconds_before_and_no_gap() {
         let reader = EpisodeReader::open(&folder.path().join(&episode.file)).unwrap();
         assert_eq!(reader.info().to_api(episode.file.clone(), episode.bytes, episode.sha256.clone()), *episode);
         assert!(episode.x_m.is_some() && episode.y_m.is_some() && episode.weather.is_some(), "{episode:?}");
-        assert_eq!(episode.seats.len(), 1, "{episode:?}");
-        let mut first_picture_ns = None;
+        assert_eq!((episode.seats.len(), reader.info().turn), (1, Some(7)), "{episode:?}");
+        let (mut first_picture_ns, mut took_over) = (None, 0);
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         for message in reader.messages() {
             let message = message.unwrap();
@@ -52,10 +54,17 @@ fn every_takeover_has_its_seconds_before_and_no_gap() {
                 first_picture_ns.get_or_insert(message.log_time_ns);
                 continue;
             }
+            if message.topic() == topics::TAKEOVER_EVENT.name {
+                let event: Event = message.decode().unwrap();
+                let kind = event.metadata.iter().find(|pair| pair.key == "seat_kind").unwrap();
+                assert_eq!(kind.value, "scripted");
+                took_over += 1;
+            }
             if let Some(before) = last.insert(message.topic().to_owned(), message.sequence) {
                 assert_eq!(message.sequence, before + 1, "{} {}", episode.file, message.topic());
             }
         }
+        assert!(took_over > 0, "{}", episode.file);
         let lead_ns = reader.info().takeover_ns - first_picture_ns.expect("no picture");
         assert!(lead_ns >= 9_000_000_000, "{}: {lead_ns} ns before the takeover", episode.file);
         for topic in [&topics::VEHICLE_STATE, &topics::SCAN, &topics::CONTROL_PROPOSAL, &topics::OPERATOR_INPUT] {

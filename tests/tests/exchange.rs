@@ -2,11 +2,12 @@
 //! npm's `@mcap/core`; and the live view, opened by the client library of Foxglove and Lichtblick.
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
+use closed_loop::virtual_drive::Recording;
 use policy::Policy;
 use prost::Message as _;
 use protocol::v1::{self, Author};
-use protocol::{Embodiment, PolicyVersion, foxglove};
-use recorder::{EpisodeReader, Message, topics};
+use protocol::{Embodiment, Message, PolicyVersion, foxglove, topics};
+use recorder::EpisodeReader;
 use serde_json::Value;
 use sim::road::RoadNetwork;
 use std::collections::BTreeSet;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Process, Site, free_port, node, program, python, run};
 use trainer::fleet::FleetPlan;
-use vehicle_bridge::virtual_drive::Recording;
 
 /// Episodes of a short drive in virtual time.
 fn drive(folder: &Path) -> Vec<PathBuf> {
@@ -31,6 +31,7 @@ fn drive(folder: &Path) -> Vec<PathBuf> {
         max_time_s: 45.0,
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
+        turn: None,
     };
     let reports = plan.drive(&policy, |_| ()).unwrap();
     let files: Vec<_> = reports.iter().flat_map(|r| &r.trip.episodes).map(|e| folder.join(&e.file)).collect();
@@ -109,7 +110,7 @@ fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
     }
     messages.sort_by_key(|message| message.log_time_ns);
     let (id, vehicle) = (protocol::EpisodeId::new(name).unwrap(), protocol::VehicleId::new("car").unwrap());
-    let info = recorder::EpisodeInfo::new(id, vehicle, PolicyVersion::new("p").unwrap());
+    let info = protocol::EpisodeInfo::new(id, vehicle, PolicyVersion::new("p").unwrap());
     folder.join(recorder::write_episode(folder, &info, messages).unwrap().file)
 }
 

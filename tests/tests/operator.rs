@@ -1,8 +1,10 @@
 //! The scripted operator beside the live car, as the demo starts them.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use protocol::SeatKind;
 use std::time::Duration;
 use tests::Site;
+use vehicle_bridge::audit::AuditEvent;
 
 #[test]
 fn a_script_that_stands_by_asks_nothing_that_the_vehicle_says_it_would_refuse() {
@@ -18,5 +20,10 @@ fn a_script_that_stands_by_asks_nothing_that_the_vehicle_says_it_would_refuse() 
     let refused = car["refused"].as_object().cloned().unwrap_or_default();
     let requests = refused.iter().filter(|(reason, _)| reason.starts_with("request_") || *reason == "flooded");
     let count: u64 = requests.map(|(_, count)| count.as_u64().unwrap()).sum();
+    let granted = site.audit().into_iter().find_map(|record| match record.event {
+        AuditEvent::GrantAccepted { seat_kind, .. } => Some(seat_kind),
+        _ => None,
+    });
+    assert_eq!(granted, Some(SeatKind::Scripted), "what the seat announced is what the vehicle was granted");
     assert!(count <= 3, "{count} requests were refused: {refused:?}\n{}", site.logs());
 }

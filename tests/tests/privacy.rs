@@ -1,12 +1,12 @@
 //! A real face and a number plate in a film are gone from the redacted episode, as PyAV and Python's `mcap` see it.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
-use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
-use recorder::{Attachment, EpisodeInfo, Message, topics, write_episode_with};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
+use recorder::write_episode_with;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use bytes::Bytes;
-use protocol::api::VehicleSignUp;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use control_plane_client::{ControlPlaneClient, Retry};
+use protocol::api::VehicleRegistration;
+use protocol::{Attachment, EpisodeId, EpisodeInfo, FaultCode, Message, PolicyVersion, Trigger, VehicleId, topics};
 use rand::{Rng, SeedableRng};
-use recorder::{Attachment, EpisodeInfo, EpisodeReader, Message, SigningKey, Trigger, topics, write_episode_with};
+use recorder::{EpisodeReader, SigningKey, write_episode_with};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests::{CAR, Process, Site, free_port, program, python, run, wait_for};
+use vehicle_bridge::upload::Pace;
 use vehicle_bridge::upload::prepare::Preparation;
-use vehicle_bridge::upload::uploader::{REDACTION_FAULT, Uploader};
-use vehicle_bridge::upload::{Client, Pace};
+use vehicle_bridge::upload::uploader::Uploader;
 
 /// An episode whose bytes cannot be packed.
 fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
@@ -231,10 +232,10 @@ fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
     let clean = episode(&spool, "clean", 50_000);
     // A picture in which nothing can be blurred.
     let picture = episode_with(&spool, "picture", 50_000, "image/png");
-    let client = Client::new(&site.address);
+    let client = ControlPlaneClient::new(&site.address.parse().unwrap(), Retry::Never);
     let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
     let vehicle = VehicleId::new(CAR).unwrap();
-    client.sign_up(&VehicleSignUp { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
+    client.register(&VehicleRegistration { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
 
     let settings = "[privacy]\nomit = [\"/scan\"]\nblur = [\"faces\"]\n";
     let policy = recorder::Settings::from_toml(settings).unwrap().privacy;
@@ -253,7 +254,7 @@ fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
     stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
 
-    assert_eq!(board.fault(), Some(REDACTION_FAULT));
+    assert_eq!(board.fault(), Some(FaultCode::UploadRedactionFailed));
     assert!(picture.exists() && site.get("episodes/picture").is_none() && site.get("episodes/clean").is_some());
     let whole = folder.path().join("data/episodes/clean.mcap");
     let topics: Vec<_> = EpisodeReader::open(&whole).unwrap().topics().into_iter().map(|t| t.topic).collect();

@@ -1,6 +1,7 @@
 //! A fleet in virtual time: many trips over many roads, two at a time or as many as there are cores, with the same
 //! result whatever the number.
 
+use closed_loop::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
 use policy::Policy;
 use protocol::{IdError, VehicleId};
 use rayon::prelude::*;
@@ -8,8 +9,7 @@ use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
 use std::sync::Arc;
-use vehicle_bridge::core::CoreConfig;
-use vehicle_bridge::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
+use vehicle_core::CoreConfig;
 
 /// Trips to drive.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct FleetPlan {
     pub max_time_s: f64,
     /// What becomes of takeovers.
     pub recording: Recording,
+    /// Of which turn of the flywheel the trips are, if of any.
+    pub turn: Option<u64>,
     /// Whether the operators answer the policy's questions rather than take over for them.
     pub assists: bool,
 }
@@ -71,6 +73,7 @@ impl FleetPlan {
             max_time_s: self.max_time_s,
             recording: self.recording.clone(),
             assists: self.assists,
+            turn: self.turn,
             starts_at_s: index as u64 * TRIP_SLOT_S,
         })
     }

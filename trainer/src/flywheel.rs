@@ -3,17 +3,19 @@
 //! Every step is idempotent and leaves its result in the data folder or the control plane, so that a turn that was cut
 //! off is simply done again from where it stood, with the same outcome.
 
-use crate::control_plane::{ControlPlane, ReportError};
 use crate::fleet::{FleetPlan, mix};
-use crate::{Dataset, LOOKS, TrainConfig, TrainError, Weighting, episode_files, manifest_of, publish, quantize, train};
+use crate::{
+    Dataset, LOOKS, Selection, TrainConfig, TrainError, Weighting, episode_files, manifest_of, publish, quantize, train,
+};
+use closed_loop::virtual_drive::{DriveError, Recording, TripReport, drive};
+use control_plane_client::{ClientError, ControlPlaneClient};
 use policy::{Policy, PolicyError};
-use protocol::api::{self, Evaluation, VehicleSignUp};
+use protocol::api::{self, Evaluation, VehicleRegistration};
 use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
 use sim::road::RoadNetwork;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use vehicle_bridge::core::HELP_THRESHOLD;
-use vehicle_bridge::virtual_drive::{DriveError, Recording, TripReport, drive};
+use vehicle_core::HELP_THRESHOLD;
 
 /// How much a turn drives. Fixed numbers of trips, so that the same seed gives the same report on any machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +55,7 @@ impl Default for Effort {
 #[derive(Clone)]
 pub struct Flywheel {
     /// Where reports go.
-    pub plane: ControlPlane,
+    pub plane: ControlPlaneClient,
     /// Episodes of the fleet.
     pub episodes_dir: PathBuf,
     /// Policies by version.
@@ -82,7 +84,7 @@ pub enum TurnError {
     Policy(#[from] PolicyError),
     /// The control plane.
     #[error(transparent)]
-    Report(#[from] ReportError),
+    Report(#[from] ClientError),
     /// An identifier.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -92,7 +94,7 @@ impl TurnError {
     /// Whether the user ended the program, which is no failure.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Report(ReportError::Interrupted))
+        matches!(self, Self::Report(ClientError::Interrupted { .. }))
     }
 }
 
@@ -133,9 +135,9 @@ impl Flywheel {
     /// [`TurnError`] when the data folder or the control plane cannot be used.
     pub fn resume(&self, progress: &dyn Progress) -> Result<(u64, Policy), TurnError> {
         for index in 1..=4 {
-            self.plane.sign_up(&VehicleSignUp {
+            self.plane.register(&VehicleRegistration {
                 vehicle: VehicleId::new(format!("virtual-{index}"))?,
-                embodiment: Embodiment::ackermann_car().name.to_owned(),
+                embodiment: Embodiment::ackermann_car().name,
                 kind: "virtual".into(),
                 map: String::new(),
                 software: concat!("takeover ", env!("CARGO_PKG_VERSION")).into(),
@@ -149,7 +151,8 @@ impl Flywheel {
             self.register(&policy, "published")?;
             return Ok((0, policy));
         };
-        let champion = known.iter().rev().find(|p| p.status == "published").map(|p| p.version.clone());
+        let is_in_use = |p: &&api::Policy| p.status == "published" && p.withdrawn.is_none();
+        let champion = known.iter().rev().find(is_in_use).map(|p| p.version.clone());
         let champion = champion.map_or_else(|| PolicyVersion::new("v0"), Ok)?;
         Ok((turns, Policy::load(&self.policies_dir.join(champion.as_str()))?))
     }
@@ -166,14 +169,16 @@ impl Flywheel {
 
     fn register(&self, policy: &Policy, status: &str) -> Result<(), TurnError> {
         let manifest = policy.manifest();
-        Ok(self.plane.publish(&api::Policy {
+        self.plane.publish(&api::Policy {
             version: manifest.version.clone(),
             parent: manifest.parent.clone(),
             sha256: manifest.sha256()?,
             episodes: manifest.episodes.len() as u64,
             frames: manifest.frames,
             status: status.into(),
-        })?)
+            withdrawn: None,
+        })?;
+        Ok(())
     }
 
     /// Turn `number`, beginning with `champion` in use.
@@ -202,10 +207,11 @@ impl Flywheel {
     fn collect(&self, number: u64, champion: &Policy, progress: &dyn Progress) -> Result<(), TurnError> {
         let plan =
             self.plan(format!("t{number}-drive"), &self.roads, mix(self.seed, number), self.effort.collect_trips);
-        let plan = FleetPlan { recording: Recording::Folder(self.episodes_dir.clone()), ..plan };
+        let recording = Recording::Folder(self.episodes_dir.clone());
+        let plan = FleetPlan { recording, turn: Some(number), ..plan };
         progress.begin(&format!("turn {number}: driving with {}", champion.manifest().version), plan.trips as u64);
         let finished = plan.try_each(|trip| -> Result<(), TurnError> {
-            if self.plane.trip_is_known(&trip.id)? {
+            if self.plane.find_trip(&trip.id)?.is_some() {
                 progress.advance("already driven");
                 return Ok(());
             }
@@ -226,11 +232,12 @@ impl Flywheel {
         progress: &dyn Progress,
     ) -> Result<Policy, TurnError> {
         let car = Embodiment::ackermann_car();
-        let files: Vec<PathBuf> =
-            episode_files(&self.episodes_dir)?.into_iter().filter(|f| is_of_turns(f, number)).collect();
+        let files = episode_files(&self.episodes_dir)?;
+        // The live car's and later ones are no part of this training, so that the same seed gives the same policy.
+        let selection = Selection { turns: Some(1..=number) };
         progress.begin(&format!("turn {number}: reading episodes"), files.len() as u64);
         let mut dataset = Dataset::new(&car);
-        dataset.add(&files, &|_, _| progress.advance(""))?;
+        dataset.add_selected(&files, &selection, &|_, _| progress.advance(""))?;
         progress.end();
         let mut config = TrainConfig { seed: mix(self.seed, number ^ 0x7ea1), ..self.effort.training.clone() };
         config.weighting.distrusted = vec![PolicyVersion::new("v0")?];
@@ -262,7 +269,7 @@ impl Flywheel {
         let trips = self.effort.held_out_trips;
         let plan = self.plan("held-out".to_owned(), &self.held_out_roads, seed, trips);
         let evaluation = self.evaluate(&plan, &name, policy, progress)?;
-        self.plane.evaluate(&evaluation)?;
+        self.plane.report_evaluation(&evaluation)?;
         Ok(evaluation)
     }
 
@@ -292,6 +299,7 @@ impl Flywheel {
             max_time_s: self.effort.trip_s,
             recording: Recording::Off,
             assists: false,
+            turn: None,
         }
     }
 }
@@ -301,27 +309,7 @@ fn turn_of(version: &PolicyVersion) -> Option<u64> {
     version.as_str().strip_prefix('v')?.parse().ok()
 }
 
-/// Whether an episode file was recorded in turns 1 to `last`: the live car's and later ones are no part of this
-/// training, so that the same seed gives the same policy.
-fn is_of_turns(file: &Path, last: u64) -> bool {
-    let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let turn = name.strip_prefix('t').and_then(|rest| rest.split_once("-drive-")).and_then(|(n, _)| n.parse().ok());
-    turn.is_some_and(|turn: u64| (1..=last).contains(&turn))
-}
-
 fn summary(report: &TripReport) -> String {
     let km = report.trip.autonomous_m / 1000.0;
     format!("{}: {km:.2} km, {} takeovers", report.trip.id, report.trip.disengagements.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_fleets_own_episodes_up_to_a_turn_are_learnt_from() {
-        let file = |name: &str| is_of_turns(Path::new(name), 2);
-        assert!(file("/d/t1-drive-003-0001.mcap") && file("t2-drive-000-0001.mcap"));
-        assert!(!file("t3-drive-000-0001.mcap") && !file("car-1-1767225600000-0001.mcap") && !file("tx.mcap"));
-    }
 }

@@ -23,7 +23,6 @@
 //!
 //! Whether a policy is good enough to ship is not decided here but by driving: see the evaluation.
 
-pub mod control_plane;
 mod dataset;
 mod error;
 pub mod fleet;
@@ -32,7 +31,8 @@ mod learn;
 mod publish;
 
 pub use dataset::{
-    Dataset, Episode, Frame, FrameLabel, HELP_HORIZON_NS, PERTURBED_COPIES, PRE_TAKEOVER_FRAMES, Split, episode_files,
+    Dataset, Episode, Frame, FrameLabel, HELP_HORIZON_NS, PERTURBED_COPIES, PRE_TAKEOVER_FRAMES, Selection, Split,
+    episode_files,
 };
 pub use error::TrainError;
 pub use learn::{

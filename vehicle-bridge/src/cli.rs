@@ -1,32 +1,50 @@
 //! The bridge as a program: arguments and the run until a signal. The launcher's `takeover bridge` is the same.
 
-use crate::live::{self, BridgeConfig};
+use crate::geofence_file;
+use crate::live::{self, BridgeConfig, RobotConfig, SimConfig};
+use crate::robots::process::{ListenAddress, RobotServer};
 use crate::sound::{Sound, SoundArgs};
 use crate::source;
 use crate::upload::Allowance;
 use anyhow::Context;
+use control_plane_client::ControlPlaneArgs;
 use policy::Policy;
 use protocol::signing::PublicKey;
-use protocol::{Address, VehicleId};
+use protocol::{Address, Embodiment, VehicleId};
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
+use vehicle_core::ControlRate;
 
-/// Runs a vehicle: drives it (here a simulated car), streams its camera to operators' seats, records takeovers, takes
-/// policy updates from the control plane.
+/// Runs a vehicle: drives it (a simulated car, or a robot in a process of its own), streams its camera to operators' seats,
+/// records takeovers, takes policy updates from the control plane.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BridgeArgs {
-    /// Address of the control plane.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "TAKEOVER_CONTROL_PLANE")]
-    pub control_plane: String,
+    /// Where the control plane is.
+    #[command(flatten)]
+    pub control_plane: ControlPlaneArgs,
     /// This vehicle's name.
     #[arg(long, default_value = "car-1")]
     pub vehicle: VehicleId,
-    /// Road network: an OpenDRIVE file, or one of soderleden, e6mini, fabriksgatan.
+    /// What is driven: `sim`, a simulated robot in this program, or `process`, a robot or simulator that connects to
+    /// `--listen` by the robot adapter's protocol.
+    #[arg(long, value_enum, default_value_t, value_name = "sim|process")]
+    pub robot: RobotKind,
+    /// With --robot process: where the robot connects, `unix:PATH`, such as unix:/run/robot.sock, or HOST:PORT; port 0 takes
+    /// a free one, which standard output names. Whoever reaches the address can be the robot.
+    #[arg(long, required_if_eq("robot", "process"), conflicts_with = "source", value_name = "unix:PATH|HOST:PORT")]
+    pub listen: Option<ListenAddress>,
+    /// What the simulated robot is made of: a built-in embodiment (`takeover embodiment list`) or a TOML file. A robot in a
+    /// process of its own says so itself.
+    #[arg(long, value_name = "NAME|FILE", default_value = "ackermann_car", value_parser = embodiment, conflicts_with = "listen")]
+    pub embodiment: Embodiment,
+    /// Road network: an OpenDRIVE file, or one of soderleden, e6mini, fabriksgatan, plane.
     #[arg(long, default_value = "soderleden")]
     pub road: String,
     /// Folder for the vehicle's journal, policies and the episodes that the control plane does not have yet.
@@ -39,7 +57,7 @@ pub struct BridgeArgs {
     /// never more than the session leaves over.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=90))]
     pub upload_share: u8,
-    /// Cameras to stream and record: 1 is the front one, then left, right and rear.
+    /// Cameras to stream and record, the first ones of the embodiment: a car's are front, left, right and rear.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cameras: u8,
     /// Network interface (or local address) to reach the seats over. Given two or three times, every session uses all of
@@ -50,6 +68,13 @@ pub struct BridgeArgs {
     /// `[[triggers.rule]]`; and what may not leave the vehicle: `[privacy]`.
     #[arg(long, value_name = "FILE")]
     pub recorder: Option<PathBuf>,
+    /// Control ticks a second: 50 or 100.
+    #[arg(long, value_name = "HZ", default_value_t, conflicts_with = "source")]
+    pub control_rate: ControlRate,
+    /// The permitted area, which nobody drives out of: a TOML file with `corners_m`, the corners of a polygon in the road
+    /// network's coordinates.
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub geofence: Option<PathBuf>,
     /// Folder of a policy on trial: it drives nothing, and where it would act otherwise than the driver an episode is
     /// kept.
     #[arg(long, value_name = "FOLDER")]
@@ -85,6 +110,16 @@ pub struct BridgeArgs {
     /// Ends when standard input closes, so that the program never outlives the one that started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// What a bridge drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum RobotKind {
+    /// A simulated car.
+    #[default]
+    Sim,
+    /// A robot in another process.
+    Process,
 }
 
 /// How much is said about what is odd in a road file.
@@ -126,6 +161,14 @@ pub fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A robot on the command line: a built-in embodiment, or a file.
+///
+/// # Errors
+/// A sentence that names what is wrong, with line and value where it is in a file.
+pub fn embodiment(name_or_file: &str) -> Result<Embodiment, String> {
+    Embodiment::named_or_from_file(name_or_file).map_err(|error| error.to_string())
+}
+
 /// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
 ///
 /// # Errors
@@ -143,10 +186,13 @@ fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
     if RoadNetwork::built_in_names().contains(&name) {
         return Ok(Arc::new(RoadNetwork::built_in(name)?));
     }
+    if name == "plane" {
+        return Ok(Arc::new(RoadNetwork::plane()?));
+    }
     let path = Path::new(name);
     if !path.exists() {
         let known = RoadNetwork::built_in_names().join(", ");
-        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}");
+        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}, plane");
     }
     Ok(Arc::new(RoadNetwork::from_file(path).with_context(|| format!("cannot use {name}"))?))
 }
@@ -225,12 +271,19 @@ fn set_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<
 /// When a part cannot start.
 pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     // First whatever can be wrong with the arguments: a start that fails leaves nothing behind.
-    link::check_control_plane(&args.control_plane)?;
+    let control_plane = args.control_plane.address()?;
     let paths = link::Paths::new(&args.interfaces)?;
     let recording = recording(args.recorder.as_deref())?;
+    if args.listen.is_some() && args.robot != RobotKind::Process {
+        anyhow::bail!("--listen is for a robot in another process: give --robot process, too");
+    }
+    let geofence = args.geofence.as_deref().map(|path| {
+        geofence_file::read(path).with_context(|| format!("cannot use the permitted area {}", path.display()))
+    });
+    let geofence = geofence.transpose()?;
     let network = open_road(&args.road, RoadReport::Short)?;
-    if let Some(folder) = &args.candidate {
-        Policy::load(folder).with_context(|| format!("cannot use the candidate in {}", folder.display()))?;
+    if args.robot == RobotKind::Sim {
+        check_simulated(args)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -238,7 +291,7 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     let sound = Sound::open(&args.sound)?;
     if let Some(source) = &args.source {
         let config = source::SourceConfig {
-            control_plane: args.control_plane.clone(),
+            control_plane,
             vehicle: args.vehicle.clone(),
             source: source.clone(),
             json: args.json.clone(),
@@ -250,18 +303,18 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let config = BridgeConfig {
-        control_plane: args.control_plane.clone(),
+        control_plane,
         vehicle: args.vehicle.clone(),
-        network,
-        world: live_world(args.seed),
+        robot: robot(args, network)?,
         data_dir: args.data.clone(),
         uploads: Allowance {
             most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
             share: f64::from(args.upload_share) / 100.0,
         },
-        cameras: usize::from(args.cameras),
         paths,
         recording,
+        rate: args.control_rate,
+        geofence,
         candidate: args.candidate.clone(),
         view: args.view.clone(),
         control_plane_key: args.control_plane_key,
@@ -274,6 +327,34 @@ pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
     live::run(&config, runtime.handle(), &stop, sound)?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(())
+}
+
+/// Checks that the simulator has what the arguments ask of it. Of a robot in another process that is known once it has come.
+fn check_simulated(args: &BridgeArgs) -> anyhow::Result<()> {
+    let robot = &args.embodiment;
+    if robot.channels().speed.is_none() {
+        anyhow::bail!("embodiment {:?} does not drive: the simulator has no robot for it", robot.name);
+    }
+    if usize::from(args.cameras) > robot.cameras.len() {
+        anyhow::bail!("--cameras {}: embodiment {:?} has {}", args.cameras, robot.name, robot.cameras.len());
+    }
+    if let Some(folder) = &args.candidate {
+        Policy::load_for(robot, folder).with_context(|| format!("cannot use the candidate in {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// What the arguments say is driven; for a robot in another process, standard output says where it connects, for scripts.
+fn robot(args: &BridgeArgs, network: Arc<RoadNetwork>) -> anyhow::Result<RobotConfig> {
+    let Some(address) = args.listen.as_ref().filter(|_| args.robot == RobotKind::Process) else {
+        let (embodiment, world) = (args.embodiment.clone(), live_world(args.seed));
+        let config = SimConfig { embodiment, network, world, cameras: usize::from(args.cameras) };
+        return Ok(RobotConfig::Sim(Box::new(config)));
+    };
+    let server = RobotServer::listen(address, args.vehicle.clone(), args.control_rate, Instant::now())?;
+    // A reader that is gone is no reason not to drive.
+    let _ = writeln!(std::io::stdout(), "robot at {}", server.address());
+    Ok(RobotConfig::Process(Arc::new(server)))
 }
 
 #[cfg(test)]

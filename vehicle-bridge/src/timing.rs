@@ -1,4 +1,4 @@
-//! How punctual the control thread is. Sans-IO; allocates nothing.
+//! Control-loop jitter: how late ticks start and how long they work. Sans-IO; allocates nothing.
 
 use protocol::v1::ControlTiming;
 

@@ -73,7 +73,7 @@ pub type Shared = State<Arc<App>>;
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
-        .route("/vehicles", post(vehicles::sign_up).get(vehicles::list))
+        .route("/vehicles", post(vehicles::register).get(vehicles::list))
         .route("/status", post(vehicles::status))
         .route("/mileage", post(vehicles::mileage))
         .route("/disengagements", post(episodes::post_disengagement).get(episodes::list_disengagements))
@@ -91,6 +91,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/policies", post(policies::publish).get(policies::list))
         .route("/policies/latest", get(policies::latest))
         .route("/policies/{version}", get(policies::find))
+        .route("/policies/{version}/withdraw", post(policies::withdraw))
+        .route("/policies/{version}/restore", post(policies::restore))
         .route("/policies/{version}/{file}", get(files::policy))
         .route("/evaluations", post(policies::evaluate).get(policies::evaluations))
         .route("/report", get(policies::report))

@@ -1,11 +1,12 @@
 //! What a body must satisfy beyond its JSON types. Each error names the field and its value.
 
-use crate::api::{Trip, VehicleStatus};
 use crate::objects::is_sha256;
 use crate::reply::{ApiError, ApiResult};
 use crate::store::NOBODY;
 use protocol::VehicleId;
-use protocol::api::{Disengagement, Episode, Evaluation, Mileage, Policy, VehicleSignUp, Verdict};
+use protocol::api::{
+    Disengagement, Episode, Evaluation, Mileage, Policy, Trip, VehicleRegistration, VehicleStatus, Verdict,
+};
 use protocol::erasure::Asked;
 use protocol::units::METRES_PER_MILE;
 use protocol::v1::TakeoverCause;
@@ -98,7 +99,7 @@ pub fn trip_id(value: &str) -> ApiResult<()> {
     Ok(())
 }
 
-pub fn sign_up(v: &VehicleSignUp) -> ApiResult<()> {
+pub fn registration(v: &VehicleRegistration) -> ApiResult<()> {
     vehicle(&v.vehicle)?;
     one_of("kind", &v.kind, &["live", "virtual"])?;
     text("embodiment", &v.embodiment)?;
@@ -206,6 +207,9 @@ pub fn policy(p: &Policy) -> ApiResult<()> {
         return refuse("parent", p.version.as_str(), "a version cannot be its own parent");
     }
     one_of("status", &p.status, &["published", "refused"])?;
+    if let Some(withdrawn) = &p.withdrawn {
+        return refuse("withdrawn", &withdrawn.reason, "publish the version, then POST .../withdraw");
+    }
     sha256("sha256", &p.sha256)?;
     count("episodes", p.episodes)?;
     count("frames", p.frames)

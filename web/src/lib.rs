@@ -2,7 +2,7 @@
 //!
 //! It keeps the catalogue of vehicles, distance, takeovers, episodes, policy versions and evaluations in SQLite, relays
 //! signalling between seats and vehicles, takes in their episodes (to a folder or to S3), and serves the dashboard with the live cameras. Start it with
-//! [`Server::start`], or run it to its end with [`serve`]. The JSON bodies are [`protocol::api`] and [`api`].
+//! [`Server::start`], or run it to its end with [`serve`]. The JSON bodies are [`protocol::api`].
 //!
 //! - What was answered with success is on the disk: SIGKILL and power cuts lose none of it. Every `POST` may be
 //!   repeated; nothing counts twice.
@@ -24,9 +24,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod api;
 mod app;
 mod check;
+pub mod cli;
+mod data_folder;
 mod erasure;
 mod error;
 #[doc(hidden)]
@@ -34,6 +35,8 @@ pub mod fuzzing;
 mod listeners;
 mod live;
 mod objects;
+#[cfg(test)]
+mod page_types;
 mod reply;
 mod retention;
 mod routes;

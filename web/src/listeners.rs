@@ -10,8 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long to wait when the system has no descriptors left for another connection.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait when the system refuses to take in what comes, as when it has no descriptors left.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Sockets that are listened on together.
 #[derive(Debug)]

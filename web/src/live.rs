@@ -1,10 +1,10 @@
 //! What vehicles say about themselves right now: in memory only, gone with the process.
 
-use crate::api::{ClockView, VehicleStatus, VehicleView};
 use crate::reply::{ApiError, ApiResult};
 use crate::store::now_ms;
 use axum::http::StatusCode;
 use protocol::VehicleId;
+use protocol::api::{ClockView, VehicleStatus, VehicleView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -90,7 +90,7 @@ pub struct Totals {
     pub refused: BTreeMap<String, u64>,
 }
 
-/// A vehicle that is here before its sign-up.
+/// A vehicle that is here before its registration.
 fn newcomer(id: &VehicleId) -> VehicleView {
     VehicleView {
         vehicle: id.clone(),

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use protocol::api::{ErrorAnswer, Stored};
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 
@@ -98,7 +99,7 @@ impl IntoResponse for ApiError {
         if status.is_server_error() {
             tracing::error!("{self}");
         }
-        (status, Json(serde_json::json!({ "error": text }))).into_response()
+        (status, Json(ErrorAnswer { error: text })).into_response()
     }
 }
 
@@ -139,5 +140,5 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 /// `201` for something new, `200` for something known.
 pub fn stored(is_new: bool) -> Response {
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    (status, Json(crate::api::Stored { stored: is_new })).into_response()
+    (status, Json(Stored { stored: is_new })).into_response()
 }

@@ -1,12 +1,11 @@
 //! How long episodes are kept: rules in a file, looked at every hour. Without a file everything is kept.
 
-use crate::api::{Removal, RetentionReport};
 use crate::app::App;
 use crate::reply::{ApiError, ApiResult};
 use crate::store::now_ms;
 use crate::{erasure, storage};
 use protocol::EpisodeId;
-use protocol::api::Verdict;
+use protocol::api::{Removal, RetentionReport, Verdict};
 use protocol::v1::TakeoverCause;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -77,6 +76,13 @@ pub struct Rule {
     /// It stays, also when there is more than `max_total_gib`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub always: bool,
+}
+
+/// `GET /api/v1/retention`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RetentionView {
+    /// The rules in force; `null` when everything is kept.
+    pub rules: Option<Retention>,
 }
 
 /// Why rules make no sense.

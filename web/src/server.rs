@@ -1,4 +1,5 @@
 use crate::app::{App, Requests, router};
+use crate::data_folder::DataFolder;
 use crate::error::{Error, Result};
 use crate::listeners::Listeners;
 use crate::live::Live;
@@ -11,9 +12,8 @@ use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
 use protocol::Address;
 use protocol::signing::SigningKey;
-use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,8 +21,6 @@ use tokio::task::JoinHandle;
 
 /// The database's name in the data folder.
 pub const DATABASE: &str = "takeover.sqlite";
-/// Held while a control plane runs on the folder; the system lets go of it when the process dies.
-const LOCK: &str = "takeover.lock";
 /// How long requests that run may take once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -68,35 +66,23 @@ pub struct Server {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     store: Store,
-    _lock: File,
+    _folder: DataFolder,
 }
 
 impl Server {
-    /// Takes the data folder, opens the database and listens.
+    /// Takes the data folder, opens the database and listens. A start that fails leaves the folder as it was.
     ///
     /// # Errors
     /// [`Error`]: the port or the folder is in use, the folder cannot be written, the database is damaged or newer.
     pub async fn start(config: WebConfig) -> Result<Self> {
-        let folder = config.data_dir.clone();
-        let before = Before::of(&folder);
-        let started = Self::listen(config).await;
-        match &started {
-            // Somebody else has begun there meanwhile.
-            Ok(_) | Err(Error::Locked { .. }) => {}
-            Err(_) => before.restore(&folder),
-        }
-        started
-    }
-
-    async fn listen(config: WebConfig) -> Result<Self> {
         // The port first: whoever starts the same thing twice hears of the port.
         let (listeners, addr) = Listeners::open(&config.addr)?;
-        let Opened { app, stop, lock } = open(config).await?;
+        let Opened { app, stop, folder } = open(config).await?;
         let store = app.store.clone();
         stun::serve(listeners.addresses(), stop.subscribe()).await;
         let task = tokio::spawn(run(listeners, app, stop.subscribe()));
         tracing::info!("control plane on http://{addr}");
-        Ok(Self { addr, stop, task, store, _lock: lock })
+        Ok(Self { addr, stop, task, store, _folder: folder })
     }
 
     /// Where it listens; the first address where there are several, all of them on one port.
@@ -132,18 +118,29 @@ pub async fn serve(config: WebConfig, ready: impl FnOnce(SocketAddr), shutdown: 
 pub(crate) struct Opened {
     pub(crate) app: Arc<App>,
     pub(crate) stop: watch::Sender<bool>,
-    /// Held as long as the data folder is in use.
-    pub(crate) lock: File,
+    /// Held as long as the control plane runs.
+    pub(crate) folder: DataFolder,
 }
 
 /// Takes the data folder and opens the database; what has to be done beside the requests runs from here on.
 pub(crate) async fn open(config: WebConfig) -> Result<Opened> {
-    let lock = take_folder(&config.data_dir)?;
+    let folder = DataFolder::take(&config.data_dir)?;
+    match open_in(&folder, config).await {
+        Ok((app, stop)) => Ok(Opened { app, stop, folder }),
+        Err(error) => {
+            // Still locked: nobody else has begun there.
+            folder.restore();
+            Err(error)
+        }
+    }
+}
+
+async fn open_in(folder: &DataFolder, config: WebConfig) -> Result<(Arc<App>, watch::Sender<bool>)> {
     let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
     let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
     let store = Store::open(&database, Tombs::new(&key)).await?;
     tracing::info!("{database}");
-    sync_folder(&config.data_dir)?;
+    folder.sync()?;
     let failed = |cause| Error::Database { database: database.clone(), cause };
     for name in &config.forget_identities {
         match store.forget_identity(name).await.map_err(failed)? {
@@ -177,7 +174,7 @@ pub(crate) async fn open(config: WebConfig) -> Result<Opened> {
         requests: Requests::default(),
     });
     tokio::spawn(retention::watch(Arc::clone(&app), stopping.clone()));
-    Ok(Opened { app, stop, lock })
+    Ok((app, stop))
 }
 
 async fn run(listeners: Listeners, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
@@ -196,53 +193,29 @@ async fn run(listeners: Listeners, app: Arc<App>, mut stopping: watch::Receiver<
     }
 }
 
-/// What the data folder was before a start: one that fails leaves nothing in it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Missing,
-    Empty,
-    Used,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Before {
-    fn of(folder: &Path) -> Self {
-        match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
-            Ok(true) => Self::Empty,
-            Ok(false) => Self::Used,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::Missing,
-            Err(_) => Self::Used,
-        }
-    }
-
-    fn restore(self, folder: &Path) {
-        let removed = match self {
-            Self::Used => Ok(()),
-            Self::Missing if !folder.exists() => Ok(()),
-            Self::Missing => std::fs::remove_dir_all(folder),
-            Self::Empty => std::fs::remove_dir_all(folder).and_then(|()| std::fs::create_dir(folder)),
+    #[tokio::test]
+    async fn a_start_that_fails_late_leaves_the_folder_as_it_was() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, link) = (place.path().join("folder"), place.path().join("link"));
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        let failing = |data: &PathBuf| WebConfig {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into(),
+            // Nothing can be made there, and the database is open by the time that this is found out.
+            objects: Some("/proc/objects".into()),
+            ..WebConfig::new(data)
         };
-        if let Err(error) = removed {
-            tracing::warn!("what a failed start left in {} could not be removed: {error}", folder.display());
+        for data in [link.clone(), folder.clone(), place.path().join("new")] {
+            let error = Server::start(failing(&data)).await.unwrap_err();
+            assert!(matches!(error, Error::Objects(_)), "{error}");
         }
+        assert!(link.is_symlink() && folder.is_dir());
+        let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert!(!place.path().join("new").exists());
     }
-}
-
-fn take_folder(folder: &Path) -> Result<File> {
-    let failed = |path: &Path, cause| Error::DataDir { path: path.to_owned(), cause };
-    for sub in [folder.to_owned(), folder.join("episodes"), folder.join("policies")] {
-        std::fs::create_dir_all(&sub).map_err(|e| failed(&sub, e))?;
-    }
-    let path = folder.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| failed(&path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: folder.to_owned() }),
-        Err(TryLockError::Error(e)) => Err(failed(&path, e)),
-    }
-}
-
-/// Makes the new file's name survive a power cut.
-fn sync_folder(folder: &Path) -> Result<()> {
-    let synced = File::open(folder).and_then(|dir| dir.sync_all());
-    synced.map_err(|cause| Error::DataDir { path: folder.to_owned(), cause })
 }

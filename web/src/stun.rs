@@ -2,20 +2,23 @@
 //! it is seen. Browsers need it wherever they hide their own addresses behind names that nobody can resolve, as on a
 //! network without IPv4, where Chromium fails to announce such names.
 
+use crate::listeners::PAUSE;
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use rtc_stun::message::{BINDING_REQUEST, BINDING_SUCCESS, Message, is_stun_message};
 use rtc_stun::xoraddr::XorMappedAddress;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
-/// Longest request that is read, bytes: RFC 8489, section 6.1, keeps requests within 1,280 bytes of IPv6.
-const REQUEST_BYTES: usize = 1280;
+/// Room for what is read at once, bytes: the system may hand over several datagrams of one peer together.
+const READ_BYTES: usize = 65_536;
 
 /// Answers at each of `addresses` until `stopping`; one that cannot be bound is logged and left out.
 pub(crate) async fn serve(addresses: Vec<SocketAddr>, stopping: watch::Receiver<bool>) {
     for address in addresses {
-        match UdpSocket::bind(address).await {
+        match Socket::bind(address).await {
             Ok(socket) => {
                 tokio::spawn(answer_all(socket, stopping.clone()));
             }
@@ -24,23 +27,64 @@ pub(crate) async fn serve(addresses: Vec<SocketAddr>, stopping: watch::Receiver<
     }
 }
 
-async fn answer_all(socket: UdpSocket, mut stopping: watch::Receiver<bool>) {
-    let mut buffer = [0; REQUEST_BYTES];
+/// A socket that knows to which of this machine's addresses a datagram came, and answers from there: a peer drops what
+/// comes from another address than the one it asked (RFC 8489, section 6.3).
+struct Socket {
+    io: UdpSocket,
+    state: UdpSocketState,
+}
+
+impl Socket {
+    async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let io = UdpSocket::bind(address).await?;
+        let state = UdpSocketState::new((&io).into())?;
+        Ok(Self { io, state })
+    }
+
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<RecvMeta> {
+        let receiving = self.io.async_io(Interest::READABLE, || {
+            let mut meta = [RecvMeta::default()];
+            self.state.recv((&self.io).into(), &mut [IoSliceMut::new(buffer)], &mut meta)?;
+            let [meta] = meta;
+            Ok(meta)
+        });
+        receiving.await
+    }
+
+    async fn send(&self, answer: &[u8], to: SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
+        let transmit = Transmit { destination: to, ecn: None, contents: answer, segment_size: None, src_ip: from };
+        let sending = self.io.async_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit));
+        sending.await
+    }
+}
+
+async fn answer_all(socket: Socket, mut stopping: watch::Receiver<bool>) {
+    let mut buffer = vec![0; READ_BYTES];
     loop {
         let received = tokio::select! {
-            received = socket.recv_from(&mut buffer) => received,
+            received = socket.receive(&mut buffer) => received,
             // An error means that the server was dropped, which stops it too.
             _ = stopping.wait_for(|stop| *stop) => return,
         };
-        // An error here is the fate of an earlier answer, such as a port that nobody listens on.
-        let Ok((bytes, peer)) = received else { continue };
-        if let Some(answer) = answer(&buffer[..bytes], peer) {
-            log_failure(socket.send_to(&answer, peer).await, peer);
+        let RecvMeta { addr: peer, len, stride, dst_ip, .. } = match received {
+            Ok(meta) => meta,
+            // The fate of an earlier answer: nobody listens at that port any more.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => continue,
+            Err(e) => {
+                tracing::warn!("STUN requests cannot be received: {e}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        for request in buffer[..len].chunks(stride.max(1)) {
+            if let Some(answer) = answer(request, peer) {
+                log_failure(socket.send(&answer, peer, dst_ip).await, peer);
+            }
         }
     }
 }
 
-fn log_failure(sent: io::Result<usize>, peer: SocketAddr) {
+fn log_failure(sent: io::Result<()>, peer: SocketAddr) {
     if let Err(e) = sent {
         tracing::debug!("STUN answer to {peer}: {e}");
     }
@@ -125,6 +169,29 @@ mod tests {
         stop.send(true).unwrap();
         while UdpSocket::bind(free).await.is_err() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_with_several_addresses_answers_from_the_one_that_was_asked() {
+        let request = message(BINDING_REQUEST).raw;
+        let (_stop, stopping) = watch::channel(false);
+        for (everywhere, asked) in [
+            ("0.0.0.0:0", ["127.0.0.1", "127.0.0.2"]),
+            // A socket for both families.
+            ("[::]:0", ["::1", "127.0.0.2"]),
+        ] {
+            let socket = Socket::bind(everywhere.parse().unwrap()).await.unwrap();
+            let port = socket.io.local_addr().unwrap().port();
+            tokio::spawn(answer_all(socket, stopping.clone()));
+            for ip in asked {
+                let at = SocketAddr::new(ip.parse().unwrap(), port);
+                let local = if at.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+                let client = UdpSocket::bind(local).await.unwrap();
+                client.send_to(&request, at).await.unwrap();
+                let (_, from) = client.recv_from(&mut [0; 100]).await.unwrap();
+                assert_eq!(from, at, "{everywhere}");
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ export function figures(driver, clock, decoded) {
     { label: "bitrate", value: known(link?.bitrate_bps, mega) },
     { label: "target", value: known(link?.target_bitrate_bps, mega) },
     { label: "pictures", value: known(decoded, (fps) => `${fps} a second`), tone: decoded === 0 ? "alarm" : "" },
-    { label: "policy", value: policy?.version || proposal?.policy || "–", tone: policy && !policy.healthy ? "alarm" : "" },
+    { label: "policy", value: policy?.policy_version || proposal?.policy_version || "–", tone: policy && !policy.healthy ? "alarm" : "" },
     { label: "confidence", value: known(proposal?.confidence, (c) => `${(c * 100).toFixed(0)} %`), tone: tone(1 - (proposal?.confidence ?? 1), 0.5, 0.8) },
     { label: "command by", value: command ? AUTHORS[command.author] ?? "–" : "–" },
   ];

@@ -6,8 +6,6 @@ import { el, svg, text } from "./dom.js";
 const WIDTH = 250, HEIGHT = 330;
 // Behind the vehicle and to each side of it, what is shown, metres. Across is stretched: lanes are narrow.
 const BEHIND = 6, ASIDE = 9;
-// The body from the rear axle, metres.
-const CAR = { front: 3.6, rear: 1, half: 0.93 };
 
 /**
  * @typedef {import("./messages.js").Question} Question
@@ -25,6 +23,8 @@ export class Assist {
   surroundings = null;
   /** @type {NonNullable<AuthorityState["chosen_path"]> | null} */
   chosen = null;
+  /** The robot that asks, where this page knows it. @type {import("./labels.js").Robot | null} */
+  robot = null;
   /** The path whose waypoints can be dragged. */
   selected = 0;
   /** @type {Waypoint[] | null} */
@@ -34,8 +34,10 @@ export class Assist {
    * Takes the vehicle's newest statement, with what it last said of its surroundings.
    * @param {AuthorityState} state
    * @param {Surroundings | undefined} surroundings
+   * @param {import("./labels.js").Robot} [robot]
    */
-  take({ question, chosen_path: chosen }, surroundings) {
+  take({ question, chosen_path: chosen }, surroundings, robot) {
+    this.robot = robot ?? null;
     this.chosen = chosen ?? null;
     if (question?.id === this.question?.id) return;
     Object.assign(this, { question: question ?? null, surroundings: surroundings ?? null, selected: 0, edited: null });
@@ -149,7 +151,7 @@ export class AssistPanel {
    * @param {Assist} assist
    * @param {Question} question
    */
-  #map({ surroundings, edited, selected }, question) {
+  #map({ surroundings, robot, edited, selected }, question) {
     const far = Math.max(20, ...question.paths.flatMap((p) => p.points.map((q) => q.x_m))) + 4;
     this.#scale = { x: (WIDTH / 2) / ASIDE, y: HEIGHT / (far + BEHIND), far };
     const map = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "the road from above with the ways offered" });
@@ -164,7 +166,10 @@ export class AssistPanel {
       }
       if (i === selected) map.append(...points.map((p, at) => this.#knob(p, at)));
     });
-    map.append(this.#box(0.5 * (CAR.front - CAR.rear), 0, 0, CAR.front + CAR.rear, 2 * CAR.half, "own"));
+    if (robot) {
+      const { front_m: front, rear_m: rear, half_width_m: half } = robot;
+      map.append(this.#box(0.5 * (front - rear), 0, 0, front + rear, 2 * half, "own"));
+    }
     return map;
   }
 

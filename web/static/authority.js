@@ -53,7 +53,7 @@ export class Authority {
   /** Whether the vehicle considers commands of this seat: from the grant on, before the first has arrived. */
   get granted() {
     const s = this.latest;
-    return Boolean(s && s.seat === this.me && (s.lease_left_ms > 0 || authorOf(s) === "operator") && !s.estop);
+    return Boolean(s && s.seat_id === this.me && (s.lease_left_ms > 0 || authorOf(s) === "operator") && !s.estop_latched);
   }
 
   /** @returns {"me" | "other" | "policy" | "fallback" | "stopped" | "unknown"} */
@@ -61,7 +61,7 @@ export class Authority {
     const s = this.latest;
     if (!s) return "unknown";
     const author = authorOf(s);
-    if (author === "operator") return s.seat === this.me ? "me" : "other";
+    if (author === "operator") return s.seat_id === this.me ? "me" : "other";
     if (modeOf(s) === "stopped") return "stopped";
     return author === "policy" || author === "fallback" ? author : "unknown";
   }

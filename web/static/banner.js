@@ -25,7 +25,7 @@ export function banner(driver, status) {
       return driver.sample.deadman
         ? is("me", "YOU DRIVE", "H hands back")
         : is("alarm", "YOU DRIVE: DEADMAN RELEASED", "hold Shift or a shoulder button");
-    case "other": return is("other", "ANOTHER SEAT DRIVES", authority.latest?.seat ?? "");
+    case "other": return is("other", "ANOTHER SEAT DRIVES", authority.latest?.seat_id ?? "");
     case "policy":
       return driver.mode === "assist"
         ? is("policy", "POLICY DRIVES, YOU ASSIST", "it asks when it cannot go on; T takes over, Q ends the questions")

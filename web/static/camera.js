@@ -4,7 +4,8 @@
 import { Authority, authorOf, modeOf, modeWords } from "./authority.js";
 import { nowUs } from "./clock.js";
 import { el, kmh, mark, text } from "./dom.js";
-import { OBSERVATIONS, REASONS } from "./labels.js";
+import { REASONS } from "./labels.js";
+import { robotOf } from "./mapping.js";
 import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
@@ -19,7 +20,7 @@ const STATE_US = 1_000_000;
  * @property {Partial<import("./messages.js").StateDatagram> | null} state the newest of each part
  * @property {number | null} stateAt
  * @property {Picture[]} pictures
- * @property {readonly string[]} channels of the observation
+ * @property {number | null} speedAt place of the speed among the observation's channels
  *
  * @typedef {ReturnType<typeof build>} View
  */
@@ -34,7 +35,7 @@ export function watch(container, vehicle, { devices = false } = {}) {
   const view = build(devices);
   container.replaceChildren(view.root);
   /** @type {Seen} */
-  const seen = { state: null, stateAt: null, pictures: [], channels: [] };
+  const seen = { state: null, stateAt: null, pictures: [], speedAt: null };
   let requests = Date.now() * 1000;
   const seat = randomSeat();
   const authority = new Authority(seat);
@@ -64,7 +65,7 @@ export function watch(container, vehicle, { devices = false } = {}) {
     event: ({ response, hello }) => {
       if (response) answered(view, response);
       if (!hello) return;
-      seen.channels = OBSERVATIONS[hello.embodiment] ?? [];
+      seen.speedAt = robotOf(hello)?.speed ?? null;
       hello.cameras.forEach(({ name }, i) => seen.pictures[i] && name && (seen.pictures[i].name = name));
     },
     report: () => seen.pictures[0]?.report(),
@@ -152,8 +153,11 @@ function showLink(view, clock, account) {
   text(view.rate, clock ? `${(clock.roundTripUs / 1000).toFixed(clock.roundTripUs < 10_000 ? 1 : 0)} ms` : "–");
 }
 
-/** Metres a second. @param {Seen} seen */
-const speed = ({ state, channels }) => state?.state?.observation[channels.indexOf("speed_mps")];
+/** Metres a second; undefined while it is not known: a vehicle says NaN of what it does not measure. @param {Seen} seen */
+function speed({ state, speedAt }) {
+  const mps = speedAt === null ? undefined : state?.state?.observation[speedAt];
+  return Number.isFinite(mps) ? mps : undefined;
+}
 
 /**
  * @param {View} view
@@ -163,8 +167,8 @@ function showState(view, seen) {
   if (!seen.state) return;
   const { policy, proposal } = seen.state;
   const mps = speed(seen);
-  if (mps !== undefined) text(view.speed, `${kmh(mps)} km/h`);
-  const version = policy?.version || proposal?.policy;
+  text(view.speed, mps === undefined ? "–" : `${kmh(mps)} km/h`);
+  const version = policy?.policy_version || proposal?.policy_version;
   if (version) text(view.policy, version);
   if (proposal) text(view.confidence, `${(proposal.confidence * 100).toFixed(0)} %`);
 }
@@ -176,7 +180,7 @@ function showState(view, seen) {
  */
 function showAuthority(view, latest, speed) {
   const mode = modeWords(modeOf(latest), speed);
-  text(view.mode, latest.estop ? `${mode} (emergency stop)` : mode);
+  text(view.mode, latest.estop_latched ? `${mode} (emergency stop)` : mode);
   const author = authorOf(latest);
   if (view.author.textContent !== author) view.author.replaceChildren(mark(`by-${author}`, author));
   view.mode.title = REASONS[latest.reason] ?? "";

@@ -127,10 +127,11 @@ const film = (t) => el("video", { src: `/api/v1/episodes/${t.id}/preview_video`,
  */
 function showPolicies(policies, evaluations) {
   const mpd = new Map(evaluations.map((e) => [e.policy, e.mpd]));
+  const used = policies.filter((p) => p.status === "published" && !p.withdrawn);
   present("policies", policies.length === 0);
   rows(body("policies-table"), [...policies].reverse(), (p) => p.version, [
     (p) => el("span", { title: `manifest ${p.sha256}` }, p.version),
-    (p) => mark(p.status, p.status),
+    (p) => (p.withdrawn ? el("span", { title: `${time(p.withdrawn.since_ms)}: ${p.withdrawn.reason}` }, mark("withdrawn", "withdrawn")) : mark(p.status, p.status)),
     (p) => p.parent ?? "–",
     (p) => number(count(p.episodes), p.episodes),
     (p) => number(count(p.frames), p.frames),
@@ -138,19 +139,50 @@ function showPolicies(policies, evaluations) {
       const value = mpd.get(p.version);
       return value === undefined ? number("–", "") : number(miles(value), value);
     },
+    (p) => {
+      if (p.withdrawn) return change("restore", p.version, "Restore");
+      return p === used.at(-1) && used.length > 1 ? change("withdraw", p.version, "Roll back") : "";
+    },
   ]);
 }
 
 /**
- * The parts of the page: their name, what they ask, and how they show it.
- * @type {{ name: string, asks: (() => Promise<any>)[], show: (...answers: any[]) => void }[]}
+ * @param {"withdraw" | "restore"} what
+ * @param {string} version
+ * @param {string} words
+ */
+const change = (what, version, words) => el("button", { type: "button", "data-change": what, "data-version": version, "aria-label": `${words} ${version}` }, words);
+
+/** Withdraws or restores a version for the reason that the person gives. @param {EventTarget | null} target */
+async function changePolicy(target) {
+  const { change: what, version } = target instanceof HTMLElement ? target.dataset : {};
+  if (!what || !version) return;
+  const question = what === "withdraw"
+    ? `Vehicles go back to the version before ${version}. Why is it withdrawn?`
+    : `Vehicles may drive by ${version} again. Why is it restored?`;
+  const reason = window.prompt(question);
+  if (reason === null) return;
+  const said = get("policies-said");
+  try {
+    const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ reason }) };
+    const answer = await ask(`policies/${version}/${what}`, options);
+    text(said, what === "withdraw" ? `${version} is withdrawn; vehicles go back to ${answer.version}.` : `${version} is restored.`);
+  } catch (error) {
+    if (!(error instanceof ControlPlaneError)) throw error;
+    text(said, `${error.message}.`);
+  }
+}
+
+/**
+ * The parts of the page: their name, what they ask, how they show it, and an element of each panel or card that shows it.
+ * @type {{ name: string, asks: (() => Promise<any>)[], show: (...answers: any[]) => void, within: string[] }[]}
  */
 const PARTS = [
-  { name: "Miles per disengagement", asks: [() => askList("report")], show: showReport },
-  { name: "Everything driven", asks: [() => ask("fleet")], show: showFleet },
-  { name: "Live vehicles", asks: [() => askList("vehicles")], show: showVehicles },
-  { name: "Latest takeovers", asks: [() => askList(`takeovers?limit=${TAKEOVERS}`)], show: showTakeovers },
-  { name: "Policy versions", asks: [() => askList("policies"), () => askList("evaluations")], show: showPolicies },
+  { name: "Miles per disengagement", asks: [() => askList("report")], show: showReport, within: ["kpi-mpd", "report"] },
+  { name: "Everything driven", asks: [() => ask("fleet")], show: showFleet, within: ["kpi-miles", "kpi-takeovers", "fleet-table"] },
+  { name: "Live vehicles", asks: [() => askList("vehicles")], show: showVehicles, within: ["kpi-online", "live"] },
+  { name: "Latest takeovers", asks: [() => askList(`takeovers?limit=${TAKEOVERS}`)], show: showTakeovers, within: ["takeovers"] },
+  { name: "Policy versions", asks: [() => askList("policies"), () => askList("evaluations")], show: showPolicies, within: ["policies"] },
 ];
 
 /**
@@ -197,7 +229,10 @@ async function poll() {
     const outcomes = await Promise.all(PARTS.map(refresh));
     text(status, summary(outcomes));
     status.classList.toggle("bad", outcomes.some((o) => o !== null));
-    get("main").classList.toggle("dated", outcomes.some((o) => o instanceof ControlPlaneError));
+    PARTS.forEach(({ within }, i) => {
+      const isDated = outcomes[i] instanceof ControlPlaneError;
+      within.forEach((id) => get(id).closest(".card, .panel")?.classList.toggle("dated", isDated));
+    });
     if (outcomes.includes(null)) everShown = true;
   }
 }
@@ -238,6 +273,7 @@ get("live-table").addEventListener("click", ({ target }) => {
   const vehicle = target instanceof HTMLElement ? target.dataset.watch : undefined;
   if (vehicle) openCamera(vehicle);
 });
+get("policies-table").addEventListener("click", ({ target }) => changePolicy(target));
 addEventListener("resize", () => {
   drawn = "";
 });

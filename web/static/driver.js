@@ -7,8 +7,8 @@ import { checklist, failures } from "./checklist.js";
 import { Deadman } from "./deadman.js";
 import { words } from "./dom.js";
 import { Estop } from "./estop.js";
-import { CAUSES, MODES, OBSERVATIONS, REASONS } from "./labels.js";
-import { Mapping, NEUTRAL, ramp } from "./mapping.js";
+import { CAUSES, MODES, REASONS } from "./labels.js";
+import { Mapping, NEUTRAL, ramp, robotOf } from "./mapping.js";
 import { Requests, WORDS } from "./requests.js";
 
 // Inputs repeated in each datagram, so that a lost one costs nothing.
@@ -160,9 +160,9 @@ export class Driver {
    */
   #onAuthority(now, state) {
     if (this.authority.take(state)) {
-      this.estop.onLatch(now, state.estop);
+      this.estop.onLatch(now, state.estop_latched);
       this.help = state.help ?? null;
-      this.assist.take(state, this.vehicle.surroundings);
+      this.assist.take(state, this.vehicle.surroundings, robotOf(this.hello));
     }
     const { granted, holder } = this.authority;
     if (granted && !this.#granted) {
@@ -197,7 +197,8 @@ export class Driver {
 
   /** Metres a second, or null. */
   get speed() {
-    const value = this.vehicle.state?.observation[(OBSERVATIONS[this.hello?.embodiment ?? ""] ?? []).indexOf("speed_mps")];
+    const index = robotOf(this.hello)?.speed ?? null;
+    const value = index === null ? undefined : this.vehicle.state?.observation[index];
     return value !== undefined && Number.isFinite(value) ? value : null;
   }
 
@@ -223,7 +224,7 @@ export class Driver {
     return checklist({
       connected: this.connected, stateAge: this.stateAge(now), hasPicture: (picture?.counts.shown ?? 0) > 0,
       stale: picture?.stale() ?? null, uncertainty: clock?.uncertaintyUs ?? null, undrivable,
-      estopped: this.estop.phase !== "clear", otherSeat: holder === "other" ? latest?.seat ?? "" : "",
+      estopped: this.estop.phase !== "clear", otherSeat: holder === "other" ? latest?.seat_id ?? "" : "",
       neutral: isNeutral(this.sample.drive), deadman: this.sample.deadman,
     });
   }

@@ -83,11 +83,12 @@ export class Lidar {
 }
 
 /**
- * Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge.
+ * Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge, and the robot where it is known.
  * @param {HTMLCanvasElement} canvas
  * @param {Scan} scan
+ * @param {import("./labels.js").Robot} [robot]
  */
-export function draw(canvas, scan, reach = 40) {
+export function draw(canvas, scan, robot, reach = 40) {
   const pen = canvas.getContext("2d");
   if (!pen) return;
   const { width, height } = canvas;
@@ -100,7 +101,10 @@ export function draw(canvas, scan, reach = 40) {
     pen.stroke();
   }
   pen.fillStyle = "#E69F00";
-  pen.fillRect(middle[0] - 1 * scale, middle[1] - 3.5 * scale, 2 * scale, 4.5 * scale);
+  if (robot) {
+    const { lidar_to_front_m: ahead, half_width_m: half, front_m: front, rear_m: rear } = robot;
+    pen.fillRect(middle[0] - half * scale, middle[1] - ahead * scale, 2 * half * scale, (front + rear) * scale);
+  }
   pen.fillStyle = "#56B4E9";
   const step = (scan.end - scan.start) / Math.max(scan.ranges.length - 1, 1);
   scan.ranges.forEach((range, beam) => {

@@ -2,9 +2,6 @@
 
 import { EMBODIMENTS } from "./labels.js";
 
-// Speed at which a full turn of the stick means half of the wheels' travel.
-const HALF_STEERING_SPEED_MPS = 5;
-
 /**
  * Where pedals and wheel stand: shares 0 to 1, steering -1 (right) to 1 (left).
  * @typedef {{ accelerate: number, brake: number, steer: number }} Drive
@@ -23,8 +20,6 @@ const RATES = {
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 /** @type {(now: number, target: number, step: number) => number} */
 const toward = (now, target, step) => now + clamp(target - now, -step, step);
-/** @param {number} speed */
-const steeringShare = (speed) => 1 / (1 + (Number.isFinite(speed) ? speed / HALF_STEERING_SPEED_MPS : 0) ** 2);
 
 /**
  * Moves `drive` toward `target` for `seconds` as fast as `device` may; the brake beats the accelerator.
@@ -47,30 +42,42 @@ export function ramp(drive, target, device, seconds) {
   };
 }
 
+/**
+ * The robot that says `hello`; undefined when it is not one of those that this page knows.
+ * @param {Hello | null | undefined} hello
+ */
+export const robotOf = (hello) => (hello && !hello.embodiment_file ? EMBODIMENTS[hello.embodiment] : undefined);
+
 export class Mapping {
   /** For the robot that says `hello`; null when it has no pedals and wheel to map to. @param {Hello} hello */
   static of(hello) {
-    const channels = EMBODIMENTS[hello.embodiment]?.action ?? [];
-    const [acceleration, steering] = ["acceleration_mps2", "steering_rad"].map((name) => channels.findIndex((c) => c.name === name));
-    return acceleration < 0 || steering < 0 ? null : new Mapping(hello, channels, acceleration, steering);
+    const robot = robotOf(hello);
+    return !robot || robot.accelerate === null || robot.steer === null ? null : new Mapping(hello, robot, robot.accelerate, robot.steer);
   }
 
   /**
    * @param {Hello} hello
-   * @param {readonly { name: string, min: number, max: number }[]} channels
+   * @param {{ action: readonly { name: string, min: number, max: number }[], half_steering_mps: number }} robot
    * @param {number} acceleration place of its channel
    * @param {number} steering place of its channel
    */
-  constructor(hello, channels, acceleration, steering) {
+  constructor(hello, robot, acceleration, steering) {
     /** @type {(values: number[], i: number, otherwise: number) => number} */
     const told = (values, i, otherwise) => (Number.isFinite(values[i]) ? values[i] : otherwise);
     this.acceleration = acceleration;
     this.steering = steering;
+    // Speed at which a full turn of the stick means half of the steering's range.
+    this.halfSteering = robot.half_steering_mps;
     // The narrower of the robot's own limits and the embodiment's.
-    this.limits = channels.map((c, i) => [
+    this.limits = robot.action.map((c, i) => [
       Math.min(Math.max(told(hello.action_min, i, c.min), c.min), 0),
       Math.max(Math.min(told(hello.action_max, i, c.max), c.max), 0),
     ]);
+  }
+
+  /** Share of the steering's range that a full turn asks for. @param {number} speed */
+  share(speed) {
+    return 1 / (1 + (Number.isFinite(speed) ? speed / this.halfSteering : 0) ** 2);
   }
 
   /**
@@ -83,7 +90,7 @@ export class Mapping {
     const [hardest, strongest] = this.limits[this.acceleration];
     action[this.acceleration] = drive.accelerate * strongest + drive.brake * hardest;
     const [right, left] = this.limits[this.steering];
-    const share = drive.steer * steeringShare(speed);
+    const share = drive.steer * this.share(speed);
     action[this.steering] = share >= 0 ? share * left : -share * right;
     return action;
   }
@@ -97,6 +104,6 @@ export class Mapping {
     const angle = action?.[this.steering];
     if (angle === undefined || !Number.isFinite(angle)) return 0;
     const limit = angle >= 0 ? this.limits[this.steering][1] : -this.limits[this.steering][0];
-    return limit <= 0 ? 0 : clamp(angle / limit / steeringShare(speed), -1, 1);
+    return limit <= 0 ? 0 : clamp(angle / limit / this.share(speed), -1, 1);
   }
 }

@@ -12,7 +12,7 @@ export const WORDS = /** @type {const} */ ({
 
 /**
  * @typedef {keyof typeof WORDS} Purpose
- * @typedef {Omit<import("./messages.js").SeatRequest, "id" | "seat">} RequestBody
+ * @typedef {Omit<import("./messages.js").SeatRequest, "id" | "seat_id">} RequestBody
  */
 
 export class Requests {

@@ -11,6 +11,7 @@ import { fresh } from "./health.js";
 import { show } from "./hud.js";
 import { Input } from "./input.js";
 import { Lidar, draw } from "./lidar.js";
+import { robotOf } from "./mapping.js";
 import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
@@ -178,7 +179,7 @@ function drive(vehicle, seat, relayOnly) {
   const showing = setInterval(() => {
     part("pictures", () => cameras.pictures.forEach((p) => p.judge()));
     show(driver, picture(), session.clock(), status, rate.read(), panel);
-    part("lidar", () => showLidar(lidar));
+    part("lidar", () => showLidar(lidar, robotOf(driver.hello)));
   }, SHOW_MS);
   for (const button of document.querySelectorAll("[data-action]")) {
     if (!(button instanceof HTMLElement)) continue;
@@ -197,10 +198,13 @@ function drive(vehicle, seat, relayOnly) {
   return { driver, session, cameras, lidar, voice };
 }
 
-/** @param {Lidar} lidar */
-function showLidar({ scan }) {
+/**
+ * @param {Lidar} lidar
+ * @param {import("./labels.js").Robot} [robot]
+ */
+function showLidar({ scan }, robot) {
   get("lidar-panel").hidden = !scan;
-  if (scan) draw(getAs("lidar", HTMLCanvasElement), scan);
+  if (scan) draw(getAs("lidar", HTMLCanvasElement), scan, robot);
 }
 
 /** How many a second, once a second. */

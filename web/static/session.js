@@ -152,7 +152,7 @@ export class Session {
     const channel = this.#channels.command;
     if (channel?.readyState !== "open" || channel.bufferedAmount > STUCK_BYTES) return false;
     const estop = (this.#estopAt !== null && nowUs() - this.#estopAt < ESTOP_RIDES_US) || undefined;
-    channel.send(writeCommand({ seat: this.seat, ...command, estop }));
+    channel.send(writeCommand({ seat_id: this.seat, ...command, estop }));
     return true;
   }
 
@@ -164,7 +164,7 @@ export class Session {
     }
     const channel = this.#channels.requests;
     if (channel?.readyState !== "open") return false;
-    channel.send(writeRequest({ seat: this.seat, ...request }));
+    channel.send(writeRequest({ seat_id: this.seat, ...request }));
     return true;
   }
 

@@ -1,5 +1,5 @@
 // Reads the block code that a vehicle writes into the picture's top left corner: which picture this is and when it was
-// captured. The layout is the one of link/src/timecode.rs, version 1.
+// captured. The layout is the one of video/src/timecode.rs, version 1.
 
 const BITS = 120;
 const SYNC = 0xb2;

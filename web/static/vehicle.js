@@ -25,9 +25,15 @@ async function told() {
   }
 }
 
+let shownWarnings = "";
+
 async function show() {
   const { line, warnings } = await told();
   text(get("health"), line);
+  // Screen readers say it again when it is replaced.
+  const signature = JSON.stringify(warnings);
+  if (signature === shownWarnings) return;
+  shownWarnings = signature;
   get("clocks").replaceChildren(...warnings.map((warning) => el("small", { class: "warning" }, warning)));
 }
 

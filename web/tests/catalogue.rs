@@ -11,6 +11,7 @@ crate::on_both_databases! {
     repeated_and_reordered_reports_change_nothing
     a_trip_counts_once_and_whole_beside_live_mileage
     a_published_version_never_changes
+    a_withdrawn_version_is_given_to_no_vehicle_until_it_is_restored
     the_report_has_published_versions_in_order_of_publication_and_stays_the_same_bytes
     wrong_values_are_refused_with_field_and_value
     a_long_list_is_paged_and_filtered_newest_first
@@ -99,6 +100,43 @@ fn a_published_version_never_changes(plane: &mut Plane) {
     assert_eq!(c.get("policies/latest").1["version"], "v3");
     assert_eq!(column(&c.get("policies").1, "version"), ["v1", "v3", "v2"]);
     assert_eq!(c.post("policies", &policy("latest", None, "published")).0, 422);
+}
+
+fn a_withdrawn_version_is_given_to_no_vehicle_until_it_is_restored(plane: &mut Plane) {
+    let c = &plane.client;
+    for (version, status) in [("v1", "published"), ("v2", "published"), ("v3", "refused"), ("v4", "published")] {
+        c.post("policies", &policy(version, None, status));
+    }
+    let why = json!({ "reason": "brakes late in the rain" });
+    let (status, left) = c.post("policies/v4/withdraw", &why);
+    assert_eq!((status, &left["version"]), (200, &json!("v2")), "{left}");
+    assert_eq!(c.get("policies/latest").1["version"], "v2");
+    let shown = c.get("policies/v4").1;
+    assert_eq!((&shown["status"], &shown["withdrawn"]["reason"]), (&json!("published"), &why["reason"]));
+    assert!(shown["withdrawn"]["since_ms"].as_i64().unwrap() > 0);
+    // Once is enough, and the first reason stays; publishing it again changes nothing.
+    assert_eq!(c.post("policies/v4/withdraw", &json!({ "reason": "again" })).0, 200);
+    assert_eq!(c.post("policies", &policy("v4", None, "published")), (200, json!({ "stored": false })));
+    plane.restart();
+    let c = &plane.client;
+    assert_eq!(c.get("policies/v4").1["withdrawn"]["reason"], why["reason"]);
+    assert_eq!(column(&c.get("policies").1, "version"), ["v1", "v2", "v3", "v4"]);
+    assert_eq!(c.post("policies/v2/withdraw", &why).1["version"], "v1");
+    let (status, answer) = c.post("policies/v1/withdraw", &why);
+    assert!(status == 409 && answer["error"].as_str().unwrap().contains("v1 is the only version"), "{answer}");
+    assert_eq!(c.get("policies/latest").1["version"], "v1", "what is refused does not happen");
+    let (status, answer) = c.post("policies/v3/withdraw", &why);
+    assert!(status == 409 && answer["error"].as_str().unwrap().contains("v3 is refused"), "{answer}");
+    for (path, expected) in [("policies/v9/withdraw", 404), ("policies/v1/restore", 404), ("policies/-/withdraw", 422)]
+    {
+        assert_eq!(c.post(path, &why).0, expected, "{path}");
+    }
+    assert_eq!(c.post("policies/v4/restore", &why).0, 201);
+    assert_eq!(c.get("policies/latest").1["version"], "v4");
+    let mut claimed = policy("v5", None, "published");
+    claimed["withdrawn"] = json!({ "reason": "odd", "since_ms": 1 });
+    let (status, answer) = c.post("policies", &claimed);
+    assert!(status == 422 && answer["error"].as_str().unwrap().contains("odd"), "{answer}");
 }
 
 fn the_report_has_published_versions_in_order_of_publication_and_stays_the_same_bytes(plane: &mut Plane) {

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use protocol::grant::{Ceiling, Grant, LIFE_MS};
 use protocol::signalling::Signal;
 use protocol::signing::PublicKey;
-use protocol::{Failure, SeatId, VehicleId};
+use protocol::{Failure, SeatId, SeatKind, VehicleId};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -55,9 +55,11 @@ fn call(session: &str, seat: &str, watch_only: bool) -> Signal {
     Signal::Call {
         session: session.into(),
         seat: SeatId::new(seat).unwrap(),
+        seat_kind: SeatKind::Scripted,
         vehicle: VehicleId::new("car").unwrap(),
         watch_only,
         features: Vec::new(),
+        path: None,
         vouched: None,
     }
 }
@@ -69,7 +71,14 @@ fn answer(session: &str, sdp: &str) -> Signal {
 /// The car's offer, which its seat gets as it is.
 async fn offer(car: &mut Peer, desk: &mut Peer, challenge: Option<&str>) {
     let challenge = challenge.map(str::to_owned);
-    let offer = Signal::Offer { session: "x".into(), sdp: SDP.into(), features: Vec::new(), challenge, vouched: None };
+    let offer = Signal::Offer {
+        session: "x".into(),
+        sdp: SDP.into(),
+        features: Vec::new(),
+        paths: None,
+        challenge,
+        vouched: None,
+    };
     car.send(&offer).await;
     assert_eq!(desk.next().await, offer);
 }
@@ -98,6 +107,7 @@ fn a_vehicle_gets_a_grant_ahead_of_each_answer_for_the_seat_that_gave_it() {
         let (mut car, mut desk, key, grant, _) = session(plane.addr(), false).await;
         assert_eq!((grant.vehicle.as_str(), grant.seat.as_str(), grant.ceiling), ("car", "desk", Ceiling::Drive));
         assert_eq!(grant.fingerprints, ["sha-256 AB:CD"]);
+        assert_eq!(grant.seat_kind, SeatKind::Scripted, "as the seat announced itself");
         assert_eq!((grant.lasts_ms, grant.challenge.as_str()), (LIFE_MS, "first"));
         offer(&mut car, &mut desk, Some("second")).await;
         desk.send(&answer("x", SDP)).await;
@@ -128,7 +138,14 @@ fn a_challenge_that_is_none_is_named_and_goes_nowhere() {
         for challenge in [String::new(), "x".repeat(129)] {
             let bytes = challenge.len().to_string();
             let (sdp, features) = (SDP.into(), Vec::new());
-            let offer = Signal::Offer { session: "x".into(), sdp, features, challenge: Some(challenge), vouched: None };
+            let offer = Signal::Offer {
+                session: "x".into(),
+                sdp,
+                features,
+                paths: None,
+                challenge: Some(challenge),
+                vouched: None,
+            };
             car.send(&offer).await;
             let Signal::Error { message, code, .. } = car.next().await else { panic!("no error") };
             assert!(code == Some(Failure::Malformed) && message.contains(&bytes), "{message}");
@@ -144,6 +161,7 @@ fn only_the_vehicle_renews_and_only_what_was_granted_to_it() {
         car.send(&renew("x", &text)).await;
         let (second, _) = car.grant(&key).await;
         assert!(second.serial > first.serial && second.ceiling == first.ceiling);
+        assert_eq!(second.seat_kind, SeatKind::Scripted);
         assert_eq!((second.challenge.as_str(), second.lasts_ms), ("next", LIFE_MS));
         for challenge in [String::new(), "x".repeat(129)] {
             car.send(&Signal::Renew { session: "x".into(), grant: text.clone(), challenge }).await;

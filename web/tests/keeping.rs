@@ -7,6 +7,7 @@ use common::{Plane, disengagement, episode, mileage};
 use protocol::erasure::{NOTHING, Proof, ProofError, verify_chain};
 use protocol::signing::{PublicKey, sha256_hex};
 use serde_json::{Value, json};
+use sqlx::Connection;
 use std::path::Path;
 use web::Retention;
 
@@ -403,6 +404,38 @@ fn what_makes_no_sense_is_refused(plane: &mut Plane) {
     assert!(status == 422 && answer["error"].as_str().unwrap().contains("mood"), "{answer}");
     assert_eq!(c.post("mileage", &mileage("erased-live", "v1", 1.0, 0.0)).0, 422);
     assert_eq!(c.get("erasures").1["proofs"], json!([]));
+}
+
+#[test]
+fn an_erasure_is_of_now_although_rows_came_by_a_clock_that_was_ahead() {
+    const DAY_MS: i64 = 86_400_000;
+    let plane = Plane::start();
+    for (id, vehicle) in [("e1", "car"), ("other", "van")] {
+        recorded(&plane, id, vehicle, &json!({}));
+    }
+    plane.client.post("disengagements", &disengagement("e1", "car", "v1", "safety"));
+    let file = format!("sqlite:{}", plane.folder.path().join(web::DATABASE).display());
+    plane.runtime.block_on(async {
+        let mut database = sqlx::SqliteConnection::connect(&file).await.unwrap();
+        // By ten days.
+        for sql in [
+            "UPDATE episodes SET stored_ms = stored_ms + 864000000",
+            "UPDATE disengagements SET stored_ms = stored_ms + 864000000",
+        ] {
+            sqlx::query(sql).execute(&mut database).await.unwrap();
+        }
+    });
+    let (status, answer) = plane.client.post("erasures", &json!({"vehicle": "car", "reason": "sold"}));
+    assert_eq!(status, 200, "{answer}");
+    let Proof { statement: said, .. } = serde_json::from_value(answer).unwrap();
+    assert!(said.started_ms <= said.finished_ms, "{said:?}");
+    assert_eq!((said.removed.len(), said.disengagements), (1, 1), "what came by then goes");
+    assert_eq!(ids(&plane.client.get("episodes")), ["other"]);
+    let mut next = episode("e2", "car", "v1", "safety");
+    (next["start_ms"], next["clock_ahead_ms"]) = (json!(said.finished_ms + DAY_MS), json!(0));
+    next["sha256"] = json!("12".repeat(32));
+    let (status, answer) = plane.client.post("episodes", &next);
+    assert_eq!(status, 201, "what it records from now on is taken: {answer}");
 }
 
 #[test]

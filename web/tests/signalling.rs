@@ -6,7 +6,7 @@ mod common;
 use common::Plane;
 use futures_util::{SinkExt, StreamExt};
 use protocol::signalling::{IceServer, Signal};
-use protocol::{SeatId, VehicleId};
+use protocol::{SeatId, SeatKind, VehicleId};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -72,11 +72,27 @@ impl Peer {
 
 fn call(session: &str, seat: &str) -> Signal {
     let (seat, vehicle) = (SeatId::new(seat).unwrap(), VehicleId::new("car").unwrap());
-    Signal::Call { session: session.into(), seat, vehicle, watch_only: true, features: Vec::new(), vouched: None }
+    Signal::Call {
+        session: session.into(),
+        seat,
+        seat_kind: SeatKind::Human,
+        vehicle,
+        watch_only: true,
+        features: Vec::new(),
+        path: None,
+        vouched: None,
+    }
 }
 
 fn offer(session: &str) -> Signal {
-    Signal::Offer { session: session.into(), sdp: "v=0".into(), features: Vec::new(), challenge: None, vouched: None }
+    Signal::Offer {
+        session: session.into(),
+        sdp: "v=0".into(),
+        features: Vec::new(),
+        paths: None,
+        challenge: None,
+        vouched: None,
+    }
 }
 
 fn answer(session: &str) -> Signal {
@@ -259,6 +275,7 @@ fn the_control_plane_vouches_for_the_certificate_that_a_peer_registered_with() {
             session: "x".into(),
             sdp: "v=0".into(),
             features: Vec::new(),
+            paths: None,
             challenge: None,
             vouched: Some(of("0C")),
         };

@@ -81,6 +81,12 @@ declare namespace Api {
     episodes: number;
     frames: number;
     status: string;
+    withdrawn?: Withdrawal;
+  }
+
+  interface Withdrawal {
+    reason: string;
+    since_ms: number;
   }
 
   interface FleetTotal {

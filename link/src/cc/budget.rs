@@ -1,7 +1,7 @@
 //! One rate over all cameras.
 
 use super::ladder::{CameraPlan, Ladder};
-use crate::video::VideoSpec;
+use video::VideoSpec;
 
 /// What a camera is and what it may take.
 #[derive(Debug, Clone, Copy, PartialEq)]

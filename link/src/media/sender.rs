@@ -4,9 +4,9 @@ use super::history::{History, Sent};
 use super::policy::{PathState, Policy, REPEAT_US, TARGET, TWICE_FROM};
 use super::{DEADLINE_US, FEC_PAYLOAD_TYPE, FrameMark, MAX_MEDIA_PAYLOAD, fec};
 use crate::rtp::{packetize_within, rtp_timestamp};
-use crate::video::EncodedFrame;
 use bytes::Bytes;
 use std::collections::VecDeque;
+use video::EncodedFrame;
 
 /// What a packet is, for pacing and accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Decoding on its own thread, one a camera: a slow decoder delays pictures, never states or commands.
 
+use super::Shared;
 use super::mailbox::FromVehicle;
-use super::{FrameTimes, Shared};
 use crate::LinkError;
-use crate::video::{EncodedFrame, H264Decoder};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use video::{EncodedFrame, FrameTimes, H264Decoder, VideoError};
 
 /// A frame and what is known of its way so far.
 pub(super) struct Job {
@@ -88,7 +88,7 @@ fn run(
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "picture not decodable");
-                let why = if matches!(error, LinkError::MissingReference { .. }) { REFERENCE } else { DAMAGE };
+                let why = if matches!(error, VideoError::MissingReference { .. }) { REFERENCE } else { DAMAGE };
                 stumbled.fetch_max(why, Ordering::Relaxed);
             }
         }

@@ -6,9 +6,9 @@ use crate::peer::{
     self, ChannelEnd, Ear, Incoming, PeerConfig, PeerEvent, PeerSetup, RemoteCandidates, candidate_signal,
     check_vouched, open_channel, watch_channel,
 };
-use crate::{COMMAND_CHANNEL, LinkError, PATH_INDEX, PATH_OF, REQUESTS_CHANNEL, STATE_CHANNEL};
+use crate::{COMMAND_CHANNEL, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
 use bytes::Bytes;
-use protocol::signalling::Signal;
+use protocol::signalling::{FurtherPath, Signal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -113,10 +113,12 @@ impl LegHandle {
 
 async fn run(inputs: LegInputs, mut signals: mpsc::Receiver<Signal>, requests: mpsc::Receiver<Bytes>, life: Arc<Life>) {
     let LegInputs { shared, session, id, index, out, lanes, .. } = &inputs;
-    let mut features = crate::features();
-    features.extend([format!("{PATH_OF}{session}"), format!("{PATH_INDEX}{index}")]);
-    let (seat, vehicle, watch_only) = (shared.seat.clone(), shared.vehicle.clone(), shared.options.watch_only);
-    let call = Signal::Call { session: id.clone(), seat, vehicle, watch_only, features, vouched: None };
+    let path = Some(FurtherPath { session: session.clone(), index: *index });
+    let (seat, vehicle, options) = (shared.seat.clone(), shared.vehicle.clone(), shared.options);
+    let (seat_kind, watch_only) = (options.kind, options.watch_only);
+    let (features, session_id) = (crate::features(), id.clone());
+    let call =
+        Signal::Call { session: session_id, seat, seat_kind, vehicle, watch_only, features, path, vouched: None };
     let _ = out.send(call).await;
     let reason = match offer(&mut signals).await {
         Ok(sdp) => match serve(&inputs, sdp, signals, requests, &life).await {

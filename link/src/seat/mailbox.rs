@@ -1,9 +1,9 @@
 //! What the vehicle sends, on its way to the person.
 
 use crate::lidar::LidarScan;
-use crate::video::{DecodedPicture, EncodedFrame};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use protocol::v1;
+use video::{DecodedPicture, EncodedFrame};
 
 /// Something of the vehicle or about the link.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,6 @@ mod session;
 mod video;
 mod wall;
 
-pub use account::FrameTimes;
 pub use deadman::Deadman;
 pub use mailbox::FromVehicle;
 pub use wall::WallClocks;
@@ -21,11 +20,13 @@ use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
 use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::{Identity, LinkError, Paths, now_us};
+use ::video::FrameTimes;
 use account::Account;
+use control_plane_client::ControlPlaneAddress;
 use feedback::Feedback;
 use mailbox::Mailbox;
 use protocol::signalling::Signal;
-use protocol::{ClockEstimate, ClockEstimator, SeatId, VehicleId, v1};
+use protocol::{ClockEstimate, ClockEstimator, SeatId, SeatKind, VehicleId, v1};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -36,6 +37,8 @@ use wall::WallWatch;
 /// How a seat takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeatOptions {
+    /// Who sits there: a program that stands by says so, and the vehicle lets people go first.
+    pub kind: SeatKind,
     /// Picture and state only; the vehicle's link refuses commands.
     pub watch_only: bool,
     /// Give out decoded pictures instead of coded frames.
@@ -187,13 +190,13 @@ impl std::fmt::Debug for SeatLink {
 }
 
 impl SeatLink {
-    /// Calls `vehicle` through `control_plane` (`http://host:port`) now and whenever the session is lost, until dropped.
+    /// Calls `vehicle` through `control_plane` now and whenever the session is lost, until dropped.
     ///
     /// # Errors
     /// When the address cannot be used.
     pub fn connect(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         seat: SeatId,
         vehicle: VehicleId,
         options: SeatOptions,
@@ -208,7 +211,7 @@ impl SeatLink {
     /// As [`Self::connect`].
     pub fn connect_as(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         seat: SeatId,
         vehicle: VehicleId,
         options: SeatOptions,
@@ -224,7 +227,7 @@ impl SeatLink {
     /// As [`Self::connect`].
     pub fn connect_over(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         seat: SeatId,
         vehicle: VehicleId,
         options: SeatOptions,
@@ -448,9 +451,11 @@ async fn call(
     let call = Signal::Call {
         session: session.to_owned(),
         seat: shared.seat.clone(),
+        seat_kind: shared.options.kind,
         vehicle: shared.vehicle.clone(),
         watch_only: shared.options.watch_only,
         features: crate::features(),
+        path: None,
         vouched: None,
     };
     if signalling.outgoing.send(call).await.is_err() {
@@ -465,9 +470,9 @@ async fn call(
             alive = queues.discard() => if !alive { return Call::Unwanted },
             event = signalling.incoming.recv() => match event {
                 Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
-                    Signal::Offer { sdp, features, vouched, .. } => {
+                    Signal::Offer { sdp, features, paths, vouched, .. } => {
                         return match check_vouched(&sdp, vouched.as_deref()) {
-                            Ok(()) => Call::Offer(session::Offer { sdp, features }),
+                            Ok(()) => Call::Offer(session::Offer { sdp, features, paths }),
                             Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
                         };
                     }

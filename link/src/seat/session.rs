@@ -15,8 +15,7 @@ use crate::peer::{
 };
 use crate::signalling::{SignalEvent, Signalling};
 use crate::{
-    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, PATHS, REQUESTS_CHANNEL,
-    STATE_CHANNEL, feature_value,
+    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -69,6 +68,8 @@ pub(super) struct Offer {
     pub(super) sdp: String,
     /// Names of what the vehicle understands beyond plain WebRTC.
     pub(super) features: Vec<String>,
+    /// How many paths the vehicle wants.
+    pub(super) paths: Option<usize>,
 }
 
 /// How a session ended.
@@ -108,6 +109,8 @@ struct Peer {
     shared: Arc<Shared>,
     session: String,
     features: Vec<String>,
+    /// How many paths the vehicle wants; `None` for one that knows nothing of paths.
+    paths_wanted: Option<usize>,
     connection: Arc<dyn PeerConnection>,
     events: mpsc::Receiver<PeerEvent>,
     command: ChannelEnd,
@@ -184,6 +187,7 @@ impl Peer {
             shared: shared.clone(),
             session: session.to_owned(),
             features: offer.features,
+            paths_wanted: offer.paths,
             connection,
             events,
             command,
@@ -387,7 +391,7 @@ impl Peer {
                 false => Ok(()),
             };
         }
-        if let Some(wanted) = self.paths_of_vehicle().filter(|_| up) {
+        if let Some(wanted) = self.paths_wanted.filter(|_| up) {
             let wanted = wanted.max(self.shared.paths.count());
             let first_quiet = (!self.first_gone).then(|| self.first_heard.elapsed());
             self.legs.keep(wanted, first_quiet, (&self.shared, &self.session, signalling));
@@ -404,16 +408,11 @@ impl Peer {
             tracing::info!(vehicle = %self.shared.vehicle, %reason, "link lost, waiting for the path to come back");
             self.shared.mailbox.put(FromVehicle::Lost { reason });
         }
-        if up && self.paths_of_vehicle().is_none() && self.restart_asked.elapsed() >= RESTART_EVERY {
+        if up && self.paths_wanted.is_none() && self.restart_asked.elapsed() >= RESTART_EVERY {
             self.restart_asked = Instant::now();
             let _ = signalling.outgoing.try_send(Signal::Restart { session: self.session.clone() });
         }
         Ok(())
-    }
-
-    /// How many paths the vehicle wants; `None` for one that knows nothing of paths.
-    fn paths_of_vehicle(&self) -> Option<usize> {
-        feature_value(&self.features, PATHS).and_then(|n| n.parse().ok())
     }
 
     fn on_other_signal(&mut self, event: &SignalEvent) {

@@ -1,6 +1,6 @@
 //! From RTP packets to frames: asks for what is missing while that can still help, and for a recovery when it cannot.
 
-use super::account::{FrameTimes, SendLog};
+use super::account::SendLog;
 use super::decode::{DecodeThread, Job, Stumble};
 use super::lane::{Lane, PathPacket, frame_info};
 use super::mailbox::FromVehicle;
@@ -8,13 +8,13 @@ use super::{Shared, lock};
 use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, Receiver, ReceiverOutput, ReceiverStats, RtpIn};
 use crate::peer::ExtensionIds;
 use crate::rtp::FrameInfo;
-use crate::video::EncodedFrame;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use video::{EncodedFrame, FrameTimes};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 /// Longest sleep when nothing is due.

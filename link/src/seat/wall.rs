@@ -17,9 +17,7 @@ impl WallClocks {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let others = [(self.control_plane, "the control plane"), (self.seat, "this seat")];
-        let notable = others.into_iter().filter_map(|(difference, other)| Some((difference?, other)));
-        let notable = notable.filter(|(difference, _)| difference.is_notable());
-        notable.map(|(difference, other)| difference.words("the vehicle", other)).collect()
+        others.into_iter().filter_map(|(difference, other)| difference?.warning(other)).collect()
     }
 }
 

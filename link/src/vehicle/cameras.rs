@@ -1,8 +1,8 @@
 //! What the cameras are asked for: which picture to refer to, at which rate and size.
 
-use crate::video::{Reference, VideoSpec};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use video::{Reference, VideoSpec};
 
 /// What a camera's thread should do with its next picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +10,7 @@ pub struct CameraOrder {
     /// What the picture may refer to.
     pub reference: Reference,
     /// Capture time up to which every seat has decoded everything, for
-    /// [`VideoEncoder::acknowledge`](crate::video::VideoEncoder::acknowledge); 0 for nothing.
+    /// [`VideoEncoder::acknowledge`](video::VideoEncoder::acknowledge); 0 for nothing.
     pub acknowledged_us: u64,
     /// The path is behind: this picture would only wait. Leave it out before it is encoded.
     pub skip: bool,

@@ -15,14 +15,14 @@ pub use streamer::{CameraStreamer, MakeEncoder};
 use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
 use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
-use crate::video::{EncodedFrame, VideoSpec};
-use crate::{Identity, LinkError, MAX_PATHS, PATH_INDEX, PATH_OF, Paths, feature_value, now_us};
+use crate::{Identity, LinkError, MAX_PATHS, Paths, now_us};
 use bytes::Bytes;
 use cameras::Cameras;
+use control_plane_client::ControlPlaneAddress;
 use inbox::Inbox;
 use prost::Message;
 use protocol::foxglove::LaserScan;
-use protocol::signalling::{Signal, announced_fingerprints};
+use protocol::signalling::{FurtherPath, Signal, announced_fingerprints};
 use protocol::{ClockDifference, Failure, v1};
 use session::{Note, Session, SessionInputs, Ways};
 pub use stats::PathLoad;
@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use video::{EncodedFrame, VideoSpec};
 
 /// Seats served at once; a call beyond that is refused.
 pub const MAX_SESSIONS: usize = 8;
@@ -131,14 +132,14 @@ impl std::fmt::Debug for VehicleLink {
 }
 
 impl VehicleLink {
-    /// Registers at `control_plane` (`http://host:port`), which need not be reachable yet, and serves calls. `cameras`
+    /// Registers at `control_plane`, which need not be reachable yet, and serves calls. `cameras`
     /// are one to [`MAX_CAMERAS`], the one to drive by first.
     ///
     /// # Errors
     /// When the address, `hello.vehicle_id` or the number of cameras cannot be used.
     pub fn start(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         hello: v1::Hello,
         cameras: &[VideoSpec],
     ) -> Result<Self, LinkError> {
@@ -152,7 +153,7 @@ impl VehicleLink {
     /// As [`Self::start`].
     pub fn start_with_clock(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         hello: v1::Hello,
         cameras: &[VideoSpec],
         origin: Instant,
@@ -172,7 +173,7 @@ impl VehicleLink {
     /// As [`Self::start`].
     pub fn start_with(
         runtime: &Handle,
-        control_plane: &str,
+        control_plane: &ControlPlaneAddress,
         hello: v1::Hello,
         cameras: &[VideoSpec],
         options: VehicleOptions,
@@ -424,12 +425,12 @@ impl Switchboard {
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::Call { session, seat, vehicle, watch_only, features, .. } => {
+            Signal::Call { session, seat, vehicle, watch_only, features, path, .. } => {
                 if vehicle.as_str() != self.shared.hello.vehicle_id {
                     return;
                 }
-                match feature_value(&features, PATH_OF) {
-                    Some(of) => self.on_path_call(session, of, seat.as_str(), &features),
+                match path {
+                    Some(path) => self.on_path_call(session, &path, seat.as_str()),
                     None => self.on_call(session, seat.as_str(), watch_only, features),
                 }
             }
@@ -528,19 +529,21 @@ impl Switchboard {
     }
 
     /// A seat calls for one more path of a session that it has.
-    fn on_path_call(&mut self, id: String, of: &str, seat: &str, features: &[String]) {
-        let index = feature_value(features, PATH_INDEX).and_then(|i| i.parse().ok()).filter(|i| *i < MAX_PATHS);
+    fn on_path_call(&mut self, id: String, path: &FurtherPath, seat: &str) {
         let taken = self.sessions.contains_key(&id) || self.sessions.values().any(|s| s.has_path(&id));
         let (peer, out) = (self.signalling.peer_config(), self.signalling.outgoing.clone());
         let ways = Ways { out, notes: self.notes_tx.clone() };
-        match (self.sessions.get_mut(of).filter(|s| s.seat == seat), index) {
-            (None, _) => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
-            (_, None) => self.refuse(id, "that is no path's number", Failure::Refused),
+        match self.sessions.get_mut(&path.session).filter(|s| s.seat == seat) {
+            None => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
+            Some(_) if path.index >= MAX_PATHS => {
+                let reason = format!("{} is no path's number: the last is {}", path.index, MAX_PATHS - 1);
+                self.refuse(id, &reason, Failure::Refused);
+            }
             // Those that died are there for a while beside those that were called for in their place.
-            (Some(session), Some(_)) if taken || id.len() > 128 || session.further_paths() >= 2 * MAX_PATHS => {
+            Some(session) if taken || id.len() > 128 || session.further_paths() >= 2 * MAX_PATHS => {
                 self.refuse(id, "the session has as many paths as it can, or the name is taken", Failure::Refused);
             }
-            (Some(session), Some(index)) => session.add_path(id, index, peer, ways),
+            Some(session) => session.add_path(id, path.index, peer, ways),
         }
     }
 

@@ -1,9 +1,11 @@
 //! From a camera's picture to the seats: what every camera's thread does with each picture.
 
 use super::VehicleLink;
-use crate::video::{EncodedFrame, H264Config, H264Encoder, I420, Planes, VideoEncoder, VideoSpec, nearest_bitrate};
-use crate::{CameraPlan, LinkError, timecode};
+use crate::{CameraPlan, LinkError};
 use std::sync::Arc;
+use video::{
+    EncodedFrame, H264Config, H264Encoder, I420, I420Buffer, VideoEncoder, VideoSpec, nearest_bitrate, timecode,
+};
 
 /// Where recordings can begin and new watchers join, while the path is wide, seconds.
 const KEYFRAMES_WIDE_S: f64 = 1.0;
@@ -25,7 +27,7 @@ pub struct CameraStreamer {
     encoder: Box<dyn VideoEncoder>,
     plan: CameraPlan,
     keyframe_interval_s: f64,
-    scaled: Planes,
+    scaled: I420Buffer,
     sequence: u32,
     next_us: u64,
     restart: bool,
@@ -68,7 +70,7 @@ impl CameraStreamer {
             encoder,
             plan,
             keyframe_interval_s: KEYFRAMES_WIDE_S,
-            scaled: Planes::default(),
+            scaled: I420Buffer::default(),
             sequence: 0,
             next_us: 0,
             restart: false,
@@ -85,7 +87,7 @@ impl CameraStreamer {
     ///
     /// # Errors
     /// When the picture's size is wrong or the encoder fails.
-    pub fn stream(&mut self, picture: &mut Planes, capture_us: u64) -> Result<Option<EncodedFrame>, LinkError> {
+    pub fn stream(&mut self, picture: &mut I420Buffer, capture_us: u64) -> Result<Option<EncodedFrame>, LinkError> {
         self.sequence = self.sequence.wrapping_add(1);
         let order = self.link.order(usize::from(self.camera));
         if order.skip || !self.is_due(capture_us) {
@@ -105,7 +107,7 @@ impl CameraStreamer {
             self.encoder.acknowledge(order.acknowledged_us);
         }
         let restart = std::mem::take(&mut self.restart);
-        let reference = if restart { crate::video::Reference::Keyframe } else { order.reference };
+        let reference = if restart { video::Reference::Keyframe } else { order.reference };
         let source: I420<'_> = picture.as_i420();
         let Some(mut frame) = self.encoder.encode(source, capture_us, reference)? else { return Ok(None) };
         frame.camera = self.camera;

@@ -1,14 +1,17 @@
 //! A minimal control plane for the tests: it forwards signalling between vehicles and seats and knows nothing else.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "../../../video/tests/draw/mod.rs"]
+mod draw;
+
+use control_plane_client::ControlPlaneAddress;
+use draw::draw;
 use futures_util::{SinkExt, StreamExt};
-use link::video::Planes;
 use link::{
     CameraStreamer, FromSeat, FromSeatBody, FromVehicle, Paths, SeatLink, SeatOptions, VehicleLink, VehicleOptions,
-    VideoSpec,
 };
 use protocol::signalling::Signal;
-use protocol::{SeatId, VehicleId, v1};
+use protocol::{SeatId, SeatKind, VehicleId, v1};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use video::{I420Buffer, VideoSpec};
 
 #[derive(Default)]
 struct Peers {
@@ -135,11 +139,15 @@ impl Vehicle {
     }
 
     pub fn start_over(runtime: &Runtime, control_plane: &str, spec: VideoSpec, paths: Paths) -> Vehicle {
+        Self::start_at(runtime, &control_plane.parse().unwrap(), spec, paths)
+    }
+
+    pub fn start_at(runtime: &Runtime, address: &ControlPlaneAddress, spec: VideoSpec, paths: Paths) -> Vehicle {
         let hello =
             v1::Hello { vehicle_id: "car".into(), width: spec.width, height: spec.height, ..Default::default() };
         let origin = Instant::now();
         let options = VehicleOptions { origin: Some(origin), paths, ..VehicleOptions::default() };
-        let link = VehicleLink::start_with(runtime.handle(), control_plane, hello, &[spec], options);
+        let link = VehicleLink::start_with(runtime.handle(), address, hello, &[spec], options);
         let link = Arc::new(link.unwrap());
         let (heard, stop) = (Heard::default(), Arc::new(AtomicBool::new(false)));
         let core = {
@@ -199,19 +207,11 @@ fn core(link: &VehicleLink, heard: &Heard, stop: &AtomicBool) {
     }
 }
 
-/// A picture that moves everywhere, so that nothing is skipped.
-pub fn draw(y: &mut [u8], width: usize, frame: u32) {
-    for (i, p) in y.iter_mut().enumerate() {
-        let (x, row) = (i % width, i / width);
-        *p = (64 + ((x + frame as usize * 3) / 8 % 8) * 12 + (row + frame as usize) / 16 % 4 * 10) as u8;
-    }
-}
-
 fn camera(link: &Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) {
     let (width, height) = (spec.width as usize, spec.height as usize);
     let mut streamer = CameraStreamer::new(link.clone(), 0).unwrap();
     let (u, v) = (vec![120; width * height / 4], vec![135; width * height / 4]);
-    let mut picture = Planes { width, height, y: vec![0; width * height], u, v };
+    let mut picture = I420Buffer { width, height, y: vec![0; width * height], u, v };
     let interval = (SECOND_US as f64 / spec.fps) as u64;
     for sequence in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -226,9 +226,13 @@ fn camera(link: &Arc<VehicleLink>, spec: VideoSpec, stop: &AtomicBool) {
 }
 
 pub fn seat(runtime: &Runtime, control_plane: &str, id: &str, watch_only: bool) -> SeatLink {
-    let options = SeatOptions { watch_only, decode: true };
+    seat_at(runtime, &control_plane.parse().unwrap(), id, watch_only)
+}
+
+pub fn seat_at(runtime: &Runtime, address: &ControlPlaneAddress, id: &str, watch_only: bool) -> SeatLink {
+    let options = SeatOptions { kind: SeatKind::Human, watch_only, decode: true };
     let (seat, vehicle) = (SeatId::new(id).unwrap(), VehicleId::new("car").unwrap());
-    SeatLink::connect(runtime.handle(), control_plane, seat, vehicle, options).unwrap()
+    SeatLink::connect(runtime.handle(), address, seat, vehicle, options).unwrap()
 }
 
 /// Asks until there is an answer; the limit only ends a test that hangs.

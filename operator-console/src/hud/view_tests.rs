@@ -119,7 +119,8 @@ fn a_question_shows_its_ways_and_a_click_answers() {
         paths: vec![path("pass on the left"), path("wait behind"), path("turn"), path("reverse")],
         ..Default::default()
     };
-    let choice = crate::seat::PathChoice { question, surroundings: None };
+    let choice =
+        crate::seat::PathChoice { question, surroundings: None, robot: Some(protocol::Embodiment::ackermann_car()) };
     let state = state_of(&SeatView { question: Some(choice.into()), ..connected() });
     let (_, texts) = frame(&context, &state, Vec::new());
     let window = Rect::from_min_size(Pos2::ZERO, SIZE).expand(1.0);

@@ -5,7 +5,7 @@ use crate::input::Action;
 use crate::seat::PathChoice;
 use crate::tokens;
 use bevy_egui::egui::{Align2, Pos2, Rect, Shape, Stroke, Ui, pos2, vec2};
-use protocol::v1;
+use protocol::{Embodiment, v1};
 
 /// Places in metres in the vehicle's frame when it asked: x ahead, y to the left.
 type Line = Vec<[f32; 2]>;
@@ -23,10 +23,10 @@ pub struct Ways {
     pub edges: Vec<Line>,
     /// Outlines of what stands or moves there.
     pub things: Vec<Line>,
+    /// Outline of the robot; nothing where it is not known.
+    pub own: Line,
 }
 
-/// The body from the rear axle, metres: ahead, behind, to each side.
-const CAR: [f32; 3] = [3.6, 1.0, 0.93];
 /// What is shown behind the vehicle and to each side of it, metres. Across is stretched: lanes are narrow.
 const BEHIND_M: f32 = 6.0;
 const ASIDE_M: f32 = 9.0;
@@ -59,8 +59,14 @@ impl Ways {
             paths: offered.map(|path| sound(path.points.iter().map(|p| [p.x_m, p.y_m]).collect())).collect(),
             edges: vec![edge(|p| p.road_left_m), edge(|p| -p.road_right_m)],
             things: around.map_or(&[][..], |s| &s.objects).iter().map(|thing| sound(outline(thing))).collect(),
+            own: choice.robot.as_ref().map_or_else(Vec::new, own_outline),
         }
     }
+}
+
+fn own_outline(robot: &Embodiment) -> Line {
+    let [front, rear, side] = [robot.front_m(), robot.rear_m(), robot.half_width_m()].map(|m| m as f32);
+    [[front, side], [front, -side], [-rear, -side], [-rear, side], [front, side]].to_vec()
 }
 
 fn outline(thing: &v1::TrackedObject) -> Line {
@@ -112,9 +118,7 @@ impl Hud {
         };
         ways.edges.iter().for_each(|edge| line(edge, 1.5, tokens::MUTED));
         ways.things.iter().for_each(|thing| line(thing, 2.0, tokens::VERMILLION));
-        let [front, rear, side] = CAR;
-        let car = [[front, side], [front, -side], [-rear, -side], [-rear, side], [front, side]];
-        line(&car.to_vec(), 2.0, tokens::TEXT);
+        line(&ways.own, 2.0, tokens::TEXT);
         for (n, path) in ways.paths.iter().enumerate() {
             line(path, 2.5, tokens::SKY);
             if let Some(end) = path.last() {
@@ -141,10 +145,12 @@ mod tests {
             ..Default::default()
         };
         let question = v1::PathQuestion { id: 1, text: "Which way?".to_owned(), paths, ..Default::default() };
-        let ways = Ways::of(&PathChoice { question, surroundings: Some(around) });
+        let ways =
+            Ways::of(&PathChoice { question, surroundings: Some(around), robot: Some(Embodiment::delivery_robot()) });
         assert_eq!(ways.labels, ["1: left of the van", "2: way 2"]);
         assert_eq!(ways.paths, [vec![[2.0, 3.0]], vec![]]);
         assert_eq!(ways.edges, [vec![[5.0, 4.0]], vec![[5.0, -2.0]]]);
         assert_eq!(ways.things[0][..2], [[12.0, 1.0], [12.0, -1.0]]);
+        assert_eq!(ways.own[..3], [[0.35, 0.275], [0.35, -0.275], [-0.35, -0.275]]);
     }
 }

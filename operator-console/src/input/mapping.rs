@@ -3,23 +3,14 @@
 use super::Drive;
 use protocol::{Embodiment, v1};
 
-/// Speed, m/s, at which a full turn of the stick means half of the wheels' travel. With a wheelbase of 2.7 m it keeps
-/// full lock near 5 m/s^2 of lateral acceleration at any speed.
-const HALF_STEERING_SPEED_MPS: f64 = 5.0;
-
-/// Share of the wheels' travel that a full turn of the stick asks for at `speed_mps`.
-#[must_use]
-pub fn steering_share(speed_mps: f64) -> f64 {
-    let ratio = if speed_mps.is_finite() { speed_mps / HALF_STEERING_SPEED_MPS } else { 0.0 };
-    1.0 / (1.0 + ratio * ratio)
-}
-
 /// Where longitudinal and lateral control sit among the channels of one robot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     acceleration: usize,
     steering: usize,
     limits: Vec<(f64, f64)>,
+    /// Speed at which a full turn of the stick means half of the steering's range.
+    half_steering_mps: f64,
 }
 
 impl Mapping {
@@ -27,7 +18,7 @@ impl Mapping {
     /// when the embodiment is unknown here or has no acceleration and steering to map pedals and a wheel to.
     #[must_use]
     pub fn new(hello: &v1::Hello) -> Option<Self> {
-        let embodiment = Embodiment::by_name(&hello.embodiment)?;
+        let embodiment = Embodiment::told(&hello.embodiment, &hello.embodiment_file)?;
         let told = |values: &[f64], index: usize, otherwise: f64| {
             values.get(index).copied().filter(|v| v.is_finite()).unwrap_or(otherwise)
         };
@@ -38,10 +29,17 @@ impl Mapping {
             )
         });
         Some(Self {
-            acceleration: embodiment.action_index("acceleration_mps2")?,
-            steering: embodiment.action_index("steering_rad")?,
+            acceleration: embodiment.channels().accelerate?,
+            steering: embodiment.channels().steer?,
             limits: limits.collect(),
+            half_steering_mps: embodiment.half_steering_mps(),
         })
+    }
+
+    /// Share of the steering's range that a full turn of the stick asks for at `speed_mps`.
+    fn steering_share(&self, speed_mps: f64) -> f64 {
+        let ratio = if speed_mps.is_finite() { speed_mps / self.half_steering_mps } else { 0.0 };
+        1.0 / (1.0 + ratio * ratio)
     }
 
     /// The action channels for `drive` at `speed_mps`.
@@ -51,7 +49,7 @@ impl Mapping {
         let (hardest, strongest) = self.limits[self.acceleration];
         action[self.acceleration] = drive.accelerate * strongest + drive.brake * hardest;
         let (right, left) = self.limits[self.steering];
-        let share = drive.steer * steering_share(speed_mps);
+        let share = drive.steer * self.steering_share(speed_mps);
         action[self.steering] = if share >= 0.0 { share * left } else { -share * right };
         action
     }
@@ -62,7 +60,7 @@ impl Mapping {
         let Some(&angle) = action.get(self.steering).filter(|a| a.is_finite()) else { return 0.0 };
         let (right, left) = self.limits[self.steering];
         let limit = if angle >= 0.0 { left } else { -right };
-        if limit <= 0.0 { 0.0 } else { (angle / limit / steering_share(speed_mps)).clamp(-1.0, 1.0) }
+        if limit <= 0.0 { 0.0 } else { (angle / limit / self.steering_share(speed_mps)).clamp(-1.0, 1.0) }
     }
 }
 
@@ -98,7 +96,8 @@ mod tests {
         for speed in 1..40 {
             let speed = f64::from(speed);
             let angle = mapping.action(&Drive { steer: 1.0, ..Drive::default() }, speed)[1];
-            assert!(speed * speed * angle.tan() / 2.7 < 5.2, "at {speed} m/s");
+            let curvature = Embodiment::ackermann_car().kinematics.curvature_per_m(angle, speed);
+            assert!(speed * speed * curvature < 5.2, "at {speed} m/s");
         }
     }
 
@@ -110,6 +109,23 @@ mod tests {
         assert!((back + 0.3).abs() < 1e-12);
         assert_eq!(mapping.steer_of(&[], 8.0), 0.0);
         assert_eq!(mapping.steer_of(&[0.0, 0.55], 30.0), 1.0);
+    }
+
+    #[test]
+    fn a_differential_drive_is_driven_by_the_same_stick() {
+        let hello = v1::Hello { embodiment: "delivery_robot".into(), ..Default::default() };
+        let mapping = Mapping::new(&hello).unwrap();
+        let full = Drive { accelerate: 1.0, brake: 0.0, steer: 1.0 };
+        assert_eq!(mapping.action(&full, 0.0), [1.0, 1.5]);
+        assert!((mapping.action(&full, 1.5)[1] * 1.5) < 2.0, "below its lateral limit");
+    }
+
+    #[test]
+    fn a_robot_that_is_not_built_in_is_driven_by_the_file_that_it_tells() {
+        let text = Embodiment::ackermann_car().source().replacen("max = 3.0", "max = 2.0", 1);
+        let hello = v1::Hello { embodiment_file: text, ..car() };
+        let full = Drive { accelerate: 1.0, brake: 0.0, steer: 0.0 };
+        assert_eq!(Mapping::new(&hello).unwrap().action(&full, 0.0), [2.0, 0.0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod wheel;
 
 pub use gamepad::GamepadReader;
 pub use keyboard::{Key, Keyboard};
-pub use mapping::{Mapping, steering_share};
+pub use mapping::Mapping;
 pub use pad::PadState;
 pub use ramp::{Ramp, Rates};
 pub use wheel::{DeviceId, Wheel};

@@ -4,11 +4,11 @@ use super::CameraTrack;
 use super::pictures::{FrameAt, Plan, before_at_same_time, plan};
 use crate::ConsoleError;
 use bevy_egui::egui::{Color32, ColorImage};
-use link::video::{DecodedPicture, H264Decoder};
 use protocol::foxglove::CompressedVideo;
 use recorder::{EpisodeReader, Messages};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use video::{DecodedPicture, H264Decoder};
 
 /// Pictures with a longer side are not shown: graphics drivers refuse them.
 const MAX_SIDE: usize = 4096;

@@ -50,6 +50,8 @@ pub struct SeatLogic {
     authority: AuthorityTracker,
     mapping: Option<Mapping>,
     embodiment: Option<String>,
+    /// What the robot is made of, where that is known here.
+    robot: Option<Embodiment>,
     vehicle: v1::StateDatagram,
     state_at_us: Option<u64>,
     moving_at_us: u64,
@@ -86,6 +88,7 @@ impl SeatLogic {
             authority: AuthorityTracker::default(),
             mapping: None,
             embodiment: None,
+            robot: None,
             vehicle: v1::StateDatagram::default(),
             state_at_us: None,
             moving_at_us: 0,
@@ -174,6 +177,7 @@ impl SeatLogic {
             Some(Event::Takeover(takeover)) => self.on_takeover(now_us, &takeover),
             Some(Event::Hello(hello)) => {
                 self.mapping = Mapping::new(&hello);
+                self.robot = Embodiment::told(&hello.embodiment, &hello.embodiment_file);
                 self.embodiment = Some(hello.embodiment);
             }
             None => self.notices.say(now_us, Level::Warning, "the vehicle sent an event this console does not know"),
@@ -210,8 +214,8 @@ impl SeatLogic {
         if question.map(|q| q.id) == self.question.as_ref().map(|c| c.question.id) {
             return;
         }
-        let surroundings = self.vehicle.surroundings.clone();
-        self.question = question.map(|q| Arc::new(PathChoice { question: q.clone(), surroundings }));
+        let (surroundings, robot) = (self.vehicle.surroundings.clone(), self.robot.clone());
+        self.question = question.map(|q| Arc::new(PathChoice { question: q.clone(), surroundings, robot }));
     }
 
     fn on_response(&mut self, now_us: u64, response: &v1::SeatResponse) {
@@ -413,8 +417,8 @@ impl SeatLogic {
     }
 
     fn speed_mps(&self) -> Option<f64> {
-        let embodiment = Embodiment::by_name(self.embodiment.as_deref()?)?;
-        embodiment.observation(&self.vehicle.state.as_ref()?.observation, "speed_mps").filter(|v| v.is_finite())
+        let observation = &self.vehicle.state.as_ref()?.observation;
+        self.robot.as_ref()?.speed_mps(observation).filter(|v| v.is_finite())
     }
 
     /// Who drives. The vehicle's mode is "stopped" from the beginning of its manoeuvre; while it still moves it stops itself.

@@ -184,8 +184,13 @@ fn a_grant_in_a_bend_starts_from_the_cars_own_steering_under_the_new_epoch() {
     let outputs = bench.tick(&held());
     let input = newest(&outputs);
     assert_eq!(input.epoch, 5);
-    // Full travel at 10 m/s is 0.11 rad; one tick back to the centre is 2.2 % of it.
-    assert!((input.action[1] - (0.05 - 0.022 * 0.11)).abs() < 1e-9, "{:?}", input.action);
+    // Full travel at 10 m/s is a fifth of 0.55 rad; one tick back to the centre is 2.2 % of it.
+    let full = 0.55 / (1.0 + (10.0 / protocol::Embodiment::ackermann_car().half_steering_mps()).powi(2));
+    assert!(
+        (full - 0.1045).abs() < 1e-3 && (input.action[1] - (0.05 - 0.022 * full)).abs() < 1e-9,
+        "{:?}",
+        input.action
+    );
     assert_eq!(input.action[0], 0.0);
 }
 

@@ -5,9 +5,10 @@ use crate::input::keyboard::KeyboardReader;
 use crate::input::pad::Pads;
 use crate::input::{DeviceId, GamepadReader, Sample, Wheel};
 use crate::{ConsoleError, Shared, finder};
+use control_plane_client::ControlPlaneAddress;
 use crossbeam_channel::{Receiver, bounded};
 use link::{FromVehicle, SeatLink};
-use protocol::{SeatId, VehicleId};
+use protocol::{SeatId, SeatKind, VehicleId};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,8 +25,8 @@ const SEARCH_EVERY: Duration = Duration::from_secs(1);
 /// Where to connect and as whom.
 #[derive(Debug, Clone)]
 pub struct SeatOptions {
-    /// Base URL of the control plane.
-    pub control_plane: String,
+    /// The control plane.
+    pub control_plane: ControlPlaneAddress,
     /// The vehicle; the first live one when `None`.
     pub vehicle: Option<VehicleId>,
     /// This seat.
@@ -212,7 +213,7 @@ impl Seat {
             return;
         }
         self.searched_at = Some(Instant::now());
-        let options = link::SeatOptions { watch_only: self.options.watch_only, decode: true };
+        let options = link::SeatOptions { kind: SeatKind::Human, watch_only: self.options.watch_only, decode: true };
         let seat = self.options.seat.clone();
         match SeatLink::connect(&self.runtime, &self.options.control_plane, seat, vehicle, options) {
             Ok(link) => {

@@ -2,7 +2,7 @@
 
 use super::{Check, EstopPhase, Holder, Notice};
 use crate::input::{Device, Drive};
-use protocol::{ClockEstimate, v1};
+use protocol::{ClockEstimate, Embodiment, v1};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub struct PathChoice {
     pub question: v1::PathQuestion,
     /// What was around the vehicle.
     pub surroundings: Option<v1::Surroundings>,
+    /// The robot, where it is known here.
+    pub robot: Option<Embodiment>,
 }
 
 /// A snapshot of everything the seat knows.

@@ -16,8 +16,8 @@ use bevy::reflect::TypePath;
 use bevy::render::render_resource::{AsBindGroup, Extent3d, TextureDimension, TextureFormat};
 use bevy::shader::ShaderRef;
 use bevy::window::PrimaryWindow;
-use link::video::DecodedPicture;
 use std::sync::Arc;
+use video::DecodedPicture;
 
 const SHADER: Handle<Shader> = uuid_handle!("0f0b7f0e-6c0f-4a50-9d2e-7a4f5f3b8c11");
 

@@ -1,6 +1,6 @@
 //! Sizes of pictures and of the place they are shown in.
 
-use link::video::DecodedPicture;
+use video::DecodedPicture;
 
 /// Whether the planes are as large as the picture says: a texture of any other size cannot be filled from them.
 #[must_use]

@@ -1,15 +1,15 @@
 //! An episode of four seconds: the policy drives, an operator takes over at 1.5 s and hands back at 3 s. Every camera
 //! shows one colour, another in each second.
 
-use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, Log, log::Level};
 use protocol::v1::{
     Author, AuthorityState, ControlCommand, LinkStats, Mode, OperatorInput, PolicyProposal, Reason, StageLatency,
     VehicleState,
 };
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
-use recorder::{EpisodeInfo, Message, Topic, Trigger, Triggered, topics, write_episode};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, Trigger, Triggered, VehicleId, topics};
+use recorder::write_episode;
 use std::path::{Path, PathBuf};
+use video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 
 pub const SECOND_NS: u64 = 1_000_000_000;
 /// Log times begin at any time.

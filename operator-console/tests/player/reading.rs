@@ -32,7 +32,7 @@ fn signals_bands_and_markers_are_where_they_were() {
         ]
     );
     let kinds: Vec<_> = index.markers.iter().map(|m| (m.kind, (m.at_s * 10.0).round() as u32)).collect();
-    let braked = MarkerKind::Trigger(recorder::Trigger::HardBrake);
+    let braked = MarkerKind::Trigger(protocol::Trigger::HardBrake);
     assert_eq!(
         kinds,
         [(braked, 10), (MarkerKind::Takeover, 15), (MarkerKind::Warning, 20), (MarkerKind::HandBack, 30)]
@@ -104,7 +104,7 @@ fn an_episode_without_states_or_pictures_is_read_and_an_empty_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let (_, no_pictures) = index(&fixture::episode(folder.path(), 0));
     assert!(no_pictures.cameras.is_empty() && no_pictures.steps_s().len() == 201);
-    let empty = recorder::EpisodeInfo::new(
+    let empty = protocol::EpisodeInfo::new(
         protocol::EpisodeId::new("empty").unwrap(),
         protocol::VehicleId::new("car").unwrap(),
         protocol::PolicyVersion::new("p").unwrap(),

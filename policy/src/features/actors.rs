@@ -3,7 +3,7 @@
 use super::lane::Lane;
 use super::objects::{Kind, Objects, Seen};
 use super::paths::{closeness, nearest, needed_deceleration, will_be_in_lane};
-use super::{FRONT_M, HALF_WIDTH_M, REAR_M, Writer, braking_speed, steering_units};
+use super::{Writer, braking_speed};
 
 /// Kept free beside an object that is passed, m.
 const PASS_MARGIN_M: f32 = 0.6;
@@ -21,10 +21,10 @@ pub(super) fn write(out: &mut Writer, lane: &Lane, objects: &Objects) {
 
 /// Who drives, or soon will, on the lane's centre path: 9 features.
 fn leader(out: &mut Writer, lane: &Lane, objects: &Objects) {
-    let now = nearest(objects, |o| o.is_ahead() && o.within(-HALF_WIDTH_M - 0.3, HALF_WIDTH_M + 0.3));
-    let soon = nearest(objects, |o| o.is_ahead() && will_be_in_lane(o));
+    let now = nearest(objects, |o| o.is_ahead() && o.within(-lane.own.half_width_m - 0.3, lane.own.half_width_m + 0.3));
+    let soon = nearest(objects, |o| o.is_ahead() && will_be_in_lane(lane, o));
     let own = nearest(objects, |o| {
-        o.is_ahead() && o.within(lane.offset - HALF_WIDTH_M - 0.2, lane.offset + HALF_WIDTH_M + 0.2)
+        o.is_ahead() && o.within(lane.offset - lane.own.half_width_m - 0.2, lane.offset + lane.own.half_width_m + 0.2)
     });
     out.extend(&[following(lane, now), following(lane, soon), following(lane, own)]);
     out.push(now.map_or(0.0, |o| (o.ahead_mps - 5.0) / 5.0));
@@ -50,29 +50,31 @@ fn following(lane: &Lane, leader: Option<&Seen>) -> f32 {
 
 /// What stands in the way within the next seconds, and by how much to keep left or right of it: 7 features.
 fn blockage(out: &mut Writer, lane: &Lane, objects: &Objects) {
-    let look = FRONT_M + PASS_LOOK_M + 3.0 * lane.speed.abs();
+    let look = lane.own.front_m + PASS_LOOK_M + 3.0 * lane.speed.abs();
     let (mut start, mut end) = (f32::INFINITY, f32::NEG_INFINITY);
     let (mut pass_left, mut pass_right) = (f32::NEG_INFINITY, f32::INFINITY);
     for o in objects.iter() {
-        let in_way = o.is_still() && o.kind != Kind::Pedestrian && o.within(-HALF_WIDTH_M - 0.3, HALF_WIDTH_M + 0.3);
-        if in_way && o.far > -REAR_M && o.near < look {
+        let in_way = o.is_still()
+            && o.kind != Kind::Pedestrian
+            && o.within(-lane.own.half_width_m - 0.3, lane.own.half_width_m + 0.3);
+        if in_way && o.far > -lane.own.rear_m && o.near < look {
             (start, end) = (start.min(o.near), end.max(o.far));
-            pass_left = pass_left.max(o.left + PASS_MARGIN_M + HALF_WIDTH_M);
-            pass_right = pass_right.min(o.right - PASS_MARGIN_M - HALF_WIDTH_M);
+            pass_left = pass_left.max(o.left + PASS_MARGIN_M + lane.own.half_width_m);
+            pass_right = pass_right.min(o.right - PASS_MARGIN_M - lane.own.half_width_m);
         }
     }
     if start > end {
         out.extend(&[0.0; 7]);
         return;
     }
-    let near = (-(start - FRONT_M).max(0.0) / 25.0).exp();
+    let near = (-(start - lane.own.front_m).max(0.0) / 25.0).exp();
     out.extend(&[
         near,
-        (end - FRONT_M) / 30.0,
+        (end - lane.own.front_m) / 30.0,
         pass_left / 1.5,
         pass_right / 1.5,
         (pass_left - lane.offset) / 1.0,
-        steering_units(2.0 * (pass_left - lane.offset) / (lane.preview * lane.preview)),
+        lane.own.steering_units(2.0 * (pass_left - lane.offset) / (lane.preview * lane.preview)),
         near * (pass_left - lane.offset),
     ]);
 }
@@ -99,8 +101,9 @@ fn pedestrian(out: &mut Writer, lane: &Lane, objects: &Objects) {
 
 /// Nearest traffic against our direction on the left: 3 features.
 fn oncoming(out: &mut Writer, lane: &Lane, objects: &Objects) {
-    let other =
-        nearest(objects, |o| o.kind == Kind::Vehicle && o.far > -REAR_M && o.ahead_mps < -1.0 && o.within(1.0, 7.0));
+    let other = nearest(objects, |o| {
+        o.kind == Kind::Vehicle && o.far > -lane.own.rear_m && o.ahead_mps < -1.0 && o.within(1.0, 7.0)
+    });
     let seconds = other.map_or(f32::INFINITY, |o| o.gap() / (lane.speed - o.ahead_mps).max(0.5));
     out.push((-seconds / 3.0).exp() * 2.0);
     out.push((-seconds / 8.0).exp() * 2.0);
@@ -114,7 +117,7 @@ fn behind(out: &mut Writer, lane: &Lane, objects: &Objects) {
             .iter()
             .filter(|o| o.kind != Kind::Cone && o.near < 0.0 && o.ahead_mps > 0.5 && o.within(right, left))
             .max_by(|a, b| a.far.total_cmp(&b.far));
-        let distance = follower.map_or(f32::INFINITY, |o| (-REAR_M - o.far).max(0.0));
+        let distance = follower.map_or(f32::INFINITY, |o| (-lane.own.rear_m - o.far).max(0.0));
         out.push((-distance / 15.0).exp());
         out.push(follower.map_or(0.0, |o| (o.ahead_mps - lane.speed) / 5.0 * (-distance / 40.0).exp()));
     }
@@ -124,11 +127,11 @@ fn behind(out: &mut Writer, lane: &Lane, objects: &Objects) {
 /// which the last is the tighter of both.
 fn beside(out: &mut Writer, lane: &Lane, objects: &Objects) {
     let (mut left, mut right) = (3.0f32, 3.0f32);
-    for o in objects.iter().filter(|o| o.far > -REAR_M && o.near < FRONT_M + 1.0 + lane.speed.abs()) {
+    for o in objects.iter().filter(|o| o.far > -lane.own.rear_m && o.near < lane.own.front_m + 1.0 + lane.speed.abs()) {
         if o.middle() >= lane.offset {
-            left = left.min(o.right - lane.offset - HALF_WIDTH_M);
+            left = left.min(o.right - lane.offset - lane.own.half_width_m);
         } else {
-            right = right.min(lane.offset - HALF_WIDTH_M - o.left);
+            right = right.min(lane.offset - lane.own.half_width_m - o.left);
         }
     }
     out.extend(&[left, right, 2.0 * left.min(right)]);

@@ -1,6 +1,6 @@
 //! Features of the vehicle's own motion and of the lane ahead.
 
-use super::{HALF_WIDTH_M, Writer, braking_speed, steering_units};
+use super::{Own, Writer, braking_speed};
 use crate::corridor::{Corridor, wrap};
 use protocol::v1::{CorridorPoint, Surroundings};
 
@@ -16,6 +16,8 @@ const COMFORT_LATERAL: f32 = 2.0;
 /// What the object features need to know about the vehicle's place in its lane.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lane {
+    /// The vehicle's body.
+    pub own: Own,
     /// Speed along the corridor, m/s.
     pub speed: f32,
     /// Offset to the left of the lane's centre, m.
@@ -26,7 +28,7 @@ pub(super) struct Lane {
     pub preview: f32,
 }
 
-pub(super) fn write(out: &mut Writer, speed: f32, corridor: Corridor, around: &Surroundings) -> Lane {
+pub(super) fn write(out: &mut Writer, speed: f32, own: Own, corridor: Corridor, around: &Surroundings) -> Lane {
     let here = corridor.project(0.0, 0.0);
     let heading_error = wrap(-here.heading);
     out.extend(&[
@@ -37,7 +39,7 @@ pub(super) fn write(out: &mut Writer, speed: f32, corridor: Corridor, around: &S
         here.d,
         heading_error / 0.2,
     ]);
-    let preview = previews(out, speed, corridor);
+    let preview = previews(out, speed, own, corridor);
     let drift = speed * heading_error.sin();
     out.extend(&[
         (here.d / (1.0 + speed.abs())).atan() / 0.2,
@@ -49,23 +51,29 @@ pub(super) fn write(out: &mut Writer, speed: f32, corridor: Corridor, around: &S
         (preview[4].speed_limit_mps - speed) / 5.0,
         speed * speed * corridor.first().curvature_per_m / 3.0,
     ]);
-    let allowed = speeds(out, speed, corridor, around);
-    widths(out, speed, corridor, here.d);
-    Lane { speed: speed * heading_error.cos(), offset: here.d, allowed, preview: PREVIEW_BASE_M + 1.5 * speed.abs() }
+    let allowed = speeds(out, speed, own, corridor, around);
+    widths(out, speed, own, corridor, here.d);
+    Lane {
+        own,
+        speed: speed * heading_error.cos(),
+        offset: here.d,
+        allowed,
+        preview: PREVIEW_BASE_M + 1.5 * speed.abs(),
+    }
 }
 
 /// For each preview: the pure-pursuit steering (Coulter 1992), the heading of the lane and its curvature.
-fn previews(out: &mut Writer, speed: f32, corridor: Corridor) -> [CorridorPoint; 5] {
+fn previews(out: &mut Writer, speed: f32, own: Own, corridor: Corridor) -> [CorridorPoint; 5] {
     let points: [CorridorPoint; 5] = PREVIEWS_S.map(|t| corridor.at(PREVIEW_BASE_M + t * speed.abs()));
-    out.extend(&points.map(|p| steering_units(2.0 * p.y_m / (p.x_m * p.x_m + p.y_m * p.y_m).max(1.0))));
+    out.extend(&points.map(|p| own.steering_units(2.0 * p.y_m / (p.x_m * p.x_m + p.y_m * p.y_m).max(1.0))));
     out.extend(&points.map(|p| p.heading_rad / 0.4));
-    out.push(steering_units(corridor.first().curvature_per_m));
-    out.extend(&points.map(|p| steering_units(p.curvature_per_m)));
+    out.push(own.steering_units(corridor.first().curvature_per_m));
+    out.extend(&points.map(|p| own.steering_units(p.curvature_per_m)));
     points
 }
 
 /// Speeds that are allowed against the speed driven; returns the least of them.
-fn speeds(out: &mut Writer, speed: f32, corridor: Corridor, around: &Surroundings) -> f32 {
+fn speeds(out: &mut Writer, speed: f32, own: Own, corridor: Corridor, around: &Surroundings) -> f32 {
     let here = corridor.first().speed_limit_mps.max(0.0);
     let (mut limit, mut bend, mut bend_now) = (f32::INFINITY, f32::INFINITY, f32::INFINITY);
     let mut sharpest = 0.0f32;
@@ -99,7 +107,7 @@ fn speeds(out: &mut Writer, speed: f32, corridor: Corridor, around: &Surrounding
         (0.8 - around.friction) * 3.0,
         (-around.route_left_m.max(0.0) / 30.0).exp(),
         (allowed - here) / 5.0,
-        steering_units(sharpest),
+        own.steering_units(sharpest),
         allowed / 10.0 - 1.0,
         around.friction * around.visibility_m.clamp(0.0, 150.0) / 100.0,
         (-allowed / 2.0).exp(),
@@ -109,7 +117,7 @@ fn speeds(out: &mut Writer, speed: f32, corridor: Corridor, around: &Surrounding
 }
 
 /// Room to both sides of the lane's centre, now and the least of it within three seconds; room beside the vehicle.
-fn widths(out: &mut Writer, speed: f32, corridor: Corridor, offset: f32) {
+fn widths(out: &mut Writer, speed: f32, own: Own, corridor: Corridor, offset: f32) {
     let sides = |p: &CorridorPoint| {
         [p.lane_left_m, p.lane_right_m, p.drivable_left_m, p.drivable_right_m, p.road_left_m, p.road_right_m]
     };
@@ -124,9 +132,9 @@ fn widths(out: &mut Writer, speed: f32, corridor: Corridor, offset: f32) {
     out.extend(&now.map(scaled));
     out.extend(&least.map(scaled));
     out.extend(&[
-        now[2] - offset - HALF_WIDTH_M,
-        now[3] + offset - HALF_WIDTH_M,
-        now[4] - offset - HALF_WIDTH_M,
-        now[5] + offset - HALF_WIDTH_M,
+        now[2] - offset - own.half_width_m,
+        now[3] + offset - own.half_width_m,
+        now[4] - offset - own.half_width_m,
+        now[5] + offset - own.half_width_m,
     ]);
 }

@@ -25,18 +25,39 @@ use protocol::{Embodiment, v1};
 /// How many numbers a network sees; a multiple of 32, the block of Q8_0.
 pub const FEATURES: usize = 128;
 /// Changes with any change of meaning, order or scale of a feature.
-pub const FEATURE_VERSION: u32 = 1;
+pub const FEATURE_VERSION: u32 = 2;
 
 /// Greatest magnitude of a feature.
 const CLAMP: f32 = 3.0;
-/// Wheelbase of the single-track car in which curvatures are stated as steering angles, m.
-pub const WHEELBASE_M: f32 = 2.8;
-/// From the rear axle to the front bumper, m.
-const FRONT_M: f32 = 3.7;
-/// From the rear axle to the rear bumper, m.
-const REAR_M: f32 = 1.0;
-/// Half of the vehicle's width, m.
-const HALF_WIDTH_M: f32 = 0.95;
+
+/// What of the robot's body matters for what it sees.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Own {
+    /// From its origin to the front end, m.
+    front_m: f32,
+    /// From its origin back to the rear end, m.
+    rear_m: f32,
+    /// Half of its width, m.
+    half_width_m: f32,
+    /// Length by which curvatures are stated as steering angles, m.
+    turning_m: f32,
+}
+
+impl Own {
+    fn of(embodiment: &Embodiment) -> Self {
+        Self {
+            front_m: embodiment.front_m() as f32,
+            rear_m: embodiment.rear_m() as f32,
+            half_width_m: embodiment.half_width_m() as f32,
+            turning_m: embodiment.kinematics.turning_length_m() as f32,
+        }
+    }
+
+    /// The angle by which a robot of this length steers for a curvature, in units of 0.1 rad.
+    fn steering_units(&self, curvature: f32) -> f32 {
+        (self.turning_m * curvature).atan() / 0.1
+    }
+}
 
 /// What a policy sees at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +84,10 @@ pub fn features(embodiment: &Embodiment, observation: &Observation) -> Result<[f
         }
     }
     let corridor = Corridor::new(&around.corridor)?;
-    let objects = objects::Objects::new(&around.objects, corridor)?;
+    let own = Own::of(embodiment);
+    let objects = objects::Objects::new(&around.objects, corridor, own)?;
     let mut out = Writer { values: [0.0; FEATURES], next: 0 };
-    let lane = lane::write(&mut out, speed, corridor, around);
+    let lane = lane::write(&mut out, speed, own, corridor, around);
     paths::write(&mut out, &lane, &objects);
     actors::write(&mut out, &lane, &objects);
     debug_assert_eq!(out.next, FEATURES, "the layout fills the vector");
@@ -79,7 +101,7 @@ pub fn features(embodiment: &Embodiment, observation: &Observation) -> Result<[f
 fn speed(embodiment: &Embodiment, state: &v1::VehicleState) -> Result<f32, PolicyError> {
     let name = "speed_mps";
     let value = embodiment
-        .observation(&state.observation, name)
+        .speed_mps(&state.observation)
         .ok_or_else(|| PolicyError::Missing { what: format!("channel {name} of embodiment {:?}", embodiment.name) })?;
     if value.abs() < LIMIT {
         Ok(value as f32)
@@ -106,11 +128,6 @@ impl Writer {
             self.push(value);
         }
     }
-}
-
-/// Steering angle of a single-track car for a curvature, in units of 0.1 rad.
-fn steering_units(curvature: f32) -> f32 {
-    (WHEELBASE_M * curvature).atan() / 0.1
 }
 
 /// Greatest speed from which a car can brake at `deceleration` to `target` within `distance`.

@@ -1,6 +1,6 @@
 //! Perceived objects in the corridor's coordinates.
 
-use super::FRONT_M;
+use super::Own;
 use crate::PolicyError;
 use crate::corridor::{Corridor, is_sensible, out_of_range};
 use protocol::v1::{ObjectKind, TrackedObject};
@@ -13,6 +13,8 @@ const SIDE_M: f32 = 14.0;
 /// One object along the corridor.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
+    /// From the vehicle's origin to its own front end, m.
+    own_front: f32,
     /// Its nearest and farthest point along the corridor, m.
     pub near: f32,
     pub far: f32,
@@ -42,7 +44,7 @@ impl Seen {
 
     /// Free distance from the front bumper, m; zero beside the vehicle.
     pub(super) fn gap(&self) -> f32 {
-        (self.near - FRONT_M).max(0.0)
+        (self.near - self.own_front).max(0.0)
     }
 
     /// Whether it reaches into the strip between two offsets.
@@ -52,7 +54,7 @@ impl Seen {
 
     /// Some of it lies ahead of the front bumper.
     pub(super) fn is_ahead(&self) -> bool {
-        self.far > FRONT_M
+        self.far > self.own_front
     }
 
     /// Hardly moves.
@@ -60,7 +62,7 @@ impl Seen {
         self.ahead_mps.abs() < 0.7 && self.left_mps.abs() < 0.7
     }
 
-    fn new(object: &TrackedObject, corridor: Corridor) -> Self {
+    fn new(object: &TrackedObject, corridor: Corridor, own: Own) -> Self {
         let along = corridor.project(object.x_m, object.y_m);
         let (sin, cos) = (object.heading_rad - along.heading).sin_cos();
         let (length, width) = (0.5 * object.length_m.abs(), 0.5 * object.width_m.abs());
@@ -68,6 +70,7 @@ impl Seen {
         let half_d = length * sin.abs() + width * cos.abs();
         let (sin, cos) = along.heading.sin_cos();
         Self {
+            own_front: own.front_m,
             near: along.s - half_s,
             far: along.s + half_s,
             right: along.d - half_d,
@@ -90,11 +93,11 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn new(objects: &[TrackedObject], corridor: Corridor) -> Result<Self, PolicyError> {
+    pub(super) fn new(objects: &[TrackedObject], corridor: Corridor, own: Own) -> Result<Self, PolicyError> {
         let mut kept = Self { seen: [Seen::default(); MAX_OBJECTS], count: 0 };
         for (index, object) in objects.iter().enumerate() {
             check(index, object)?;
-            let seen = Seen::new(object, corridor);
+            let seen = Seen::new(object, corridor, own);
             if seen.right < SIDE_M && seen.left > -SIDE_M {
                 kept.keep(seen);
             }

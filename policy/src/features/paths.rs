@@ -1,8 +1,8 @@
 //! Features of where there is room: lateral bands of the road, and paths that the vehicle could take.
 
+use super::Writer;
 use super::lane::Lane;
 use super::objects::{Objects, Seen};
-use super::{HALF_WIDTH_M, REAR_M, Writer};
 
 /// Middles of the bands, m to the left of the lane's centre; each is 1 m wide.
 const BANDS_M: [f32; 7] = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0];
@@ -16,11 +16,11 @@ const PREDICT_S: f32 = 1.5;
 pub(super) fn write(out: &mut Writer, lane: &Lane, objects: &Objects) {
     for middle in BANDS_M {
         let reach = 0.5 + MARGIN_M;
-        let nearest = nearest(objects, |o| o.far > -REAR_M && o.within(middle - reach, middle + reach));
+        let nearest = nearest(objects, |o| o.far > -lane.own.rear_m && o.within(middle - reach, middle + reach));
         out.push(closeness(nearest, 20.0) * 2.0);
         out.push(nearest.map_or(0.0, |o| (lane.speed - o.ahead_mps) / 6.0 * (-o.gap() / 60.0).exp()));
     }
-    let reach = HALF_WIDTH_M + MARGIN_M;
+    let reach = lane.own.half_width_m + MARGIN_M;
     for middle in [PATHS_M[0], PATHS_M[1], PATHS_M[2], PATHS_M[3], PATHS_M[4], lane.offset] {
         let nearest = nearest(objects, |o| o.is_ahead() && o.within(middle - reach, middle + reach));
         path(out, lane, nearest);
@@ -51,8 +51,8 @@ pub(super) fn needed_deceleration(closing: f32, gap: f32) -> f32 {
 }
 
 /// Whether an object is, or will soon be by its lateral velocity, in the strip that the lane's centre path sweeps.
-pub(super) fn will_be_in_lane(object: &Seen) -> bool {
-    let reach = HALF_WIDTH_M + MARGIN_M;
+pub(super) fn will_be_in_lane(lane: &Lane, object: &Seen) -> bool {
+    let reach = lane.own.half_width_m + MARGIN_M;
     let shift = object.left_mps * PREDICT_S;
     let (right, left) = (object.right + shift.min(0.0), object.left + shift.max(0.0));
     right < reach && left > -reach

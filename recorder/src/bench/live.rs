@@ -2,11 +2,9 @@
 
 use super::{BenchError, Figure, lower};
 use crate::trials::Random;
-use crate::{
-    DriveLogConfig, EpisodeInfo, Message, RecorderConfig, RecorderEvent, RecorderThread, ThreadConfig, topics,
-};
+use crate::{DriveLogConfig, RecorderConfig, RecorderEvent, RecorderThread, ThreadConfig};
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;

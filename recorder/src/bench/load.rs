@@ -1,8 +1,8 @@
 //! What is written: incompressible, and the same in every run.
 
 use crate::trials::Random;
-use crate::{Message, Topic, topics};
 use bytes::Bytes;
+use protocol::{Message, Topic, topics};
 
 /// Shape of a load: share in percent, smallest and largest size, topic.
 pub(super) type Mix = &'static [(u64, usize, usize, &'static Topic)];

@@ -2,8 +2,8 @@
 
 use super::write::mixed;
 use super::{BenchError, Figure, higher, lower};
-use crate::{EpisodeInfo, EpisodeReader, RecorderError, write_episode};
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use crate::{EpisodeReader, RecorderError, write_episode};
+use protocol::{EpisodeId, EpisodeInfo, PolicyVersion, VehicleId};
 use std::path::Path;
 use std::time::Instant;
 

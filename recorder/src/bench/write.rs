@@ -3,9 +3,9 @@
 use super::load::{MIXED, Mix, SMALL, messages, payload};
 use super::{BenchError, Figure, higher};
 use crate::container::{ChannelSpec, Writer};
-use crate::{EpisodeFile, EpisodeInfo, Message, RecorderError};
+use crate::{EpisodeFile, RecorderError};
 use mcap::records::MessageHeader;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId};
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;

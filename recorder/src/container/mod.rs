@@ -12,11 +12,12 @@ mod summary;
 
 pub(crate) use sink::{DiskFile, Sink};
 
+use crate::RecorderError;
 use crate::attachments::Attached;
 use crate::reader::Blocks;
-use crate::{Attachment, RecorderError};
 use chunk::Chunk;
 use mcap::records::MessageHeader;
+use protocol::Attachment;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
@@ -63,8 +64,8 @@ pub(crate) struct Writer<S> {
     summary: Summary,
     /// Schema ids by name, encoding and definition.
     schemas: BTreeMap<(String, String, Vec<u8>), u16>,
-    /// Ids by record, with id 0, and which of its twins it is.
-    channels: HashMap<(Vec<u8>, u16), u16>,
+    /// By record, with id 0: the ids of all channels of these words, by [`ChannelSpec::twin`].
+    channels: HashMap<Vec<u8>, Vec<u16>>,
     /// By channel: whether its messages are worth compressing.
     compressible: Vec<bool>,
 }
@@ -97,30 +98,23 @@ impl<S: Sink> Writer<S> {
     /// The id of this channel, defined in the open chunk when it is new. Its twins before it are defined first, so that
     /// readers tell them apart as the source does.
     pub(crate) fn channel(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
-        for twin in 0..spec.twin {
-            self.one_channel(&ChannelSpec { twin, ..*spec })?;
-        }
-        self.one_channel(spec)
-    }
-
-    fn one_channel(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
-        let mut record = Vec::new();
         let schema = self.schema(spec)?;
         // Two channels are the same when their records would be, but for the id, unless one file tells them apart.
+        let mut record = Vec::new();
         summary::channel(&mut record, 0, schema, spec);
-        let key = (std::mem::take(&mut record), spec.twin);
-        if let Some(&id) = self.channels.get(&key) {
-            return Ok(id);
+        let twins = self.channels.entry(record).or_default();
+        while twins.len() <= usize::from(spec.twin) {
+            let id = u16::try_from(self.compressible.len()).ok().filter(|id| *id < u16::MAX);
+            let id = id.ok_or_else(|| too_many("channels"))?;
+            twins.push(id);
+            self.compressible.push(spec.schema != "foxglove.CompressedVideo");
+            self.summary.channel_count += 1;
+            let mut record = Vec::new();
+            summary::channel(&mut record, id, schema, spec);
+            self.chunk.define(&record);
+            self.summary.channels.extend_from_slice(&record);
         }
-        let id = u16::try_from(self.channels.len()).ok().filter(|id| *id < u16::MAX);
-        let id = id.ok_or_else(|| too_many("channels"))?;
-        self.channels.insert(key, id);
-        self.compressible.push(spec.schema != "foxglove.CompressedVideo");
-        self.summary.channel_count += 1;
-        summary::channel(&mut record, id, schema, spec);
-        self.chunk.define(&record);
-        self.summary.channels.extend_from_slice(&record);
-        Ok(id)
+        Ok(twins[usize::from(spec.twin)])
     }
 
     fn schema(&mut self, spec: &ChannelSpec<'_>) -> io::Result<u16> {
@@ -369,4 +363,34 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), RecorderError> {
         synced.map_err(RecorderError::io("sync folder", folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_channels_of_the_same_words_as_a_file_can_hold_are_written() {
+        let metadata = BTreeMap::new();
+        // With a schema that one would not want to copy for each.
+        let schema = vec![b'x'; 1 << 12];
+        let spec = |twin| ChannelSpec {
+            twin,
+            topic: "/a",
+            schema: "A",
+            schema_encoding: "x",
+            schema_data: &schema,
+            message_encoding: "x",
+            metadata: &metadata,
+        };
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        // The last one needs all before it, which are then there.
+        assert_eq!(writer.channel(&spec(3)).unwrap(), 3);
+        for twin in 0..u16::MAX {
+            assert_eq!(writer.channel(&spec(twin)).unwrap(), twin);
+        }
+        let error = writer.channel(&spec(u16::MAX)).unwrap_err().to_string();
+        assert!(error.contains("65535 channels"), "{error}");
+        assert_eq!(writer.summary.channel_count, u16::MAX);
+    }
 }

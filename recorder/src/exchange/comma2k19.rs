@@ -10,8 +10,7 @@ mod series;
 use super::output::Output;
 use super::report::{Imported, Notes};
 use super::{ExchangeError, Progress};
-use crate::{EpisodeInfo, Source, Trigger, topics};
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, Trigger, VehicleId, foxglove, topics, v1};
 use series::{Series, Wanted};
 use std::path::Path;
 
@@ -202,7 +201,7 @@ pub fn import(
     let (vehicle, policy) = (VehicleId::new("comma2k19").map_err(bad)?, PolicyVersion::new("human").map_err(bad)?);
     let mut info = EpisodeInfo::new(id, vehicle, policy);
     info.embodiment = "ackermann_car".to_owned();
-    info.source = Source::Virtual;
+    info.source = EpisodeSource::Virtual;
     info.trigger = Trigger::Import;
     info.reason = "imported from comma2k19".to_owned();
     let fix = |row: usize| segment.gnss.as_ref().map_or(&[][..], |gnss| gnss.row(row));

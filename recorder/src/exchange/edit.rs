@@ -1,12 +1,13 @@
 //! Cutting a piece out of an episode, and putting episodes of one drive together.
 
 use super::output::Output;
-use super::{ExchangeError, Progress, h264};
-use crate::{EpisodeInfo, EpisodeMessage, EpisodeReader};
-use protocol::{EpisodeId, api, foxglove};
+use super::{ExchangeError, Progress};
+use crate::{EpisodeMessage, EpisodeReader};
+use protocol::{EpisodeId, EpisodeInfo, api, foxglove};
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::Path;
+use video::h264;
 
 const VIDEO: &str = "foxglove.CompressedVideo";
 

@@ -40,6 +40,10 @@ pub enum ExchangeError {
         /// Why not.
         problem: String,
     },
+    /// An MP4 file cannot be written or read.
+    #[cfg(any(feature = "exchange", feature = "video"))]
+    #[error(transparent)]
+    Mp4(#[from] video::mp4::Mp4Error),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Asked(String),
@@ -51,7 +55,7 @@ impl ExchangeError {
         move |source| Self::Io { what, path, source }
     }
 
-    #[cfg(any(feature = "exchange", feature = "video"))]
+    #[cfg(feature = "exchange")]
     pub(crate) fn malformed(path: &Path, offset: u64, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), offset, problem: problem.into() }
     }

@@ -16,12 +16,8 @@ mod draft;
 #[cfg(feature = "exchange")]
 pub mod edit;
 mod error;
-#[cfg(any(feature = "exchange", feature = "video"))]
-pub mod h264;
 #[cfg(feature = "exchange")]
 pub mod lerobot;
-#[cfg(any(feature = "exchange", feature = "video"))]
-pub mod mp4;
 #[cfg(feature = "exchange")]
 mod npy;
 // Its part for importers is not needed without them.

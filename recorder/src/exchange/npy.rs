@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// Largest array that is read.
+/// Largest array that is read, in its file and as numbers of 8 bytes in memory.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// An array of rows.
@@ -57,6 +57,10 @@ pub(super) fn read(path: &Path) -> Result<Array, ExchangeError> {
     let count = rows.checked_mul(width).filter(|count| count.checked_mul(kind.bytes) == Some(data.len()));
     let count =
         count.ok_or_else(|| bad(place, format!("{rows} by {width} values do not make {} bytes", data.len())))?;
+    let most = MAX_BYTES / size_of::<f64>() as u64;
+    if count as u64 > most {
+        return Err(bad(begin as u64, format!("its shape {rows} by {width} has {count} values, more than {most}")));
+    }
     let values: Vec<f64> = data.chunks_exact(kind.bytes).map(|bytes| kind.value(bytes)).collect();
     let fortran = after(&text, "'fortran_order':").is_some_and(|rest| rest.trim_start().starts_with("True"));
     let values = if fortran && width > 1 {
@@ -129,6 +133,24 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_values_that_are_large_in_memory_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("wide.npy");
+        let write = |count: u64| {
+            let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count},), }}\n");
+            let begin = [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat();
+            std::fs::write(&path, &begin).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_len(begin.len() as u64 + count).unwrap();
+        };
+        write(MAX_BYTES / 8 + 1);
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("33554433 by 1 has 33554433 values"), "{error}");
+        write(3);
+        assert_eq!(read(&path).unwrap(), Array { rows: 3, width: 1, values: vec![0.0; 3] });
+    }
 
     #[test]
     fn every_width_sign_and_order_of_bytes_is_read() {

@@ -9,14 +9,16 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Largest file that is read: its pages may be compressed a hundredfold, so the content is bounded apart.
 const MAX_FILE_BYTES: u64 = 1 << 30;
-/// Largest content of all row groups together, by the file's own account and while reading.
-const MAX_CONTENT_BYTES: i64 = 2 << 30;
+/// Largest content of all row groups together, by the file's own account and in memory once it is read: a few bytes of
+/// run lengths or of indices into a dictionary may stand for any number of values.
+const MAX_CONTENT_BYTES: u64 = 2 << 30;
 const ROWS_AT_ONCE: usize = 65_536;
 
 /// Values of a column, row after row.
@@ -106,7 +108,8 @@ pub struct Column {
     pub values: Values,
     /// Lengths of the rows' lists; of lists within lists, of all that they hold.
     pub lengths: Option<Vec<usize>>,
-    /// Rows of a column without lists that have no value; empty when every row has one.
+    /// Values that are missing, each with something in its place; empty when none is. Lists that are read have no place
+    /// for theirs.
     pub nulls: Vec<bool>,
 }
 
@@ -128,16 +131,25 @@ impl Column {
         self.lengths.as_ref().map_or(self.values.len(), Vec::len)
     }
 
-    /// Whether a row of a column without lists has no value.
+    /// Whether the value at a place is missing; in a column without lists that is a row.
     #[must_use]
-    pub fn is_null(&self, row: usize) -> bool {
-        self.nulls.get(row).copied().unwrap_or(false)
+    pub fn is_null(&self, place: usize) -> bool {
+        self.nulls.get(place).copied().unwrap_or(false)
     }
 
     /// The number in a row of a column without lists.
     #[must_use]
     pub fn number(&self, row: usize) -> Option<f64> {
         if self.lengths.is_some() || self.is_null(row) { None } else { self.values.number(row) }
+    }
+
+    /// The values that are not missing.
+    fn there<'a, T: Clone>(&self, values: &'a [T]) -> Cow<'a, [T]> {
+        if self.nulls.is_empty() {
+            return Cow::Borrowed(values);
+        }
+        let there = values.iter().enumerate().filter(|(place, _)| !self.is_null(*place));
+        there.map(|(_, value)| value.clone()).collect::<Vec<_>>().into()
     }
 
     fn schema(&self) -> String {
@@ -153,18 +165,20 @@ impl Column {
         }
     }
 
-    /// Definition and repetition levels: everything is there, an empty list is a list.
+    /// Definition and repetition levels: an empty list is a list.
     fn levels(&self) -> (Vec<i16>, Option<Vec<i16>>) {
-        let Some(lengths) = &self.lengths else { return (vec![1; self.values.len()], None) };
-        let (mut defined, mut repeated) = (Vec::new(), Vec::new());
+        let there = |place: usize| i16::from(!self.is_null(place));
+        let Some(lengths) = &self.lengths else { return ((0..self.values.len()).map(there).collect(), None) };
+        let (mut defined, mut repeated, mut place) = (Vec::new(), Vec::new(), 0);
         for &length in lengths {
             if length == 0 {
                 defined.push(1);
                 repeated.push(0);
             }
             for index in 0..length {
-                defined.push(3);
+                defined.push(2 + there(place));
                 repeated.push(i16::from(index > 0));
+                place += 1;
             }
         }
         (defined, Some(repeated))
@@ -206,16 +220,16 @@ fn write_column(
     let (defined, repeated) = (Some(&defined[..]), repeated.as_deref());
     let Some(mut writer) = group.next_column()? else { return Ok(()) };
     match &column.values {
-        Values::Bool(v) => writer.typed::<BoolType>().write_batch(v, defined, repeated)?,
-        Values::I64(v) => writer.typed::<Int64Type>().write_batch(v, defined, repeated)?,
-        Values::F32(v) => writer.typed::<FloatType>().write_batch(v, defined, repeated)?,
-        Values::F64(v) => writer.typed::<DoubleType>().write_batch(v, defined, repeated)?,
+        Values::Bool(v) => writer.typed::<BoolType>().write_batch(&column.there(v), defined, repeated)?,
+        Values::I64(v) => writer.typed::<Int64Type>().write_batch(&column.there(v), defined, repeated)?,
+        Values::F32(v) => writer.typed::<FloatType>().write_batch(&column.there(v), defined, repeated)?,
+        Values::F64(v) => writer.typed::<DoubleType>().write_batch(&column.there(v), defined, repeated)?,
         Values::Text(v) => {
-            let bytes: Vec<ByteArray> = v.iter().map(|text| ByteArray::from(text.as_str())).collect();
+            let bytes: Vec<ByteArray> = column.there(v).iter().map(|text| ByteArray::from(text.as_str())).collect();
             writer.typed::<ByteArrayType>().write_batch(&bytes, defined, repeated)?
         }
         Values::Bytes(v) => {
-            let bytes: Vec<ByteArray> = v.iter().map(|bytes| ByteArray::from(bytes.clone())).collect();
+            let bytes: Vec<ByteArray> = column.there(v).iter().map(|bytes| ByteArray::from(bytes.clone())).collect();
             writer.typed::<ByteArrayType>().write_batch(&bytes, defined, repeated)?
         }
     };
@@ -252,14 +266,15 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, Ex
     }
     let reader = SerializedFileReader::new(file).map_err(failed)?;
     let groups = reader.metadata().row_groups();
-    let content: i64 = groups.iter().fold(0, |sum, group| sum.saturating_add(group.total_byte_size().max(0)));
+    let content =
+        groups.iter().fold(0_u64, |sum, group| sum.saturating_add(group.total_byte_size().max(0).unsigned_abs()));
     if content > MAX_CONTENT_BYTES {
         return Err(ExchangeError::unfit(path, format!("it claims {content} bytes, more than {MAX_CONTENT_BYTES}")));
     }
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let root = |index: usize| schema.column(index).path().parts().first().cloned().unwrap_or_default();
     let roots: Vec<String> = (0..schema.num_columns()).map(root).collect();
-    let mut table = Table::default();
+    let (mut table, mut room) = (Table::default(), Room { left: MAX_CONTENT_BYTES });
     for (index, root) in roots.iter().enumerate() {
         if !wanted(root) {
             if !table.others.contains(root) {
@@ -280,14 +295,16 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, Ex
         let mut read: Option<Column> = None;
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(failed)?;
-            let Some(part) = read_chunk(path, &*group, index, &name, list)? else { break };
-            match &mut read {
-                None => read = Some(part),
-                Some(column) => column.append(part),
+            let chunk = Chunk { path, group: &*group, index, name: &name, list };
+            match (chunk.read(&mut room)?, &mut read) {
+                (Ok(part), None) => read = Some(part),
+                (Ok(part), Some(column)) => column.append(part),
+                (Err(reason), _) => {
+                    table.unread.push(format!("{name} ({reason})"));
+                    read = None;
+                    break;
+                }
             }
-        }
-        if read.is_none() && reader.num_row_groups() > 0 {
-            table.unread.push(format!("{name} (values of type {})", descriptor.physical_type()));
         }
         table.columns.extend(read);
     }
@@ -296,7 +313,7 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, Ex
 
 impl Column {
     pub(super) fn append(&mut self, part: Self) {
-        let (rows, more_rows) = (self.rows(), part.rows());
+        let (count, more) = (self.values.len(), part.values.len());
         match (&mut self.values, part.values) {
             (Values::Bool(all), Values::Bool(more)) => all.extend(more),
             (Values::I64(all), Values::I64(more)) => all.extend(more),
@@ -310,76 +327,146 @@ impl Column {
             all.extend(more);
         }
         if !self.nulls.is_empty() || !part.nulls.is_empty() {
-            self.nulls.resize(rows, false);
+            self.nulls.resize(count, false);
             self.nulls.extend(part.nulls);
-            self.nulls.resize(rows + more_rows, false);
+            self.nulls.resize(count + more, false);
         }
     }
 }
 
-fn read_chunk(
-    path: &Path,
-    group: &dyn RowGroupReader,
-    index: usize,
-    name: &str,
-    list: bool,
-) -> Result<Option<Column>, ExchangeError> {
-    let failed = |error: ::parquet::errors::ParquetError| ExchangeError::unfit(path, error.to_string());
-    let column = |(values, lengths, nulls): (Values, Vec<usize>, Vec<bool>)| {
-        Some(Column { name: name.to_owned(), values, lengths: list.then_some(lengths), nulls })
-    };
-    let descriptor = group.metadata().column(index).column_descr_ptr();
-    let levels = Levels { path, name, list, most: descriptor.max_def_level() };
-    let is_text =
-        matches!(descriptor.converted_type(), ConvertedType::UTF8 | ConvertedType::JSON | ConvertedType::ENUM);
-    Ok(match group.get_column_reader(index).map_err(failed)? {
-        ColumnReader::BoolColumnReader(reader) => column(levels.all(reader, Values::Bool)?),
-        ColumnReader::Int32ColumnReader(reader) => {
-            column(levels.all::<Int32Type>(reader, |v| Values::I64(v.into_iter().map(i64::from).collect()))?)
-        }
-        ColumnReader::Int64ColumnReader(reader) => column(levels.all(reader, Values::I64)?),
-        ColumnReader::FloatColumnReader(reader) => column(levels.all(reader, Values::F32)?),
-        ColumnReader::DoubleColumnReader(reader) => column(levels.all(reader, Values::F64)?),
-        ColumnReader::ByteArrayColumnReader(reader) if is_text => {
-            let text = |v: Vec<ByteArray>| v.iter().map(|b| String::from_utf8_lossy(b.data()).into_owned()).collect();
-            column(levels.all::<ByteArrayType>(reader, |v| Values::Text(text(v)))?)
-        }
-        ColumnReader::ByteArrayColumnReader(reader) => {
-            let bytes = |v: Vec<ByteArray>| v.iter().map(|b| bytes::Bytes::copy_from_slice(b.data())).collect();
-            column(levels.all::<ByteArrayType>(reader, |v| Values::Bytes(bytes(v)))?)
-        }
-        _ => None,
-    })
+/// Memory that the content of a file may still take, bytes.
+struct Room {
+    left: u64,
 }
 
-struct Levels<'a> {
+impl Room {
+    /// Takes what `count` of something in column `name` need; an error when that is not there.
+    fn take(&mut self, count: u64, each: u64, path: &Path, name: &str) -> Result<(), ExchangeError> {
+        let bytes = count.saturating_mul(each);
+        let left = self.left.checked_sub(bytes).ok_or_else(|| {
+            let problem = format!(
+                "column {name:?} takes {bytes} bytes of memory, which makes the content larger than {MAX_CONTENT_BYTES}"
+            );
+            ExchangeError::unfit(path, problem)
+        })?;
+        self.left = left;
+        Ok(())
+    }
+}
+
+/// A column's part in a row group.
+struct Chunk<'a> {
     path: &'a Path,
+    group: &'a dyn RowGroupReader,
+    index: usize,
     name: &'a str,
     list: bool,
-    most: i16,
 }
 
-impl Levels<'_> {
-    /// All values of a column chunk with the lengths of its lists, or with its rows that have none.
+/// A column's values, the lengths of its lists, and which of its rows have none.
+type Read = (Values, Vec<usize>, Vec<bool>);
+
+impl Chunk<'_> {
+    fn failed(&self) -> impl Fn(::parquet::errors::ParquetError) -> ExchangeError {
+        |error| ExchangeError::unfit(self.path, error.to_string())
+    }
+
+    /// The values, or the reason why they have no place in [`Values`].
+    fn read(&self, room: &mut Room) -> Result<Result<Column, String>, ExchangeError> {
+        let column = |(values, lengths, nulls): Read| {
+            Ok(Column { name: self.name.to_owned(), values, lengths: self.list.then_some(lengths), nulls })
+        };
+        let descriptor = self.group.metadata().column(self.index).column_descr_ptr();
+        let kind = descriptor.converted_type();
+        let most = descriptor.max_def_level();
+        let reader = self.group.get_column_reader(self.index).map_err(self.failed())?;
+        self.claim(&reader, room)?;
+        Ok(match reader {
+            ColumnReader::BoolColumnReader(reader) => column(self.all(reader, most, Values::Bool)?),
+            ColumnReader::Int32ColumnReader(reader) => {
+                let is_unsigned = kind == ConvertedType::UINT_32;
+                let whole = |value: i32| if is_unsigned { i64::from(value.cast_unsigned()) } else { i64::from(value) };
+                column(self.all::<Int32Type>(reader, most, |v| Values::I64(v.into_iter().map(whole).collect()))?)
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                let read = self.all(reader, most, Values::I64)?;
+                match &read.0 {
+                    Values::I64(all) if kind == ConvertedType::UINT_64 && all.iter().any(|value| *value < 0) => {
+                        Err(format!("values beyond {}", i64::MAX))
+                    }
+                    _ => column(read),
+                }
+            }
+            ColumnReader::FloatColumnReader(reader) => column(self.all(reader, most, Values::F32)?),
+            ColumnReader::DoubleColumnReader(reader) => column(self.all(reader, most, Values::F64)?),
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                let is_text = [ConvertedType::UTF8, ConvertedType::JSON, ConvertedType::ENUM].contains(&kind);
+                column(self.byte_arrays(reader, most, is_text, room)?)
+            }
+            _ => Err(format!("values of type {}", descriptor.physical_type())),
+        })
+    }
+
+    /// Takes room for as many values as the chunk's pages announce; no more than these are decoded.
+    fn claim(&self, reader: &ColumnReader, room: &mut Room) -> Result<(), ExchangeError> {
+        let value = match reader {
+            ColumnReader::BoolColumnReader(_) => size_of::<bool>(),
+            ColumnReader::FloatColumnReader(_) => size_of::<f32>(),
+            ColumnReader::ByteArrayColumnReader(_) => size_of::<ByteArray>(),
+            _ => size_of::<i64>(),
+        };
+        let levels = 2 * size_of::<i16>();
+        let length = if self.list { size_of::<usize>() } else { 0 };
+        let mut pages = self.group.get_column_page_reader(self.index).map_err(self.failed())?;
+        let mut count = 0_u64;
+        while let Some(page) = pages.peek_next_page().map_err(self.failed())? {
+            count = count.saturating_add(page.num_levels.unwrap_or(0) as u64);
+            pages.skip_next_page().map_err(self.failed())?;
+        }
+        room.take(count, (value + levels + length) as u64, self.path, self.name)
+    }
+
+    /// Texts or bytes. Those of a dictionary are shared until they are copied here, one for each row.
+    fn byte_arrays(
+        &self,
+        reader: ColumnReaderImpl<ByteArrayType>,
+        most: i16,
+        is_text: bool,
+        room: &mut Room,
+    ) -> Result<Read, ExchangeError> {
+        let mut taken = Ok(());
+        let text = |bytes: &ByteArray| String::from_utf8_lossy(bytes.data()).into_owned();
+        let copy = |bytes: &ByteArray| bytes::Bytes::copy_from_slice(bytes.data());
+        let read = self.all::<ByteArrayType>(reader, most, |values| {
+            let bytes = values.iter().fold(0_u64, |sum, one| sum.saturating_add(one.data().len() as u64));
+            taken = room.take(bytes, 1, self.path, self.name);
+            match (&taken, is_text) {
+                (Err(_), _) => Values::Bytes(Vec::new()),
+                (Ok(()), true) => Values::Text(values.iter().map(text).collect()),
+                (Ok(()), false) => Values::Bytes(values.iter().map(copy).collect()),
+            }
+        });
+        taken.and(read)
+    }
+
+    /// All values with the lengths of their lists, or with the rows that have none. A value is there whose definition
+    /// level is `most`.
     fn all<T: DataType>(
         &self,
         mut reader: ColumnReaderImpl<T>,
-        wrap: impl Fn(Vec<T::T>) -> Values,
-    ) -> Result<(Values, Vec<usize>, Vec<bool>), ExchangeError> {
-        let failed = |error: ::parquet::errors::ParquetError| ExchangeError::unfit(self.path, error.to_string());
+        most: i16,
+        wrap: impl FnOnce(Vec<T::T>) -> Values,
+    ) -> Result<Read, ExchangeError> {
         let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let (rows, ..) = reader
                 .read_records(ROWS_AT_ONCE, Some(&mut defined), Some(&mut repeated), &mut values)
-                .map_err(failed)?;
-            if values.len().saturating_mul(size_of::<T::T>()) as i64 > MAX_CONTENT_BYTES {
-                return Err(ExchangeError::unfit(self.path, format!("column {:?} is too large", self.name)));
-            }
+                .map_err(self.failed())?;
             if rows == 0 {
                 break;
             }
         }
-        let is_null = |level: &i16| *level < self.most;
+        let is_null = |level: &i16| *level < most;
         if !self.list {
             if !defined.iter().any(is_null) {
                 return Ok((wrap(values), Vec::new(), Vec::new()));
@@ -389,12 +476,106 @@ impl Levels<'_> {
         }
         let mut lengths = Vec::new();
         for (position, level) in repeated.iter().enumerate() {
-            let there = usize::from(defined.get(position).is_none_or(|level| *level == self.most));
+            let there = usize::from(defined.get(position).is_none_or(|level| *level == most));
             match (level, lengths.last_mut()) {
                 (0, _) | (_, None) => lengths.push(there),
                 (_, Some(length)) => *length += there,
             }
         }
         Ok((wrap(values), lengths, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of one optional column of byte arrays: `batches` times the levels and the values.
+    fn wide(path: &Path, batches: usize, levels: &[i16], values: &[ByteArray]) {
+        let schema = Arc::new(parse_message_type("message schema { optional BYTE_ARRAY blob; }").unwrap());
+        let properties = WriterProperties::builder().set_dictionary_page_size_limit(8 << 20);
+        let properties = Arc::new(properties.set_data_page_row_count_limit(usize::MAX).build());
+        let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        for _ in 0..batches {
+            column.typed::<ByteArrayType>().write_batch(values, Some(levels), None).unwrap();
+        }
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn a_small_file_that_asks_for_gigabytes_of_memory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("wide.parquet");
+        let refusal = |most_bytes: u64| {
+            let bytes = std::fs::metadata(&path).unwrap().len();
+            assert!(bytes < most_bytes, "{bytes}");
+            read(&path, |_| true).unwrap_err().to_string()
+        };
+        // Rows without a value are run lengths.
+        wide(&path, 70, &[0; 1 << 20], &[]);
+        assert!(refusal(1 << 20).contains("column \"blob\" takes 2642411520 bytes of memory"), "{}", refusal(1 << 20));
+        // One value of a dictionary, named by every row.
+        wide(&path, 1, &[1; 3000], &vec![ByteArray::from(vec![7_u8; 1 << 20]); 3000]);
+        assert!(refusal(8 << 20).contains("column \"blob\" takes 3145728000 bytes of memory"), "{}", refusal(8 << 20));
+        // A few of these are no harm.
+        wide(&path, 1, &[0, 1, 0], &[ByteArray::from("x")]);
+        let table = read(&path, |_| true).unwrap();
+        assert_eq!((table.columns[0].rows(), &table.columns[0].nulls[..]), (3, &[true, false, true][..]));
+    }
+
+    #[test]
+    fn missing_values_are_written_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nulls.parquet");
+        let mut plain = Column::plain("plain", Values::I64(vec![0, 7, 0]));
+        plain.nulls = vec![true, false, false];
+        let mut lists = Column::lists("lists", Values::Bool(vec![true, false, true, true, false, false]), 2);
+        lists.nulls = vec![false, false, true, true, false, false];
+        // What has no missing values goes before, and after.
+        let mut all = Column::plain("all", Values::F64(vec![1.0]));
+        all.append(Column { nulls: vec![true], ..Column::plain("all", Values::F64(vec![0.0])) });
+        all.append(Column::plain("all", Values::F64(vec![3.0])));
+        write(&path, &[plain.clone(), lists, all], &[]).unwrap();
+        let read = read(&path, |_| true).unwrap().columns;
+        assert_eq!((read[0].clone(), read[0].number(0), read[0].number(2)), (plain, None, Some(0.0)));
+        let expected = (Some(vec![2, 0, 2]), Values::Bool(vec![true, false, false, false]));
+        assert_eq!((read[1].lengths.clone(), read[1].values.clone()), expected);
+        assert_eq!([0, 1, 2].map(|row| read[2].number(row)), [Some(1.0), None, Some(3.0)]);
+    }
+
+    #[test]
+    fn unsigned_numbers_stay_above_zero() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("unsigned.parquet");
+        let schema = "message schema { required INT32 a (UINT_32); required INT64 b (UINT_64); \
+                      required INT64 c (UINT_64); required INT32 d; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let file = File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+        // What does not fit is met in the second group.
+        for beyond in [1, -1] {
+            let mut group = writer.next_row_group().unwrap();
+            let mut next = group.next_column().unwrap().unwrap();
+            next.typed::<Int32Type>().write_batch(&[3_000_000_000_u32.cast_signed()], None, None).unwrap();
+            next.close().unwrap();
+            for value in [5, beyond] {
+                let mut next = group.next_column().unwrap().unwrap();
+                next.typed::<Int64Type>().write_batch(&[value], None, None).unwrap();
+                next.close().unwrap();
+            }
+            let mut next = group.next_column().unwrap().unwrap();
+            next.typed::<Int32Type>().write_batch(&[-4], None, None).unwrap();
+            next.close().unwrap();
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+        let table = read(&path, |_| true).unwrap();
+        let values: Vec<_> = table.columns.into_iter().map(|column| column.values).collect();
+        assert_eq!(values, [vec![3_000_000_000; 2], vec![5; 2], vec![-4; 2]].map(Values::I64));
+        assert_eq!(table.unread, ["c (values beyond 9223372036854775807)"]);
     }
 }

@@ -3,8 +3,8 @@
 use super::draft::Draft;
 use super::parquet::{Column, Values};
 use super::{ExchangeError, Progress};
-use crate::{EpisodeReader, topics};
-use protocol::{Embodiment, v1};
+use crate::EpisodeReader;
+use protocol::{Embodiment, topics, v1};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -165,7 +165,7 @@ impl Rows {
         ] {
             let width = rows.iter().map(Vec::len).max().unwrap_or(0);
             for index in 0..width {
-                let name = channels.get(index).map_or_else(|| index.to_string(), |channel| channel.name.to_owned());
+                let name = channels.get(index).map_or_else(|| index.to_string(), |channel| channel.name.clone());
                 let values = rows.iter().map(|row| row.get(index).copied().unwrap_or(f64::NAN)).collect();
                 columns.push(Column::plain(format!("{prefix}.{name}"), Values::F64(values)));
             }

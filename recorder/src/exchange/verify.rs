@@ -1,13 +1,14 @@
 //! Reading an episode once from end to end and saying what is wrong with it.
 
-use super::{ExchangeError, Progress, edit, h264};
+use super::{ExchangeError, Progress, edit};
 use crate::records::Scanner;
-use crate::{EpisodeInfo, EpisodeMessage, EpisodeReader, RecorderError, Trigger};
+use crate::{EpisodeMessage, EpisodeReader, RecorderError};
 use mcap::records::op;
-use protocol::{foxglove, v1};
+use protocol::{EpisodeInfo, Trigger, foxglove, v1};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use video::h264;
 
 /// What was found of one topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -1,12 +1,14 @@
 //! The preview's video.
 
 use super::{part_of, put_in_place};
+use crate::EpisodeReader;
 use crate::exchange::ExchangeError;
-use crate::exchange::mp4::{Format, Mp4Writer};
-use crate::video::{self, EncoderSpec, Picture, PictureDecoder, PictureEncoder};
-use crate::{EpisodeReader, topics};
 use protocol::foxglove::CompressedVideo;
+use protocol::topics;
 use std::path::Path;
+use video::I420Buffer;
+use video::mp4::{Format, Mp4Writer};
+use video::transcode::{EncoderSpec, PictureDecoder, PictureEncoder};
 
 /// The longer side, pixels.
 const LONGEST_SIDE: usize = 320;
@@ -28,7 +30,8 @@ pub(super) struct Film {
 
 /// Writes the front camera's (or the first there is) pictures to `path`; the inner error says why there can be no video.
 pub(super) fn write(source: &EpisodeReader, path: &Path) -> Result<Result<Film, String>, ExchangeError> {
-    let cameras = source.topics().into_iter().filter(|topic| topic.schema == video::SCHEMA && topic.messages > 0);
+    let cameras =
+        source.topics().into_iter().filter(|topic| topic.schema == topics::VIDEO_SCHEMA && topic.messages > 0);
     let camera = cameras.min_by_key(|topic| topic.topic != topics::CAMERA_FRONT.name);
     let Some(camera) = camera else { return Ok(Err("the episode holds no video".to_owned())) };
     let part = part_of(path);
@@ -57,7 +60,7 @@ impl From<ExchangeError> for Problem {
 
 fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Problem> {
     let mut decoder = PictureDecoder::new().map_err(Problem::Content)?;
-    let (mut picture, mut before) = (Picture::default(), None);
+    let (mut picture, mut before) = (I420Buffer::default(), None);
     let mut reel: Option<Reel> = None;
     for message in source.select(Some([camera]), ..) {
         let message = message.map_err(|error| Problem::Content(error.to_string()))?;
@@ -92,7 +95,7 @@ fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Probl
     let reel = reel.ok_or_else(|| Problem::Content("no picture is in it".to_owned()))?;
     let film = Film { start_ns: reel.start_ns, pictures: reel.pictures, fps: FPS };
     match reel.writer {
-        Some(writer) => writer.finish()?,
+        Some(writer) => writer.finish().map_err(ExchangeError::from)?,
         None => return Err(Problem::Content("no picture is in it".to_owned())),
     }
     Ok(film)
@@ -108,7 +111,7 @@ struct Reel {
 }
 
 impl Reel {
-    fn new(start_ns: u64, first: &Picture) -> Result<Self, String> {
+    fn new(start_ns: u64, first: &I420Buffer) -> Result<Self, String> {
         let longest = first.width.max(first.height).max(1);
         let side = |pixels: usize| (pixels * LONGEST_SIDE.min(longest) / longest).next_multiple_of(2).max(16);
         let size = (side(first.width), side(first.height));
@@ -121,16 +124,16 @@ impl Reel {
         self.start_ns.saturating_add(self.pictures * STEP_NS)
     }
 
-    fn add(&mut self, path: &Path, picture: &Picture, bad: impl Fn(String) -> Problem) -> Result<(), Problem> {
+    fn add(&mut self, path: &Path, picture: &I420Buffer, bad: impl Fn(String) -> Problem) -> Result<(), Problem> {
         let data = self.encoder.encode(picture, self.due_ns(), false).map_err(&bad)?;
         let writer = match &mut self.writer {
             Some(writer) => writer,
             slot => {
                 let format = Format::of(&data).ok_or_else(|| bad("it was encoded without parameters".to_owned()))?;
-                slot.insert(Mp4Writer::create(path, format, FPS)?)
+                slot.insert(Mp4Writer::create(path, format, FPS).map_err(ExchangeError::from)?)
             }
         };
-        writer.add(&data)?;
+        writer.add(&data).map_err(ExchangeError::from)?;
         self.pictures += 1;
         Ok(())
     }

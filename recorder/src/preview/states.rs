@@ -1,8 +1,8 @@
 //! The preview's states and events.
 
 use super::film::Film;
-use crate::{EpisodeMessage, EpisodeReader, RecorderError, topics};
-use protocol::{Embodiment, foxglove, v1};
+use crate::{EpisodeMessage, EpisodeReader, RecorderError};
+use protocol::{Embodiment, foxglove, topics, v1};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 
 use super::Kind;
 use super::track::Area;
-use crate::video::Picture;
+use video::I420Buffer;
 
 /// Cells along the shorter side of a face.
 const FACE_CELLS: usize = 3;
@@ -18,7 +18,7 @@ const ROUND: u32 = 8;
 type Span = ((usize, usize), (usize, usize));
 
 /// Blurs `area` of the picture. Answers whether any of it lies within.
-pub(super) fn blur(picture: &mut Picture, kind: Kind, area: Area) -> bool {
+pub(super) fn blur(picture: &mut I420Buffer, kind: Kind, area: Area) -> bool {
     let side = |from: f32, to: f32, length: usize| {
         let from = (from.max(0.0) as usize) & !1;
         let to = (to.max(0.0).ceil() as usize).min(length).next_multiple_of(2).min(length);
@@ -60,9 +60,9 @@ fn mosaic(plane: &mut [u8], stride: usize, ((left, right), (top, bottom)): Span,
 mod tests {
     use super::*;
 
-    fn noise() -> Picture {
+    fn noise() -> I420Buffer {
         let plane = |count: usize, factor: usize| (0..count).map(|i| (i * factor % 253) as u8).collect();
-        Picture { width: 128, height: 64, y: plane(128 * 64, 91), u: plane(64 * 32, 37), v: plane(64 * 32, 53) }
+        I420Buffer { width: 128, height: 64, y: plane(128 * 64, 91), u: plane(64 * 32, 37), v: plane(64 * 32, 53) }
     }
 
     #[test]

@@ -4,10 +4,11 @@ use super::blur::blur;
 use super::track::{Cover, Tracks};
 use super::{Detector, Kind, Look, Regions};
 use crate::EpisodeMessage;
-use crate::exchange::h264;
-use crate::video::{EncoderSpec, Picture, PictureDecoder, PictureEncoder};
 use protocol::foxglove::CompressedVideo;
 use std::collections::BTreeMap;
+use video::I420Buffer;
+use video::h264;
+use video::transcode::{EncoderSpec, PictureDecoder, PictureEncoder};
 
 /// Time between looks: a face or plate is not looked for in every picture, ns.
 const LOOK_NS: u64 = 300_000_000;
@@ -22,7 +23,7 @@ fn content(message: &EpisodeMessage) -> Result<CompressedVideo, String> {
 /// First way through: where are regions?
 pub(super) struct Search {
     decoder: PictureDecoder,
-    picture: Picture,
+    picture: I420Buffer,
     tracks: Tracks,
     looks: u64,
     next_look_ns: u64,
@@ -35,7 +36,7 @@ impl Search {
     pub fn new(first_ns: u64) -> Result<Self, String> {
         Ok(Self {
             decoder: PictureDecoder::new()?,
-            picture: Picture::default(),
+            picture: I420Buffer::default(),
             tracks: Tracks::default(),
             looks: 0,
             next_look_ns: first_ns,
@@ -52,7 +53,7 @@ impl Search {
         self.pictures += 1;
         self.span_ns.1 = at_ns;
         if at_ns >= self.next_look_ns {
-            let Picture { y, width, height, .. } = &self.picture;
+            let I420Buffer { y, width, height, .. } = &self.picture;
             let look = Look { luma: y, width: *width, height: *height, number: self.looks };
             self.tracks.add(at_ns, &detector.look(&look)?);
             self.looks += 1;
@@ -81,7 +82,7 @@ impl Search {
 /// Second way through: covering them.
 pub(super) struct Covering {
     decoder: PictureDecoder,
-    picture: Picture,
+    picture: I420Buffer,
     cover: Cover,
     spec: EncoderSpec,
     encoder: Option<PictureEncoder>,

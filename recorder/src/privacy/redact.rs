@@ -6,7 +6,8 @@ use crate::attachments::Attached;
 use crate::exchange::Progress;
 use crate::exchange::output::Output;
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
-use crate::{EpisodeMessage, EpisodeReader, signature, video};
+use crate::{EpisodeMessage, EpisodeReader, signature};
+use protocol::topics::VIDEO_SCHEMA;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,7 +94,7 @@ impl Job<'_> {
     }
 
     fn blurs(&self, message: &EpisodeMessage) -> bool {
-        !self.policy.blur.is_empty() && message.schema() == video::SCHEMA
+        !self.policy.blur.is_empty() && message.schema() == VIDEO_SCHEMA
     }
 
     /// Refuses pictures that would pass without being looked at.
@@ -105,14 +106,14 @@ impl Job<'_> {
             Err(PrivacyError::NotBlurred { path: self.source.path().to_owned(), what, problem })
         };
         let topics = self.source.topics();
-        let mut cameras = topics.iter().filter(|topic| topic.schema == video::SCHEMA && !self.omits(&topic.topic));
+        let mut cameras = topics.iter().filter(|topic| topic.schema == VIDEO_SCHEMA && !self.omits(&topic.topic));
         if let Some(camera) = cameras.nth(MAX_CAMERAS) {
             return refused(camera.topic.clone(), format!("it is one of more than {MAX_CAMERAS} cameras"));
         }
         for topic in topics.iter().filter(|topic| !self.omits(&topic.topic)) {
             let schema = topic.schema.to_ascii_lowercase();
             let pictures = ["image", "video"].iter().any(|word| schema.contains(word));
-            if pictures && topic.schema != video::SCHEMA && !schema.contains("annotation") {
+            if pictures && topic.schema != VIDEO_SCHEMA && !schema.contains("annotation") {
                 return refused(topic.topic.clone(), format!("it holds {}", topic.schema));
             }
         }
@@ -146,7 +147,7 @@ impl Job<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<BTreeMap<String, Covering>, PrivacyError> {
         let topics = self.source.topics();
-        let cameras = topics.iter().filter(|topic| topic.schema == video::SCHEMA && !self.omits(&topic.topic));
+        let cameras = topics.iter().filter(|topic| topic.schema == VIDEO_SCHEMA && !self.omits(&topic.topic));
         let mut searches: BTreeMap<String, Search> = BTreeMap::new();
         if self.policy.blur.is_empty() {
             return Ok(BTreeMap::new());

@@ -5,11 +5,9 @@
 //! so that a busy machine does not change the outcome.
 
 use super::{Random, TrialError};
-use crate::{
-    EpisodeInfo, EpisodeReader, Message, RecorderConfig, RecorderThread, ThreadConfig, Topic, recover_all, scan, topics,
-};
+use crate::{EpisodeReader, RecorderConfig, RecorderThread, ThreadConfig, recover_all, scan};
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};

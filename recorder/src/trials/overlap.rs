@@ -2,9 +2,9 @@
 //! between its start and its end, once.
 
 use super::{Random, TrialError};
-use crate::{Action, EpisodeFile, EpisodeInfo, EpisodeReader, Message, Recorder, RecorderConfig, Topic, topics};
+use crate::{Action, EpisodeFile, EpisodeReader, Recorder, RecorderConfig};
 use bytes::Bytes;
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, foxglove, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

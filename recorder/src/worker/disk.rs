@@ -7,13 +7,13 @@
 //!   ring as soon as one can be made.
 
 use super::{Interrupted, Recording, Rest, Settling, Worker, copy_of};
+use crate::RecorderError;
 use crate::drive_log::DriveLog;
 use crate::room::{free_bytes, make_room};
 use crate::status::Disk;
 use crate::thread::RecorderEvent;
-use crate::topics::Worth;
-use crate::{EpisodeInfo, RecorderError};
-use protocol::EpisodeId;
+use protocol::topics::Priority;
+use protocol::{EpisodeId, EpisodeInfo};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -25,13 +25,13 @@ const TIDY_EVERY: Duration = Duration::from_millis(500);
 const ROOM_BYTES: u64 = 8 << 20;
 
 /// What is not written any more when `waiting` of `patience` bytes wait for the disk.
-fn floor(waiting: usize, patience: usize) -> Option<Worth> {
+fn floor(waiting: usize, patience: usize) -> Option<Priority> {
     match waiting.saturating_mul(8) / patience.max(1) {
         0..4 => None,
-        4 => Some(Worth::Side),
-        5 => Some(Worth::Bulk),
-        6 => Some(Worth::View),
-        _ => Some(Worth::Control),
+        4 => Some(Priority::Side),
+        5 => Some(Priority::Bulk),
+        6 => Some(Priority::View),
+        _ => Some(Priority::Control),
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_fuller_the_memory_the_more_is_left_out() {
         let floors: Vec<_> = (0..=8).map(|n| floor(n, 8)).collect();
-        let [side, bulk, view, control] = Worth::ALL.map(Some);
+        let [side, bulk, view, control] = Priority::ALL.map(Some);
         assert_eq!(floors, [None, None, None, None, side, bulk, view, control, control]);
         assert_eq!(floor(0, 0), None);
     }

@@ -7,11 +7,11 @@ use crate::drive_log::DriveLog;
 use crate::queue::{Losses, Next, QueueReceiver};
 use crate::status::RecorderStatus;
 use crate::thread::{RecorderEvent, ThreadConfig};
-use crate::topics::{self, Worth};
-use crate::trigger::Fired;
-use crate::{Action, Attachment, EpisodeFile, EpisodeInfo, Message, Recorder, RecorderError, signature};
+use crate::{Action, EpisodeFile, Recorder, RecorderError, signature};
 use crossbeam_channel::Sender;
-use protocol::{EpisodeId, api};
+use protocol::topics::{self, Priority};
+use protocol::trigger::Fired;
+use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, api};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -81,7 +81,7 @@ pub(crate) struct Worker {
     status: Arc<Mutex<RecorderStatus>>,
     newest_ns: u64,
     /// What is worth less is not written.
-    floor: Option<Worth>,
+    floor: Option<Priority>,
     /// What the disk said, since it was last well.
     trouble: Option<std::io::Error>,
     removed_files: u64,
@@ -253,7 +253,7 @@ impl Worker {
 
     fn write(&mut self, id: &EpisodeId, message: &Message) {
         let Some(recording) = self.files.get_mut(id) else { return };
-        if self.floor.is_some_and(|floor| topics::worth(message.topic) <= floor) {
+        if self.floor.is_some_and(|floor| topics::priority(message.topic) <= floor) {
             self.recorder.note_unwritten(id, message.topic);
             return;
         }

@@ -233,6 +233,81 @@ fn every_foreign_recording_is_imported_with_a_word_or_refused_with_one() {
     }
 }
 
+/// Messages of all episodes: which of them, topic, log time and content.
+fn content(imported: &[Imported], dir: &Path) -> Vec<(usize, String, u64, Vec<u8>)> {
+    let of = |(number, one): (usize, &Imported)| {
+        let reader = EpisodeReader::open(&dir.join(&one.episode.file)).unwrap();
+        let told = |message: EpisodeMessage| (number, message.topic().to_owned(), message.log_time_ns, message.data);
+        messages(&reader).into_iter().map(told).map(|(n, topic, at, data)| (n, topic, at, data.to_vec())).collect()
+    };
+    let all = imported.iter().enumerate().flat_map(|one| -> Vec<_> { of(one) });
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_foreign_dataset_that_is_exported_again_has_every_value_it_had() {
+    let (lines, names) = (lines("lerobot"), ["sound", "film", "texts", "lists-in-lists", "unknown-dtype", "unsigned"]);
+    for name in names.into_iter().chain(["float-and-double", "numbers-with-nulls", "names-of-ours"]) {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, between, back) = (dir.path().join("there"), dir.path().join("between"), dir.path().join("back"));
+        let source = laid_out("lerobot", name, &lines[name], dir.path());
+        let first = lerobot::import(&source, &there, &mut silent).unwrap();
+        let files: Vec<PathBuf> = first.iter().map(|one| there.join(&one.episode.file)).collect();
+        let exported = lerobot::export(&files, &between, None, None, &mut silent).unwrap();
+        assert_eq!((exported.episodes, exported.frames), (2, 7), "{name}");
+        // Row 0 of each episode has neither.
+        let nulls = if name == "numbers-with-nulls" { vec![("count", 2), ("done", 2)] } else { Vec::new() };
+        assert!(exported.nulls.iter().map(|(name, count)| (name.as_str(), *count)).eq(nulls), "{exported:?}");
+        let second = lerobot::import(&between, &back, &mut silent).unwrap();
+        assert_eq!(content(&second, &back), content(&first, &there), "{name}");
+    }
+}
+
+#[test]
+fn one_file_of_a_bag_is_read_as_the_metadata_beside_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = rosbag2::import(&folder("rosbag2").join("packed-messages"), id(), dir.path(), &mut silent).unwrap();
+    let bag = fs::read_dir(folder("rosbag2").join("packed-messages")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = bag.filter(|file| file.extension().is_some_and(|ending| ending == "mcap")).collect();
+    files.sort();
+    let mut together = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let out = dir.path().join(number.to_string());
+        let one = rosbag2::import(file, id(), &out, &mut silent).unwrap();
+        assert!(fit(&["compressed one by one".to_owned()], &one.notes), "{:?}", one.notes);
+        together.extend(content(&[one], &out));
+    }
+    together.sort();
+    assert_eq!(together, content(&[whole], dir.path()));
+}
+
+#[test]
+fn files_in_a_bags_folder_that_are_none_of_the_bag_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let bag = dir.path().join("split");
+    copy(&folder("rosbag2").join("split"), &bag);
+    let listed = files(&bag).into_iter().find(|file| file.extension().is_some_and(|ending| ending == "mcap")).unwrap();
+    fs::copy(&listed, bag.join("copy_9.mcap")).unwrap();
+    let done = rosbag2::import(&bag, id(), &dir.path().join("out"), &mut silent).unwrap();
+    assert!(
+        fit(&["1 file left out for not being in the list of metadata.yaml: copy_9.mcap".to_owned()], &done.notes),
+        "{:?}",
+        done.notes
+    );
+    assert_eq!(content(std::slice::from_ref(&done), &dir.path().join("out")).len(), 20);
+    // A bag whose files were all renamed is read.
+    fs::remove_file(bag.join("copy_9.mcap")).unwrap();
+    for (number, file) in files(&bag).into_iter().filter(|file| !file.ends_with("metadata.yaml")).enumerate() {
+        fs::rename(file, bag.join(format!("renamed_{number}.mcap"))).unwrap();
+    }
+    let out = dir.path().join("again");
+    let done = rosbag2::import(&bag, id(), &out, &mut silent).unwrap();
+    assert!(done.notes.iter().all(|note| note.contains("which is not there")), "{:?}", done.notes);
+    assert_eq!(content(&[done], &out).len(), 20);
+}
+
 #[test]
 fn an_episode_that_another_program_wrote_anew_opens_as_it_is() {
     let mut first: Option<Vec<_>> = None;

@@ -1,7 +1,7 @@
 use super::*;
 
 fn at_speed(speed_mps: f64) -> Vehicle {
-    let mut car = Vehicle::standing(VehicleParams::MID_SIZE, 0.0, 0.0, 0.0);
+    let mut car = Vehicle::standing(VehicleParams::of(&Embodiment::ackermann_car()).unwrap(), 0.0, 0.0, 0.0);
     car.speed_mps = speed_mps;
     car
 }

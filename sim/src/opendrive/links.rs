@@ -58,7 +58,7 @@ pub(super) fn read_link(road: Element, end: &'static str, targets: &Targets) -> 
             Some(RoadLink::Road(other, contact))
         }
         (false, _, Some(&junction)) => Some(RoadLink::Junction(junction)),
-        (true, ..) => missing(link, NoteKind::LinkToMissingRoad, "no <road> has this id"),
+        (true, ..) => missing(link, NoteKind::LinkToMissingRoad, "no <road> with lanes has this id"),
         (false, ..) => missing(link, NoteKind::LinkToMissingJunction, "no <junction> has this id"),
     }
 }
@@ -124,7 +124,7 @@ fn read_connection(connection: Element, junction: usize, targets: &Targets) -> R
             return Ok(None);
         };
         let Some(&road) = targets.roads.get(id) else {
-            connection.note_attribute(NoteKind::ConnectionToMissingRoad, attribute, "no <road> has this id");
+            connection.note_attribute(NoteKind::ConnectionToMissingRoad, attribute, "no <road> with lanes has this id");
             return Ok(None);
         };
         *place = road;

@@ -7,7 +7,7 @@ use protocol::v1::{CandidatePath, PathAnswer, PathQuestion};
 const DECIDED_M: f64 = 0.5;
 
 /// The answer of an operator that would drive `plan`: the first path on the side that it would take itself, else the one
-/// that the vehicle thinks best; declined when nothing is offered.
+/// that the vehicle ranks best; declined when nothing is offered.
 #[must_use]
 pub(super) fn answer(question: &PathQuestion, plan: Option<&Plan>) -> PathAnswer {
     let wanted = plan.map_or(0.0, |plan| plan.offset_m);

@@ -4,8 +4,6 @@ use super::planner::Plan;
 use super::view::View;
 use protocol::Embodiment;
 
-/// Wheelbase that the operator has learnt from driving, metres.
-pub(super) const WHEELBASE_M: f64 = 2.7;
 /// Lateral acceleration of ordinary driving, m/s^2.
 const MAX_LATERAL_MPS2: f64 = 3.5;
 /// Lateral acceleration on a dry road when the car must be caught, m/s^2.
@@ -17,16 +15,18 @@ const ASTRAY_RAD: f64 = 0.14;
 /// of the embodiment's action channels, within its limits; channels that the operator does not know stay at zero.
 #[must_use]
 pub fn drive(view: &View, plan: &Plan, embodiment: &Embodiment) -> Vec<f64> {
+    let channels = embodiment.channels();
     let here = Place::here(view);
     let steering = steer(view, &here, plan.offset_m);
     let acceleration = if astray(&here) { plan.acceleration_mps2.min(-4.0) } else { plan.acceleration_mps2 };
     embodiment
         .action
         .iter()
-        .map(|channel| {
-            let wanted = match channel.name {
-                "acceleration_mps2" => acceleration,
-                "steering_rad" => steering,
+        .enumerate()
+        .map(|(index, channel)| {
+            let wanted = match Some(index) {
+                at if at == channels.accelerate => acceleration,
+                at if at == channels.steer => steering,
                 _ => 0.0,
             };
             wanted.clamp(channel.min, channel.max)
@@ -59,7 +59,7 @@ fn astray(place: &Place) -> bool {
     place.speed > 5.0 && place.turned.abs() > ASTRAY_RAD && place.turned * place.d > -0.2
 }
 
-/// The angle of the wheels of a car at `place` on its way to `offset`.
+/// The value of the steering channel at `place` on the way to `offset`.
 pub(super) fn steer(view: &View, place: &Place, offset: f64) -> f64 {
     let distance = (1.15 * place.speed).clamp(6.0, 28.0);
     // Heading for the whole offset at once would swerve: the goal moves there with the distance driven.
@@ -71,8 +71,9 @@ pub(super) fn steer(view: &View, place: &Place, offset: f64) -> f64 {
     let dy = view.at(at, |p| p.y) + goal * heading.cos() - place.y;
     let (sin, cos) = place.heading.sin_cos();
     let (x, y) = (cos * dx + sin * dy, cos * dy - sin * dx);
-    let curvature = 2.0 * y / (x * x + y * y).max(1.0);
     let grip = if astray(place) { CATCH_LATERAL_MPS2 * view.friction } else { MAX_LATERAL_MPS2 };
     let most = grip / (place.speed * place.speed).max(4.0);
-    (curvature.clamp(-most, most) * WHEELBASE_M).atan()
+    // The circle to a goal behind is wide where the goal is straight behind: whoever faces the wrong way turns.
+    let curvature = if x < 0.0 { most.copysign(y) } else { 2.0 * y / (x * x + y * y).max(1.0) };
+    view.own.kinematics.steering(curvature.clamp(-most, most), place.speed)
 }

@@ -2,13 +2,12 @@
 //! does not get on.
 
 use super::planner::Plan;
-use super::view::{FRONT_M, HALF_WIDTH_M, REAR_M, View};
+use super::view::View;
 use protocol::v1::TakeoverCause;
 
 /// How far ahead in time harm is foreseen, seconds.
 const FORESIGHT_S: f64 = 1.9;
 const STEP_S: f64 = 0.1;
-const WHEELBASE_M: f64 = 2.7;
 /// How far a wheel may be beyond the lane's edge before a person minds, metres.
 const OVER_THE_LINE_M: f64 = 0.35;
 /// A small excursion is minded only this short a time ahead, seconds: the car may yet correct itself.
@@ -112,7 +111,7 @@ fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
             break;
         }
         let road = view.at(s, |p| p.curvature);
-        heading += speed * STEP_S * (view.steering.tan() / WHEELBASE_M - road);
+        heading += speed * STEP_S * (view.own.kinematics.curvature_per_m(view.steering, view.speed) - road);
         s += speed * STEP_S * heading.cos();
         d += speed * STEP_S * heading.sin();
         let tolerance = if t <= PATIENCE_S { 0.0 } else { FAR_OUT_M };
@@ -127,25 +126,26 @@ fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
 }
 
 fn leaves(view: &View, s: f64, d: f64, heading: f64, passing: bool, tolerance: f64) -> bool {
-    let front = d + 2.6 * heading.sin();
+    let half_width = view.own.half_width_m;
+    let front = d + view.own.kinematics.front_axle_m() * heading.sin();
     let (left, right) = if passing {
         (view.at(s, |p| p.road_left), view.at(s, |p| p.drivable_right))
     } else {
         (view.at(s, |p| p.lane_left) + OVER_THE_LINE_M, view.at(s, |p| p.lane_right) + OVER_THE_LINE_M)
     };
-    front.max(d) + HALF_WIDTH_M > left.max(1.2) + tolerance || front.min(d) - HALF_WIDTH_M < -right.max(1.2) - tolerance
+    front.max(d) + half_width > left.max(1.2) + tolerance || front.min(d) - half_width < -right.max(1.2) - tolerance
 }
 
 fn collides(view: &View, s: f64, d: f64, heading: f64, t: f64) -> bool {
     view.objects.iter().any(|o| {
         let along = o.s + o.speed_s * t - s;
-        let place = d + along.clamp(-REAR_M, FRONT_M) * heading.sin();
+        let place = d + along.clamp(-view.own.rear_m, view.own.front_m) * heading.sin();
         let beside = o.d + o.speed_d * t - place;
         // Who comes from behind is not ours to judge.
         let behind = o.s < 0.0 && o.speed_s > view.speed;
         !behind
-            && along - o.half_length < FRONT_M + 0.3
-            && along + o.half_length > -REAR_M
-            && beside.abs() < o.half_width + HALF_WIDTH_M + 0.12
+            && along - o.half_length < view.own.front_m + 0.3
+            && along + o.half_length > -view.own.rear_m
+            && beside.abs() < o.half_width + view.own.half_width_m + 0.12
     })
 }

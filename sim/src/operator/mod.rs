@@ -27,7 +27,7 @@ pub use control::drive;
 pub use planner::{Plan, Planner};
 pub use predict::Predictor;
 pub use trajectory::trajectory;
-pub use view::{Believed, View};
+pub use view::{Believed, Own, View};
 
 /// Settings of a scripted operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +106,7 @@ pub struct ScriptedOperator {
 }
 
 impl ScriptedOperator {
-    /// An operator at an empty seat.
+    /// An operator at an empty seat, who expects `embodiment` until the robot introduces itself.
     #[must_use]
     pub fn new(config: OperatorConfig, embodiment: Embodiment) -> Self {
         Self {
@@ -159,6 +159,11 @@ impl ScriptedOperator {
 
     /// An event of the vehicle arrived.
     pub fn receive_event(&mut self, event: &VehicleEvent) {
+        if let Some(vehicle_event::Event::Hello(hello)) = &event.event
+            && let Some(told) = Embodiment::told(&hello.embodiment, &hello.embodiment_file)
+        {
+            self.embodiment = told;
+        }
         if let Some(vehicle_event::Event::Response(answer)) = &event.event
             && self.pending.is_some_and(|(id, _)| id == answer.id)
         {

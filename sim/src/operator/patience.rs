@@ -3,8 +3,6 @@
 
 use protocol::v1::{AuthorityState, Reason, SeatResponse};
 
-/// Seats of this name's beginning stand by: the vehicle refuses them while a person sits at another.
-const STANDBY_PREFIX: &str = "scripted";
 /// Pause after a first refusal, and the longest after many, microseconds.
 const PAUSE_US: (u64, u64) = (500_000, 8_000_000);
 /// A vehicle whose clock is farther back than this has started anew, microseconds.
@@ -68,11 +66,10 @@ impl Patience {
     }
 }
 
-/// Whether the vehicle would let `seat` set it going, take it over or answer its questions.
+/// Whether the vehicle would let a program at `seat` set it going, take it over or answer its questions.
 pub(super) fn is_free_for(seat: &str, authority: &AuthorityState) -> bool {
     let held = authority.seat_id != seat && authority.lease_left_ms > 0;
-    let gives_way = authority.person_present && seat.starts_with(STANDBY_PREFIX);
-    authority.not_ready() == Reason::Unspecified && !held && !gives_way
+    authority.not_ready() == Reason::Unspecified && !held && !authority.person_present
 }
 
 #[cfg(test)]
@@ -128,6 +125,6 @@ mod tests {
         let lapsed = AuthorityState { lease_left_ms: 0, ..held.clone() };
         let free = |seat, state: &AuthorityState| is_free_for(seat, state);
         assert!(!free("scripted-1", &not_ready) && !free("scripted-1", &tended) && !free("scripted-1", &held));
-        assert!(free("scripted-1", &lapsed) && free("desk", &held) && free("another", &tended));
+        assert!(free("scripted-1", &lapsed) && free("desk", &held) && !free("another", &tended));
     }
 }

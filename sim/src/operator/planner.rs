@@ -2,7 +2,7 @@
 //! acceleration that keeps distance (Intelligent Driver Model, Treiber et al. 2000), yields to people and slows for
 //! bends.
 
-use super::view::{FRONT_M, HALF_WIDTH_M, Object, View};
+use super::view::{Object, View};
 
 /// Lateral room kept to a car, metres.
 const ROOM_M: f64 = 0.45;
@@ -76,8 +76,8 @@ impl Planner {
     /// The offset nearest to the centre that is free for longest; the earlier choice wins ties.
     fn pass(&self, view: &View, horizon: f64) -> f64 {
         let at = 12.0;
-        let right = -(view.at(at, |p| p.drivable_right) - HALF_WIDTH_M - 0.15);
-        let left = view.at(at, |p| p.road_left) - HALF_WIDTH_M - 0.15;
+        let right = -(view.at(at, |p| p.drivable_right) - view.own.half_width_m - 0.15);
+        let left = view.at(at, |p| p.road_left) - view.own.half_width_m - 0.15;
         let mut best = (f64::NEG_INFINITY, 0.0);
         let steps = ((left - right) / 0.25).clamp(0.0, 80.0) as usize;
         for step in 0..=steps {
@@ -108,7 +108,7 @@ impl Planner {
     }
 
     fn against_traffic(&self, view: &View, offset: f64) -> bool {
-        offset > view.at(12.0, |p| p.drivable_left) - HALF_WIDTH_M + 0.1
+        offset > view.at(12.0, |p| p.drivable_left) - view.own.half_width_m + 0.1
     }
 }
 
@@ -116,8 +116,8 @@ fn look_ahead(view: &View) -> f64 {
     (5.0 * view.speed).clamp(55.0, 110.0).min(view.visibility + 5.0)
 }
 
-fn overlaps(object: &Object, offset: f64, room: f64) -> bool {
-    (object.d - offset).abs() < object.half_width + HALF_WIDTH_M + room
+fn overlaps(view: &View, object: &Object, offset: f64, room: f64) -> bool {
+    (object.d - offset).abs() < object.half_width + view.own.half_width_m + room
 }
 
 fn room_for(object: &Object) -> f64 {
@@ -144,13 +144,13 @@ fn blocked_at_with(view: &View, offset: f64, horizon: f64, spare: f64, careful: 
         .filter(|o| {
             let room = room_for(o) + spare;
             // Who is already beside it keeps the room that there is.
-            let beside = careful && o.s - o.half_length < FRONT_M;
-            let left = (o.d - view.d).abs() - o.half_width - HALF_WIDTH_M;
+            let beside = careful && o.s - o.half_length < view.own.front_m;
+            let left = (o.d - view.d).abs() - o.half_width - view.own.half_width_m;
             let room = if beside { room.min((left - 0.05).max(0.05)) } else { room };
-            let touches = |s: f64| overlaps(o, path_at(view, offset, s), room);
+            let touches = |s: f64| overlaps(view, o, path_at(view, offset, s), room);
             touches(o.s - o.half_length) || touches(o.s + o.half_length)
         })
-        .map(|o| (o.s - o.half_length - FRONT_M).max(0.0))
+        .map(|o| (o.s - o.half_length - view.own.front_m).max(0.0))
         .fold(f64::INFINITY, f64::min)
 }
 
@@ -159,7 +159,7 @@ fn oncoming_near(view: &View, offset: f64) -> bool {
     let reach = 12.0 + 4.5 * (view.speed.max(4.0));
     view.objects.iter().any(|o| {
         o.speed_s < -0.7
-            && overlaps(o, offset, 0.4)
+            && overlaps(view, o, offset, 0.4)
             && o.s > -6.0
             && o.s - o.half_length + o.speed_s * 3.0 < reach + 15.0
     })
@@ -173,7 +173,10 @@ fn taken_beside(view: &View, offset: f64) -> bool {
     view.objects.iter().filter(|o| !o.is_static() && o.speed_s > 0.0).any(|o| {
         let closing = (o.speed_s - view.speed).max(0.0);
         let behind = 5.0 + 2.5 * closing;
-        overlaps(o, offset, 0.3) && !overlaps(o, view.d, 0.0) && o.s > -behind && o.s < FRONT_M + o.half_length + 3.0
+        overlaps(view, o, offset, 0.3)
+            && !overlaps(view, o, view.d, 0.0)
+            && o.s > -behind
+            && o.s < view.own.front_m + o.half_length + 3.0
     })
 }
 
@@ -184,17 +187,17 @@ fn taken_on_the_way(view: &View, offset: f64) -> bool {
     }
     let (right, left) = (offset.min(view.d), offset.max(view.d));
     view.objects.iter().filter(|o| !o.is_static() && o.speed_s > 0.0).any(|o| {
-        let reach = o.half_width + HALF_WIDTH_M + 0.6;
-        let crossed = o.d > right - reach && o.d < left + reach && !overlaps(o, view.d, 0.0);
+        let reach = o.half_width + view.own.half_width_m + 0.6;
+        let crossed = o.d > right - reach && o.d < left + reach && !overlaps(view, o, view.d, 0.0);
         let behind = 8.0 + 5.0 * (o.speed_s - view.speed).max(0.0);
-        crossed && o.s > -behind && o.s < FRONT_M + o.half_length + 5.0
+        crossed && o.s > -behind && o.s < view.own.front_m + o.half_length + 5.0
     })
 }
 
 /// The road's speed: limit, bends ahead, grip and sight.
 fn cruise_speed(view: &View) -> f64 {
     let limit = view.limit_at(0.0);
-    let mut speed = limit;
+    let mut speed = limit.min(view.own.fastest_mps);
     let braking = |allowed: f64, s: f64| (allowed * allowed + 2.0 * GENTLE_DECEL_MPS2 * s.max(0.0)).sqrt();
     for p in view.route.iter().filter(|p| p.s > -3.0) {
         let bend = (LATERAL_MPS2 * view.friction.min(1.0) / p.curvature.abs().max(1e-4)).sqrt();
@@ -243,10 +246,10 @@ fn follow(view: &View, offset: f64, horizon: f64, stand_off_m: f64) -> f64 {
             let room = if stands_in_the_way(o) { room_for(o) - 0.2 } else { 0.35 };
             let entering = o.speed_d * (path_at(view, offset, o.s) - o.d).signum() > 0.25;
             let room = if entering && !o.is_person() { room + 0.9 } else { room };
-            overlaps(o, path_at(view, offset, o.s), room)
+            overlaps(view, o, path_at(view, offset, o.s), room)
         })
         .map(|o| {
-            let gap = o.s - o.half_length - FRONT_M;
+            let gap = o.s - o.half_length - view.own.front_m;
             let standstill = if stands_in_the_way(o) { stand_off_m } else { STANDSTILL_GAP_M };
             keep_distance(view, gap, o.speed_s.max(-3.0), standstill)
         })
@@ -256,8 +259,8 @@ fn follow(view: &View, offset: f64, horizon: f64, stand_off_m: f64) -> f64 {
 /// Drives gently past what stands close beside the path.
 fn slow_beside_obstacles(view: &View, offset: f64) -> f64 {
     let near = view.objects.iter().filter(|o| stands_in_the_way(o) && o.s > -4.0).any(|o| {
-        let gap = o.s - o.half_length - FRONT_M;
-        gap < 2.0 * view.speed && overlaps(o, path_at(view, offset, o.s), 0.9)
+        let gap = o.s - o.half_length - view.own.front_m;
+        gap < 2.0 * view.speed && overlaps(view, o, path_at(view, offset, o.s), 0.9)
     });
     if near { free_acceleration(view.speed, 8.0) } else { f64::INFINITY }
 }
@@ -265,8 +268,8 @@ fn slow_beside_obstacles(view: &View, offset: f64) -> f64 {
 /// Stops for a person who is or will be in the way, and goes slowly past one who waits at the kerb.
 fn yield_to_people(view: &View, offset: f64) -> f64 {
     let mut acceleration = f64::INFINITY;
-    for person in view.objects.iter().filter(|o| o.is_person() && o.s > FRONT_M - 1.0 && o.s < 70.0) {
-        let gap = person.s - FRONT_M - 0.3;
+    for person in view.objects.iter().filter(|o| o.is_person() && o.s > view.own.front_m - 1.0 && o.s < 70.0) {
+        let gap = person.s - view.own.front_m - 0.3;
         let beside = person.d - path_at(view, offset, person.s);
         let arrival = gap / view.speed.max(3.0);
         let then = beside + person.speed_d * arrival.min(4.0);

@@ -1,4 +1,4 @@
-use super::super::view::Point;
+use super::super::view::{Own, Point};
 use super::*;
 use protocol::v1::ObjectKind;
 
@@ -19,6 +19,7 @@ pub(in crate::operator) fn road(speed: f64, objects: Vec<Object>) -> View {
         })
         .collect();
     View {
+        own: Own::of(&protocol::Embodiment::built_in()[0]),
         speed,
         acceleration: 0.0,
         steering: 0.0,

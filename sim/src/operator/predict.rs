@@ -6,17 +6,15 @@
 //! seen at `n` plus the round trip. No clock but the seat's own is needed. (The predictive display of Hosseini and
 //! Lienkamp 2016, with the single-track model without slip.)
 
-use super::control::WHEELBASE_M;
 use super::view::Believed;
 use protocol::v1::Pose2;
+use protocol::{Embodiment, Kinematics};
 use std::collections::VecDeque;
 
 /// Step of the integration, microseconds.
 const STEP_US: u64 = 10_000;
-/// Lags of the steering, and of engine and brakes, seconds; the greatest rate of the wheels, rad/s.
-pub(super) const STEERING_LAG_S: f64 = 0.1;
-const DRIVE_LAG_S: f64 = 0.22;
-const STEERING_RATE_RADPS: f64 = 0.7;
+/// A command waits this long for the control tick that carries it out, beside the actuator's own lag, seconds.
+pub(super) const TICK_S: f64 = 0.02;
 /// Longer than this nothing is predicted, microseconds.
 const LONGEST_US: u64 = 1_500_000;
 /// The latency governor keeps this far below its limit, m/s, and gets there at this rate, 1/s.
@@ -30,9 +28,20 @@ struct Sent {
     steering: f64,
 }
 
+/// How the robot follows its commands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Response {
+    kinematics: Kinematics,
+    drive_lag_s: f64,
+    steering_lag_s: f64,
+    /// Greatest change of the steering channel a second.
+    steering_rate_per_s: f64,
+}
+
 /// Remembers what was sent and predicts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Predictor {
+    response: Response,
     sent: VecDeque<Sent>,
     round_trip_us: u64,
 }
@@ -40,8 +49,16 @@ pub struct Predictor {
 impl Predictor {
     /// One that knows the measured round trip: from sending a command to seeing it act.
     #[must_use]
-    pub fn new(round_trip_us: u64) -> Self {
-        Self { sent: VecDeque::new(), round_trip_us: round_trip_us.min(LONGEST_US) }
+    pub fn new(round_trip_us: u64, embodiment: &Embodiment) -> Self {
+        let channels = embodiment.channels();
+        let steer = channels.steer.and_then(|index| embodiment.action.get(index));
+        let response = Response {
+            kinematics: embodiment.kinematics,
+            drive_lag_s: embodiment.lag_s(channels.accelerate) + TICK_S,
+            steering_lag_s: embodiment.lag_s(channels.steer) + TICK_S,
+            steering_rate_per_s: steer.map_or(0.0, |channel| channel.rate_per_s),
+        };
+        Self { response, sent: VecDeque::new(), round_trip_us: round_trip_us.min(LONGEST_US) }
     }
 
     /// A command was sent at seat time `now_us`.
@@ -69,7 +86,7 @@ impl Predictor {
         while passed_us < whole_us {
             let step_us = STEP_US.min(whole_us - passed_us);
             let sent_us = (received_us + passed_us).saturating_sub(self.round_trip_us);
-            advance(&mut car, self.in_force(sent_us), step_us as f64 * 1e-6, limit_mps);
+            advance(&self.response, &mut car, self.in_force(sent_us), step_us as f64 * 1e-6, limit_mps);
             passed_us += step_us;
         }
         car
@@ -81,18 +98,18 @@ impl Predictor {
     }
 }
 
-fn advance(car: &mut Believed, sent: Option<Sent>, dt_s: f64, limit_mps: Option<f64>) {
+fn advance(response: &Response, car: &mut Believed, sent: Option<Sent>, dt_s: f64, limit_mps: Option<f64>) {
     let near = |lag_s: f64| 1.0 - (-dt_s / lag_s).exp();
     if let Some(sent) = sent {
         let governed = limit_mps.map_or(f64::INFINITY, |l| GOVERNOR_RATE * (l - GOVERNOR_BELOW_MPS - car.speed));
-        let turn = (sent.steering - car.steering) * near(STEERING_LAG_S);
-        let most = STEERING_RATE_RADPS * dt_s;
+        let turn = (sent.steering - car.steering) * near(response.steering_lag_s);
+        let most = response.steering_rate_per_s * dt_s;
         car.steering += turn.clamp(-most, most);
-        car.acceleration += (sent.acceleration.min(governed) - car.acceleration) * near(DRIVE_LAG_S);
+        car.acceleration += (sent.acceleration.min(governed) - car.acceleration) * near(response.drive_lag_s);
     }
     let speed = (car.speed + car.acceleration * dt_s).max(0.0);
     let middle = (car.speed + speed) / 2.0;
-    let turn = middle * dt_s * car.steering.tan() / WHEELBASE_M;
+    let turn = middle * dt_s * response.kinematics.curvature_per_m(car.steering, middle);
     let heading = car.pose.heading_rad + turn / 2.0;
     car.pose = Pose2 {
         x_m: car.pose.x_m + middle * dt_s * heading.cos(),
@@ -115,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_and_not_yet_seen_is_driven_on_in_thought() {
-        let mut predictor = Predictor::new(400_000);
+        let mut predictor = Predictor::new(400_000, &Embodiment::built_in()[0]);
         predictor.note(1_000_000, 2.0, 0.1);
         // A picture that arrives before the round trip is over shows nothing of it; the command acts for 0.3 s.
         let later = predictor.predict(&Believed { speed: 10.0, ..standing() }, 1_250_000, 1_300_000, None);
@@ -129,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_car_that_brakes_to_a_stop_stays_there() {
-        let mut predictor = Predictor::new(600_000);
+        let mut predictor = Predictor::new(600_000, &Embodiment::built_in()[0]);
         predictor.note(0, -5.0, 0.0);
         let car = predictor.predict(&Believed { speed: 1.0, acceleration: -5.0, ..standing() }, 700_000, 700_000, None);
         assert!(car.speed == 0.0 && (car.pose.x_m - 0.1).abs() < 0.02, "{car:?}");
@@ -137,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_governors_limit_is_not_passed_in_thought_either() {
-        let mut predictor = Predictor::new(1_400_000);
+        let mut predictor = Predictor::new(1_400_000, &Embodiment::built_in()[0]);
         predictor.note(0, 3.0, 0.0);
         let car = predictor.predict(&Believed { speed: 4.4, ..standing() }, 1_500_000, 1_500_000, Some(4.6));
         assert!(car.speed < 4.45, "{car:?}");
@@ -145,7 +162,7 @@ mod tests {
 
     #[test]
     fn history_is_bounded_and_keeps_what_is_in_force() {
-        let mut predictor = Predictor::new(600_000);
+        let mut predictor = Predictor::new(600_000, &Embodiment::built_in()[0]);
         for i in 0..10_000 {
             predictor.note(i * 20_000, 0.0, 0.0);
         }

@@ -1,9 +1,8 @@
 //! A plan as a trajectory in the map's plane, for a vehicle that follows it by itself: what the operator would do at the
 //! wheel, driven in thought with the single-track model.
 
-use super::control::{Place, WHEELBASE_M, steer};
+use super::control::{Place, steer};
 use super::planner::Plan;
-use super::predict::STEERING_LAG_S;
 use super::view::{Believed, View, project};
 use protocol::v1::{Trajectory, TrajectoryPoint};
 
@@ -54,10 +53,10 @@ pub fn trajectory(view: &View, believed: &Believed, plan: &Plan, begins_us: u64,
 fn advance(view: &View, plan: &Plan, most_mps: f64, wheels: &mut f64, car: &mut Place) {
     let dt_s = LOOK_US as f64 * 1e-6;
     let wanted = steer(view, car, plan.offset_m);
-    *wheels += (wanted - *wheels) * (1.0 - (-dt_s / STEERING_LAG_S).exp());
+    *wheels += (wanted - *wheels) * (1.0 - (-dt_s / view.own.steering_lag_s).exp());
     let speed = (car.speed + plan.acceleration_mps2 * dt_s).clamp(0.0, most_mps);
     let driven = dt_s * (car.speed + speed) / 2.0;
-    let turn = driven * wheels.tan() / WHEELBASE_M;
+    let turn = driven * view.own.kinematics.curvature_per_m(*wheels, (car.speed + speed) / 2.0);
     let heading = car.heading + turn / 2.0;
     car.x += driven * heading.cos();
     car.y += driven * heading.sin();

@@ -1,14 +1,40 @@
 //! The situation as the operator pictures it now: route and objects moved from when they were seen to the present.
 
-use protocol::Embodiment;
+use super::predict::TICK_S;
 use protocol::v1::{ObjectKind, Pose2, Surroundings, VehicleState};
+use protocol::{Embodiment, Kinematics};
 
-/// From the rear axle to the front bumper, metres.
-pub const FRONT_M: f64 = 3.6;
-/// From the rear axle to the rear bumper, metres.
-pub const REAR_M: f64 = 1.0;
-/// Half of the car's width, metres.
-pub const HALF_WIDTH_M: f64 = 0.93;
+/// What the operator knows of the robot that it drives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Own {
+    /// From its origin to the front end, metres.
+    pub front_m: f64,
+    /// From its origin back to the rear end, metres.
+    pub rear_m: f64,
+    /// Half of its width, metres.
+    pub half_width_m: f64,
+    /// How it turns.
+    pub kinematics: Kinematics,
+    /// Greatest speed, m/s.
+    pub fastest_mps: f64,
+    /// Lag of its steering with the wait for a control tick, seconds.
+    pub steering_lag_s: f64,
+}
+
+impl Own {
+    /// What `embodiment` says.
+    #[must_use]
+    pub fn of(embodiment: &Embodiment) -> Self {
+        Self {
+            front_m: embodiment.front_m(),
+            rear_m: embodiment.rear_m(),
+            half_width_m: embodiment.half_width_m(),
+            kinematics: embodiment.kinematics,
+            fastest_mps: embodiment.fastest_mps(),
+            steering_lag_s: embodiment.lag_s(embodiment.channels().steer) + TICK_S,
+        }
+    }
+}
 
 /// One station of the route, in today's vehicle frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +84,7 @@ impl Object {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct View {
+    pub own: Own,
     pub speed: f64,
     pub acceleration: f64,
     pub steering: f64,
@@ -107,25 +134,26 @@ impl Believed {
     /// What `state` says; `None` without a pose.
     #[must_use]
     pub fn of(embodiment: &Embodiment, state: &VehicleState) -> Option<Self> {
+        let channels = embodiment.channels();
         Some(Self {
             pose: state.world_from_vehicle?,
-            speed: channel(embodiment, state, "speed_mps"),
-            acceleration: channel(embodiment, state, "acceleration_mps2"),
-            steering: channel(embodiment, state, "steering_rad"),
+            speed: channel(state, channels.speed),
+            acceleration: channel(state, channels.acceleration),
+            steering: channel(state, channels.steering),
         })
     }
 }
 
-fn channel(embodiment: &Embodiment, state: &VehicleState, name: &str) -> f64 {
-    embodiment.observation(&state.observation, name).filter(|v| v.is_finite()).unwrap_or(0.0)
+fn channel(state: &VehicleState, index: Option<usize>) -> f64 {
+    index.and_then(|index| state.observation.get(index)).copied().filter(|v| v.is_finite()).unwrap_or(0.0)
 }
 
 /// Where the car is `age_us` after `state`, at constant speed and yaw rate.
 fn extrapolate(embodiment: &Embodiment, state: &VehicleState, age_us: u64) -> Option<Pose2> {
     let pose = state.world_from_vehicle?;
     let dt = (age_us as f64 * 1e-6).min(1.0);
-    let speed = channel(embodiment, state, "speed_mps");
-    let heading = pose.heading_rad + channel(embodiment, state, "yaw_rate_radps") * dt;
+    let speed = channel(state, embodiment.channels().speed);
+    let heading = pose.heading_rad + channel(state, embodiment.channels().yaw_rate) * dt;
     let middle = (pose.heading_rad + heading) / 2.0;
     Some(Pose2 {
         x_m: pose.x_m + speed * dt * middle.cos(),
@@ -148,13 +176,19 @@ impl View {
         let pose = extrapolate(embodiment, state, age_us)?;
         let elapsed_us = state.monotonic_us.saturating_sub(seen_from.monotonic_us) + age_us;
         let believed = Believed { pose, ..Believed::of(embodiment, state)? };
-        Self::from(surroundings, seen_from.world_from_vehicle.as_ref()?, &believed, elapsed_us)
+        Self::from(Own::of(embodiment), surroundings, seen_from.world_from_vehicle.as_ref()?, &believed, elapsed_us)
     }
 
-    /// Builds the picture for a car that is believed to be somewhere `elapsed_us` after `surroundings` were seen from
+    /// Builds the picture for a robot that is believed to be somewhere `elapsed_us` after `surroundings` were seen from
     /// the pose `seen_from`. `None` without a route.
     #[must_use]
-    pub fn from(surroundings: &Surroundings, seen_from: &Pose2, believed: &Believed, elapsed_us: u64) -> Option<Self> {
+    pub fn from(
+        own: Own,
+        surroundings: &Surroundings,
+        seen_from: &Pose2,
+        believed: &Believed,
+        elapsed_us: u64,
+    ) -> Option<Self> {
         let motion = Motion::between(seen_from, &believed.pose);
         let route: Vec<Point> = surroundings.corridor.iter().map(|p| move_point(&motion, p)).collect();
         if route.len() < 2 {
@@ -165,6 +199,7 @@ impl View {
         let elapsed_s = elapsed_us as f64 * 1e-6;
         let objects = surroundings.objects.iter().map(|o| move_object(&motion, &route, s0, elapsed_s, o)).collect();
         Some(Self {
+            own,
             speed: believed.speed,
             acceleration: believed.acceleration,
             steering: believed.steering,

@@ -103,7 +103,7 @@ fn add_section(
         let centre = if runs_forward { line } else { reversed(line) };
         points += centre.len();
         let (left_mark, right_mark) = marks(section, i, runs_forward);
-        let limits = along_road(road, record, extent(road, index));
+        let limits = along_road(&road.speeds, &record.speeds, extent(road, index));
         lanes.push(Lane {
             id: LaneId(first + i),
             kind: record.kind,

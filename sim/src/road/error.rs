@@ -27,6 +27,12 @@ impl fmt::Display for Place {
 /// Why a road network or a route could not be had. Positions are lines of the OpenDRIVE text, counted from 1.
 #[derive(Debug, thiserror::Error)]
 pub enum RoadError {
+    /// The robot has no drivetrain.
+    #[error("embodiment {embodiment:?} does not drive: it has no place on a road")]
+    CannotDrive {
+        /// Its name.
+        embodiment: String,
+    },
     /// The file could not be read.
     #[error("cannot read the road file {path}: {source}")]
     Read {

@@ -216,8 +216,11 @@ impl<'a> Finder<'a> {
     /// The road of a lane's end and where along it.
     fn place_of(&self, (lane, end): End) -> (String, Option<f64>) {
         let road = self.placement.lanes.partition_point(|sections| sections.last().is_some_and(|ids| ids.end <= lane));
-        let Some(road) = self.file.roads.get(road) else { return (String::new(), None) };
-        (road.id.clone(), Some(if end == Contact::Start { 0.0 } else { road.length }))
+        let (Some(sections), Some(road)) = (self.placement.lanes.get(road), self.file.roads.get(road)) else {
+            return (String::new(), None);
+        };
+        let section = sections.partition_point(|ids| ids.end <= lane) + usize::from(end == Contact::End);
+        (road.id.clone(), Some(road.sections.get(section).map_or(road.length, |section| section.s)))
     }
 
     fn add(&mut self, a: End, b: End) {

@@ -1,17 +1,20 @@
 //! Speed limits of lanes: from the records of the file, which count along the road, to the lane as it is driven.
 
 use super::{CentrePoint, SpeedLimit};
-use crate::opendrive::{LaneRecord, Road, SpeedRecord};
+use crate::opendrive::SpeedRecord;
 
 /// Where nothing is said: the limit of towns.
 const DEFAULT_MPS: f64 = 50.0 / 3.6;
 
 /// The limits of a lane from `from` to `to` along its road: where each begins, in the order of s. The lane's own record
-/// overrides the road's; a record that takes a limit back leaves the road's.
-pub(super) fn along_road(road: &Road, lane: &LaneRecord, (from, to): (f64, f64)) -> Vec<(f64, f64)> {
-    let at = |s: f64| started(&lane.speeds, s).or_else(|| started(&road.speeds, s)).unwrap_or(DEFAULT_MPS);
-    let records = lane.speeds.iter().chain(&road.speeds).map(|record| record.s);
-    let mut starts: Vec<f64> = records.filter(|s| *s > from && *s < to).chain([from]).collect();
+/// overrides the road's; a record that takes a limit back leaves the road's. Both have their records in the order of s.
+pub(super) fn along_road(road: &[SpeedRecord], lane: &[SpeedRecord], (from, to): (f64, f64)) -> Vec<(f64, f64)> {
+    let at = |s: f64| started(lane, s).or_else(|| started(road, s)).unwrap_or(DEFAULT_MPS);
+    let within = |records: &[SpeedRecord]| -> Vec<f64> {
+        let begin = records.partition_point(|record| record.s <= from);
+        records[begin..].iter().map(|record| record.s).take_while(|s| *s < to).collect()
+    };
+    let mut starts = [vec![from], within(lane), within(road)].concat();
     starts.sort_by(f64::total_cmp);
     let mut limits: Vec<(f64, f64)> = starts.into_iter().map(|s| (s, at(s))).collect();
     limits.dedup_by(|next, before| next.1 == before.1 || next.0 == before.0);
@@ -20,8 +23,8 @@ pub(super) fn along_road(road: &Road, lane: &LaneRecord, (from, to): (f64, f64))
 
 /// What the last record says that begins at or before `s`; of two at one place the later one counts.
 fn started(records: &[SpeedRecord], s: f64) -> Option<f64> {
-    let started = records.iter().filter(|record| record.s <= s);
-    started.max_by(|a, b| a.s.total_cmp(&b.s)).and_then(|record| record.limit_mps)
+    let count = records.partition_point(|record| record.s <= s);
+    records.get(count.checked_sub(1)?)?.limit_mps
 }
 
 /// The same limits on the lane's centre line as it is driven. `at` is the road's s of each centre point in the order of
@@ -73,6 +76,20 @@ mod tests {
         };
         assert_eq!(pairs(true), [(0.0, 20.0), (30.5, 10.0), (80.0, 15.0)]);
         assert_eq!(pairs(false), [(0.0, 15.0), (20.0, 10.0), (69.5, 20.0)]);
+    }
+
+    #[test]
+    fn a_million_records_of_a_road_are_found_for_each_of_its_lanes() {
+        const COUNT: u32 = 1_000_000;
+        let road: Vec<SpeedRecord> =
+            (0..COUNT).map(|n| SpeedRecord { s: f64::from(n), limit_mps: Some(f64::from(n % 7) + 1.0) }).collect();
+        let lane = [SpeedRecord { s: 5.5, limit_mps: Some(30.0) }, SpeedRecord { s: 8.5, limit_mps: None }];
+        let limits = along_road(&road, &lane, (3.5, f64::INFINITY));
+        assert_eq!(limits[..5], [(3.5, 4.0), (4.0, 5.0), (5.0, 6.0), (5.5, 30.0), (8.5, 2.0)]);
+        assert_eq!(limits.len(), 1_000_000 - 9 + 5);
+        // As for lanes of short sections.
+        let all: usize = (0..COUNT).map(|n| along_road(&road, &lane, (f64::from(n), f64::from(n) + 1.0)).len()).sum();
+        assert_eq!(all, 1_000_000 + 2);
     }
 
     #[test]

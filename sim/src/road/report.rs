@@ -69,12 +69,15 @@ note_kinds! {
     LaneType: "unknown lane type", "unknown lane types", "not driven on";
     /// Ids that skip a number, go up and down, or are on the wrong side.
     LaneIds: "lane ids out of sequence", "lane ids out of sequence", "sorted";
-    /// A speed limit that is negative, missing or beyond reason.
+    /// A speed limit that is negative or missing.
     SpeedLimit: "unusable speed limit", "unusable speed limits", "as if it were not there";
+    /// A speed limit beyond reason, such as 999.
+    UnlimitedSpeed: "speed limit that means no limit", "speed limits that mean no limit", "taken as 130 km/h";
     /// A link that lacks or garbles an attribute.
     IncompleteLink: "incomplete link", "incomplete links", "the nearest or none";
-    /// The road linked to is not there.
-    LinkToMissingRoad: "link to a road that the file lacks", "links to a road that the file lacks", "ignored";
+    /// The road linked to is not there, or was left out as it has no lanes.
+    LinkToMissingRoad: "link to a road that is not there or has no lanes",
+        "links to a road that is not there or has no lanes", "ignored";
     /// The junction linked to is not there.
     LinkToMissingJunction: "link to a junction that the file lacks", "links to a junction that the file lacks", "ignored";
     /// The lane linked to is not there.
@@ -89,9 +92,9 @@ note_kinds! {
     JunctionId: "junction id missing or used twice", "junction ids missing or used twice", "taken as one junction";
     /// A virtual junction.
     VirtualJunction: "virtual junction", "virtual junctions", "nothing is joined there";
-    /// A `<connection>` to or from a road that is not there.
-    ConnectionToMissingRoad: "connection to a road that the file lacks", "connections to a road that the file lacks",
-        "ignored";
+    /// A `<connection>` to or from a road that is not there, or was left out as it has no lanes.
+    ConnectionToMissingRoad: "connection to a road that is not there or has no lanes",
+        "connections to a road that is not there or has no lanes", "ignored";
     /// A `<connection>` that lacks or garbles an attribute.
     IncompleteConnection: "incomplete connection", "incomplete connections", "joined as far as it goes";
     /// No lane of the whole file is for general traffic.

@@ -51,8 +51,6 @@ pub(crate) struct Car {
     pub lateral_m: f64,
     pub change: Option<LaneChange>,
     pub order: Option<Order>,
-    /// Under an order, or still above the limits because of the last one: it comes down at its ease.
-    pub ordered: bool,
     pub hazards: bool,
     /// How long it has been standing, s.
     pub stood_s: f64,
@@ -153,23 +151,13 @@ impl Car {
         if works && track.forward { usual.min((0.6 * usual).max(8.0)) } else { usual }
     }
 
-    /// How much faster the driver is than the limits here and ahead allow, m/s; negative below them.
-    fn excess_mps(&self, track: &Track) -> f64 {
-        let ahead_m = track.sign() * self.speed_mps * FORESIGHT_S;
-        let legal = track.legal_mps(self.s_m).min(track.legal_mps(self.s_m + ahead_m));
-        self.speed_mps - self.idm.eagerness * legal
-    }
-
     /// The deceleration that keeps the driver to the limits ahead, `None` where they ask for none. The model's own way
     /// to a lower speed lags behind it by a fifth: fair before a bend, but not where a limit begins.
     pub(crate) fn slows_for_limit(&self, track: &Track) -> Option<f64> {
-        let excess = self.excess_mps(track);
-        (!self.ordered && excess > 0.0).then_some(-excess / FORESIGHT_S)
-    }
-
-    /// Remembers whose doing the speed is.
-    pub(crate) fn note_order(&mut self, track: &Track) {
-        self.ordered = self.order.is_some() || (self.ordered && self.excess_mps(track) > 0.0);
+        let ahead_m = track.sign() * self.speed_mps * FORESIGHT_S;
+        let legal = track.legal_mps(self.s_m).min(track.legal_mps(self.s_m + ahead_m));
+        let excess = self.speed_mps - self.idm.eagerness * legal;
+        (self.order.is_none() && excess > 0.0).then_some(-excess / FORESIGHT_S)
     }
 
     pub(crate) fn actor(&self) -> Actor {

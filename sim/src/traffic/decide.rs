@@ -23,9 +23,6 @@ impl Traffic {
         self.presences.extend_from_slice(around.others);
         let tracks = &self.tracks;
         self.presences.extend(self.cars.iter().map(|car| car.presence(&tracks[car.track])));
-        for car in &mut self.cars {
-            car.note_order(&tracks[car.track]);
-        }
         self.accelerations.clear();
         for index in 0..self.cars.len() {
             let acceleration = self.acceleration(&self.cars[index], around);

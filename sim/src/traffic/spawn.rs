@@ -146,7 +146,6 @@ impl Traffic {
             lateral_m: 0.0,
             change: None,
             order: None,
-            ordered: false,
             hazards: false,
             stood_s: 0.0,
             x_m: 0.0,

@@ -43,8 +43,8 @@ impl World {
     /// Two vehicles stand where they met; people and cones do not stop a car.
     fn crash(&mut self, kind: ObjectKind, id: u32) {
         if matches!(kind, ObjectKind::Car | ObjectKind::Truck) {
-            self.vehicle.halt();
-            self.ego = EgoState::of(&self.vehicle);
+            self.drivetrain.halt();
+            self.ego = EgoState::of(&self.drivetrain, self.ego.outline);
             self.traffic.wreck(id);
         }
     }

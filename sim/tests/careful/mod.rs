@@ -1,13 +1,16 @@
 //! A careful reference driver: keeps the lane, slows for what is ahead, passes what stands when there is room.
 
+use protocol::Embodiment;
 use protocol::v1::{ObjectKind, Surroundings, TrackedObject};
 use sim::world::EgoState;
 use std::collections::VecDeque;
 
-const HALF_WIDTH_M: f64 = 0.925;
-const FRONT_M: f64 = 3.6;
 /// Commands to brake take effect this much later, in steps of 20 ms: a reaction time.
 const DELAY: usize = 35;
+
+fn car() -> &'static Embodiment {
+    &Embodiment::built_in()[0]
+}
 
 /// An object in corridor coordinates.
 struct Seen {
@@ -63,8 +66,9 @@ impl Driver {
         };
         let walls: Vec<&Seen> = seen.iter().filter(standing).collect();
         let crossed = |o: &Seen, t: f64| o.s_m < 6.5 && (o.d_m - d_ego) * (o.d_m - t) < 0.0;
-        let fits =
-            |t: f64| walls.iter().all(|o| (o.d_m - t).abs() > o.half_width_m + HALF_WIDTH_M + 0.35 && !crossed(o, t));
+        let fits = |t: f64| {
+            walls.iter().all(|o| (o.d_m - t).abs() > o.half_width_m + car().half_width_m() + 0.35 && !crossed(o, t))
+        };
         let index = ((horizon / 3.0) as usize).min(40);
         let edge = |f: fn(&protocol::v1::CorridorPoint) -> f32| {
             around.corridor[..=index].iter().map(|p| f64::from(f(p))).fold(f64::INFINITY, f64::min)
@@ -88,7 +92,7 @@ impl Driver {
 
     fn speed_control(&self, around: &Surroundings, seen: &[Seen], ego: &EgoState, d_ego: f64) -> f64 {
         // What is ahead is met with the front of the car.
-        let d_ego = d_ego - FRONT_M * f64::from(around.corridor[0].heading_rad).sin();
+        let d_ego = d_ego - car().front_m() * f64::from(around.corridor[0].heading_rad).sin();
         let v = ego.speed_mps;
         let grip = 0.42 * f64::from(around.friction) * 9.81;
         let sight = f64::from(around.visibility_m) - 12.0;
@@ -103,13 +107,13 @@ impl Driver {
         if self.target_m.abs() > 0.5 {
             limit = limit.min(9.0);
         }
-        let near = seen.iter().any(|o| o.along_mps.abs() < 0.3 && (FRONT_M..16.0).contains(&o.s_m));
+        let near = seen.iter().any(|o| o.along_mps.abs() < 0.3 && (car().front_m()..16.0).contains(&o.s_m));
         if near && (self.target_m - d_ego).abs() > 0.5 {
             limit = limit.min(2.0);
         }
         accel = accel.min(0.8 * (limit - v));
         for o in seen {
-            let gap = o.s_m - o.half_length_m - FRONT_M;
+            let gap = o.s_m - o.half_length_m - car().front_m();
             if o.s_m < 1.5 {
                 continue;
             }
@@ -126,7 +130,7 @@ impl Driver {
             } else {
                 0.02
             };
-            let room = o.half_width_m + HALF_WIDTH_M + margin;
+            let room = o.half_width_m + car().half_width_m() + margin;
             let shift_m = ((self.target_m - d_ego).abs() * v.max(3.0) / 1.2).min(60.0);
             let path = if gap > shift_m {
                 (self.target_m, self.target_m)
@@ -177,7 +181,7 @@ impl Driver {
         };
         let (a, b) = (point(i), point(i + 1));
         let (x, y) = (a.0 + part * (b.0 - a.0), a.1 + part * (b.1 - a.1));
-        (2.0 * 2.58 * y / (x * x + y * y)).atan().clamp(-0.55, 0.55)
+        car().kinematics.steering(2.0 * y / (x * x + y * y), ego.speed_mps).clamp(-0.55, 0.55)
     }
 }
 
@@ -186,18 +190,18 @@ fn conflicts(o: &Seen, target: f64, d_ego: f64, v: f64) -> bool {
     if o.along_mps.abs() < 0.3 {
         return false;
     }
-    let (low, high) = (d_ego.min(target) - HALF_WIDTH_M - 0.3, d_ego.max(target) + HALF_WIDTH_M + 0.3);
+    let (low, high) = (d_ego.min(target) - car().half_width_m() - 0.3, d_ego.max(target) + car().half_width_m() + 0.3);
     if o.d_m + o.half_width_m < low || o.d_m - o.half_width_m > high {
         return false;
     }
-    let in_lane = (o.d_m - d_ego).abs() < o.half_width_m + HALF_WIDTH_M;
+    let in_lane = (o.d_m - d_ego).abs() < o.half_width_m + car().half_width_m();
     if in_lane {
         return false;
     }
     if o.along_mps < 0.0 {
         return o.s_m > -2.0 && o.s_m < 8.0 * (v + o.along_mps.abs()) + 20.0;
     }
-    let ahead = o.s_m - o.half_length_m - FRONT_M;
+    let ahead = o.s_m - o.half_length_m - car().front_m();
     let behind = -o.s_m - o.half_length_m - 1.0;
     if o.s_m > 1.3 {
         ahead < 4.0 + (v - o.along_mps).max(0.0) * 3.0

@@ -105,6 +105,20 @@ fn every_foreign_file_is_read_as_its_line_says() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
+#[test]
+fn notes_say_where_along_the_road_and_what_was_found() {
+    let report = |name: &str| {
+        let bytes = std::fs::read(folder().join(name)).unwrap();
+        RoadNetwork::from_bytes(name, &bytes).unwrap().report().full()
+    };
+    let gap = report("sections-across-a-gap.xodr");
+    assert!(gap.len() == 1 && gap[0].starts_with("road 1, s=120.00: link across a gap"), "{gap:?}");
+    let link = report("link-to-a-road-without-lanes.xodr").join("\n");
+    assert!(link.contains("no <road> with lanes has this id"), "{link}");
+    let limits = report("limit-of-the-lane-unusable.xodr").join("\n");
+    assert!(limits.contains("speed limit that means no limit: taken as 130 km/h"), "{limits}");
+}
+
 /// Texts that are put in the place of others.
 const NASTY: [&[u8]; 16] = [
     b"",

@@ -71,8 +71,8 @@ fn worst_excess(mut world: World, late: usize) -> (f64, f64) {
     let mut planner = Planner::default();
     let mut queue = std::collections::VecDeque::from(vec![vec![0.0; embodiment.action.len()]; late]);
     let (mut worst, mut fastest) = ((0.0, 0.0), 0.0_f64);
-    let index = |name: &str| embodiment.action.iter().position(|channel| channel.name == name).unwrap();
-    let (acceleration, steering) = (index("acceleration_mps2"), index("steering_rad"));
+    let channels = embodiment.channels();
+    let (acceleration, steering) = (channels.accelerate.unwrap(), channels.steer.unwrap());
     for _ in 0..20_000 {
         let ego = *world.ego();
         let state = state(&embodiment, &world);
@@ -108,7 +108,7 @@ fn state(embodiment: &Embodiment, world: &World) -> VehicleState {
     VehicleState {
         monotonic_us: 1,
         world_from_vehicle: Some(Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad }),
-        observation: embodiment.observation.iter().map(|channel| value(channel.name)).collect(),
+        observation: embodiment.observation.iter().map(|channel| value(&channel.name)).collect(),
         ..VehicleState::default()
     }
 }

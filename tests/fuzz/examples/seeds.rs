@@ -7,7 +7,7 @@ use protocol::erasure::Asked;
 use protocol::grant::{Ceiling, Grant};
 use protocol::signalling::Signal;
 use protocol::v1::{CommandDatagram, OperatorInput, SeatRequest, StateDatagram, TakeoverRequest, VehicleEvent};
-use protocol::{Embodiment, PolicyVersion, SeatId, VehicleId, foxglove, v1};
+use protocol::{Embodiment, PolicyVersion, SeatId, SeatKind, VehicleId, foxglove, v1};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -264,6 +264,7 @@ fn grants(seeds: &mut Seeds) -> Done {
     let grant = Grant {
         vehicle: VehicleId::new("car-1")?,
         seat: SeatId::new("desk")?,
+        seat_kind: SeatKind::Human,
         session: "x".into(),
         ceiling: Ceiling::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],

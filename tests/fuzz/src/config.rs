@@ -1,8 +1,8 @@
 //! Files that people write: paths of the impairment tool, the recorder's settings, rules, retention.
 
 use crate::input::Input;
+use protocol::trigger::{Rule, Situation};
 use recorder::Settings;
-use recorder::trigger::{Rule, Situation};
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);

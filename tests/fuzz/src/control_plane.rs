@@ -32,13 +32,18 @@ const MOST: usize = 24;
 /// Larger answers are not looked at.
 const LARGEST: usize = 32 << 20;
 
-/// A database with its tables, as a control plane leaves it: making them takes longer than an input.
-static EMPTY: LazyLock<Option<tempfile::TempDir>> = LazyLock::new(|| {
+/// A path within the folder and what the file holds.
+type KeptFile = (PathBuf, Vec<u8>);
+
+/// The files of a database with its tables, as a control plane leaves it: making them takes longer than an input. They
+/// are kept as bytes, as nobody would remove the folder of a static.
+static EMPTY: LazyLock<Option<Vec<KeptFile>>> = LazyLock::new(|| {
     let folder = folder()?;
     let runtime = runtime()?;
     let plane = runtime.block_on(Plane::open(config(folder.path()))).ok()?;
     runtime.block_on(plane.close());
-    Some(folder)
+    let files = crate::seeds::files(folder.path()).into_iter();
+    files.map(|file| Some((file.strip_prefix(folder.path()).ok()?.to_owned(), std::fs::read(&file).ok()?))).collect()
 });
 
 fn runtime() -> Option<Runtime> {
@@ -54,9 +59,9 @@ pub fn run(bytes: &[u8]) {
     let (Some(empty), Some(folder), Some(runtime)) = (&*EMPTY, folder(), runtime()) else {
         panic!("the trial's own control plane could not be made")
     };
-    for file in crate::seeds::files(empty.path()) {
-        let to: PathBuf = folder.path().join(file.strip_prefix(empty.path()).unwrap_or(&file));
-        let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(&file, &to));
+    for (file, bytes) in empty {
+        let to = folder.path().join(file);
+        let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&to, bytes));
         assert!(made.is_ok(), "{}: {made:?}", to.display());
     }
     runtime.block_on(ask_all(folder.path(), bytes));

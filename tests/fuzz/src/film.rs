@@ -2,11 +2,11 @@
 
 use crate::input::{Input, folder};
 use crate::seeds;
-use recorder::exchange::mp4::Mp4Reader;
 use recorder::privacy::{BuiltInDetector, Kind, Policy, redact_with};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use video::mp4::Mp4Reader;
 
 /// Frames of a film that are read; the rest is more of the same.
 const FRAMES: usize = 64;

@@ -2,6 +2,7 @@
 //! beyond a channel's limits or faster than its rates.
 
 use crate::input::Input;
+use closed_loop::sim_robot::SimRobot;
 use policy::Policy;
 use prost::Message;
 use protocol::v1::seat_request::Request;
@@ -9,14 +10,17 @@ use protocol::v1::{
     Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, Mode, OperatorInput,
     SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint,
 };
-use protocol::{Embodiment, PolicyVersion};
+use protocol::{Embodiment, PolicyVersion, SeatKind};
 use sim::road::RoadNetwork;
 use sim::world::{World, WorldConfig};
 use std::sync::{Arc, LazyLock};
-use vehicle_bridge::core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
-use vehicle_bridge::sim_robot::SimRobot;
+use vehicle_core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
 
-const SEATS: [&str; 3] = ["a", "b", "scripted-1"];
+const SEATS: [&str; 3] = ["a", "b", "robot"];
+
+fn kind_of(seat: &str) -> SeatKind {
+    if seat == SEATS[2] { SeatKind::Scripted } else { SeatKind::Human }
+}
 const TICK_US: u64 = 20_000;
 /// Ticks of an input: four seconds.
 const TICKS: usize = 200;
@@ -121,7 +125,7 @@ impl Trial {
     }
 
     fn hear(&mut self, seat: &str, body: SeatBody) {
-        self.inbox.push(FromSeat { seat: seat.into(), received_us: self.now_us, body });
+        self.inbox.push(FromSeat { seat: seat.into(), kind: kind_of(seat), received_us: self.now_us, body });
     }
 
     /// An input of the seat in control, late by so much and answering a picture that old.
@@ -188,9 +192,9 @@ impl Trial {
 
     fn go_on(&mut self, dt_us: u64, change: impl FnOnce(&mut Sensors)) {
         let dt_s = dt_us as f64 * 1e-6;
-        self.robot.act(dt_s.max(0.001), &self.tick.command);
+        self.robot.advance(dt_s.max(0.001), &self.tick.command);
         self.now_us += dt_us;
-        let mut sensors = self.robot.sense(self.now_us);
+        let mut sensors = self.robot.look(self.now_us);
         change(&mut sensors);
         self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
         self.check(dt_s);

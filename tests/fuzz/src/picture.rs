@@ -1,6 +1,6 @@
 //! An access unit of H.264 to decode, and luma that may hold a timecode.
 
-use link::video::H264Decoder;
+use video::H264Decoder;
 
 const WIDTH: usize = 640;
 
@@ -10,10 +10,10 @@ pub fn run(bytes: &[u8]) {
         // What comes after a broken one.
         let _ = decoder.decode(bytes);
     }
-    let _ = link::timecode::read(bytes, WIDTH, bytes.len() / WIDTH);
-    let _ = recorder::exchange::h264::is_keyframe(bytes);
-    for unit in recorder::exchange::h264::units(bytes) {
-        let _ = recorder::exchange::h264::is_bidirectional(unit);
-        let _ = recorder::exchange::h264::size(unit);
+    let _ = video::timecode::read(bytes, WIDTH, bytes.len() / WIDTH);
+    let _ = video::h264::is_keyframe(bytes);
+    for unit in video::h264::units(bytes) {
+        let _ = video::h264::is_bidirectional(unit);
+        let _ = video::h264::size(unit);
     }
 }

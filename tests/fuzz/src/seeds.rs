@@ -1,11 +1,11 @@
 //! Small real things: what the corpus grew from, and what surrounds an input that is one file of many.
 
-use link::video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
-use protocol::{EpisodeId, IdError, PolicyVersion, VehicleId, foxglove, v1};
-use recorder::{Attachment, EpisodeInfo, Message, topics, write_episode_with};
+use protocol::{Attachment, EpisodeId, EpisodeInfo, IdError, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
+use recorder::write_episode_with;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use video::{H264Config, H264Encoder, I420, Reference, VideoEncoder};
 
 /// Pixels.
 const SIZE: (usize, usize) = (64, 48);

@@ -66,15 +66,45 @@ impl Table {
         Ok(table)
     }
 
-    /// Commands and blocks of the documents without an entry, and entries that no document names.
+    /// Commands and blocks of the documents without an entry, entries that no document names, and files below `root`
+    /// that stand in for a command and are not there.
     #[must_use]
-    pub fn differences(&self, code: &[Code]) -> Vec<String> {
+    pub fn differences(&self, code: &[Code], root: &Path) -> Vec<String> {
         let listed: BTreeSet<&str> = self.entry.iter().flat_map(|e| &e.named).map(String::as_str).collect();
         let named = code.iter().filter(|c| c.kind != Kind::Name);
         let missing = named.clone().filter(|c| !listed.contains(c.text.as_str()));
         let missing = missing.map(|c| format!("{}: `{}` has no entry in tests/documents.toml", c.place, c.text));
         let used: BTreeSet<&str> = named.map(|c| c.text.as_str()).collect();
         let stale = listed.iter().filter(|text| !used.contains(*text));
-        missing.chain(stale.map(|text| format!("tests/documents.toml: no document names `{text}`"))).collect()
+        let stale = stale.map(|text| format!("tests/documents.toml: no document names `{text}`"));
+        let paths = self.entry.iter().filter_map(|e| e.instead.as_deref()).flat_map(paths);
+        let gone = paths.filter(|path| !root.join(path).exists());
+        let gone = gone.map(|path| format!("tests/documents.toml: there is no {path}, which stands in for a command"));
+        missing.chain(stale).chain(gone).collect()
+    }
+}
+
+/// The words of a text that are paths in the repository.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let words =
+        text.split_whitespace().map(|word| word.trim_matches([',', ';', ':', '(', ')', '`']).trim_end_matches('.'));
+    words.filter(|word| word.contains('/') && !word.contains("://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_stands_in_for_a_command_has_to_be_there() {
+        let entry = |instead: &str| {
+            let text = format!("entry = [{{ named = [], instead = {instead:?} }}]\ncapitals = []\n[foreign]\n");
+            toml::from_str::<Table>(&text).unwrap()
+        };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let of = |instead: &str| entry(instead).differences(&[], root);
+        assert_eq!(of("half of it; src/lib.rs, `src/documents/entry.rs`: all; s3://a/b"), Vec::<String>::new());
+        let gone = of("src/nowhere.rs does it");
+        assert!(gone.len() == 1 && gone[0].contains("there is no src/nowhere.rs"), "{gone:?}");
     }
 }

@@ -71,6 +71,21 @@ impl Measured {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Takes a result that the part's command left elsewhere, as `make fuzz` does, for one that was measured today on
+    /// this machine.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not JSON.
+    pub fn taken(command: &str, result: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read(result).with_context(|| format!("cannot read {}", result.display()))?;
+        let result: Value =
+            serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", result.display()))?;
+        let seconds = result.as_array().into_iter().flatten().filter_map(|row| row["seconds"].as_f64());
+        let took_s = seconds.sum();
+        let run = Run { command: command.into(), date: today()?, took_s, result };
+        Ok(Self { machine: machine(), runs: vec![run], small: Vec::new() })
+    }
+
     /// When and where, for below a table: `30 November ...`.
     #[must_use]
     pub fn caption(&self) -> String {

@@ -5,6 +5,7 @@ use super::measured::{Measured, Run, Small, machine, processor, today};
 use crate::{free_port, picture_of_a_face, python};
 use anyhow::{Context, bail};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -48,8 +49,8 @@ pub static PARTS: [Part; 7] = [
     Part {
         name: "latency",
         runs: &[Spec {
-            command: "takeover latency-study --seed 7 --trials 15 --delay 0 --delay 100 --delay 150 --delay 225 --delay 300",
-            run: "takeover latency-study --seed 7 --trials 15 --delay 0 --delay 100 --delay 150 --delay 225 --delay 300 \
+            command: "takeover latency-study --seed 7 --trials 6 --delay 0 --delay 100 --delay 150 --delay 225 --delay 300",
+            run: "takeover latency-study --seed 7 --trials 6 --delay 0 --delay 100 --delay 150 --delay 225 --delay 300 \
                   --json $OUT --plot $ROOT/docs/latency.svg",
         }],
         small: &[
@@ -62,9 +63,9 @@ pub static PARTS: [Part; 7] = [
         name: "link",
         runs: &[
             Spec {
-                command: "sudo takeover link-report --seed 1 --seconds 25 --case clean --case rtt50 --case loss10 \
+                command: "sudo takeover link-report --seed 1 --seconds 15 --case clean --case rtt50 --case loss10 \
                           --case loss30 --case burst --case satellite --case 1mbit --case connect",
-                run: "$SUDO takeover link-report --seed 1 --seconds 25 --case clean --case rtt50 --case loss10 \
+                run: "$SUDO takeover link-report --seed 1 --seconds 15 --case clean --case rtt50 --case loss10 \
                       --case loss30 --case burst --case satellite --case 1mbit --case connect --json $OUT",
             },
             Spec {
@@ -125,6 +126,19 @@ pub fn commands() -> Vec<Code> {
     runs.map(|spec| code(spec.command)).collect()
 }
 
+/// Where what was measured is not what would be measured now: other commands, or a machine in other words than
+/// [`machine`] finds for one. Parts that do not run by default may be missing.
+///
+/// # Errors
+/// When a part was never measured.
+pub fn differences(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    for part in PARTS.iter().filter(|part| part.by_default || super::measured::path(root, part.name).exists()) {
+        all.extend(part.differences(&Measured::read(root, part.name)?));
+    }
+    Ok(all)
+}
+
 /// The part of that name.
 ///
 /// # Errors
@@ -138,6 +152,20 @@ pub fn find(name: &str) -> anyhow::Result<&'static Part> {
 }
 
 impl Part {
+    fn differences(&self, measured: &Measured) -> Vec<String> {
+        let again = format!("measure again with `make docs ARGS={}`", self.name);
+        let (ran, runs): (Vec<&str>, Vec<&str>) = (
+            measured.runs.iter().map(|run| run.command.as_str()).collect(),
+            self.runs.iter().map(|spec| spec.command).collect(),
+        );
+        let other = (ran != runs).then(|| format!("{} was measured with {ran:?}, not {runs:?}: {again}", self.name));
+        let is_system = |word: &str| ["linux", "macos", "windows", "freebsd"].contains(&word);
+        let is_by_hand = !is_system(measured.machine.rsplit(", ").next().unwrap_or_default());
+        let by_hand = is_by_hand
+            .then(|| format!("{}: somebody described the machine: {:?}: {again}", self.name, measured.machine));
+        other.into_iter().chain(by_hand).collect()
+    }
+
     /// Runs everything and says how long it took.
     ///
     /// # Errors
@@ -159,6 +187,15 @@ impl Part {
         }
         let small = self.small.iter().map(|run| self.small(root, run)).collect::<anyhow::Result<_>>()?;
         Ok(Measured { machine: machine(), runs, small })
+    }
+
+    /// Takes the result of the part's only command, which was run by itself.
+    ///
+    /// # Errors
+    /// When the part has several commands, or the result cannot be read.
+    pub fn take(&self, result: &Path) -> anyhow::Result<Measured> {
+        let [spec] = self.runs else { bail!("{} has {} commands", self.name, self.runs.len()) };
+        Measured::taken(spec.command, result)
     }
 
     /// Runs a small form.
@@ -186,6 +223,12 @@ impl Part {
     }
 }
 
+/// How a program of `path` runs with all rights: sudo puts a path of its own in the place of ours.
+fn sudo(path: &OsStr) -> anyhow::Result<String> {
+    let path = path.to_str().filter(|path| !path.contains(char::is_whitespace));
+    Ok(format!("sudo env PATH={}", path.context("PATH has a blank in it, or is not UTF-8")?))
+}
+
 /// Runs lines of bash; what they print, unless it is shown to the person.
 fn bash(root: &Path, folder: &Path, lines: &str, shown: bool) -> anyhow::Result<String> {
     let programs = std::env::current_exe()?;
@@ -197,14 +240,15 @@ fn bash(root: &Path, folder: &Path, lines: &str, shown: bool) -> anyhow::Result<
     }
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", lines]).current_dir(root);
-    command.env("PATH", path).env("ROOT", root).env("DIR", folder).env("OUT", folder.join("out.json"));
+    command.env("PATH", &path).env("ROOT", root).env("DIR", folder).env("OUT", folder.join("out.json"));
     command.env("PORT", free_port()?.to_string());
     if lines.contains("$PYTHON") {
         // The faces come with the package of that picture.
         picture_of_a_face()?;
         command.env("PYTHON", python()?);
     }
-    command.env("SUDO", if crate::run(Command::new("id").arg("-u"))?.trim() == "0" { "env" } else { "sudo env" });
+    let is_root = crate::run(Command::new("id").arg("-u"))?.trim() == "0";
+    command.env("SUDO", if is_root { "env".to_owned() } else { sudo(&path)? });
     if !shown {
         let output = command.output()?;
         if !output.status.success() {
@@ -217,4 +261,30 @@ fn bash(root: &Path, folder: &Path, lines: &str, shown: bool) -> anyhow::Result<
         bail!("{lines} ended with {status}");
     }
     Ok(String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_another_command_or_a_machine_described_by_hand_are_told() {
+        let part = find("bench").unwrap();
+        let run =
+            |command: &str| Run { command: command.into(), date: String::new(), took_s: 0.0, result: Value::Null };
+        let of = |command: &str, machine: &str| {
+            part.differences(&Measured { machine: machine.into(), runs: vec![run(command)], small: Vec::new() })
+        };
+        assert_eq!(of("takeover bench --core", "2 cores of X, 24 GiB, linux"), Vec::<String>::new());
+        assert_eq!(of("takeover bench --core", &machine()), Vec::<String>::new());
+        let other = of("takeover bench --core --quick", "2 cores of X, 24 GiB, linux");
+        assert!(other.len() == 1 && other[0].contains("make docs ARGS=bench"), "{other:?}");
+        assert_eq!(of("takeover bench --core", "2 cores of X, 24 GiB, linux, an idle one").len(), 1);
+    }
+
+    #[test]
+    fn sudo_keeps_the_path() {
+        assert_eq!(sudo(OsStr::new("/a:/b")).unwrap(), "sudo env PATH=/a:/b");
+        assert!(sudo(OsStr::new("/a b")).is_err());
+    }
 }

@@ -155,11 +155,13 @@ impl Stage {
     }
 }
 
-/// `A=b program` becomes `A=b exec program`.
+/// `A=b program` in the last line becomes `A=b exec program`.
 fn with_exec(run: &str) -> String {
-    let words: Vec<&str> = run.trim().split(' ').collect();
+    let (before, last) =
+        run.trim().rsplit_once('\n').map_or((String::new(), run.trim()), |(b, l)| (format!("{b}\n"), l));
+    let words: Vec<&str> = last.split(' ').collect();
     let at = words.iter().position(|word| !word.contains('=') || word.starts_with('-')).unwrap_or(0);
-    [&words[..at], &["exec"], &words[at..]].concat().join(" ")
+    before + &[&words[..at], &["exec"], &words[at..]].concat().join(" ")
 }
 
 fn lacks_rights(error: &str) -> bool {

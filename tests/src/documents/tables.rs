@@ -5,6 +5,7 @@ use super::help::Help;
 use super::measured::Measured;
 use anyhow::{Context, bail};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -51,9 +52,13 @@ fn table(root: &Path, name: &str, helps: &[Help]) -> anyhow::Result<String> {
 }
 
 /// What the tables say beyond a program's own line.
-const MORE: [(&str, &str); 5] = [
+const MORE: [(&str, &str); 6] = [
     ("takeover web", "also `takeover-web`"),
-    ("takeover bridge", "also `takeover-bridge`; [docs/uploads.md](docs/uploads.md)"),
+    (
+        "takeover bridge",
+        "also `takeover-bridge`; [docs/uploads.md](docs/uploads.md), [docs/robot-adapter.md](docs/robot-adapter.md)",
+    ),
+    ("takeover embodiment", "[docs/embodiments.md](docs/embodiments.md)"),
     ("takeover episode", "[docs/recorder.md](docs/recorder.md), [docs/catalogue.md](docs/catalogue.md)"),
     ("takeover latency-study", "[docs/latency.md](docs/latency.md)"),
     ("takeover seat", "always with `--headless`"),
@@ -127,29 +132,32 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 /// One row: what, measured, goal, verdict.
-fn link_row(figures: &[&Value], case: &str, metric: &str, words: &str) -> Option<String> {
-    let found = figures.iter().find(|f| text(f, "case") == case && text(f, "metric") == metric)?;
+fn link_row(figures: &[&Value], case: &str, metric: &str, words: &str) -> String {
+    let found = figures.iter().find(|f| text(f, "case") == case && text(f, "metric") == metric);
+    let Some((found, value)) = found.and_then(|found| Some((found, found["value"].as_f64()?))) else {
+        return format!("| {words} | not measured | - |");
+    };
     let unit = text(found, "unit");
     let goal = match (found["goal"].as_f64(), found["met"].as_bool()) {
         (Some(goal), Some(true)) => format!("{} {unit}", figure(goal)),
         (Some(goal), _) => format!("{} {unit}, **missed**", figure(goal)),
         _ => "-".to_owned(),
     };
-    Some(format!("| {words} | {} {unit} | {goal} |", figure(found["value"].as_f64()?)))
+    format!("| {words} | {} {unit} | {goal} |", figure(value))
 }
 
 fn link(measured: &Measured) -> String {
     let figures: Vec<&Value> = measured.runs.iter().filter_map(|run| run.result.as_array()).flatten().collect();
     let mut out = "| network | measured | goal |\n| --- | --- | --- |\n".to_owned();
     for (case, metric, words) in LINK {
-        let _ = link_row(&figures, case, metric, words).map(|row| writeln!(out, "{row}"));
+        let _ = writeln!(out, "{}", link_row(&figures, case, metric, words));
     }
     // Goals that are too new to have words of their own.
     for found in figures.iter().filter(|f| !f["goal"].is_null()) {
         let (case, metric) = (text(found, "case"), text(found, "metric"));
         if !LINK.iter().any(|(c, m, _)| (*c, *m) == (case, metric)) {
             let words = format!("{case}: {}", metric.replace('_', " "));
-            let _ = link_row(&figures, case, metric, &words).map(|row| writeln!(out, "{row}"));
+            let _ = writeln!(out, "{}", link_row(&figures, case, metric, &words));
         }
     }
     format!("{out}\n{}", measured.caption())
@@ -179,10 +187,11 @@ fn bench(measured: &Measured) -> String {
 }
 
 fn fuzz(measured: &Measured) -> String {
-    let mut out = "| target | seconds | executions | edges | crashes |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    const COUNTS: [&str; 5] = ["seconds", "executions", "edges", "corpus", "crashes"];
+    let mut out = format!("| target | {} |\n| --- |{}\n", COUNTS.join(" | "), " ---: |".repeat(COUNTS.len()));
     for row in measured.runs.iter().filter_map(|run| run.result.as_array()).flatten() {
-        let [seconds, executions, edges, crashes] = ["seconds", "executions", "edges", "crashes"].map(|key| &row[key]);
-        let _ = writeln!(out, "| `{}` | {seconds} | {executions} | {edges} | {crashes} |", text(row, "target"));
+        let counts = COUNTS.map(|key| row[key].to_string()).join(" | ");
+        let _ = writeln!(out, "| `{}` | {counts} |", text(row, "target"));
     }
     format!("{out}\n{}", measured.caption())
 }
@@ -207,14 +216,22 @@ fn headline(of_link: &Measured, of_bench: &Measured, of_recorder: &Measured) -> 
     for (case, metric) in OF_LINK {
         let words = LINK.iter().find(|(c, m, _)| (*c, *m) == (case, metric)).map_or(metric, |(.., words)| words);
         let words = words.replace("the same, p95", "nothing happens to a packet: capture to decoding, p95");
-        let _ = link_row(&figures, case, metric, &words).map(|row| writeln!(out, "{row}"));
+        let _ = writeln!(out, "{}", link_row(&figures, case, metric, &words));
     }
     for (name, value, peers) in bench_rows(of_bench).into_iter().chain(bench_rows(of_recorder)) {
         if OF_BENCH.contains(&name.as_str()) {
             let _ = writeln!(out, "| {name} | {value} | {peers} |");
         }
     }
-    out
+    let all = [of_link, of_bench, of_recorder];
+    let dates: BTreeSet<&str> = all.iter().flat_map(|part| &part.runs).map(|run| run.date.as_str()).collect();
+    let machines: BTreeSet<&str> = all.iter().map(|part| part.machine.as_str()).collect();
+    let list = |words: BTreeSet<&str>| words.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "{out}\n`make docs` ({}); {}. The commands stand in [docs/measurements.md](docs/measurements.md).\n",
+        list(dates),
+        list(machines)
+    )
 }
 
 const WAYS: [&str; 4] = ["baseline", "governor", "predictive", "trajectory"];
@@ -292,12 +309,36 @@ fn privacy(measured: &Measured) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measured::Run;
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn figures_have_three_that_count() {
         let texts = [0.0, 0.0512, 0.457, 9.7, 15.52, 826.4, 11_000.0].map(figure);
         assert_eq!(texts, ["0", "0.051", "0.46", "9.7", "15.5", "826", "11000"]);
+    }
+
+    fn measured(machine: &str, command: &str, result: Value) -> Measured {
+        let run = Run { command: command.into(), date: "2026-11-30".into(), took_s: 5.0, result };
+        Measured { machine: machine.into(), runs: vec![run], small: Vec::new() }
+    }
+
+    #[test]
+    fn what_was_not_measured_says_so_and_every_table_says_where_its_figures_are_from() {
+        let figure =
+            json!({"case": "clean", "metric": "clock_error_max", "value": 0.5, "unit": "ms", "goal": 1.0, "met": true});
+        let of_link = measured("1 core, linux", "takeover link-report", json!([figure]));
+        let table = link(&of_link);
+        assert!(table.contains("| greatest error of the clock estimate | 0.5 ms | 1 ms |"), "{table}");
+        assert!(table.contains("| 8 to 1 to 8 Mbit/s: below 150 ms again | not measured | - |"), "{table}");
+        assert_eq!(table.matches("not measured").count(), LINK.len() - 1, "{table}");
+        let none = || measured("2 cores, linux", "takeover bench", json!([]));
+        let table = headline(&of_link, &none(), &none());
+        assert!(table.contains("`make docs` (2026-11-30); 1 core, linux, 2 cores, linux. The commands"), "{table}");
+        let row = json!({"target": "wire", "seconds": 60, "executions": 9, "edges": 8, "corpus": 7, "crashes": 0});
+        let table = fuzz(&measured("1 core, linux", "make fuzz", json!([row])));
+        assert!(table.contains("| `wire` | 60 | 9 | 8 | 7 | 0 |") && table.contains("`make fuzz` (2026"), "{table}");
     }
 
     #[test]

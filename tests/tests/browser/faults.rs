@@ -15,6 +15,12 @@ const ANSWERS: &str = r"{
 }";
 
 impl Opened {
+    /// The headings of the panels whose figures are shown as old.
+    fn dated(&mut self) -> serde_json::Value {
+        let headings = "[...document.querySelectorAll('.dated')].map((panel) => panel.querySelector('h2').textContent)";
+        self.page.evaluate(headings).unwrap()
+    }
+
     /// Waits until the line at the top of the dashboard says `words`; the page itself has no fault.
     fn line(&mut self, answers: &str, words: &str) {
         self.page.evaluate(&format!("window.answers = {answers}")).unwrap();
@@ -34,6 +40,8 @@ fn the_dashboard_tells_silence_refusals_and_its_own_faults_apart() {
         "{ '/api/v1/report': [500, '{\"error\":\"the disk is full.\"}'] }",
         "The control plane answers 500 to report: the disk is full; old therefore: Miles per disengagement",
     );
+    let of_report = ["MPD, newest policy", "Miles per disengagement by policy"];
+    assert_eq!(opened.dated(), serde_json::json!(of_report), "the others are up to date");
     opened.line(
         "{ '/api/v1/fleet': [200, 'not JSON'] }",
         "The control plane's answer to fleet cannot be read as JSON; old therefore: Everything driven",
@@ -43,7 +51,9 @@ fn the_dashboard_tells_silence_refusals_and_its_own_faults_apart() {
         "The control plane's answer to policies is not a list; old therefore: Policy versions",
     );
     opened.line("{ '/api/': null }", "The control plane does not answer; the figures below are old");
+    assert_eq!(opened.dated().as_array().unwrap().len(), 9, "all cards and panels");
     opened.line("{}", fine);
+    assert_eq!(opened.dated(), serde_json::json!([]));
     assert!(opened.page.console.is_empty(), "{:#?}", opened.page.console);
 
     // A part that is broken is named with what broke it; the others go on.

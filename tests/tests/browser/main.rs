@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 mod faults;
+mod policies;
 mod stops;
 mod truth;
 
@@ -130,9 +131,11 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     // The emergency stop latches until somebody holds its release.
     page.release("ShiftLeft").unwrap();
     page.tap("Space").unwrap();
-    page.wait_until("takeover.driver.authority.latest.estop && takeover.driver.estop.phase === 'latched'").unwrap();
+    page.wait_until("takeover.driver.authority.latest.estop_latched && takeover.driver.estop.phase === 'latched'")
+        .unwrap();
     page.press("KeyR").unwrap();
-    page.wait_until("!takeover.driver.authority.latest.estop && takeover.driver.estop.phase === 'clear'").unwrap();
+    page.wait_until("!takeover.driver.authority.latest.estop_latched && takeover.driver.estop.phase === 'clear'")
+        .unwrap();
     assert!(page.console.is_empty(), "{:?}", page.console);
 }
 
@@ -174,7 +177,7 @@ const ASK: &str = r"(() => {
     window.sent = [];
     takeover.session.request = (request) => window.sent.push(request);
     // An epoch beyond all that the vehicle grants: its own statements are older from now on.
-    const authority = { epoch: 1e9, monotonic_us: 1, mode: 3, author: 1, seat: '', lease_left_ms: 0, reason: 1, estop: false, question };
+    const authority = { epoch: 1e9, monotonic_us: 1, mode: 3, author: 1, seat_id: '', lease_left_ms: 0, reason: 1, estop_latched: false, question };
     takeover.driver.onState(performance.now() * 1000, { authority });
 })()";
 

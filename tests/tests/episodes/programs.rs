@@ -1,10 +1,10 @@
 //! How programs behave as programs: what they print where nobody reads, what they say of addresses where nobody listens
 //! and of arguments that make no sense, and how they end.
 
-use protocol::{EpisodeId, PolicyVersion, VehicleId, v1};
-use recorder::{EpisodeInfo, Message, topics, write_episode};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics, v1};
+use recorder::write_episode;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -24,9 +24,11 @@ fn said(output: &Output) -> String {
 }
 
 fn some_episodes(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
     for n in 0..3u32 {
         let id = EpisodeId::new(format!("e{n}")).unwrap();
         let mut info = EpisodeInfo::new(id, VehicleId::new("car-1").unwrap(), PolicyVersion::new("v0").unwrap());
+        info.cause = "safety".to_owned();
         info.end_ns = 1_000_000_000;
         let state = v1::VehicleState { observation: vec![1.0; 4], ..Default::default() };
         let messages = (0..50u32).map(|i| {
@@ -77,6 +79,84 @@ fn whoever_has_read_enough_ends_a_program_quietly_and_a_full_disk_is_an_error() 
         let output = Command::new("sh").args(["-c", &line]).output().unwrap();
         assert!(output.status.success(), "{words:?}: {:?}", output.status);
     }
+}
+
+/// The status of a program whose reader is gone before the first line.
+fn unread(words: &[&str]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    takeover(words).stdout(writer).output().unwrap().status.code()
+}
+
+#[test]
+fn a_verdict_is_in_the_status_also_where_nobody_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    some_episodes(folder.path());
+    let bad = folder.path().join("bad.mcap");
+    std::fs::write(&bad, "not an episode").unwrap();
+    let log = folder.path().join("audit-000001.jsonl");
+    std::fs::write(&log, "not a record\n").unwrap();
+    let (bad, log) = (bad.to_string_lossy().into_owned(), log.to_string_lossy().into_owned());
+    for words in [&["episode", "verify", &bad][..], &["audit", "verify", &log]] {
+        for is_json in [false, true] {
+            let mut words = words.to_vec();
+            words.extend(is_json.then_some("--json"));
+            assert_eq!(takeover(&words).output().unwrap().status.code(), Some(1), "{words:?} read");
+            assert_eq!(unread(&words), Some(1), "{words:?} unread");
+        }
+    }
+}
+
+#[test]
+fn work_goes_on_where_nobody_reads_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    some_episodes(folder.path());
+    let redacted = folder.path().join("redacted");
+    let (from, to) = (folder.path().to_string_lossy(), redacted.to_string_lossy());
+    assert_eq!(unread(&["episode", "redact", &from, "--output", &to, "--omit", "/vehicle/state"]), Some(0));
+    let made = std::fs::read_dir(&redacted)
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "mcap"));
+    assert_eq!(made.count(), 3);
+}
+
+#[test]
+fn an_upload_goes_on_where_nobody_reads_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let episodes = folder.path().join("episodes");
+    some_episodes(&episodes);
+    let episodes = episodes.to_string_lossy();
+    let upload = ["episode", "upload", "--sign-up", "--control-plane", &site.address, &episodes];
+    assert_eq!(unread(&upload), Some(0));
+    for n in 0..3 {
+        ureq::get(format!("{}/api/v1/episodes/e{n}", site.address)).call().unwrap();
+    }
+}
+
+#[test]
+fn what_goes_by_a_proxy_is_not_looked_for_before() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = proxy.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+        stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        line
+    });
+    let mut search = takeover(&["episode", "search", "--control-plane", "http://plane.invalid:8080"]);
+    for name in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "NO_PROXY", "no_proxy"] {
+        search.env_remove(name);
+    }
+    let output = search.env("http_proxy", url).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = said(&output);
+    assert!(!text.contains("cannot be resolved"), "{text}");
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("plane.invalid:8080"), "{asked}");
 }
 
 #[test]
@@ -239,6 +319,19 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_seat_that_has_seen_no_picture_yet() {
+    let nowhere = format!("http://127.0.0.1:{}", free_port().unwrap());
+    let mut seat = takeover(&["seat", "--headless", "--control-plane", &nowhere]);
+    let mut seat = seat.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It has begun when it tells of the control plane.
+    let mut lines = BufReader::new(seat.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("does not answer")));
+    run(Command::new("kill").args(["-INT", &seat.id().to_string()])).unwrap();
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(seat.wait().unwrap().code(), Some(0), "{rest:?}");
 }
 
 #[test]

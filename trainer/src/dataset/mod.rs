@@ -3,6 +3,7 @@
 mod label;
 mod perturb;
 mod read;
+mod selection;
 
 use crate::TrainError;
 use policy::{FEATURES, MAX_CHANNELS, TrainedOn};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use label::{HELP_HORIZON_NS, PRE_TAKEOVER_FRAMES};
 pub use perturb::PERTURBED_COPIES;
+pub use selection::Selection;
 
 /// What a takeover says about a frame (Liu et al. 2022, "Robot learning on the job", Sirius).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,17 +97,30 @@ impl Dataset {
     /// # Errors
     /// [`TrainError`] of the first file in the order given that cannot be read; nothing is added then.
     pub fn add(&mut self, files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Result<(), TrainError> {
+        self.add_selected(files, &Selection::default(), progress)
+    }
+
+    /// As [`Self::add`], of the episodes that `selection` takes.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_selected(
+        &mut self,
+        files: &[PathBuf],
+        selection: &Selection,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<(), TrainError> {
         let done = AtomicUsize::new(0);
         let read: Vec<_> = files
             .par_iter()
             .map(|file| {
-                let episode = read::read(file, &self.embodiment);
+                let episode = read::read(file, &self.embodiment, selection);
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
                 episode
             })
             .collect();
         let read = read.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.episodes.extend(read);
+        self.episodes.extend(read.into_iter().flatten());
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 
 use super::Frame;
 use super::read::{Raw, target};
-use policy::{Observation, WHEELBASE_M, features};
+use policy::{Observation, features};
 use protocol::Embodiment;
 use protocol::v1::{Author, Pose2, Surroundings, VehicleState};
 use rand::RngExt;
@@ -58,15 +58,16 @@ pub(super) fn perturb(
 ) -> Vec<Frame> {
     debug_assert_eq!(raw.author, Author::Operator, "only people's driving is worth imitating from elsewhere");
     let moves: [(f64, f64); PERTURBED_COPIES] = std::array::from_fn(|_| (bell(rng, SHIFT_M), bell(rng, TURN_RAD)));
-    let speed = embodiment.observation(&raw.state.observation, "speed_mps").unwrap_or(0.0);
-    let Some(steering) = embodiment.action_index("steering_rad").filter(|_| speed >= SLOWEST_MPS) else {
+    let speed = embodiment.speed_mps(&raw.state.observation).unwrap_or(0.0);
+    let Some(steering) = embodiment.channels().steer.filter(|_| speed >= SLOWEST_MPS) else {
         return Vec::new();
     };
     let Some(aim) = track.ahead(raw.time_ns, &raw.state, AIM_BASE_M + AIM_S * speed) else { return Vec::new() };
     let copy = |&(shift_m, turn_rad): &(f64, f64)| {
         let surroundings = moved(&raw.surroundings, shift_m, turn_rad);
         let mut action = raw.action.clone();
-        *action.get_mut(steering)? += pursuit(seen_from(aim, shift_m, turn_rad)) - pursuit(aim);
+        let steer = |at| embodiment.kinematics.steering(pursuit(at), speed);
+        *action.get_mut(steering)? += steer(seen_from(aim, shift_m, turn_rad)) - steer(aim);
         let observation = Observation { state: &raw.state, surroundings: &surroundings };
         Some(Frame {
             features: features(embodiment, &observation).ok()?,
@@ -79,9 +80,9 @@ pub(super) fn perturb(
     moves.iter().filter_map(copy).collect()
 }
 
-/// Steering of a single-track car that leads through a point of its frame.
+/// Curvature of the arc that leads through a point of the vehicle's frame, 1/m.
 fn pursuit((x, y): (f64, f64)) -> f64 {
-    (f64::from(WHEELBASE_M) * 2.0 * y / (x * x + y * y).max(1.0)).atan()
+    2.0 * y / (x * x + y * y).max(1.0)
 }
 
 /// A point of the vehicle frame as seen by a vehicle `shift_m` to the left, turned left by `turn_rad`.
@@ -124,8 +125,8 @@ mod tests {
     fn left_of_the_path_leads_back_right_and_in_place_changes_nothing() {
         let aim = (18.0, 0.5);
         assert_eq!(seen_from(aim, 0.0, 0.0), aim);
-        assert!(pursuit(seen_from(aim, 0.5, 0.0)) < pursuit(aim) - 0.005);
-        assert!(pursuit(seen_from(aim, 0.0, 0.05)) < pursuit(aim) - 0.01);
+        assert!(pursuit(seen_from(aim, 0.5, 0.0)) < pursuit(aim) - 0.002);
+        assert!(pursuit(seen_from(aim, 0.0, 0.05)) < pursuit(aim) - 0.004);
         assert!(pursuit(seen_from(aim, -0.5, 0.0)) > pursuit(aim));
     }
 }

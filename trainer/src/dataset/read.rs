@@ -2,15 +2,15 @@
 
 use super::label::{Hands, label};
 use super::perturb::{Track, perturb};
-use super::{Episode, Frame, FrameLabel, fnv1a};
+use super::{Episode, Frame, FrameLabel, Selection, fnv1a};
 use crate::TrainError;
 use policy::{MAX_CHANNELS, Observation, action_unit, features};
 use protocol::foxglove::Event;
 use protocol::v1::{Author, AuthorityState, ControlCommand, Mode, Surroundings, VehicleState};
-use protocol::{Embodiment, EpisodeId};
+use protocol::{Embodiment, EpisodeId, EpisodeInfo, topics};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use recorder::{EpisodeInfo, EpisodeMessage, EpisodeReader, RecorderError, topics};
+use recorder::{EpisodeMessage, EpisodeReader, RecorderError};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::Path;
@@ -41,22 +41,38 @@ struct Latest {
     stopped: bool,
 }
 
-pub(super) fn read(path: &Path, embodiment: &Embodiment) -> Result<(EpisodeId, Episode), TrainError> {
+/// Reads an episode; `None` when the selection leaves it out.
+pub(super) fn read(
+    path: &Path,
+    embodiment: &Embodiment,
+    selection: &Selection,
+) -> Result<Option<(EpisodeId, Episode)>, TrainError> {
     let failed = |source| TrainError::Episode { path: path.to_owned(), source };
-    let sha256 = hash(path)?;
-    let reader = EpisodeReader::open(path).map_err(failed)?;
+    let reader = match EpisodeReader::open(path) {
+        Ok(reader) => reader,
+        // What else lies in the folder says nothing of what is asked for, and must not keep the rest from being learnt.
+        Err(error) if *selection != Selection::default() => {
+            tracing::warn!(path = %path.display(), %error, "left out: the episode cannot be read");
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
     let info = reader.info();
+    if !selection.takes(info) {
+        return Ok(None);
+    }
+    let sha256 = hash(path)?;
     if !info.embodiment.is_empty() && info.embodiment != embodiment.name {
         return Err(TrainError::Embodiment {
             episode: info.id.clone(),
             found: info.embodiment.clone(),
-            expected: embodiment.name.to_owned(),
+            expected: embodiment.name.clone(),
         });
     }
     let contents = contents(&reader).map_err(failed)?;
     let frames = frames(info, &contents, embodiment)?;
     let drive = (info.vehicle.to_string(), info.seed);
-    Ok((info.id.clone(), Episode { drive, policy: info.policy.clone(), sha256, frames }))
+    Ok(Some((info.id.clone(), Episode { drive, policy: info.policy.clone(), sha256, frames })))
 }
 
 fn contents(reader: &EpisodeReader) -> Result<Contents, RecorderError> {

@@ -133,7 +133,7 @@ fn start(dataset: &Dataset, config: &TrainConfig, parent: Option<&Policy>) -> Re
     let outputs = output_count(dataset.embodiment());
     match parent {
         Some(parent) if parent.embodiment() != dataset.embodiment() => Err(policy::PolicyError::Embodiment {
-            embodiment: parent.embodiment().name.to_owned(),
+            embodiment: parent.embodiment().name.clone(),
             why: format!("is the parent's, the dataset is of {:?}", dataset.embodiment().name),
         }
         .into()),

@@ -5,13 +5,16 @@ use protocol::v1::{
     Author, AuthorityState, ControlCommand, CorridorPoint, Mode, ObjectKind, Pose2, Surroundings, TrackedObject,
     VehicleState,
 };
-use protocol::{EpisodeId, PolicyVersion, VehicleId};
+use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, topics};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use recorder::{EpisodeInfo, Message, topics};
 
 const TICK_S: f64 = 0.02;
 pub const LENGTH_M: usize = 1_200;
+
+fn car() -> &'static protocol::Embodiment {
+    &protocol::Embodiment::built_in()[0]
+}
 
 /// A car on its road.
 pub struct World {
@@ -125,7 +128,7 @@ impl World {
         let (x, y) = (f64::from(x), f64::from(y));
         let wanted = ((self.gap() - 3.0) / 1.5).clamp(0.0, 12.0);
         let acceleration = (0.8 * (wanted - self.speed)).clamp(-4.0, 1.5);
-        [acceleration, (2.8 * 2.0 * y / (x * x + y * y)).atan()]
+        [acceleration, car().kinematics.steering(2.0 * y / (x * x + y * y), self.speed)]
     }
 
     /// One tick under an action; false at the end of the road.
@@ -135,7 +138,7 @@ impl World {
         let way = self.speed * TICK_S;
         self.pose.x_m += way * self.pose.heading_rad.cos();
         self.pose.y_m += way * self.pose.heading_rad.sin();
-        self.pose.heading_rad += way * self.steering.tan() / 2.8;
+        self.pose.heading_rad += way * car().kinematics.curvature_per_m(self.steering, self.speed);
         self.odometer += way;
         self.leader_m += self.leader_mps * TICK_S;
         self.tick += 1;

@@ -7,7 +7,7 @@ use link::Guard;
 use protocol::grant::{Ceiling, Grant, new_challenge};
 use protocol::signalling::Signal;
 use protocol::signing::PublicKey;
-use protocol::{Failure, VehicleId};
+use protocol::{Failure, SeatKind, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,12 @@ impl Gatekeeper {
         now_us.saturating_add(self.sleep.slept_us())
     }
 
+    /// Who sits at a session's seat, as its grant says.
+    #[must_use]
+    pub fn seat_kind(&self, session: &str) -> SeatKind {
+        self.lock().access.seat_kind(session)
+    }
+
     /// What a session may do at `now_us` of the vehicle's clock.
     #[must_use]
     pub fn ceiling(&self, now_us: u64, session: &str) -> Ceiling {
@@ -140,6 +146,7 @@ impl Gatekeeper {
             self.now_us(),
             AuditEvent::GrantAccepted {
                 seat: grant.seat.to_string(),
+                seat_kind: grant.seat_kind,
                 session: grant.session,
                 ceiling: grant.ceiling,
                 serial: grant.serial,

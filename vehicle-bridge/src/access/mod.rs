@@ -16,12 +16,12 @@ mod sleep;
 
 pub use gatekeeper::{AccessError, Gatekeeper};
 
-use protocol::VehicleId;
 use protocol::grant::{Ceiling, Grant, GrantError, LIFE_MS};
 use protocol::signalling::announced_fingerprints;
 use protocol::signing::PublicKey;
 use protocol::v1::SeatRequest;
 use protocol::v1::seat_request::Request;
+use protocol::{SeatKind, VehicleId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A session that runs outlives its grant by this when the control plane cannot be reached, microseconds.
@@ -91,6 +91,7 @@ impl GrantRefusal {
 /// The grant of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Standing {
+    seat_kind: SeatKind,
     ceiling: Ceiling,
     fingerprints: Vec<String>,
     ends_us: u64,
@@ -206,6 +207,7 @@ impl Access {
         // Each is answered once, and those before it not any more.
         open.drain(..=asked);
         let standing = Standing {
+            seat_kind: grant.seat_kind,
             ceiling: grant.ceiling,
             fingerprints: grant.fingerprints.clone(),
             ends_us,
@@ -237,6 +239,12 @@ impl Access {
             Some(standing) if now_us < standing.ends_us.saturating_add(grace_us) => standing.ceiling,
             _ => Ceiling::Monitor,
         }
+    }
+
+    /// Who sits at a session's seat, by its last grant, also when that ran out; a person where there never was one.
+    #[must_use]
+    pub fn seat_kind(&self, session: &str) -> SeatKind {
+        self.standings.get(session).map_or(SeatKind::Human, |standing| standing.seat_kind)
     }
 
     /// The sessions that need a new grant at `now_us`, with the old one. Those that were asked for of late are left out.

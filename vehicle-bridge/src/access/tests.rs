@@ -14,6 +14,7 @@ fn grant(serial: u64) -> Grant {
     Grant {
         vehicle: VehicleId::new("car").unwrap(),
         seat: SeatId::new("desk").unwrap(),
+        seat_kind: SeatKind::Human,
         session: "x".into(),
         ceiling: Ceiling::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],
@@ -45,6 +46,21 @@ fn a_grant_lets_its_seat_in_until_it_runs_out() {
     assert_eq!(access.ceiling(LIFE_MS * 1_000 - 1, "x"), Ceiling::Drive);
     assert_eq!(access.ceiling(LIFE_MS * 1_000, "x"), Ceiling::Monitor);
     assert_eq!(access.ceiling(0, "y"), Ceiling::Monitor);
+}
+
+#[test]
+fn a_seat_is_what_its_grant_says_whatever_its_name_and_also_when_the_grant_ran_out() {
+    let mut access = access(0);
+    let named_like_a_script = Grant { seat: SeatId::new("scripted-1").unwrap(), ..grant(1) };
+    access.challenge(0, "x", named_like_a_script.challenge.clone());
+    access.accept(0, "x", "scripted-1", &named_like_a_script.sign(&key(1))).unwrap();
+    assert_eq!(access.seat_kind("x"), SeatKind::Human);
+    accept(&mut access, &Grant { seat_kind: SeatKind::Scripted, ..grant(2) }).unwrap();
+    assert_eq!(access.seat_kind("x"), SeatKind::Scripted);
+    assert_eq!(access.ceiling(LIFE_MS * 1_000, "x"), Ceiling::Monitor);
+    assert_eq!(access.seat_kind("x"), SeatKind::Scripted);
+    access.forget("x");
+    assert_eq!(access.seat_kind("x"), SeatKind::Human);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What is written down.
 
+use protocol::SeatKind;
 use protocol::grant::Ceiling;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use vehicle_core::manoeuvre::ManoeuvreRecord;
 
 /// Something that the log must know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ pub enum AuditEvent {
     GrantAccepted {
         /// For whom.
         seat: String,
+        /// Who sits there; absent for a person, as in logs of earlier releases.
+        #[serde(default, skip_serializing_if = "SeatKind::is_human")]
+        seat_kind: SeatKind,
         /// For which session.
         session: String,
         /// Up to which mode.
@@ -114,32 +119,4 @@ pub enum AuditEvent {
     },
     /// The vehicle's software ended in order.
     Ended,
-}
-
-/// How a minimal risk manoeuvre went, by the vehicle's own sensors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ManoeuvreRecord {
-    /// Why it began.
-    pub reason: String,
-    /// Who drove before.
-    pub author: String,
-    /// Last valid command or proposal, on the vehicle's clock.
-    pub valid_us: u64,
-    /// First tick of the manoeuvre.
-    pub began_us: u64,
-    /// First tick at standstill.
-    pub stood_us: u64,
-    /// Speed at the last valid command.
-    pub speed_mps: f64,
-    /// Greatest speed from then on: an engine that was asked for more lets go with a lag.
-    pub fastest_mps: f64,
-    /// From the last valid command to the standstill.
-    pub distance_m: f64,
-    /// v * 0.2 s + v^2 / (2 a), of the greatest speed.
-    pub allowed_m: f64,
-    /// How much faster than at its first tick the robot got.
-    pub rise_mps: f64,
-    /// Least distance of the body to the edge of the lane from the first tick on; absent where it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lane_margin_m: Option<f64>,
 }

@@ -19,7 +19,7 @@ pub mod thread;
 pub mod verify;
 mod watch;
 
-pub use event::{AuditEvent, ManoeuvreRecord};
+pub use event::AuditEvent;
 pub use thread::{AuditHandle, AuditThread};
 pub use watch::{AuthorityWatch, request_name};
 

@@ -3,20 +3,14 @@
 
 use super::BridgeConfig;
 use super::camera::Shutter;
+use super::control_plane_sync::{SharedStatus, Update};
 use super::journal_thread::JournalThread;
-use super::keeping::{self, Keeping};
 use super::mind::{self, Mind};
-use super::office::{Desk, Update};
 use super::seats::Seats;
+use super::triggers::{self, LiveTriggers};
 use super::witness::Witness;
-use crate::core::tally::Passed;
-use crate::core::{Sensors, Tick, VehicleCore};
-use crate::ledger::{Entry, Ledger};
-use crate::manoeuvre::Look;
-use crate::scribe::Scribe;
-use crate::sim_robot::SimRobot;
+use crate::robots::BridgeRobot;
 use crate::timing::TickTiming;
-use crate::virtual_drive::TICK_US;
 use crossbeam_channel::{Receiver, Sender};
 use link::VehicleLink;
 use protocol::api::{Disengagement, Episode, VehicleClock, VehicleStatus};
@@ -25,41 +19,47 @@ use protocol::v1::{
     Author, ControlTiming, LinkStats, ReasonCount, Refusals, StateDatagram, TakeoverCause, VehicleEvent, WallClock,
     vehicle_event,
 };
-use protocol::{EpisodeId, PolicyVersion};
+use protocol::{Embodiment, EpisodeId, FaultCode, PolicyVersion};
 use recorder::RecorderThread;
 use sim::world::{World, WorldConfig};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+use vehicle_core::manoeuvre::ManoeuvreObservation;
+use vehicle_core::mileage::{MileageAccounting, TakeoverEntry};
+use vehicle_core::tally::Passed;
+use vehicle_core::telemetry::TelemetryEncoder;
+use vehicle_core::{FromSeat, Robot, Sensors, Tick, VehicleCore, control_tick};
 
-/// 25 states a second: every second tick.
-const STATE_EVERY: u64 = 2;
+/// States and pictures a second.
+const STATES_HZ: u64 = 25;
+const PICTURES_HZ: u64 = 30;
+/// How often a second a state says how link and policy are.
+const FIGURES_HZ: u64 = 5;
 /// A control loop that is further behind than this does not try to catch up.
 const GIVE_UP_US: u64 = 200_000;
-/// Fault code of a tick that ended after the next one was due; the core stops the vehicle when the loop stalls.
-const DEADLINE_FAULT: &str = "control_deadline_missed";
-/// Fault code of an audit log that is not kept: the disk refuses or is too slow.
-const AUDIT_FAULT: &str = "audit_log_failing";
-
-/// Fault code of a journal that is not kept.
-const JOURNAL_FAULT: &str = "journal_failing";
 
 pub(super) struct Control {
-    pub robot: SimRobot,
+    pub robot: BridgeRobot,
+    pub embodiment: Embodiment,
+    /// Where it drives.
+    pub map: String,
+    /// Faults of the shell, which the robot's state shows beside its own.
+    pub faults: Vec<FaultCode>,
     pub core: VehicleCore,
-    pub books: Ledger,
-    pub scribe: Scribe,
+    pub mileage: MileageAccounting,
+    pub telemetry: TelemetryEncoder,
     pub config: BridgeConfig,
     pub link: Arc<VehicleLink>,
     pub recorder: RecorderThread,
-    pub keeping: Keeping,
-    /// Fault code of the recorder's disk.
-    pub disk_fault: Option<String>,
-    /// Fault code of episodes that may not leave the vehicle.
-    pub upload_fault: Option<&'static str>,
+    pub triggers: LiveTriggers,
+    /// Of the recorder's disk.
+    pub disk_fault: Option<FaultCode>,
+    /// Of episodes that may not leave the vehicle.
+    pub upload_fault: Option<FaultCode>,
     pub shutters: Vec<Arc<Shutter>>,
-    pub desk: Arc<Desk>,
+    pub shared: Arc<SharedStatus>,
     pub journal: JournalThread,
     pub disengagements: Sender<Disengagement>,
     pub episodes: Sender<Episode>,
@@ -92,42 +92,47 @@ impl Control {
         let mut due = Instant::now();
         let mut count = 0u64;
         while !stop.load(Ordering::Relaxed) {
-            let late = Self::wait(&mut due);
+            let late = self.wait(&mut due);
             let started = Instant::now();
             let now_us = (started - self.origin).as_micros() as u64;
             count += 1;
-            self.robot.act(TICK_US as f64 * 1e-6, &tick.command);
-            let sensors = self.robot.sense(now_us);
-            self.seats.receive(now_us, &mut self.core, &mut inbox, &mut self.witness);
-            while let Ok(policy) = self.updates.try_recv() {
-                tracing::info!(version = %policy.manifest().version, "policy taken into use");
-                match mind::copy(&policy) {
-                    Ok(copy) => self.mind.take(copy),
-                    Err(error) => tracing::error!(%error, "the policy cannot be used"),
-                }
-                self.core.take_policy(*policy);
-            }
-            if let Some(thought) = self.mind.turn(&sensors) {
-                self.core.hear_policy(thought);
-            }
-            self.core.tick(now_us, &sensors, &mut inbox, &mut tick);
+            let sensors = self.turn(now_us, &mut inbox, &mut tick);
             self.check_world(&mut tick, now_us);
-            self.keep_books(now_us, &sensors, &tick);
+            self.record(now_us, &sensors, &tick);
             self.seats.answer(now_us, &mut tick, &mut self.witness);
             self.bear_witness(now_us, &sensors, &tick);
             self.log_changes(&tick);
             self.show(now_us, count, &sensors, &tick);
             self.note_punctuality(late, started.elapsed());
-            if count.is_multiple_of(50) {
+            if self.config.rate.is_due(count, 1) {
                 self.once_a_second(&sensors, &tick);
             }
         }
         self.shut_down();
     }
 
-    /// Sleeps until the next tick is due; answers how late it starts.
-    fn wait(due: &mut Instant) -> Duration {
-        *due += Duration::from_micros(TICK_US);
+    /// Senses, takes in what arrived, decides and writes.
+    fn turn(&mut self, now_us: u64, inbox: &mut Vec<FromSeat>, tick: &mut Tick) -> Sensors {
+        control_tick(&mut self.robot, &mut self.core, now_us, inbox, tick, |sensors, core, inbox| {
+            sensors.state.faults.extend(self.faults.iter().map(FaultCode::to_string));
+            self.seats.receive(now_us, core, inbox, &mut self.witness);
+            while let Ok(policy) = self.updates.try_recv() {
+                tracing::info!(version = %policy.manifest().version, "policy taken into use");
+                match mind::copy(&policy) {
+                    Ok(copy) => self.mind.take(copy),
+                    Err(error) => tracing::error!(%error, "the policy cannot be used"),
+                }
+                core.take_policy(*policy);
+            }
+            if let Some(inference) = self.mind.turn(sensors) {
+                core.receive_inference(inference);
+            }
+        })
+    }
+
+    /// Sleeps until the next tick is due; returns how late it starts.
+    fn wait(&self, due: &mut Instant) -> Duration {
+        *due += Duration::from_micros(self.config.rate.period_us());
         let now = Instant::now();
         if *due > now {
             std::thread::sleep(*due - now);
@@ -142,30 +147,23 @@ impl Control {
 
     fn note_punctuality(&mut self, late: Duration, work: Duration) {
         let (late_us, work_us) = (late.as_micros() as u64, work.as_micros() as u64);
-        self.robot.clear_faults();
-        if self.timing.note(late_us, work_us) {
-            self.robot.report_fault(DEADLINE_FAULT);
-        }
-        if let Some(code) = &self.disk_fault {
-            self.robot.report_fault(code);
-        }
-        if let Some(code) = self.upload_fault {
-            self.robot.report_fault(code);
-        }
-        if self.witness.is_failing() {
-            self.robot.report_fault(AUDIT_FAULT);
-        }
-        if self.journal.is_failing() {
-            self.robot.report_fault(JOURNAL_FAULT);
-        }
+        let faults = [
+            self.timing.note(late_us, work_us).then_some(FaultCode::ControlDeadlineMissed),
+            self.disk_fault,
+            self.upload_fault,
+            self.witness.is_failing().then_some(FaultCode::AuditLogFailing),
+            self.journal.is_failing().then_some(FaultCode::JournalFailing),
+        ];
+        self.faults.clear();
+        self.faults.extend(faults.into_iter().flatten());
     }
 
     fn bear_witness(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
-        let look = Look {
+        let look = ManoeuvreObservation {
             now_us,
-            speed_mps: sensors.state.observation.first().copied().unwrap_or(0.0),
+            speed_mps: self.embodiment.speed_mps(&sensors.state.observation).unwrap_or(0.0),
             odometer_m: sensors.state.odometer_m,
-            lane_margin_m: Some(self.robot.lane_margin_m()),
+            lane_margin_m: self.robot.lane_margin_m(),
             operator_us: self.core.operator_input().map(|input| input.received_us),
             tick,
         };
@@ -188,27 +186,28 @@ impl Control {
 
     /// What only a simulated car does: end its route and begin another, or be towed after a crash.
     fn check_world(&mut self, tick: &mut Tick, now_us: u64) {
-        let status = self.robot.status();
+        let (Some(config), Some(robot)) = (self.config.robot.sim(), self.robot.sim_mut()) else { return };
+        let status = robot.status();
         if status.route_done {
             self.trips += 1;
-            let seed = self.config.world.seed.wrapping_add(self.trips.wrapping_mul(0x9e37_79b9));
-            let world = WorldConfig { seed, ..self.config.world.clone() };
-            match World::new(Arc::clone(&self.config.network), world) {
-                Ok(world) => self.robot = SimRobot::new(world),
+            let seed = config.world.seed.wrapping_add(self.trips.wrapping_mul(0x9e37_79b9));
+            let world = WorldConfig { seed, ..config.world.clone() };
+            match World::with_robot(Arc::clone(&config.network), world, &config.embodiment) {
+                Ok(world) => robot.enter(world),
                 Err(error) => tracing::error!(%error, "no further route"),
             }
         } else if status.collided_with.is_some() || status.off_road {
             tracing::warn!(?status.collided_with, status.off_road, "crash; the car is put back on its lane");
+            robot.recover();
             if tick.command.author() == Author::Policy {
                 self.count_crash(now_us);
             }
             self.core.note_collision(tick);
-            self.robot.recover();
         }
     }
 
     fn count_crash(&mut self, now_us: u64) {
-        let at_ms = (self.scribe.wall_ns(now_us) / 1_000_000) as i64;
+        let at_ms = (self.telemetry.wall_ns(now_us) / 1_000_000) as i64;
         let Ok(id) = EpisodeId::new(format!("{}-{at_ms}-crash", self.config.vehicle)) else { return };
         self.enter(Disengagement {
             id,
@@ -216,7 +215,7 @@ impl Control {
             policy: self.version(),
             cause: TakeoverCause::Safety.label().to_owned(),
             at_ms,
-            map: self.config.network.name().to_owned(),
+            map: self.map.clone(),
             clock_ahead_ms: None,
         });
     }
@@ -226,53 +225,55 @@ impl Control {
     }
 
     fn enter(&mut self, disengagement: Disengagement) {
-        let disengagement = Disengagement { clock_ahead_ms: self.desk.clock.log_ahead_ms(), ..disengagement };
+        let disengagement = Disengagement { clock_ahead_ms: self.shared.clock.log_ahead_ms(), ..disengagement };
         self.journal.add(disengagement.clone());
         let _ = self.disengagements.send(disengagement);
     }
 
-    fn keep_books(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
-        let wall_ns = self.scribe.wall_ns(now_us);
+    fn record(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
+        let wall_ns = self.telemetry.wall_ns(now_us);
         let entries = {
             let policy = &self.core.policy().manifest().version;
-            self.books.note(now_us, wall_ns, sensors, tick, policy)
+            self.mileage.note(now_us, wall_ns, sensors, tick, policy)
         };
         let link = self.link_stats(now_us);
         let handle = self.recorder.handle();
         let mut push = |message| {
             handle.push(message);
         };
-        self.scribe.tick(now_us, sensors, tick, &mut push);
+        self.telemetry.tick(now_us, sensors, tick, &mut push);
         let status = self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed());
-        if self.scribe.slow(now_us, &link, &status, &mut push) {
-            self.recorder.handle().push(self.scribe.fix(now_us, self.robot.fix()));
-            self.keeping.describe_cameras(now_us, &self.recorder, &mut self.scribe);
+        if self.telemetry.slow(now_us, &link, &status, &mut push) {
+            if let Some(fix) = self.robot.fix() {
+                push(self.telemetry.fix(now_us, fix));
+            }
+            self.telemetry.cameras(now_us, self.robot.cameras(), &mut push);
         }
-        let ahead_ms = self.desk.clock.log_ahead_ms();
-        self.keeping.tick(now_us, (sensors, tick), &link, &self.core, (&self.recorder, ahead_ms), &mut self.scribe);
+        let ahead_ms = self.shared.clock.log_ahead_ms();
+        self.triggers.tick(now_us, (sensors, tick), &link, &self.core, (&self.recorder, ahead_ms), &mut self.telemetry);
         for entry in entries {
             self.carry_out(now_us, wall_ns, entry);
         }
-        self.journal.write(tick.authority.epoch, self.books.metres());
+        self.journal.write(tick.authority.epoch, self.mileage.metres());
     }
 
-    fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: Entry) {
+    fn carry_out(&mut self, now_us: u64, wall_ns: u64, entry: TakeoverEntry) {
         let event = match entry {
-            Entry::Begin { mut info, event, disengagement } => {
-                info.clock_ahead_ms = self.desk.clock.log_ahead_ms();
+            TakeoverEntry::Begin { mut info, event, disengagement } => {
+                info.clock_ahead_ms = self.shared.clock.log_ahead_ms();
                 tracing::info!(id = %info.id, cause = %info.cause, "takeover");
-                self.recorder.handle().begin(wall_ns, *info, self.keeping.attachments());
+                self.recorder.handle().begin(wall_ns, *info, self.triggers.attachments());
                 if let Some(disengagement) = disengagement {
                     self.enter(disengagement);
                 }
                 event
             }
-            Entry::End { id, event } => {
+            TakeoverEntry::End { id, event } => {
                 self.recorder.handle().end(wall_ns, id);
                 event
             }
         };
-        self.recorder.handle().push(self.scribe.takeover(now_us, &event));
+        self.recorder.handle().push(self.telemetry.takeover(now_us, &event));
         self.link.send_event(
             None,
             VehicleEvent { event: Some(vehicle_event::Event::Takeover(event)), ..Default::default() },
@@ -280,13 +281,13 @@ impl Control {
     }
 
     fn show(&mut self, now_us: u64, count: u64, sensors: &Sensors, tick: &Tick) {
-        // 30 pictures a second out of 50 ticks: ticks 0, 2, 4 (rounded) of every five.
-        if matches!(count % 5, 0 | 2 | 4) {
+        let rate = self.config.rate;
+        if let Some(robot) = self.robot.sim().filter(|_| rate.is_due(count, PICTURES_HZ)) {
             for shutter in &self.shutters {
-                shutter.release(now_us, self.robot.snapshot());
+                shutter.release(now_us, robot.snapshot());
             }
         }
-        if !count.is_multiple_of(STATE_EVERY) {
+        if !rate.is_due(count, STATES_HZ) {
             return;
         }
         if let Some(scan) =
@@ -295,7 +296,8 @@ impl Control {
             self.link.send_scan(scan, now_us);
             self.scan = Some(Arc::clone(scan));
         }
-        let fresh = sensors.surroundings.as_ref().filter(|s| s.monotonic_us + STATE_EVERY * TICK_US > now_us);
+        let (state_us, tells_figures) = (1_000_000 / STATES_HZ, rate.is_due(count, FIGURES_HZ));
+        let fresh = sensors.surroundings.as_ref().filter(|s| s.monotonic_us + state_us > now_us);
         self.link.send_state(StateDatagram {
             vehicle_id: self.config.vehicle.to_string(),
             state: Some(sensors.state.clone()),
@@ -303,9 +305,8 @@ impl Control {
             command: Some(tick.command.clone()),
             proposal: tick.proposal.clone(),
             surroundings: fresh.map(|s| s.as_ref().clone()),
-            link: count.is_multiple_of(10).then(|| self.link_stats(now_us)),
-            policy: count
-                .is_multiple_of(10)
+            link: tells_figures.then(|| self.link_stats(now_us)),
+            policy: tells_figures
                 .then(|| self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed())),
             pong: None,
             timing: self.punctuality.take(),
@@ -326,8 +327,8 @@ impl Control {
 
     fn once_a_second(&mut self, sensors: &Sensors, tick: &Tick) {
         let now_us = self.origin.elapsed().as_micros() as u64;
-        self.disk_fault = self.keeping.look_after_disk(now_us, &self.recorder, &mut self.scribe);
-        self.upload_fault = self.desk.uploads.as_ref().and_then(|board| board.fault());
+        self.disk_fault = self.triggers.look_after_disk(now_us, &self.recorder, &mut self.telemetry);
+        self.upload_fault = self.shared.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
         self.tell_punctuality(&timing);
@@ -336,7 +337,7 @@ impl Control {
             vehicle: self.config.vehicle.clone(),
             mode: tick.authority.mode().label().to_owned(),
             author: tick.authority.author().label().to_owned(),
-            speed_mps: sensors.state.observation.first().copied().unwrap_or(0.0),
+            speed_mps: self.embodiment.speed_mps(&sensors.state.observation).unwrap_or(0.0),
             policy: self.version(),
             round_trip_ms: (stats.round_trip_ms > 0.0).then_some(stats.round_trip_ms),
             refused,
@@ -349,14 +350,14 @@ impl Control {
             }),
             upload: None,
             clock: Some(VehicleClock {
-                control_plane: self.desk.clock.control_plane(),
+                control_plane: self.shared.clock.control_plane(),
                 seat: self.link.seat_wall_clock(),
             }),
         };
         self.punctuality = Some(timing);
-        self.wall_clock = Some(self.desk.clock.message());
-        let mut figures = self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner);
-        figures.metres.clone_from(self.books.metres());
+        self.wall_clock = Some(self.shared.clock.message());
+        let mut figures = self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.metres.clone_from(self.mileage.metres());
         figures.status = Some(status);
     }
 
@@ -397,10 +398,10 @@ impl Control {
 
     fn shut_down(self) {
         drop(self.journal);
-        self.desk.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.books.metres());
-        let ahead_ms = self.desk.clock.log_ahead_ms();
+        self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner).metres.clone_from(self.mileage.metres());
+        let ahead_ms = self.shared.clock.log_ahead_ms();
         for event in self.recorder.shutdown() {
-            keeping::tell(event, ahead_ms, &self.episodes);
+            triggers::tell(event, ahead_ms, &self.episodes);
         }
     }
 }

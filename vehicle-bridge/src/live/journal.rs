@@ -4,7 +4,6 @@
 //! tick. Writes go to the page cache at every tick, which a killed process keeps, and to the disk once a second, which a
 //! power cut keeps.
 
-use crate::ledger::Metres;
 use protocol::PolicyVersion;
 use protocol::api::Disengagement;
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use vehicle_core::mileage::Metres;
 
 const SLOT_BYTES: u64 = 64 * 1024;
 const HEADER_BYTES: usize = 16;

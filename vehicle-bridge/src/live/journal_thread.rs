@@ -1,7 +1,6 @@
 //! The journal's thread: a disk may take its time, the control thread may not.
 
 use super::journal::{Journal, JournalError};
-use crate::ledger::Metres;
 use protocol::PolicyVersion;
 use protocol::api::Disengagement;
 use std::collections::BTreeMap;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use vehicle_core::mileage::Metres;
 
 /// What was written is brought to the disk this often.
 const SYNC_EVERY: Duration = Duration::from_secs(1);

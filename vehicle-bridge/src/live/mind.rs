@@ -1,12 +1,12 @@
 //! The policy's thread: a policy that hangs or dawdles delays no control tick. Its silence starts the manoeuvre.
 
-use crate::core::{Sensors, Thought};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use policy::{Observation, Policy, PolicyError};
 use protocol::v1::{Surroundings, VehicleState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use vehicle_core::{InferenceResult, Sensors};
 
 struct Question {
     state: VehicleState,
@@ -16,7 +16,7 @@ struct Question {
 /// The control thread's end. Nothing here waits.
 pub(super) struct Mind {
     questions: Sender<Question>,
-    answers: Receiver<(Thought, Duration)>,
+    answers: Receiver<(InferenceResult, Duration)>,
     policies: Sender<Policy>,
     asked: Option<u64>,
     /// Time that the newest answer took, microseconds.
@@ -25,7 +25,7 @@ pub(super) struct Mind {
     pub(super) skipped: u64,
 }
 
-/// A second instance of a policy: the core keeps the one whose manifest people see, the thread the one that thinks.
+/// A second instance of a policy: the core keeps the one whose manifest people see, the thread the one that runs.
 pub(super) fn copy(policy: &Policy) -> Result<Policy, PolicyError> {
     Policy::new(policy.embodiment(), policy.manifest().clone(), policy.network().clone())
 }
@@ -46,24 +46,24 @@ impl Mind {
         let _ = self.policies.send(policy);
     }
 
-    /// Asks when the surroundings are new, and answers what has been thought meanwhile.
-    pub(super) fn turn(&mut self, sensors: &Sensors) -> Option<Thought> {
+    /// Asks when the surroundings are new, and returns the newest result, if there is one.
+    pub(super) fn turn(&mut self, sensors: &Sensors) -> Option<InferenceResult> {
         let fresh = sensors.surroundings.as_ref().filter(|s| Some(s.monotonic_us) != self.asked);
         if let Some(surroundings) = fresh {
             self.asked = Some(surroundings.monotonic_us);
             let question = Question { state: sensors.state.clone(), surroundings: Arc::clone(surroundings) };
             self.skipped += u64::from(self.questions.try_send(question).is_err());
         }
-        let (thought, took) = self.answers.try_iter().last()?;
+        let (inference, took) = self.answers.try_iter().last()?;
         self.inference_us = took.as_micros() as f64;
-        Some(thought)
+        Some(inference)
     }
 }
 
 fn think(
     mut policy: Policy,
     questions: &Receiver<Question>,
-    answers: &Sender<(Thought, Duration)>,
+    answers: &Sender<(InferenceResult, Duration)>,
     policies: &Receiver<Policy>,
     hang: &AtomicBool,
 ) {
@@ -75,8 +75,8 @@ fn think(
             policy = newest;
         }
         let started = Instant::now();
-        let thought = Thought::of(&mut policy, &Observation { state: &state, surroundings: &surroundings });
-        if answers.send((thought, started.elapsed())).is_err() {
+        let inference = InferenceResult::of(&mut policy, &Observation { state: &state, surroundings: &surroundings });
+        if answers.send((inference, started.elapsed())).is_err() {
             return;
         }
     }

@@ -1,74 +1,76 @@
-//! The bridge in real time: control, camera, recorder, correspondence and link, each on its own thread, around the same
+//! The bridge in real time: control, camera, recorder, control-plane sync and link, each on its own thread, around the same
 //! vehicle core that drives in virtual time.
 
 pub mod camera;
 mod control;
+pub mod control_plane_sync;
 pub mod journal;
 mod journal_thread;
-mod keeping;
 mod mind;
-pub mod office;
+mod robot;
 mod seats;
 mod throttle;
+mod triggers;
 pub mod wall_clock;
 mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
 use crate::audit::{AuditError, AuditEvent, AuditThread};
-use crate::core::{CoreConfig, CoreError, VehicleCore, authority};
-use crate::keeper::{self, Keeper};
-use crate::ledger::{Account, Ledger};
-use crate::scribe::Scribe;
-use crate::sim_robot::SimRobot;
+use crate::robots::process::PictureQueue;
 use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
 use crate::upload::budget::is_here;
 use crate::upload::prepare::Preparation;
 use crate::upload::uploader::Uploader;
-use crate::upload::{Allowance, Client, Pace};
-use camera::Shutter;
+use crate::upload::{Allowance, Pace};
+use camera::{CameraOutput, Shutter};
+use control_plane_client::{ControlPlaneAddress, ControlPlaneClient, Retry};
+use control_plane_sync::{ControlPlaneSync, ControlPlaneSyncConfig, SharedStatus};
 use crossbeam_channel::unbounded;
 use journal::{Journal, JournalError};
-use keeping::Keeping;
-use link::video::VideoSpec;
 use link::{CameraStreamer, Guard, Identity, LinkError, PathLoad, VehicleLink, VehicleOptions};
-use office::{Desk, Office, OfficeConfig};
 use policy::{Policy, PolicyError};
 use protocol::signing::PublicKey;
 use protocol::v1::Hello;
-use protocol::{Address, Embodiment, EpisodeId, IdError, PolicyVersion, VehicleId};
+use protocol::{Address, Embodiment, EpisodeId, EpisodeSource, IdError, PolicyVersion, VehicleId};
 use recorder::exchange::{ExchangeError, view::LiveView};
-use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, Source, ThreadConfig};
-use sim::camera::{Camera, CameraSpec};
-use sim::road::{RoadError, RoadNetwork};
-use sim::world::{World, WorldConfig};
+use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, ThreadConfig};
+use robot::{CameraSource, Prepared, PreparedCamera};
+pub use robot::{RobotConfig, SimConfig};
+use sim::road::RoadError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+use triggers::LiveTriggers;
+use vehicle_core::geofence::Geofence;
+use vehicle_core::mileage::{MileageAccounting, VehicleMetadata};
+use vehicle_core::telemetry::TelemetryEncoder;
+use vehicle_core::triggers::TriggerEvaluator;
+use vehicle_core::{ControlRate, CoreConfig, CoreError, VehicleCore, authority};
 
-/// How to run a bridge with a simulated car.
+/// How to run a bridge.
 #[derive(Debug, Clone)]
 pub struct BridgeConfig {
-    /// `http://host:port` of the control plane.
-    pub control_plane: String,
+    /// The control plane.
+    pub control_plane: ControlPlaneAddress,
     /// The vehicle.
     pub vehicle: VehicleId,
-    /// The road network.
-    pub network: Arc<RoadNetwork>,
-    /// Traffic, difficulties, seed.
-    pub world: WorldConfig,
+    /// What it drives.
+    pub robot: RobotConfig,
     /// The vehicle's own folder: journal, fetched policies.
     pub data_dir: PathBuf,
     /// How fast finished episodes may be uploaded.
     pub uploads: Allowance,
-    /// How many cameras: front, left, right, rear.
-    pub cameras: usize,
     /// Network interfaces to reach the seats over.
     pub paths: link::Paths,
     /// What is recorded and when.
     pub recording: recorder::Settings,
+    /// How often the vehicle is controlled.
+    pub rate: ControlRate,
+    /// The permitted area; without one, everywhere.
+    pub geofence: Option<Geofence>,
     /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
     pub candidate: Option<PathBuf>,
     /// Where everything that is recorded is shown live.
@@ -96,7 +98,7 @@ pub enum BridgeError {
     Recorder(#[from] RecorderError),
     /// A rule of the recorder's settings.
     #[error(transparent)]
-    Rule(#[from] recorder::trigger::RuleError),
+    Rule(#[from] protocol::trigger::RuleError),
     /// The live view's address.
     #[error(transparent)]
     View(#[from] ExchangeError),
@@ -135,99 +137,87 @@ pub fn run(
 ) -> Result<(), BridgeError> {
     // Before any folder is made: an address that cannot be had leaves nothing behind.
     let view = open_view(config, runtime)?;
-    let car = Embodiment::ackermann_car();
-    let correspondence = OfficeConfig {
+    let Some(prepared) = config.robot.prepare(config.rate, stop)? else { return Ok(()) };
+    let Prepared { robot, origin, embodiment: car, expects, map, seed, attachments, cameras } = prepared;
+    let sync_config = ControlPlaneSyncConfig {
         control_plane: config.control_plane.clone(),
-        sign_up: office::sign_up(config.vehicle.clone(), car.name, config.network.name()),
+        vehicle: control_plane_sync::description(config.vehicle.clone(), &car.name, &map),
         policies_dir: config.data_dir.join("policies"),
+        embodiment: car.clone(),
     };
     let spool_dir = config.data_dir.join("spool");
-    for dir in [&correspondence.policies_dir, &spool_dir] {
+    for dir in [&sync_config.policies_dir, &spool_dir] {
         std::fs::create_dir_all(dir).map_err(|e| BridgeError::Folder(dir.clone(), e))?;
     }
     let recovered = recover(&spool_dir);
     let journal = Journal::open(&config.data_dir)?;
-    let policy = newest_policy(&correspondence)?;
-    let origin = Instant::now();
-    let epoch_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
-    let cameras = CameraSpec::around_720p(config.cameras);
+    let policy = newest_policy(&sync_config)?;
+    let epoch_ns = wall_ns_at(origin);
     let audit = AuditThread::start(&config.data_dir.join("audit"), config.vehicle.as_str())?;
     let gatekeeper =
         Gatekeeper::open(&config.vehicle, config.control_plane_key, &config.data_dir, origin, audit.handle())?;
     let gatekeeper = Arc::new(gatekeeper);
-    let link = Arc::new(start_link(config, runtime, &car, &cameras, origin, gatekeeper.clone())?);
-    let account = Account {
+    let link = Arc::new(start_link(config, runtime, (&car, &map), &cameras, origin, gatekeeper.clone())?);
+    let vehicle = VehicleMetadata {
         vehicle: config.vehicle.clone(),
-        prefix: format!("{}-{}", config.vehicle, life_number(&config.data_dir, epoch_ns / 1_000_000)?),
-        map: config.network.name().to_owned(),
-        embodiment: car.name.to_owned(),
-        source: Source::Live,
-        seed: Some(config.world.seed),
+        prefix: format!("{}-{}", config.vehicle, life_number(&config.data_dir, epoch_ns / 1_000_000)),
+        map: map.clone(),
+        embodiment: car.name.clone(),
+        source: EpisodeSource::Live,
+        seed,
     };
     let key = Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?);
-    let recorder = start_recorder(config, &spool_dir, Arc::clone(&key), &account, &policy, view)?;
-    let keeping = Keeping::new(
-        Keeper::new(
-            config.recording.triggers.clone(),
-            account.clone(),
-            &car,
-            vec![keeper::map(&config.network), keeper::scenario(&config.network, &config.world)],
-        )?,
-        cameras.clone(),
-        config.candidate.as_deref().map(Policy::load).transpose()?,
+    let recorder = start_recorder(config, &spool_dir, Arc::clone(&key), &vehicle, &policy, view)?;
+    let triggers = LiveTriggers::new(
+        TriggerEvaluator::new(config.recording.triggers.clone(), vehicle.clone(), &car, attachments)?,
+        config.candidate.as_deref().map(|folder| Policy::load_for(&car, folder)).transpose()?,
     );
-    let mut shutters = Vec::new();
-    let mut camera_threads = Vec::new();
-    for (index, (_, spec)) in cameras.into_iter().enumerate() {
-        let shutter = Arc::new(Shutter::default());
-        shutters.push(Arc::clone(&shutter));
-        let camera = Camera::new(&config.network, spec.clone());
-        let streamer = CameraStreamer::new(Arc::clone(&link), index)?;
-        let handle = recorder.handle().clone();
-        let work = move || camera::run(&shutter, camera, &spec, streamer, &handle, (origin, epoch_ns));
-        camera_threads.push(spawn("camera", work));
-    }
+    let cameras = start_cameras(cameras, &link, &recorder, (origin, epoch_ns))?;
     let sounds = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop)));
     let sounds = sounds.transpose().map_err(|_| BridgeError::Thread("sound"))?;
     let (episodes, episodes_out) = unbounded();
     let uploader = uploader(config, &spool_dir, key, recovered, &link, stop);
     let clock = wall_clock::VehicleWallClock::new(origin, epoch_ns / 1_000);
-    let desk = Arc::new(Desk { uploads: Some(uploader.board()), clock, ..Desk::default() });
+    let shared = Arc::new(SharedStatus { uploads: Some(uploader.board()), clock, ..SharedStatus::default() });
     // Nobody waits for it: what it was doing goes on after the next start.
     drop(spawn("upload", move || uploader.run(&episodes_out)));
-    let (finished, to_upload, measured) = (recorder.events().clone(), episodes.clone(), Arc::clone(&desk));
+    let (finished, to_upload, measured) = (recorder.events().clone(), episodes.clone(), Arc::clone(&shared));
     // Ends with the recorder.
-    drop(spawn("episodes", move || keeping::deliver(&finished, || measured.clock.log_ahead_ms(), &to_upload)));
+    drop(spawn("episodes", move || triggers::deliver(&finished, || measured.clock.log_ahead_ms(), &to_upload)));
     let (disengagements, disengagements_out) = unbounded();
     let (updates_in, updates) = unbounded();
-    let office_thread = {
-        let office =
-            Office::new(correspondence, office::earlier_disengagements(&journal), policy.manifest().version.clone());
-        let desk = Arc::clone(&desk);
-        spawn("office", move || office.run(&desk, &disengagements_out, &updates_in))
+    let sync_thread = {
+        let earlier = control_plane_sync::earlier_disengagements(&journal);
+        let sync = ControlPlaneSync::new(sync_config, earlier, policy.manifest().version.clone());
+        let shared = Arc::clone(&shared);
+        spawn("sync", move || sync.run(&shared, &disengagements_out, &updates_in))
     };
     let balance = journal.balance().clone();
     let epoch = authority::next_life(balance.epoch);
     let software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
     audit.handle().note(0, AuditEvent::Started { software, epoch });
     let mind = mind::Mind::start(mind::copy(&policy)?, Arc::clone(&config.hang_policy));
-    let core = CoreConfig { thinks: false, ..CoreConfig::default() };
+    let (rate_hz, geofence) = (config.rate.hz() as f64, config.geofence.clone());
+    let core = CoreConfig { rate_hz, runs_policy: false, geofence, expects, ..CoreConfig::default() };
     let control = control::Control {
-        robot: SimRobot::new(World::new(Arc::clone(&config.network), config.world.clone())?),
+        robot,
+        embodiment: car.clone(),
+        map,
+        faults: Vec::new(),
         seats: seats::Seats::new(Arc::clone(&link), gatekeeper),
         witness: witness::Witness::new(audit.handle(), car.stop_decel_mps2),
         mind,
+        telemetry: TelemetryEncoder::new(epoch_ns, &car),
         core: VehicleCore::new(car, core, policy, epoch)?,
-        books: Ledger::new(account).continuing(balance.metres),
-        scribe: Scribe::new(epoch_ns),
+        mileage: MileageAccounting::new(vehicle).continuing(balance.metres),
         config: config.clone(),
         link: Arc::clone(&link),
         recorder,
-        keeping,
+        triggers,
         disk_fault: None,
         upload_fault: None,
-        shutters: shutters.clone(),
-        desk: Arc::clone(&desk),
+        shutters: cameras.shutters.clone(),
+        shared: Arc::clone(&shared),
         journal: journal_thread::JournalThread::start(journal),
         disengagements,
         episodes,
@@ -235,7 +225,7 @@ pub fn run(
         origin,
         trips: 0,
         scan: None,
-        timing: TickTiming::new(crate::virtual_drive::TICK_US),
+        timing: TickTiming::new(config.rate.period_us()),
         punctuality: None,
         wall_clock: None,
         logged: (0, false),
@@ -245,17 +235,65 @@ pub fn run(
     };
     control.run(stop);
     drop(audit);
-    shutters.iter().for_each(|shutter| shutter.close());
+    cameras.close();
     stop.store(true, Ordering::Relaxed);
     sound::join(sounds);
-    desk.stop.store(true, Ordering::Relaxed);
-    let camera_results: Vec<_> =
-        camera_threads.into_iter().map(|thread| thread.join().map_err(|_| BridgeError::Thread("camera"))).collect();
-    office_thread.join().map_err(|_| BridgeError::Thread("office"))?;
-    for camera in camera_results {
-        camera??;
+    shared.stop.store(true, Ordering::Relaxed);
+    let cameras = cameras.join();
+    sync_thread.join().map_err(|_| BridgeError::Thread("control-plane sync"))?;
+    cameras
+}
+
+/// The wall time at `origin`, nanoseconds since 1970.
+fn wall_ns_at(origin: Instant) -> u64 {
+    let now_ns = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    now_ns.saturating_sub(origin.elapsed().as_nanos() as u64)
+}
+
+/// The cameras' threads, and how they are ended.
+struct Cameras {
+    shutters: Vec<Arc<Shutter>>,
+    queues: Vec<Arc<PictureQueue>>,
+    threads: Vec<std::thread::JoinHandle<Result<(), LinkError>>>,
+}
+
+impl Cameras {
+    fn close(&self) {
+        self.shutters.iter().for_each(|shutter| shutter.close());
+        self.queues.iter().for_each(|queue| queue.close());
     }
-    Ok(())
+
+    /// Waits for all of them; returns the first failure.
+    fn join(self) -> Result<(), BridgeError> {
+        let join = |thread: std::thread::JoinHandle<_>| thread.join().map_err(|_| BridgeError::Thread("camera"));
+        let ended: Vec<_> = self.threads.into_iter().map(join).collect();
+        ended.into_iter().try_for_each(|ended| Ok(ended??))
+    }
+}
+
+fn start_cameras(
+    cameras: Vec<PreparedCamera>,
+    link: &Arc<VehicleLink>,
+    recorder: &RecorderThread,
+    (origin, epoch_ns): (Instant, u64),
+) -> Result<Cameras, BridgeError> {
+    let mut started = Cameras { shutters: Vec::new(), queues: Vec::new(), threads: Vec::new() };
+    for (index, camera) in cameras.into_iter().enumerate() {
+        let streamer = CameraStreamer::new(Arc::clone(link), index)?;
+        let output = CameraOutput { streamer, recorder: recorder.handle().clone(), origin, epoch_ns, sequence: 0 };
+        let thread = match camera.source {
+            CameraSource::Drawn { camera, spec, shutter } => {
+                started.shutters.push(Arc::clone(&shutter));
+                spawn("camera", move || camera::run_drawn(&shutter, *camera, &spec, output))
+            }
+            CameraSource::Received { queue, unpacker, fault } => {
+                started.queues.push(Arc::clone(&queue));
+                spawn("camera", move || camera::run_received(&queue, *unpacker, &fault, output))
+            }
+        };
+        started.threads.push(thread);
+    }
+    Ok(started)
 }
 
 /// The live view, where one is asked for; standard output says where it is, for scripts.
@@ -277,25 +315,16 @@ fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'stati
 fn start_link(
     config: &BridgeConfig,
     runtime: &tokio::runtime::Handle,
-    car: &Embodiment,
-    cameras: &[(&str, CameraSpec)],
+    (car, map): (&Embodiment, &str),
+    cameras: &[PreparedCamera],
     origin: Instant,
     guard: Arc<dyn Guard>,
 ) -> Result<VehicleLink, LinkError> {
-    let description = |(name, spec): &(&str, CameraSpec)| protocol::v1::Camera {
-        name: (*name).to_owned(),
-        width: spec.width as u32,
-        height: spec.height as u32,
-        horizontal_fov_rad: spec.horizontal_fov_rad,
-        height_m: spec.height_m,
-        pitch_rad: spec.pitch_rad,
-        yaw_rad: spec.yaw_rad,
-    };
-    let descriptions: Vec<_> = cameras.iter().map(description).collect();
+    let descriptions: Vec<_> = cameras.iter().map(|camera| camera.description.clone()).collect();
     let front = descriptions.first().cloned().unwrap_or_default();
     let hello = Hello {
         vehicle_id: config.vehicle.to_string(),
-        embodiment: car.name.to_owned(),
+        embodiment: car.name.clone(),
         software: concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned(),
         width: front.width,
         height: front.height,
@@ -304,15 +333,11 @@ fn start_link(
         camera_pitch_rad: front.pitch_rad,
         action_min: car.action.iter().map(|c| c.min).collect(),
         action_max: car.action.iter().map(|c| c.max).collect(),
-        map: config.network.name().to_owned(),
+        map: map.to_owned(),
+        embodiment_file: car.to_tell().to_owned(),
         cameras: descriptions,
     };
-    let video = |(_, spec): &(&str, CameraSpec)| VideoSpec {
-        width: spec.width as u32,
-        height: spec.height as u32,
-        fps: camera::FPS,
-    };
-    let video: Vec<_> = cameras.iter().map(video).collect();
+    let video: Vec<_> = cameras.iter().map(|camera| camera.video).collect();
     let identity = Identity::load_or_make(&config.data_dir.join("identity.pem"))?;
     let options = VehicleOptions {
         origin: Some(origin),
@@ -327,14 +352,14 @@ fn start_recorder(
     config: &BridgeConfig,
     spool_dir: &Path,
     key: Arc<SigningKey>,
-    account: &Account,
+    vehicle: &VehicleMetadata,
     policy: &Policy,
     view: Option<LiveView>,
 ) -> Result<RecorderThread, BridgeError> {
     let log_dir = config.data_dir.join("drive-log");
     std::fs::create_dir_all(&log_dir).map_err(|e| BridgeError::Folder(log_dir.clone(), e))?;
     recover(&log_dir);
-    let describe = account.describe(EpisodeId::new("log")?, &policy.manifest().version);
+    let describe = vehicle.describe(EpisodeId::new("log")?, &policy.manifest().version);
     let drive_log = config.recording.drive_log.then(|| DriveLogConfig::new(log_dir, describe));
     Ok(RecorderThread::start(ThreadConfig {
         recorder: config.recording.recorder(),
@@ -362,12 +387,15 @@ fn uploader(
     let pace = Pace::new(Box::new(move || allowance.bps(&load())), Arc::clone(stop));
     let policy = config.recording.privacy.clone();
     let preparation = Preparation { policy, dir: config.data_dir.join("outgoing"), key: Some(key) };
-    Uploader::new(Client::new(&config.control_plane), pace, preparation, spool_dir.to_owned(), found)
+    // The uploader has pauses of its own.
+    let client = ControlPlaneClient::new(&config.control_plane, Retry::Never);
+    Uploader::new(client, pace, preparation, spool_dir.to_owned(), found)
 }
 
 /// What this life's episodes are named by: the wall time in milliseconds, or the next number when an earlier life had
-/// that or a greater one, as its clock was ahead. No name comes twice, whatever the clock does.
-fn life_number(data_dir: &Path, now_ms: u64) -> Result<u64, BridgeError> {
+/// that or a greater one, as its clock was ahead. No name comes twice, whatever the clock does, unless a disk refuses
+/// the number: the vehicle drives without it.
+fn life_number(data_dir: &Path, now_ms: u64) -> u64 {
     let path = data_dir.join("life");
     let before = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok());
     let number = before.map_or(now_ms, |before| now_ms.max(before.saturating_add(1)));
@@ -377,8 +405,11 @@ fn life_number(data_dir: &Path, now_ms: u64) -> Result<u64, BridgeError> {
         std::fs::File::open(&part)?.sync_all()?;
         std::fs::rename(&part, &path)
     };
-    write().map_err(|e| BridgeError::Folder(path.clone(), e))?;
-    Ok(number)
+    if let Err(error) = write() {
+        let path = path.display();
+        tracing::error!(%error, %path, number, "this run's number is not kept: the next may name its episodes alike");
+    }
+    number
 }
 
 /// Makes episodes whole that an earlier run left, and lists all that the control plane may not know yet.
@@ -393,26 +424,26 @@ fn recover(spool_dir: &Path) -> Vec<protocol::api::Episode> {
 }
 
 /// How long a first start waits for the control plane to name a policy.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_POLICY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The policy fetched last; on the first start the control plane's, or an untrained one.
-fn newest_policy(config: &OfficeConfig) -> Result<Policy, BridgeError> {
+fn newest_policy(config: &ControlPlaneSyncConfig) -> Result<Policy, BridgeError> {
     let dir = &config.policies_dir;
     let entries = std::fs::read_dir(dir).map_err(|e| BridgeError::Folder(dir.clone(), e))?;
     let whole = entries.flatten().filter(|e| e.path().extension().is_none_or(|x| x != "part"));
     let newest = whole
         .filter(|e| e.path().join(policy::MANIFEST_FILE).exists())
         .max_by_key(|e| e.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH));
-    for path in office::remembered_policy(dir).into_iter().chain(newest.map(|entry| entry.path())) {
-        match Policy::load(&path) {
+    for path in control_plane_sync::remembered_policy(dir).into_iter().chain(newest.map(|entry| entry.path())) {
+        match Policy::load_for(&config.embodiment, &path) {
             Ok(policy) => return Ok(policy),
             Err(error) => tracing::error!(%error, path = %path.display(), "the last policy cannot be loaded"),
         }
     }
     let version = PolicyVersion::new("untrained")?;
-    match office::first_policy(config, version.clone(), PATIENCE) {
+    match control_plane_sync::first_policy(config, version.clone(), FIRST_POLICY_TIMEOUT) {
         Some(policy) => Ok(policy),
-        None => Ok(Policy::untrained(&Embodiment::ackermann_car(), version, 0)?),
+        None => Ok(Policy::untrained(&config.embodiment, version, 0)?),
     }
 }
 
@@ -424,8 +455,12 @@ mod tests {
     fn no_two_lives_name_their_episodes_alike_whatever_the_clock_does() {
         let dir = tempfile::tempdir().unwrap();
         let numbers: Vec<u64> =
-            [5_000, 5_000, 1_000, 9_000, 8_000].map(|now_ms| life_number(dir.path(), now_ms).unwrap()).into();
+            [5_000, 5_000, 1_000, 9_000, 8_000].map(|now_ms| life_number(dir.path(), now_ms)).into();
         assert_eq!(numbers, [5_000, 5_001, 5_002, 9_000, 9_001]);
+        // A folder in the way stands for a disk that takes nothing.
+        std::fs::create_dir(dir.path().join("life.part")).unwrap();
+        assert_eq!([9_001, 20_000].map(|now_ms| life_number(dir.path(), now_ms)), [9_002, 20_000]);
+        assert_eq!(life_number(&dir.path().join("missing"), 7), 7);
     }
 
     #[test]
@@ -436,12 +471,13 @@ mod tests {
             let version = PolicyVersion::new(version).unwrap();
             Policy::untrained(&car, version.clone(), 0).unwrap().save(&dir.path().join(version.as_str())).unwrap();
         }
-        let config = OfficeConfig {
-            control_plane: String::new(),
-            sign_up: office::sign_up(VehicleId::new("car").unwrap(), car.name, "town"),
+        let config = ControlPlaneSyncConfig {
+            control_plane: "http://127.0.0.1:1".parse().unwrap(),
+            vehicle: control_plane_sync::description(VehicleId::new("car").unwrap(), &car.name, "town"),
             policies_dir: dir.path().to_owned(),
+            embodiment: car.clone(),
         };
-        office::remember_policy(dir.path(), &PolicyVersion::new("v2").unwrap());
+        control_plane_sync::remember_policy(dir.path(), &PolicyVersion::new("v2").unwrap());
         assert_eq!(newest_policy(&config).unwrap().manifest().version.as_str(), "v2");
         std::fs::remove_dir_all(dir.path().join("v2")).unwrap();
         assert_eq!(newest_policy(&config).unwrap().manifest().version.as_str(), "v1");

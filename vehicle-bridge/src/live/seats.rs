@@ -4,17 +4,19 @@ use super::throttle::Throttle;
 use super::witness::Witness;
 use crate::access::{Gatekeeper, may_ask};
 use crate::audit::AuditEvent;
-use crate::core::{FromSeat, SeatBody, Tick, VehicleCore, authority};
 use link::{FromSeatBody, VehicleLink};
+use protocol::SeatKind;
 use protocol::grant::Ceiling;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{Reason, SeatRequest, SeatResponse, VehicleEvent, vehicle_event};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use vehicle_core::{FromSeat, SeatBody, Tick, VehicleCore};
 
 struct Sitting {
     session: String,
     seat: String,
+    kind: SeatKind,
     watch_only: bool,
     ceiling: Ceiling,
     throttle: Throttle,
@@ -23,7 +25,7 @@ struct Sitting {
 impl Sitting {
     /// A person, not a script, who may drive.
     fn is_driver(&self) -> bool {
-        !self.watch_only && self.ceiling == Ceiling::Drive && !self.seat.starts_with(authority::STANDBY_PREFIX)
+        !self.watch_only && self.ceiling == Ceiling::Drive && self.kind.is_human()
     }
 }
 
@@ -94,10 +96,17 @@ impl Seats {
                     None
                 }
             };
-            inbox.extend(body.map(|body| FromSeat { seat: message.seat_id, received_us, body }));
+            let kind = self.kind_of(&session);
+            inbox.extend(body.map(|body| FromSeat { seat: message.seat_id, kind, received_us, body }));
         }
         self.look_at_grants(now_us, inbox, witness);
         core.set_person_present(self.sittings.iter().any(Sitting::is_driver));
+    }
+
+    /// Who sits at a session's seat; asked once for each session, when it begins.
+    fn kind_of(&self, session: &str) -> SeatKind {
+        let sitting = self.sittings.iter().find(|s| s.session == session);
+        sitting.map_or(SeatKind::Human, |sitting| sitting.kind)
     }
 
     fn is_flood(&mut self, now_us: u64, session: &str) -> bool {
@@ -115,7 +124,7 @@ impl Seats {
 
     fn sit_down(&mut self, now_us: u64, session: &str, seat: &str, watch_only: bool, witness: &mut Witness) {
         tracing::info!(%seat, watch_only, "seat connected");
-        let ceiling = self.gatekeeper.ceiling(now_us, session);
+        let (ceiling, kind) = (self.gatekeeper.ceiling(now_us, session), self.gatekeeper.seat_kind(session));
         let (session, seat) = (session.to_owned(), seat.to_owned());
         witness.note(
             now_us,
@@ -127,7 +136,7 @@ impl Seats {
                 reason: String::new(),
             },
         );
-        self.sittings.push(Sitting { session, seat, watch_only, ceiling, throttle: Throttle::new(now_us) });
+        self.sittings.push(Sitting { session, seat, kind, watch_only, ceiling, throttle: Throttle::new(now_us) });
     }
 
     fn get_up(
@@ -160,12 +169,13 @@ impl Seats {
                 tracing::warn!(seat = %sitting.seat, "the grant ran out: this seat may watch and stop the vehicle only");
                 let (seat, session) = (sitting.seat.clone(), sitting.session.clone());
                 witness.note(now_us, AuditEvent::GrantEnded { seat: seat.clone(), session });
-                lost.push(seat);
+                lost.push((seat, sitting.kind));
             }
             sitting.ceiling = ceiling;
         }
-        lost.retain(|seat| !self.may_drive(seat));
-        inbox.extend(lost.into_iter().map(|seat| FromSeat { seat, received_us: now_us, body: SeatBody::Gone }));
+        lost.retain(|(seat, _)| !self.may_drive(seat));
+        let gone = |(seat, kind)| FromSeat { seat, kind, received_us: now_us, body: SeatBody::Gone };
+        inbox.extend(lost.into_iter().map(gone));
     }
 
     /// Tells a session that it may not ask for this.

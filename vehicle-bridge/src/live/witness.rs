@@ -1,10 +1,10 @@
 //! What the control thread puts into the audit log.
 
 use crate::audit::{AuditEvent, AuditHandle, AuthorityWatch, request_name};
-use crate::core::Tick;
-use crate::manoeuvre::{Look, ManoeuvreWatch};
 use protocol::v1::{Reason, SeatRequest, SeatResponse};
 use std::collections::BTreeMap;
+use vehicle_core::Tick;
+use vehicle_core::manoeuvre::{ManoeuvreObservation, ManoeuvreWatch};
 
 /// Sees ticks and messages go by. Nothing here waits.
 pub(super) struct Witness {
@@ -53,7 +53,7 @@ impl Witness {
     }
 
     /// A tick is over.
-    pub(super) fn tick(&mut self, look: &Look<'_>, tick: &Tick) {
+    pub(super) fn tick(&mut self, look: &ManoeuvreObservation<'_>, tick: &Tick) {
         self.asked.clear();
         if let Some(event) = self.authority.note(&tick.authority) {
             self.note(look.now_us, event);

@@ -2,10 +2,10 @@
 //! forth and back so that no cut costs a large picture.
 
 use anyhow::bail;
-use link::video::H264Decoder;
-use link::video::Planes;
-use recorder::exchange::mp4::Mp4Reader;
 use std::path::Path;
+use video::H264Decoder;
+use video::I420Buffer;
+use video::mp4::Mp4Reader;
 
 /// Pictures kept: 5 s, 200 MB.
 const MOST_PICTURES: usize = 150;
@@ -14,7 +14,7 @@ const MOST_TRIES: usize = 10 * MOST_PICTURES;
 
 #[derive(Debug)]
 pub(super) struct Film {
-    pictures: Vec<Planes>,
+    pictures: Vec<I420Buffer>,
 }
 
 impl Film {
@@ -32,7 +32,7 @@ impl Film {
             let unit = film.frame(index)?;
             // What the decoder cannot take is left out: these are test pictures.
             if let Ok(Some(picture)) = decoder.decode(&unit) {
-                let mut scaled = Planes::default();
+                let mut scaled = I420Buffer::default();
                 scaled.scale_from(picture.as_i420(), width, height);
                 pictures.push(scaled);
             }
@@ -43,7 +43,7 @@ impl Film {
         Ok(Self { pictures })
     }
 
-    pub(super) fn draw(&self, number: u32, into: &mut Planes) {
+    pub(super) fn draw(&self, number: u32, into: &mut I420Buffer) {
         let picture = &self.pictures[forth_and_back(number as usize, self.pictures.len())];
         into.y.clone_from(&picture.y);
         into.u.clone_from(&picture.u);

@@ -12,8 +12,8 @@ pub use listener::CommandAges;
 use crate::live::camera::FPS;
 use crate::sound::{self, Sound};
 use anyhow::Context;
+use control_plane_client::ControlPlaneAddress;
 use film::Film;
-use link::video::{Planes, VideoSpec};
 use link::{CameraStreamer, VehicleLink, VehicleOptions};
 use listener::Listener;
 use protocol::v1::{Hello, LinkStats, StateDatagram};
@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use video::{I420Buffer, VideoSpec};
 
 /// Pixels.
 const SIZE: (usize, usize) = (1280, 720);
@@ -33,8 +34,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// How to run it.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
-    /// `http://host:port` of the control plane.
-    pub control_plane: String,
+    /// The control plane.
+    pub control_plane: ControlPlaneAddress,
     /// The vehicle's name.
     pub vehicle: VehicleId,
     /// `synthetic`, or an H.264 film in an MP4 file.
@@ -93,7 +94,7 @@ impl Footage {
         Ok(Self::Film(Film::open(path, width, height).with_context(|| format!("cannot play {source}"))?))
     }
 
-    fn draw(&self, number: u32, into: &mut Planes) {
+    fn draw(&self, number: u32, into: &mut I420Buffer) {
         match self {
             Self::Scene(scene) => scene.draw(number, into),
             Self::Film(film) => film.draw(number, into),
@@ -123,7 +124,7 @@ pub fn run(
     let spec = VideoSpec { width: width as u32, height: height as u32, fps: FPS };
     let hello = Hello {
         vehicle_id: config.vehicle.to_string(),
-        embodiment: Embodiment::ackermann_car().name.to_owned(),
+        embodiment: Embodiment::ackermann_car().name,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         width: spec.width,
         height: spec.height,
@@ -187,7 +188,7 @@ pub fn run(
 fn film_with(footage: &Footage, link: &Arc<VehicleLink>, stop: &AtomicBool) -> anyhow::Result<Vec<u64>> {
     let (width, height) = SIZE;
     let mut streamer = CameraStreamer::new(Arc::clone(link), 0)?;
-    let mut picture = Planes { width, height, ..Default::default() };
+    let mut picture = I420Buffer { width, height, ..Default::default() };
     let mut captured_us = Vec::new();
     let start_us = link.now_us();
     for number in 0u32.. {

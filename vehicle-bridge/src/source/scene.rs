@@ -1,7 +1,7 @@
 //! A moving test scene: a textured ground that flows past and things that move across it, about as hard to encode as a
 //! drive through a town.
 
-use link::video::Planes;
+use video::I420Buffer;
 
 /// The scene; drawing is a copy out of a large still picture plus a few rectangles, so that it costs next to nothing
 /// beside the encoder.
@@ -30,7 +30,7 @@ impl Scene {
         Self { width, height, ground, stride }
     }
 
-    pub(super) fn draw(&self, number: u32, into: &mut Planes) {
+    pub(super) fn draw(&self, number: u32, into: &mut I420Buffer) {
         let (width, height) = (self.width, self.height);
         into.y.resize(width * height, 0);
         into.u.resize(width * height / 4, 0);
@@ -49,7 +49,7 @@ impl Scene {
         }
     }
 
-    fn rectangle(&self, into: &mut Planes, (x, y): (usize, usize), (w, h): (usize, usize), shade: u8) {
+    fn rectangle(&self, into: &mut I420Buffer, (x, y): (usize, usize), (w, h): (usize, usize), shade: u8) {
         let half = self.width / 2;
         for row in y..(y + h).min(self.height) {
             into.y[row * self.width + x..][..w].fill(40 + shade * 30);
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_scene_moves_and_repeats_itself_exactly() {
         let scene = Scene::new(1280, 720);
-        let (mut a, mut b, mut c) = (Planes::default(), Planes::default(), Planes::default());
+        let (mut a, mut b, mut c) = (I420Buffer::default(), I420Buffer::default(), I420Buffer::default());
         scene.draw(10, &mut a);
         scene.draw(11, &mut b);
         scene.draw(10, &mut c);

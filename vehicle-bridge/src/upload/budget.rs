@@ -5,6 +5,7 @@
 //! carries, and never more than what that path carries beyond what the session sends: when video needs all of it, uploads
 //! pause. A control plane on the vehicle's own machine, as in the demo, is not reached over that path. The sum of payload bytes is what counts; headers are allowed for.
 
+use control_plane_client::ControlPlaneAddress;
 use link::PathLoad;
 use std::net::IpAddr;
 
@@ -44,16 +45,10 @@ impl Allowance {
     }
 }
 
-/// Whether the control plane at `http://host:port` is on this machine: what goes there takes nothing from the way to
-/// the seats.
+/// Whether the control plane is on this machine: what goes there takes nothing from the way to the seats.
 #[must_use]
-pub fn is_here(control_plane: &str) -> bool {
-    let after_scheme = control_plane.split_once("://").map_or(control_plane, |(_, rest)| rest);
-    let authority = after_scheme.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
+pub fn is_here(control_plane: &ControlPlaneAddress) -> bool {
+    let host = control_plane.host();
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -64,12 +59,10 @@ mod tests {
     #[test]
     fn only_this_machine_is_here() {
         for here in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080/", "HTTP://LOCALHOST:1"] {
-            assert!(is_here(here), "{here}");
+            assert!(is_here(&here.parse().unwrap()), "{here}");
         }
-        for there in
-            ["http://10.0.0.1:8080", "http://127.0.0.1.example:80", "http://[fe80::1]:80", "https://plane/", ""]
-        {
-            assert!(!is_here(there), "{there}");
+        for there in ["http://10.0.0.1:8080", "http://127.0.0.1.example:80", "http://[fe80::1]:80", "http://plane/"] {
+            assert!(!is_here(&there.parse().unwrap()), "{there}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! What goes first: the previews of all episodes, so that people see at once what happened; then whole episodes by what
 //! they are worth, newest first. A takeover's own entry went before all of this, by another way.
 
+use protocol::Trigger;
 use protocol::api::{Episode, UploadKind, UploadProgress, UploadStart};
-use recorder::Trigger;
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -159,7 +159,7 @@ mod tests {
             offset: None,
             done: *done,
         };
-        let episode = recorder::EpisodeInfo::new(
+        let episode = protocol::EpisodeInfo::new(
             EpisodeId::new(id).unwrap(),
             VehicleId::new("car").unwrap(),
             PolicyVersion::new("v").unwrap(),

@@ -1,13 +1,15 @@
 //! The thread that uploads. Everything that it knows is on the disk: the spool says what waits, the control plane says
 //! how far each upload is; so it may be killed at any time.
 
-use super::client::{Client, UploadError};
 use super::pace::Pace;
 use super::prepare::{Preparation, PrepareError};
 use super::queue::{self, Need, Waiting};
+use super::send::{UploadError, append};
+use control_plane_client::{ClientError, ControlPlaneClient};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use protocol::api::{Episode, UploadProgress};
-use recorder::{Trigger, signature};
+use protocol::{FaultCode, Trigger};
+use recorder::signature;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,8 +22,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 const NICENESS: i32 = 15;
 /// The control plane's answer for what was erased: 410, gone.
 const ERASED: u16 = 410;
-/// Fault code of episodes that stay here because they could not be redacted.
-pub const REDACTION_FAULT: &str = "upload_redaction_failed";
 
 /// What others see of it.
 #[derive(Debug, Default)]
@@ -38,16 +38,16 @@ impl Board {
         self.lock().0
     }
 
-    /// The code of a fault that a person has to look at.
+    /// A fault that a person has to look at.
     #[must_use]
-    pub fn fault(&self) -> Option<&'static str> {
-        (self.lock().1 > 0).then_some(REDACTION_FAULT)
+    pub fn fault(&self) -> Option<FaultCode> {
+        (self.lock().1 > 0).then_some(FaultCode::UploadRedactionFailed)
     }
 }
 
 /// See the module.
 pub struct Uploader {
-    client: Client,
+    client: ControlPlaneClient,
     pace: Pace,
     preparation: Preparation,
     spool_dir: PathBuf,
@@ -60,9 +60,16 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    /// An uploader of the finished episodes in `spool_dir`; `found` are those that an earlier run left there.
+    /// An uploader of the finished episodes in `spool_dir`; `found` are those that an earlier run left there. `client`
+    /// repeats nothing: the uploader does, in its own order.
     #[must_use]
-    pub fn new(client: Client, pace: Pace, preparation: Preparation, spool_dir: PathBuf, found: Vec<Episode>) -> Self {
+    pub fn new(
+        client: ControlPlaneClient,
+        pace: Pace,
+        preparation: Preparation,
+        spool_dir: PathBuf,
+        found: Vec<Episode>,
+    ) -> Self {
         preparation.keep_only(&found.iter().map(|episode| &episode.id).collect::<Vec<_>>());
         let waiting = found.into_iter().map(|episode| Waiting { found: true, ..waiting(episode) }).collect();
         let (pause, board) = (None, Arc::default());
@@ -119,7 +126,7 @@ impl Uploader {
 
     fn prepare(&mut self, index: usize) -> Result<(), UploadError> {
         let item = &mut self.waiting[index];
-        if item.found && self.client.knows(&item.episode.id)? {
+        if item.found && self.client.find_episode(&item.episode.id)?.is_some() {
             // Its row was the last thing that was missing.
             self.leave(index);
             return Ok(());
@@ -153,7 +160,7 @@ impl Uploader {
         let item = &self.waiting[index];
         let (start, out) = (item.start(&item.files[file]), &item.files[file]);
         let state = match out.offset {
-            None => self.client.begin(&start)?,
+            None => self.client.begin_upload(&start)?,
             Some(offset) => {
                 let board = &self.board;
                 let mut seen = |bytes: usize| {
@@ -161,7 +168,7 @@ impl Uploader {
                     shown.0.bytes = shown.0.bytes.saturating_sub(bytes as u64);
                     self.pace.tell(&mut shown.0);
                 };
-                self.client.append(&start, &out.path, offset, &self.pace, &mut seen)?
+                append(&self.client, &start, &out.path, offset, &self.pace, &mut seen)?
             }
         };
         let item = &mut self.waiting[index];
@@ -171,7 +178,7 @@ impl Uploader {
     }
 
     fn enter(&mut self, index: usize) -> Result<(), UploadError> {
-        self.client.enter(&self.waiting[index].episode)?;
+        self.client.add_episode(&self.waiting[index].episode)?;
         let episode = &self.waiting[index].episode;
         let (id, bytes, left) = (episode.id.clone(), episode.bytes, queue::progress(&self.waiting));
         tracing::info!(%id, bytes, left = left.episodes, left_bytes = left.bytes, "episode uploaded");
@@ -198,7 +205,8 @@ impl Uploader {
         let now = Instant::now();
         let item = &mut self.waiting[index];
         match error {
-            UploadError::Unreachable { .. } => {
+            // What answers without being a control plane is as good as none.
+            UploadError::ControlPlane(error) if error.status().is_none() => {
                 item.ask_again();
                 let length = self.pause.map_or(PAUSE.0, |(_, length)| (2 * length).min(PAUSE.1));
                 if self.pause.is_none() && !self.pace.is_stopped() {
@@ -211,17 +219,17 @@ impl Uploader {
                 item.files.clear();
                 item.wait_longer(now);
             }
-            UploadError::Refused { status: ERASED, .. } => {
+            UploadError::ControlPlane(ClientError::Refused { status: ERASED, .. }) => {
                 tracing::warn!(%error, id = %item.episode.id, "an erased episode leaves the vehicle, too");
                 self.leave(index);
             }
-            // The vehicle's sign-up is on its way, by the office.
-            UploadError::Refused { status: 403, .. } | UploadError::Later { .. } => {
+            // The vehicle's registration is on its way, by the control-plane sync.
+            UploadError::ControlPlane(cause) if error.may_pass() || cause.status() == Some(403) => {
                 tracing::debug!(%error, id = %item.episode.id, "upload interrupted");
                 item.ask_again();
                 item.wait_longer(now);
             }
-            UploadError::Refused { .. } => {
+            UploadError::ControlPlane(_) => {
                 tracing::warn!(%error, id = %item.episode.id, "upload refused; tried again later");
                 match item.need() {
                     // People can do without; the episode must not wait for it.

@@ -1,4 +1,3 @@
-use crate::api::TakeoverView;
 use crate::app::{App, Shared};
 use crate::check;
 use crate::reply::{ApiError, ApiResult, Body, Params, stored};
@@ -10,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use protocol::EpisodeId;
-use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
+use protocol::api::{Disengagement, Episode, EpisodeView, TakeoverView, Verdict};
 
 /// One takeover, once for each id.
 pub async fn post_disengagement(State(app): Shared, Body(body): Body<Disengagement>) -> ApiResult<Response> {

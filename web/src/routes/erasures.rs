@@ -1,4 +1,3 @@
-use crate::api::Erasures;
 use crate::app::Shared;
 use crate::check;
 use crate::erasure;
@@ -6,6 +5,7 @@ use crate::reply::{ApiResult, Body};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use protocol::api::Erasures;
 use protocol::erasure::Asked;
 
 /// Erases episodes and answers the proof; a dry run answers what would go.

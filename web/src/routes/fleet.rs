@@ -1,8 +1,8 @@
-use crate::api::Fleet;
 use crate::app::Shared;
 use crate::reply::ApiResult;
 use axum::Json;
 use axum::extract::State;
+use protocol::api::Fleet;
 
 /// Everything driven, by kind of vehicle and by policy.
 pub async fn fleet(State(app): Shared) -> ApiResult<Json<Fleet>> {

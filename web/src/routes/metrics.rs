@@ -1,10 +1,10 @@
-use crate::api::Fleet;
 use crate::app::{App, Shared};
 use crate::reply::ApiResult;
 use crate::store::Counts;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use protocol::api::Fleet;
 use protocol::units::METRES_PER_MILE;
 use std::fmt::Write;
 

@@ -45,10 +45,10 @@ macro_rules! scripts {
 }
 
 /// Every script but the one that is made from [`protocol`].
-const SCRIPTS: [(&str, &str); 34] = scripts!(
+const SCRIPTS: [(&str, &str); 35] = scripts!(
     "account.js" "api.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js"
     "dashboard.js" "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "fault.js" "health.js" "hud.js" "input.js"
-    "lidar.js" "mapping.js" "messages.js" "pads.js" "parts.js" "picture.js" "protobuf.js" "requests.js" "seat.js"
+    "lidar.js" "mapping.js" "messages.js" "pads.js" "parts.js" "picture.js" "protobuf.js" "requests.js" "schema.js" "seat.js"
     "session.js" "stop.js" "timecode.js" "vehicle.js" "voice.js" "wheel.js"
 );
 
@@ -69,12 +69,8 @@ pub async fn file(Path(file): Path<String>) -> Response {
 /// the protobuf codes.
 fn labels() -> &'static str {
     static MODULE: LazyLock<String> = LazyLock::new(|| {
-        let car = Embodiment::ackermann_car();
-        let channels: Vec<_> = car.observation.iter().map(|channel| channel.name).collect();
         let failures: serde_json::Map<_, _> =
             Failure::ALL.iter().map(|f| (f.code().to_owned(), f.advice().into())).collect();
-        let action = |c: &Channel| serde_json::json!({ "name": c.name, "min": c.min, "max": c.max });
-        let actions: Vec<_> = car.action.iter().map(action).collect();
         [
             constant("MODES", &words(|code| Mode::try_from(code).ok().map(Mode::label))),
             constant("AUTHORS", &words(|code| Author::try_from(code).ok().map(Author::label))),
@@ -82,12 +78,32 @@ fn labels() -> &'static str {
             constant("CAUSES", &words(|code| TakeoverCause::try_from(code).ok().map(TakeoverCause::label))),
             constant("VERDICTS", &Verdict::WORDS.to_vec().into()),
             constant("FAILURES", &failures.into()),
-            constant("OBSERVATIONS", &serde_json::json!({ car.name: channels })),
-            constant("EMBODIMENTS", &serde_json::json!({ car.name: { "action": actions } })),
+            constant(
+                "EMBODIMENTS",
+                &Embodiment::built_in().iter().map(robot).collect::<serde_json::Map<_, _>>().into(),
+            ),
         ]
         .concat()
     });
     &MODULE
+}
+
+/// What pages need to know of a robot: limits of its actions, and where the channels are whose meaning is known.
+fn robot(embodiment: &Embodiment) -> (String, serde_json::Value) {
+    let action = |c: &Channel| serde_json::json!({ "name": c.name, "min": c.min, "max": c.max });
+    let channels = embodiment.channels();
+    let value = serde_json::json!({
+        "action": embodiment.action.iter().map(action).collect::<Vec<_>>(),
+        "speed": channels.speed,
+        "accelerate": channels.accelerate,
+        "steer": channels.steer,
+        "half_steering_mps": embodiment.half_steering_mps(),
+        "front_m": embodiment.front_m(),
+        "rear_m": embodiment.rear_m(),
+        "half_width_m": embodiment.half_width_m(),
+        "lidar_to_front_m": embodiment.lidar_to_front_m(),
+    });
+    (embodiment.name.clone(), value)
 }
 
 /// Labels by their codes. Codes have gaps, which are told as `null`; none is as great as [`CODES`].

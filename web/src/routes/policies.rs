@@ -8,6 +8,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use protocol::PolicyVersion;
 use protocol::api::{Evaluation, Policy};
+use serde::Deserialize;
+
+/// Why a version is withdrawn or restored; for people who look later.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    reason: String,
+}
 
 /// A version; it never changes afterwards.
 pub async fn publish(State(app): Shared, Body(body): Body<Policy>) -> ApiResult<Response> {
@@ -27,7 +35,7 @@ pub async fn list(State(app): Shared) -> ApiResult<Json<Vec<Policy>>> {
     Ok(Json(app.store.policies().await?))
 }
 
-/// The newest published version.
+/// The newest published version that is not withdrawn.
 pub async fn latest(State(app): Shared) -> ApiResult<Json<Policy>> {
     let none = || ApiError::not_found("no policy is published yet");
     app.store.latest_policy().await?.map(Json).ok_or_else(none)
@@ -43,6 +51,35 @@ pub async fn find_policy(app: &crate::app::App, version: &str) -> ApiResult<Poli
     let version = PolicyVersion::new(version).map_err(|e| ApiError::invalid(e.to_string()))?;
     let none = || ApiError::not_found(format!("there is no policy {version}"));
     app.store.find_policy(&version).await?.ok_or_else(none)
+}
+
+/// From now on no vehicle is given this version; those that drive by it go back to the newest one that is left, which is
+/// the answer.
+pub async fn withdraw(
+    State(app): Shared,
+    Path(version): Path<String>,
+    Body(why): Body<Why>,
+) -> ApiResult<Json<Policy>> {
+    let version = named(version, &why)?;
+    let left = app.store.withdraw(&version, &why.reason).await?;
+    tracing::warn!(%version, reason = %why.reason, now = %left.version, "policy withdrawn");
+    Ok(Json(left))
+}
+
+/// Takes a withdrawal back.
+pub async fn restore(State(app): Shared, Path(version): Path<String>, Body(why): Body<Why>) -> ApiResult<Response> {
+    let version = named(version, &why)?;
+    let was_withdrawn = app.store.restore(&version).await?;
+    if !was_withdrawn {
+        return Err(ApiError::not_found(format!("no policy {version} is withdrawn")));
+    }
+    tracing::warn!(%version, reason = %why.reason, "policy restored");
+    Ok(stored(true))
+}
+
+fn named(version: String, why: &Why) -> ApiResult<PolicyVersion> {
+    check::text("reason", &why.reason)?;
+    PolicyVersion::new(version).map_err(|e| ApiError::invalid(e.to_string()))
 }
 
 /// A version's drives on roads and seeds kept out of training; the last wins.

@@ -1,10 +1,10 @@
-use crate::api::{Removal, RetentionReport, RetentionRequest, RetentionView};
 use crate::app::Shared;
 use crate::reply::{ApiError, ApiResult, Body, Params};
-use crate::retention::{self, Retention};
+use crate::retention::{self, Retention, RetentionView};
 use crate::store::limit;
 use axum::Json;
 use axum::extract::State;
+use protocol::api::{Removal, RetentionReport, RetentionRequest};
 use serde::Deserialize;
 
 /// The rules in force; none when everything is kept.

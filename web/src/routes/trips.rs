@@ -1,11 +1,10 @@
-use crate::api::Trip;
 use crate::app::Shared;
 use crate::check;
 use crate::reply::{ApiError, ApiResult, Body, stored};
-use crate::store::TripView;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use protocol::api::{Trip, TripView};
 
 /// One finished drive, whole and once for each id.
 pub async fn post(State(app): Shared, Body(body): Body<Trip>) -> ApiResult<Response> {

@@ -1,4 +1,3 @@
-use crate::api::{VehicleStatus, VehicleView};
 use crate::app::Shared;
 use crate::check;
 use crate::reply::{ApiResult, Body, stored};
@@ -7,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use protocol::api::{Mileage, StatusAnswer, VehicleSignUp};
+use protocol::api::{Mileage, StatusAnswer, VehicleRegistration, VehicleStatus, VehicleView};
 
-/// A vehicle signs up or renews its description.
-pub async fn sign_up(State(app): Shared, Body(body): Body<VehicleSignUp>) -> ApiResult<Response> {
-    check::sign_up(&body)?;
-    app.store.sign_up(&body).await?;
+/// Registers a vehicle or renews its description.
+pub async fn register(State(app): Shared, Body(body): Body<VehicleRegistration>) -> ApiResult<Response> {
+    check::registration(&body)?;
+    app.store.register(&body).await?;
     Ok(stored(true))
 }
 

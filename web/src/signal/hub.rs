@@ -4,7 +4,7 @@ use super::issuer::Issuer;
 use axum::extract::ws::Utf8Bytes;
 use protocol::grant::Ceiling;
 use protocol::signalling::Signal;
-use protocol::{Failure, SeatId, VehicleId};
+use protocol::{Failure, SeatId, SeatKind, VehicleId};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -65,6 +65,8 @@ struct Peer {
 #[derive(Debug)]
 struct Session {
     seat: SeatId,
+    /// As it announced itself.
+    seat_kind: SeatKind,
     vehicle: VehicleId,
     ceiling: Ceiling,
     /// What came with the vehicle's last offer and was not granted yet.
@@ -201,9 +203,9 @@ impl State {
             return Err((Failure::Refused, "a message without a session has no addressee".into()));
         };
         match signal {
-            Signal::Call { seat, vehicle, watch_only, .. } => {
+            Signal::Call { seat, seat_kind, vehicle, watch_only, .. } => {
                 let ceiling = if *watch_only { Ceiling::Monitor } else { Ceiling::Drive };
-                self.call(from, name, (seat, vehicle, ceiling))?;
+                self.call(from, name, (seat, *seat_kind), (vehicle, ceiling))?;
             }
             Signal::Grant { .. } => return Err((Failure::Refused, "the control plane alone gives grants".into())),
             _ => {}
@@ -225,7 +227,8 @@ impl State {
         &mut self,
         from: &Party,
         name: &str,
-        (seat, vehicle, ceiling): (&SeatId, &VehicleId, Ceiling),
+        (seat, seat_kind): (&SeatId, SeatKind),
+        (vehicle, ceiling): (&VehicleId, Ceiling),
     ) -> Result<(), Refusal> {
         let refused = |message: String| Err((Failure::Refused, message));
         if *from != Party::Seat(seat.clone()) {
@@ -248,7 +251,7 @@ impl State {
         }
         let last_used = self.tick();
         let (seat, vehicle) = (seat.clone(), vehicle.clone());
-        let session = Session { seat: seat.clone(), vehicle, ceiling, challenge: None, last_used };
+        let session = Session { seat: seat.clone(), seat_kind, vehicle, ceiling, challenge: None, last_used };
         self.sessions.insert(name.to_owned(), session);
         self.forget_old(&seat);
         Ok(())

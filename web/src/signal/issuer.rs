@@ -3,7 +3,7 @@
 use protocol::grant::{Ceiling, Grant, LIFE_MS};
 use protocol::signalling::announced_fingerprints;
 use protocol::signing::{KeyError, PublicKey, SigningKey};
-use protocol::{SeatId, VehicleId};
+use protocol::{SeatId, SeatKind, VehicleId};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,8 @@ pub struct Scope<'a> {
     pub vehicle: &'a VehicleId,
     /// The seat that calls.
     pub seat: &'a SeatId,
+    /// Who sits there.
+    pub seat_kind: SeatKind,
     /// Their session.
     pub session: &'a str,
     /// What the seat may do in it.
@@ -74,8 +76,8 @@ impl Issuer {
     /// # Errors
     /// When the serials cannot be kept.
     pub fn renew(&mut self, now_ms: u64, old: &Grant, challenge: &str) -> Result<String, String> {
-        let Grant { vehicle, seat, session, ceiling, fingerprints, .. } = old;
-        let scope = Scope { vehicle, seat, session, ceiling: *ceiling, challenge };
+        let Grant { vehicle, seat, seat_kind, session, ceiling, fingerprints, .. } = old;
+        let scope = Scope { vehicle, seat, seat_kind: *seat_kind, session, ceiling: *ceiling, challenge };
         self.sign(now_ms, scope, fingerprints.clone()).ok_or_else(|| "the control plane's disk refuses".to_owned())
     }
 
@@ -90,10 +92,11 @@ impl Issuer {
             self.reserved = reserved;
         }
         self.last = serial;
-        let Scope { vehicle, seat, session, ceiling, challenge } = scope;
+        let Scope { vehicle, seat, seat_kind, session, ceiling, challenge } = scope;
         let grant = Grant {
             vehicle: vehicle.clone(),
             seat: seat.clone(),
+            seat_kind,
             session: session.to_owned(),
             ceiling,
             fingerprints,
@@ -122,7 +125,7 @@ mod tests {
     const SDP: &str = "v=0\r\na=fingerprint:sha-256 ab:cd\r\n";
 
     fn scope<'a>(vehicle: &'a VehicleId, seat: &'a SeatId) -> Scope<'a> {
-        Scope { vehicle, seat, session: "x", ceiling: Ceiling::Drive, challenge: "c" }
+        Scope { vehicle, seat, seat_kind: SeatKind::Scripted, session: "x", ceiling: Ceiling::Drive, challenge: "c" }
     }
 
     #[test]
@@ -165,6 +168,7 @@ mod tests {
             let new = Grant::open(&text, &issuer.public()).unwrap();
             assert_eq!((new.issued_ms, new.session.as_str(), new.challenge.as_str()), (now_ms, "x", challenge));
             assert!(new.serial > old.serial && new.lasts_ms == LIFE_MS);
+            assert_eq!(new.seat_kind, SeatKind::Scripted);
             old = new;
         }
     }

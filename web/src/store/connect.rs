@@ -14,8 +14,9 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/revocations.sql"),
     include_str!("sqlite/catalogue.sql"),
     include_str!("sqlite/files.sql"),
+    include_str!("sqlite/withdrawals.sql"),
 ];
-const POSTGRES: &[&str] = &[include_str!("postgres/schema.sql")];
+const POSTGRES: &[&str] = &[include_str!("postgres/schema.sql"), include_str!("postgres/withdrawals.sql")];
 const READERS: u32 = 4;
 /// How long a request waits for a connection, and a start for a server that is starting too.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,12 +1,13 @@
 //! What a request for erasure means: which episodes and takeovers, and what an episode leaves where.
 
+use super::row::{Columns, FromRow};
 use super::sql::Sql;
-use super::unsigned;
 use crate::reply::ApiResult;
 use crate::storage;
 use protocol::EpisodeId;
 use protocol::erasure::{Asked, Removed};
 use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::BTreeMap;
 
@@ -51,16 +52,13 @@ pub(super) async fn doomed(tx: &mut AnyConnection, asked: &Asked, until_ms: i64)
     chosen(&mut whose, "id");
     whose.push(")");
     let mut found = BTreeMap::new();
-    for row in whose.fetch_all(&mut *tx).await? {
-        let id = EpisodeId::new(row.try_get::<String, _>(0)?)?;
-        let (file, sha256, bytes) = (row.try_get(1)?, row.try_get(2)?, unsigned(row.try_get(3)?));
-        let removed = Removed { id: id.clone(), sha256, bytes, objects: Vec::new() };
-        found.insert(id, Condemned { removed, file });
+    for episode in Condemned::from_rows(&whose.fetch_all(&mut *tx).await?)? {
+        found.insert(episode.removed.id.clone(), episode);
     }
     let mut early = Sql::new("SELECT episode FROM episode_files WHERE ");
     chosen(&mut early, "episode");
     for row in early.fetch_all(&mut *tx).await? {
-        let id = EpisodeId::new(row.try_get::<String, _>(0)?)?;
+        let id: EpisodeId = row.parsed("episode")?;
         let removed = Removed { id: id.clone(), sha256: String::new(), bytes: 0, objects: Vec::new() };
         found.entry(id).or_insert(Condemned { removed, file: String::new() });
     }
@@ -68,6 +66,15 @@ pub(super) async fn doomed(tx: &mut AnyConnection, asked: &Asked, until_ms: i64)
         removed.objects = uploaded(tx, &removed.id).await?;
     }
     Ok(found.into_values().collect())
+}
+
+/// Its uploaded objects stand in rows of their own.
+impl FromRow for Condemned {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let (sha256, bytes) = (row.try_get("sha256")?, row.count("bytes")?);
+        let removed = Removed { id: row.parsed("id")?, sha256, bytes, objects: Vec::new() };
+        Ok(Self { removed, file: row.try_get("file")? })
+    }
 }
 
 /// Objects that were uploaded for an episode.
@@ -83,7 +90,8 @@ pub(super) async fn severed(
     until_ms: i64,
     found: &[EpisodeId],
 ) -> ApiResult<BTreeMap<String, String>> {
-    const OF: &str = "SELECT d.id, v.kind FROM disengagements d JOIN vehicles v ON v.id = d.vehicle WHERE ";
+    const OF: &str =
+        "SELECT d.id AS id, v.kind AS kind FROM disengagements d JOIN vehicles v ON v.id = d.vehicle WHERE ";
     let mut queries = Vec::new();
     for ids in found.chunks(AT_ONCE).chain([&*asked.ids]) {
         let mut query = Sql::new(OF);
@@ -98,7 +106,7 @@ pub(super) async fn severed(
     let mut takeovers = BTreeMap::new();
     for query in queries {
         for row in query.fetch_all(&mut *tx).await? {
-            takeovers.insert(row.try_get(0)?, row.try_get(1)?);
+            takeovers.insert(row.try_get("id")?, row.try_get("kind")?);
         }
     }
     Ok(takeovers)

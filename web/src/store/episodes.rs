@@ -1,10 +1,10 @@
+use super::row::{Columns, FromRow, bad};
 use super::search::{self, Search};
 use super::sql::Sql;
-use super::{Store, files, now_ms, signed, unsigned, vehicles};
-use crate::api::TakeoverView;
+use super::{Store, files, now_ms, signed, vehicles};
 use crate::check;
 use crate::reply::{ApiError, ApiResult};
-use protocol::api::{Disengagement, Episode, EpisodeView, Verdict};
+use protocol::api::{Disengagement, Episode, EpisodeView, TakeoverView, Verdict};
 use protocol::{EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::Deserialize;
 use sqlx::any::AnyRow;
@@ -26,11 +26,11 @@ pub struct Page {
     pub vehicle: Option<VehicleId>,
 }
 
-/// A column for each field of an [`EpisodeView`], in the order of [`episode`].
+/// A column for each field of an [`EpisodeView`].
 const EPISODE: &str = "SELECT id, vehicle, policy, cause, file, bytes, sha256, start_ms, duration_s, map, opened_by,
     reason, software, weather, x_m, y_m, latitude_deg, longitude_deg, verdict, verdict_by, verdict_note, verdict_ms,
-    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s),
-    CASE WHEN preview_video IS NULL THEN 0 ELSE 1 END FROM episodes";
+    (SELECT string_agg(s.seat, ',') FROM (SELECT seat FROM episode_seats WHERE episode = episodes.id ORDER BY seat) AS s)
+    AS seats, CASE WHEN preview_video IS NULL THEN 0 ELSE 1 END AS has_preview FROM episodes";
 
 pub(super) async fn insert_disengagement(tx: &mut AnyConnection, d: &Disengagement) -> sqlx::Result<bool> {
     let done = sqlx::query(
@@ -145,7 +145,7 @@ impl Store {
             }
         }
         query.push(" ORDER BY seq DESC LIMIT ").bind(search::limit(page.limit)?);
-        query.fetch_all(&self.readers).await?.iter().map(disengagement).collect()
+        Ok(Disengagement::from_rows(&query.fetch_all(&self.readers).await?)?)
     }
 
     /// Newest first.
@@ -153,7 +153,7 @@ impl Store {
         let before = self.cursor("SELECT seq FROM episodes WHERE id = $1", search.before.as_ref()).await?;
         let mut query = Sql::new(EPISODE);
         search.filter(&mut query, before)?;
-        query.fetch_all(&self.readers).await?.iter().map(episode).collect()
+        Ok(EpisodeView::from_rows(&query.fetch_all(&self.readers).await?)?)
     }
 
     async fn cursor(&self, sql: &'static str, before: Option<&EpisodeId>) -> ApiResult<Option<i64>> {
@@ -166,7 +166,7 @@ impl Store {
     pub async fn find_episode(&self, id: &EpisodeId) -> ApiResult<Option<EpisodeView>> {
         let mut query = Sql::new(EPISODE);
         query.push(" WHERE id = ").bind(id.as_str());
-        query.fetch_all(&self.readers).await?.first().map(episode).transpose()
+        Ok(query.fetch_all(&self.readers).await?.first().map(EpisodeView::from_row).transpose()?)
     }
 
     /// Puts down what a reviewer says; the last word counts. Whether there is such an episode.
@@ -195,10 +195,10 @@ impl Store {
                UNION SELECT id FROM (SELECT id FROM episodes WHERE COALESCE(opened_by, '') <> 'import'
                                      ORDER BY seq DESC LIMIT $1) AS b
              )
-             SELECT l.id, COALESCE(d.vehicle, e.vehicle), v.kind, COALESCE(d.policy, e.policy),
-               COALESCE(d.cause, e.cause), COALESCE(d.at_ms, e.start_ms), COALESCE(d.map, e.map),
-               CASE WHEN d.id IS NULL THEN 0 ELSE 1 END,
-               e.duration_s, e.bytes
+             SELECT l.id AS id, COALESCE(d.vehicle, e.vehicle) AS vehicle, v.kind AS kind,
+               COALESCE(d.policy, e.policy) AS policy, COALESCE(d.cause, e.cause) AS cause,
+               COALESCE(d.at_ms, e.start_ms) AS at_ms, COALESCE(d.map, e.map) AS map,
+               CASE WHEN d.id IS NULL THEN 0 ELSE 1 END AS counted, e.duration_s AS duration_s, e.bytes AS bytes
              FROM latest l LEFT JOIN disengagements d ON d.id = l.id LEFT JOIN episodes e ON e.id = l.id
              JOIN vehicles v ON v.id = COALESCE(d.vehicle, e.vehicle)
              ORDER BY COALESCE(d.stored_ms, e.stored_ms) DESC, COALESCE(d.seq, e.seq) DESC, l.id LIMIT $1",
@@ -206,75 +206,86 @@ impl Store {
         .bind(search::limit(page.limit)?)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(takeover).collect()
+        Ok(TakeoverView::from_rows(&rows)?)
     }
 }
 
-fn disengagement(row: &AnyRow) -> ApiResult<Disengagement> {
-    Ok(Disengagement {
-        id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-        vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
-        policy: PolicyVersion::new(row.try_get::<String, _>(2)?)?,
-        cause: row.try_get(3)?,
-        at_ms: row.try_get(4)?,
-        map: row.try_get(5)?,
-        clock_ahead_ms: None,
-    })
-}
-
-pub(super) fn episode(row: &AnyRow) -> ApiResult<EpisodeView> {
-    let seats: Option<String> = row.try_get(22)?;
-    let seats = seats.as_deref().unwrap_or_default().split(',').filter(|seat| !seat.is_empty());
-    Ok(EpisodeView {
-        episode: Episode {
-            id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-            vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
-            policy: PolicyVersion::new(row.try_get::<String, _>(2)?)?,
-            cause: row.try_get(3)?,
-            file: row.try_get(4)?,
-            bytes: unsigned(row.try_get(5)?),
-            sha256: row.try_get(6)?,
-            start_ms: row.try_get(7)?,
-            duration_s: row.try_get(8)?,
-            map: row.try_get(9)?,
-            trigger: row.try_get(10)?,
-            reason: row.try_get(11)?,
-            software: row.try_get(12)?,
-            weather: row.try_get(13)?,
-            seats: seats.map(SeatId::new).collect::<Result<_, _>>()?,
-            x_m: row.try_get(14)?,
-            y_m: row.try_get(15)?,
-            latitude_deg: row.try_get(16)?,
-            longitude_deg: row.try_get(17)?,
+impl FromRow for Disengagement {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            vehicle: row.parsed("vehicle")?,
+            policy: row.parsed("policy")?,
+            cause: row.try_get("cause")?,
+            at_ms: row.try_get("at_ms")?,
+            map: row.try_get("map")?,
             clock_ahead_ms: None,
-        },
-        verdict: verdict(row)?,
-        preview: row.try_get::<i64, _>(23)? != 0,
-    })
+        })
+    }
 }
 
-fn verdict(row: &AnyRow) -> ApiResult<Option<Verdict>> {
-    let Some(verdict) = row.try_get(18)? else { return Ok(None) };
+impl FromRow for EpisodeView {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            episode: Episode {
+                id: row.parsed("id")?,
+                vehicle: row.parsed("vehicle")?,
+                policy: row.parsed("policy")?,
+                cause: row.try_get("cause")?,
+                file: row.try_get("file")?,
+                bytes: row.count("bytes")?,
+                sha256: row.try_get("sha256")?,
+                start_ms: row.try_get("start_ms")?,
+                duration_s: row.try_get("duration_s")?,
+                map: row.try_get("map")?,
+                trigger: row.try_get("opened_by")?,
+                reason: row.try_get("reason")?,
+                software: row.try_get("software")?,
+                weather: row.try_get("weather")?,
+                seats: seats(row)?,
+                x_m: row.try_get("x_m")?,
+                y_m: row.try_get("y_m")?,
+                latitude_deg: row.try_get("latitude_deg")?,
+                longitude_deg: row.try_get("longitude_deg")?,
+                clock_ahead_ms: None,
+            },
+            verdict: verdict(row)?,
+            preview: row.try_get::<i64, _>("has_preview")? != 0,
+        })
+    }
+}
+
+/// Names of seats hold no comma.
+fn seats(row: &AnyRow) -> sqlx::Result<Vec<SeatId>> {
+    let listed: Option<String> = row.try_get("seats")?;
+    let names = listed.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    names.map(|name| SeatId::new(name).map_err(|cause| bad("seats", cause))).collect()
+}
+
+fn verdict(row: &AnyRow) -> sqlx::Result<Option<Verdict>> {
+    let Some(verdict) = row.try_get("verdict")? else { return Ok(None) };
     Ok(Some(Verdict {
         verdict,
-        by: row.try_get::<Option<_>, _>(19)?.unwrap_or_default(),
-        note: row.try_get::<Option<_>, _>(20)?.unwrap_or_default(),
-        at_ms: row.try_get::<Option<_>, _>(21)?.unwrap_or_default(),
+        by: row.try_get::<Option<_>, _>("verdict_by")?.unwrap_or_default(),
+        note: row.try_get::<Option<_>, _>("verdict_note")?.unwrap_or_default(),
+        at_ms: row.try_get::<Option<_>, _>("verdict_ms")?.unwrap_or_default(),
     }))
 }
 
-fn takeover(row: &AnyRow) -> ApiResult<TakeoverView> {
-    Ok(TakeoverView {
-        id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-        vehicle: VehicleId::new(row.try_get::<String, _>(1)?)?,
-        kind: row.try_get(2)?,
-        policy: PolicyVersion::new(row.try_get::<String, _>(3)?)?,
-        cause: row.try_get(4)?,
-        at_ms: row.try_get(5)?,
-        map: row.try_get(6)?,
-        counted: row.try_get::<i64, _>(7)? != 0,
-        duration_s: row.try_get(8)?,
-        bytes: row.try_get::<Option<i64>, _>(9)?.map(unsigned),
-        preview: false,
-    })
+impl FromRow for TakeoverView {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            vehicle: row.parsed("vehicle")?,
+            kind: row.try_get("kind")?,
+            policy: row.parsed("policy")?,
+            cause: row.try_get("cause")?,
+            at_ms: row.try_get("at_ms")?,
+            map: row.try_get("map")?,
+            counted: row.try_get::<i64, _>("counted")? != 0,
+            duration_s: row.try_get("duration_s")?,
+            bytes: row.optional("bytes", AnyRow::count)?,
+            preview: false,
+        })
+    }
 }

@@ -1,10 +1,11 @@
 //! Erasures: what an episode leaves in the database, and how it goes.
 
 use super::doomed::{AT_ONCE, Condemned, contents, doomed, ids, sever, severed};
+use super::row::{Columns, FromRow};
 use super::sql::Sql;
 use super::tombs::Grave;
 use super::{Store, now_ms, removals, unsigned};
-use crate::reply::{ApiError, ApiResult};
+use crate::reply::ApiResult;
 use protocol::EpisodeId;
 use protocol::erasure::{Asked, NOTHING, Proof};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,11 +21,22 @@ pub struct Job {
     pub doomed: Doomed,
 }
 
+impl Job {
+    /// What was stored by then goes: everything that is here at the start, also when this machine's clock was set back
+    /// since it came.
+    fn stored_until_ms(&self) -> i64 {
+        self.started_ms.max(self.doomed.newest_ms)
+    }
+}
+
 /// What goes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Doomed {
     pub episodes: Vec<Condemned>,
     pub disengagements: u64,
+    /// When the newest row of anybody was stored, by the clock of then.
+    #[serde(default)]
+    pub newest_ms: i64,
 }
 
 impl Store {
@@ -33,24 +45,26 @@ impl Store {
         let mut tx = self.readers.acquire().await?;
         let episodes = doomed(&mut tx, asked, i64::MAX).await?;
         let disengagements = severed(&mut tx, asked, i64::MAX, &ids(&episodes)).await?.len() as u64;
-        Ok(Doomed { episodes, disengagements })
+        Ok(Doomed { episodes, disengagements, newest_ms: 0 })
     }
 
     /// Writes down what is asked, before anything is done.
     pub async fn begin_erasure(&self, asked: &Asked) -> ApiResult<i64> {
         let mut tx = self.write().await?;
-        // Everything that is here by now, also when this machine's clock was set back since it came.
         let newest_ms: i64 = sqlx::query_scalar(
             "SELECT COALESCE(MAX(newest), 0) FROM (SELECT MAX(stored_ms) AS newest FROM episodes
              UNION ALL SELECT MAX(stored_ms) FROM disengagements UNION ALL SELECT MAX(stored_ms) FROM episode_files) AS all_of",
         )
         .fetch_one(&mut *tx)
         .await?;
-        let job = sqlx::query_scalar("INSERT INTO erasures (asked, started_ms) VALUES ($1, $2) RETURNING job")
-            .bind(json(asked))
-            .bind(now_ms().max(newest_ms))
-            .fetch_one(&mut *tx)
-            .await?;
+        let doomed = Doomed { newest_ms, ..Doomed::default() };
+        let job =
+            sqlx::query_scalar("INSERT INTO erasures (asked, started_ms, doomed) VALUES ($1, $2, $3) RETURNING job")
+                .bind(json(asked))
+                .bind(now_ms())
+                .bind(json(&doomed))
+                .fetch_one(&mut *tx)
+                .await?;
         tx.commit().await?;
         Ok(job)
     }
@@ -63,10 +77,11 @@ impl Store {
             .bind(job)
             .fetch_one(&mut *tx)
             .await?;
-        let mut job = job_of(&row)?;
-        let found = doomed(&mut tx, &job.asked, job.started_ms).await?;
+        let mut job = Job::from_row(&row)?;
+        let until_ms = job.stored_until_ms();
+        let found = doomed(&mut tx, &job.asked, until_ms).await?;
         self.bury_all(&mut tx, &job, &found).await?;
-        let takeovers = severed(&mut tx, &job.asked, job.started_ms, &ids(&found)).await?;
+        let takeovers = severed(&mut tx, &job.asked, until_ms, &ids(&found)).await?;
         job.doomed.disengagements += takeovers.len() as u64;
         for (id, kind) in takeovers {
             self.bury(&mut tx, Grave::Episode(&id), None).await?;
@@ -128,10 +143,10 @@ impl Store {
         for ids in ids(&job.doomed.episodes).chunks(AT_ONCE) {
             requests.push(Asked { vehicle: None, person: None, ids: ids.to_vec(), ..job.asked.clone() });
         }
-        let mut rows = 0;
+        let (mut rows, until_ms) = (0, job.stored_until_ms());
         for asked in &requests {
-            let left = doomed(&mut tx, asked, job.started_ms).await?;
-            rows += left.len() as u64 + severed(&mut tx, asked, job.started_ms, &ids(&left)).await?.len() as u64;
+            let left = doomed(&mut tx, asked, until_ms).await?;
+            rows += left.len() as u64 + severed(&mut tx, asked, until_ms, &ids(&left)).await?.len() as u64;
         }
         let contents: Vec<_> = job.doomed.episodes.iter().flat_map(contents).collect();
         for contents in contents.chunks(AT_ONCE) {
@@ -149,7 +164,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         let (number, previous) = match last {
-            Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get(1)?),
+            Some(row) => (row.try_get::<i64, _>("number")? + 1, row.try_get("sha256")?),
             None => (1, NOTHING.to_owned()),
         };
         let proof = prove(unsigned(number), previous);
@@ -183,16 +198,14 @@ impl Store {
         let rows = sqlx::query("SELECT proof FROM erasures WHERE number IS NOT NULL ORDER BY number")
             .fetch_all(&self.readers)
             .await?;
-        rows.iter().map(|row| parse(&row.try_get::<String, _>(0)?)).collect()
+        Ok(rows.iter().map(|row| row.read("proof", parse)).collect::<sqlx::Result<_>>()?)
     }
 
     /// The proof of an erasure, once it is finished.
     pub async fn proof_of(&self, job: i64) -> ApiResult<Option<Proof>> {
-        let proof = sqlx::query_scalar::<_, Option<String>>("SELECT proof FROM erasures WHERE job = $1")
-            .bind(job)
-            .fetch_one(&self.readers)
-            .await?;
-        proof.map(|text| parse(&text)).transpose()
+        let query = sqlx::query("SELECT proof FROM erasures WHERE job = $1").bind(job);
+        let row = query.fetch_one(&self.readers).await?;
+        Ok(row.optional("proof", |row, column| row.read(column, parse))?)
     }
 
     /// Erasures that are not finished.
@@ -212,14 +225,17 @@ async fn note(tx: &mut AnyConnection, job: &Job) -> sqlx::Result<()> {
     Ok(())
 }
 
-fn job_of(row: &AnyRow) -> ApiResult<Job> {
-    let doomed: Option<String> = row.try_get(3)?;
-    Ok(Job {
-        job: row.try_get(0)?,
-        asked: parse(&row.try_get::<String, _>(1)?)?,
-        started_ms: row.try_get(2)?,
-        doomed: doomed.map_or_else(|| Ok(Doomed::default()), |text| parse(&text))?,
-    })
+/// What goes is not known before the first search.
+impl FromRow for Job {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let doomed = row.optional("doomed", |row, column| row.read(column, parse))?;
+        Ok(Self {
+            job: row.try_get("job")?,
+            asked: row.read("asked", parse)?,
+            started_ms: row.try_get("started_ms")?,
+            doomed: doomed.unwrap_or_default(),
+        })
+    }
 }
 
 /// Names, numbers and texts always have a JSON form.
@@ -227,6 +243,6 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> ApiResult<T> {
-    serde_json::from_str(text).map_err(|e| ApiError::File(std::io::Error::other(e)))
+fn parse<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text)
 }

@@ -10,7 +10,8 @@ WITH driven AS (
   SELECT v.kind, d.policy, COUNT(*) AS takeovers
   FROM disengagements d JOIN vehicles v ON v.id = d.vehicle GROUP BY v.kind, d.policy
 )
-SELECT kind, policy, COALESCE(autonomous_m, 0.0), COALESCE(manual_m, 0.0), COALESCE(takeovers, 0)
+SELECT kind AS kind, policy AS policy, COALESCE(autonomous_m, 0.0) AS autonomous_m,
+  COALESCE(manual_m, 0.0) AS manual_m, COALESCE(takeovers, 0) AS takeovers
 FROM distance FULL JOIN taken USING (kind, policy)
 LEFT JOIN policies p ON p.version = policy
 ORDER BY p.seq IS NULL, p.seq, policy, kind

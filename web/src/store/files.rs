@@ -1,11 +1,13 @@
 //! Which uploaded files an episode has.
 
+use super::row::{Columns, FromRow};
 use super::sql::Sql;
-use super::{Store, now_ms, signed, unsigned};
+use super::{Store, now_ms, signed};
 use crate::objects::{Kind, ObjectKey};
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::UploadStart;
 use protocol::{EpisodeId, VehicleId};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::BTreeSet;
 
@@ -24,8 +26,20 @@ pub(super) async fn complete(tx: &mut AnyConnection, episode: &EpisodeId) -> sql
     Ok(())
 }
 
+/// Whose an episode is, and what its file holds where that is known.
+struct Owner {
+    vehicle: String,
+    sha256: Option<String>,
+}
+
+impl FromRow for Owner {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self { vehicle: row.try_get("vehicle")?, sha256: row.try_get("sha256")? })
+    }
+}
+
 impl Store {
-    /// Whether it signed up or reported anything.
+    /// Whether it registered or reported anything.
     pub async fn knows_vehicle(&self, vehicle: &VehicleId) -> ApiResult<bool> {
         let known = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM vehicles WHERE id = $1").bind(vehicle.as_str());
         Ok(known.fetch_one(&self.readers).await? > 0)
@@ -35,12 +49,11 @@ impl Store {
     pub async fn may_upload(&self, start: &UploadStart) -> ApiResult<()> {
         self.refuse_erased_file(&mut *self.readers.acquire().await?, &start.episode, &start.sha256).await?;
         let row = sqlx::query(
-            "SELECT vehicle, sha256 FROM episodes WHERE id = $1
+            "SELECT vehicle AS vehicle, sha256 AS sha256 FROM episodes WHERE id = $1
              UNION ALL SELECT vehicle, NULL FROM episode_files WHERE episode = $1",
         )
         .bind(start.episode.as_str());
-        for row in row.fetch_all(&self.readers).await? {
-            let (vehicle, sha256): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
+        for Owner { vehicle, sha256 } in Owner::from_rows(&row.fetch_all(&self.readers).await?)? {
             if vehicle != start.vehicle.as_str() {
                 return Err(ApiError::conflict(format!("episode {} is not {}'s", start.episode, start.vehicle)));
             }
@@ -92,7 +105,7 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some((ObjectKey::parse(&row.try_get::<String, _>(0)?)?, unsigned(row.try_get(1)?))))
+        Ok(Some((row.read("object", ObjectKey::parse)?, row.count("bytes")?)))
     }
 
     /// Which of these episodes have a film to look at.
@@ -104,6 +117,6 @@ impl Store {
         let mut query = Sql::new("SELECT episode FROM episode_files WHERE kind = ");
         query.bind(Kind::PreviewVideo.label()).push(" AND episode IN ").list(episodes);
         let rows = query.fetch_all(&self.readers).await?;
-        Ok(rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?)
+        Ok(rows.iter().map(|row| row.try_get("episode")).collect::<sqlx::Result<_>>()?)
     }
 }

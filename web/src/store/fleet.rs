@@ -1,10 +1,11 @@
+use super::row::{Columns, FromRow};
 use super::{Store, unsigned};
-use crate::api::{CauseCount, Fleet, FleetRow, FleetTotal};
 use crate::reply::ApiResult;
 use protocol::PolicyVersion;
-use protocol::api::Evaluation;
+use protocol::api::{CauseCount, Evaluation, Fleet, FleetRow, FleetTotal};
 use protocol::units;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 /// How many rows there are, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,51 +44,59 @@ impl Store {
 
     async fn exposure(&self) -> ApiResult<Vec<Exposure>> {
         let rows = sqlx::query(include_str!("exposure.sql")).fetch_all(&self.readers).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Exposure {
-                    kind: row.try_get(0)?,
-                    policy: PolicyVersion::new(row.try_get::<String, _>(1)?)?,
-                    autonomous_m: row.try_get(2)?,
-                    manual_m: row.try_get(3)?,
-                    takeovers: unsigned(row.try_get(4)?),
-                })
-            })
-            .collect()
+        Ok(Exposure::from_rows(&rows)?)
     }
 
     async fn causes(&self) -> ApiResult<Vec<CauseCount>> {
         let rows = sqlx::query(
-            "SELECT v.kind, d.cause, COUNT(*) FROM disengagements d JOIN vehicles v ON v.id = d.vehicle
+            "SELECT v.kind AS kind, d.cause AS cause, COUNT(*) AS takeovers FROM disengagements d JOIN vehicles v ON v.id = d.vehicle
              GROUP BY v.kind, d.cause ORDER BY v.kind, d.cause",
         )
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(CauseCount {
-                    kind: row.try_get(0)?,
-                    cause: row.try_get(1)?,
-                    disengagements: unsigned(row.try_get(2)?),
-                })
-            })
-            .collect()
+        Ok(CauseCount::from_rows(&rows)?)
     }
 
     pub async fn counts(&self) -> ApiResult<Counts> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM episodes), (SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM episodes),
-               (SELECT COUNT(*) FROM policies WHERE status = 'published'),
-               (SELECT COUNT(*) FROM policies WHERE status = 'refused'), (SELECT COUNT(*) FROM trips)",
+            "SELECT (SELECT COUNT(*) FROM episodes) AS episodes,
+               (SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM episodes) AS episode_bytes,
+               (SELECT COUNT(*) FROM policies WHERE status = 'published') AS published,
+               (SELECT COUNT(*) FROM policies WHERE status = 'refused') AS refused,
+               (SELECT COUNT(*) FROM trips) AS trips",
         )
         .fetch_one(&self.readers)
         .await?;
-        Ok(Counts {
-            episodes: unsigned(row.try_get(0)?),
-            episode_bytes: unsigned(row.try_get(1)?),
-            published: unsigned(row.try_get(2)?),
-            refused: unsigned(row.try_get(3)?),
-            trips: unsigned(row.try_get(4)?),
+        Ok(Counts::from_row(&row)?)
+    }
+}
+
+impl FromRow for Exposure {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            kind: row.try_get("kind")?,
+            policy: row.parsed("policy")?,
+            autonomous_m: row.try_get("autonomous_m")?,
+            manual_m: row.try_get("manual_m")?,
+            takeovers: row.count("takeovers")?,
+        })
+    }
+}
+
+impl FromRow for CauseCount {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self { kind: row.try_get("kind")?, cause: row.try_get("cause")?, disengagements: row.count("takeovers")? })
+    }
+}
+
+impl FromRow for Counts {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            episodes: row.count("episodes")?,
+            episode_bytes: row.count("episode_bytes")?,
+            published: row.count("published")?,
+            refused: row.count("refused")?,
+            trips: row.count("trips")?,
         })
     }
 }

@@ -12,6 +12,7 @@ mod identities;
 mod policies;
 mod removals;
 mod revocations;
+mod row;
 mod search;
 mod sql;
 mod tombs;
@@ -26,7 +27,6 @@ pub use fleet::Counts;
 pub use policies::Publication;
 pub use search::{Search, limit};
 pub use tombs::Tombs;
-pub use trips::TripView;
 
 use crate::error::{Error, Result};
 use sqlx::{Any, AnyPool, Transaction};

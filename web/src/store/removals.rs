@@ -1,10 +1,12 @@
 //! Episodes that left the storage, and what the retention rules look at.
 
-use super::{Store, now_ms, signed, unsigned};
-use crate::api::Removal;
+use super::row::{Columns, FromRow};
+use super::{Store, now_ms, signed};
 use crate::reply::ApiResult;
 use crate::retention::Candidate;
 use protocol::EpisodeId;
+use protocol::api::Removal;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// Takes an episode's rows out.
@@ -49,29 +51,14 @@ impl Store {
     /// Every episode with what retention rules look at, oldest first.
     pub async fn candidates(&self) -> ApiResult<Vec<Candidate>> {
         let rows = sqlx::query(
-            "SELECT e.id, e.file, e.sha256, e.bytes, e.cause, e.verdict, e.vehicle, v.kind, e.map, e.weather, e.opened_by,
-               e.stored_ms FROM episodes e JOIN vehicles v ON v.id = e.vehicle ORDER BY e.seq",
+            "SELECT e.id AS id, e.file AS file, e.sha256 AS sha256, e.bytes AS bytes, e.cause AS cause,
+               e.verdict AS verdict, e.vehicle AS vehicle, v.kind AS kind, e.map AS map, e.weather AS weather,
+               e.opened_by AS opened_by, e.stored_ms AS stored_ms
+             FROM episodes e JOIN vehicles v ON v.id = e.vehicle ORDER BY e.seq",
         )
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Candidate {
-                    id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-                    file: row.try_get(1)?,
-                    sha256: row.try_get(2)?,
-                    bytes: unsigned(row.try_get(3)?),
-                    cause: row.try_get(4)?,
-                    verdict: row.try_get(5)?,
-                    vehicle: row.try_get(6)?,
-                    kind: row.try_get(7)?,
-                    map: row.try_get(8)?,
-                    weather: row.try_get(9)?,
-                    trigger: row.try_get(10)?,
-                    stored_ms: row.try_get(11)?,
-                })
-            })
-            .collect()
+        Ok(Candidate::from_rows(&rows)?)
     }
 
     /// Objects that were uploaded for an episode.
@@ -120,16 +107,37 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.readers)
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Removal {
-                    id: EpisodeId::new(row.try_get::<String, _>(0)?)?,
-                    sha256: row.try_get(1)?,
-                    bytes: unsigned(row.try_get(2)?),
-                    at_ms: row.try_get(3)?,
-                    why: row.try_get(4)?,
-                })
-            })
-            .collect()
+        Ok(Removal::from_rows(&rows)?)
+    }
+}
+
+impl FromRow for Candidate {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            file: row.try_get("file")?,
+            sha256: row.try_get("sha256")?,
+            bytes: row.count("bytes")?,
+            cause: row.try_get("cause")?,
+            verdict: row.try_get("verdict")?,
+            vehicle: row.try_get("vehicle")?,
+            kind: row.try_get("kind")?,
+            map: row.try_get("map")?,
+            weather: row.try_get("weather")?,
+            trigger: row.try_get("opened_by")?,
+            stored_ms: row.try_get("stored_ms")?,
+        })
+    }
+}
+
+impl FromRow for Removal {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.parsed("id")?,
+            sha256: row.try_get("sha256")?,
+            bytes: row.count("bytes")?,
+            at_ms: row.try_get("at_ms")?,
+            why: row.try_get("why")?,
+        })
     }
 }

@@ -86,7 +86,7 @@ impl Store {
         let mut query = Sql::new("SELECT until_ms FROM tombstones WHERE hash IN ");
         query.list(hashes.iter().map(String::as_str));
         for row in query.fetch_all(tx).await? {
-            if row.try_get::<Option<i64>, _>(0)?.is_none_or(|until_ms| began_ms < until_ms) {
+            if row.try_get::<Option<i64>, _>("until_ms")?.is_none_or(|until_ms| began_ms < until_ms) {
                 return Ok(true);
             }
         }

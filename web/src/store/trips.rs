@@ -1,17 +1,9 @@
+use super::row::{Columns, FromRow};
 use super::{Store, episodes, now_ms, vehicles};
-use crate::api::Trip;
 use crate::reply::ApiResult;
+use protocol::api::{Trip, TripView};
 use sqlx::Row;
-
-/// A trip without its rows, as `GET /api/v1/trips/{id}` answers it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct TripView {
-    id: String,
-    vehicle: String,
-    policy: String,
-    autonomous_m: f64,
-    manual_m: f64,
-}
+use sqlx::any::AnyRow;
 
 impl Store {
     /// Stores the trip with all its rows, or nothing. Whether it is new.
@@ -53,13 +45,18 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(TripView {
-            id: row.try_get(0)?,
-            vehicle: row.try_get(1)?,
-            policy: row.try_get(2)?,
-            autonomous_m: row.try_get(3)?,
-            manual_m: row.try_get(4)?,
-        }))
+        Ok(row.as_ref().map(TripView::from_row).transpose()?)
+    }
+}
+
+impl FromRow for TripView {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            vehicle: row.parsed("vehicle")?,
+            policy: row.parsed("policy")?,
+            autonomous_m: row.try_get("autonomous_m")?,
+            manual_m: row.try_get("manual_m")?,
+        })
     }
 }

@@ -1,11 +1,12 @@
-use super::{Store, now_ms, unsigned};
-use crate::api::VehicleView;
+use super::row::{Columns, FromRow};
+use super::{Store, now_ms};
 use crate::reply::ApiResult;
-use protocol::api::{Mileage, VehicleSignUp};
+use protocol::api::{Mileage, VehicleRegistration, VehicleView};
 use protocol::{VehicleId, units};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-/// A row for a vehicle that reports before it signed up (or whose sign-up was lost): no mile is refused for that.
+/// A row for a vehicle that reports before it is registered (or whose registration was lost): no mile is refused for that.
 pub(super) async fn mention(tx: &mut AnyConnection, vehicle: &VehicleId, kind: &'static str) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES ($1, $2, '', '', '', $3)
@@ -21,7 +22,7 @@ pub(super) async fn mention(tx: &mut AnyConnection, vehicle: &VehicleId, kind: &
 }
 
 impl Store {
-    pub async fn sign_up(&self, v: &VehicleSignUp) -> ApiResult<()> {
+    pub async fn register(&self, v: &VehicleRegistration) -> ApiResult<()> {
         let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO vehicles (id, kind, embodiment, map, software, seen_ms) VALUES ($1, $2, $3, $4, $5, $6)
@@ -70,38 +71,42 @@ impl Store {
              ), taken AS (
                SELECT vehicle, COUNT(*) AS takeovers FROM disengagements GROUP BY vehicle
              )
-             SELECT v.id, v.kind, v.embodiment, v.map, v.software, v.seen_ms, COALESCE(d.autonomous_m, 0.0),
-               COALESCE(d.manual_m, 0.0), COALESCE(t.takeovers, 0)
+             SELECT v.id AS id, v.kind AS kind, v.embodiment AS embodiment, v.map AS map, v.software AS software,
+               v.seen_ms AS seen_ms, COALESCE(d.autonomous_m, 0.0) AS autonomous_m,
+               COALESCE(d.manual_m, 0.0) AS manual_m, COALESCE(t.takeovers, 0) AS takeovers
              FROM vehicles v LEFT JOIN distance d ON d.vehicle = v.id LEFT JOIN taken t ON t.vehicle = v.id
              WHERE v.id NOT IN ('erased-live', 'erased-virtual') ORDER BY v.id",
         )
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(VehicleView {
-                    vehicle: VehicleId::new(row.try_get::<String, _>(0)?)?,
-                    kind: row.try_get(1)?,
-                    embodiment: row.try_get(2)?,
-                    map: row.try_get(3)?,
-                    software: row.try_get(4)?,
-                    online: false,
-                    last_seen_ms: row.try_get(5)?,
-                    status_age_ms: None,
-                    mode: None,
-                    author: None,
-                    speed_mps: None,
-                    policy: None,
-                    round_trip_ms: None,
-                    refused: Default::default(),
-                    timing: None,
-                    upload: None,
-                    clock: None,
-                    autonomous_miles: units::miles(row.try_get(6)?),
-                    manual_miles: units::miles(row.try_get(7)?),
-                    disengagements: unsigned(row.try_get(8)?),
-                })
-            })
-            .collect()
+        Ok(VehicleView::from_rows(&rows)?)
+    }
+}
+
+/// What the vehicle itself said last is in no row.
+impl FromRow for VehicleView {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            vehicle: row.parsed("id")?,
+            kind: row.try_get("kind")?,
+            embodiment: row.try_get("embodiment")?,
+            map: row.try_get("map")?,
+            software: row.try_get("software")?,
+            online: false,
+            last_seen_ms: row.try_get("seen_ms")?,
+            status_age_ms: None,
+            mode: None,
+            author: None,
+            speed_mps: None,
+            policy: None,
+            round_trip_ms: None,
+            refused: Default::default(),
+            timing: None,
+            upload: None,
+            clock: None,
+            autonomous_miles: units::miles(row.try_get("autonomous_m")?),
+            manual_miles: units::miles(row.try_get("manual_m")?),
+            disengagements: row.count("takeovers")?,
+        })
     }
 }

@@ -4,13 +4,13 @@ use super::super::fec;
 use super::super::*;
 use super::access_unit;
 use crate::rtp::packetize_within;
-use crate::video::EncodedFrame;
 use bytes::Bytes;
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
+use video::EncodedFrame;
 
 /// Frames, and their packets as a receiver gets them; `marks` as between our own peers.
 fn stream(count: u32, len: usize, first_sequence: u16, loss: f64, marks: bool) -> (Vec<Bytes>, Vec<RtpIn>) {

@@ -4,11 +4,11 @@ use super::super::*;
 use super::access_unit;
 use super::path::{Path, PathSpec};
 use crate::rtp::rtp_timestamp;
-use crate::video::EncodedFrame;
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
+use video::EncodedFrame;
 
 const STEP_US: u64 = 200;
 /// Between two packets on the wire: some 23 Mbit/s.

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::access_unit;
 use crate::rtp::rtp_timestamp;
-use crate::video::EncodedFrame;
+use video::EncodedFrame;
 
 const FRAME_US: u64 = 33_333;
 

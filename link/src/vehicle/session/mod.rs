@@ -14,7 +14,6 @@ use crate::paths::local_addresses;
 use crate::peer::{
     Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
 };
-use crate::video::EncodedFrame;
 use bytes::Bytes;
 use context::Context;
 use leg::LegHandle;
@@ -29,6 +28,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use video::EncodedFrame;
 use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
 
 /// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.

@@ -135,11 +135,10 @@ pub(super) async fn describe(
 /// The offer as signalling message; `session` is that of the path. Grants are for the session, so that further paths ask
 /// for none.
 pub(super) fn signal(context: &Context, session: &str, sdp: String) -> Signal {
-    let mut features = crate::features();
-    features.push(format!("{}{}", crate::PATHS, context.shared.paths.count()));
     let guard = context.shared.guard.as_ref().filter(|_| session == context.id);
     let challenge = guard.and_then(|guard| guard.challenge(session));
-    Signal::Offer { session: session.to_owned(), sdp, features, challenge, vouched: None }
+    let (features, paths) = (crate::features(), Some(context.shared.paths.count()));
+    Signal::Offer { session: session.to_owned(), sdp, features, paths, challenge, vouched: None }
 }
 
 /// States and scans: neither is worth sending once there is a newer one, so that only the newest of each waits.

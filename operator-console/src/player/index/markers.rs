@@ -1,7 +1,7 @@
 //! What happened when: takeovers, triggers, events, warnings.
 
 use protocol::foxglove::{Event, Log, log::Level};
-use recorder::{EpisodeInfo, Trigger};
+use protocol::{EpisodeInfo, Trigger};
 
 /// More warnings than these say nothing more.
 const MAX_WARNINGS: usize = 200;
@@ -115,8 +115,7 @@ impl Markers {
 mod tests {
     use super::*;
     use protocol::foxglove::KeyValuePair;
-    use protocol::{EpisodeId, PolicyVersion, VehicleId};
-    use recorder::Triggered;
+    use protocol::{EpisodeId, PolicyVersion, Triggered, VehicleId};
 
     const SECOND_NS: u64 = 1_000_000_000;
 

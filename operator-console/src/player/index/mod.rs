@@ -14,11 +14,11 @@ use super::pictures::FrameAt;
 use crate::ConsoleError;
 use bands::Bands;
 use markers::Markers;
-use protocol::{foxglove, v1};
-use recorder::exchange::h264;
-use recorder::{EpisodeInfo, EpisodeMessage, EpisodeReader, topics};
+use protocol::{EpisodeInfo, foxglove, topics, v1};
+use recorder::{EpisodeMessage, EpisodeReader};
 use signals::SignalsBuilder;
 use std::collections::BTreeMap;
+use video::h264;
 
 /// More messages than this are no episode to look at: an hour of four cameras has two millions.
 const MAX_MESSAGES: u64 = 20_000_000;

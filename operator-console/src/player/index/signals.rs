@@ -2,7 +2,7 @@
 
 use crate::player::plots::{Ink, Plot, Series};
 use protocol::units::kmh;
-use protocol::{Embodiment, v1};
+use protocol::{Embodiment, Kinematics, v1};
 
 /// Channels of a robot that is not known that are plotted.
 const MAX_CHANNELS: usize = 4;
@@ -93,7 +93,7 @@ impl SignalsBuilder {
 
     pub(super) fn finish(self) -> Signals {
         let mut plots = match &self.embodiment {
-            Some(car) if car.action_index("steering_rad").is_some() => self.car(car),
+            Some(robot) if robot.channels().steer.is_some() => self.driving(robot),
             _ => self.channels(),
         };
         let [picture, command, total] = self.latency_ms;
@@ -115,21 +115,22 @@ impl SignalsBuilder {
         }
     }
 
-    fn car(&self, car: &Embodiment) -> Vec<Option<Plot>> {
-        let observed = |name: &str, factor| {
-            let index = car.observation.iter().position(|channel| channel.name == name);
+    /// Of a robot that drives.
+    fn driving(&self, robot: &Embodiment) -> Vec<Option<Plot>> {
+        let channels = robot.channels();
+        let observed = |index: Option<usize>, factor| {
             Series::new("measured", Ink::Vehicle, self.observation.scaled(index, factor))
         };
-        let asked = |name: &str, factor| self.asked(car.action_index(name), factor);
         let degrees = 1f64.to_degrees();
-        let mut steering = asked("steering_rad", degrees);
+        let mut steering = self.asked(channels.steer, degrees);
         steering.remove(0);
-        steering.insert(0, observed("steering_rad", degrees));
+        steering.insert(0, observed(channels.steering, degrees));
+        let unit = if matches!(robot.kinematics, Kinematics::Ackermann(_)) { "°" } else { "°/s" };
         vec![
-            Plot::new("Speed", "km/h", [0.0, 10.0], vec![observed("speed_mps", kmh(1.0))]),
-            Plot::new("Acceleration", "m/s²", [-2.0, 2.0], vec![observed("acceleration_mps2", 1.0)]),
-            Plot::new("Steering, left up", "°", [-5.0, 5.0], steering),
-            Plot::new("Throttle, brake", "m/s²", [-2.0, 2.0], asked("acceleration_mps2", 1.0)),
+            Plot::new("Speed", "km/h", [0.0, 10.0], vec![observed(channels.speed, kmh(1.0))]),
+            Plot::new("Acceleration", "m/s²", [-2.0, 2.0], vec![observed(channels.acceleration, 1.0)]),
+            Plot::new("Steering, left up", unit, [-5.0, 5.0], steering),
+            Plot::new("Throttle, brake", "m/s²", [-2.0, 2.0], self.asked(channels.accelerate, 1.0)),
         ]
     }
 

@@ -7,7 +7,7 @@ use crate::player::plots::{clock_text, time_ticks};
 use crate::player::{Intent, Marker, MarkerKind, Player};
 use crate::tokens;
 use bevy_egui::egui::{Align2, Color32, Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
-use recorder::Trigger;
+use protocol::Trigger;
 
 /// Rows for the markers' words.
 const ROWS: usize = 2;

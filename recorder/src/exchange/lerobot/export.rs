@@ -5,16 +5,16 @@ use super::meta::{Feature, Info, write_json};
 use super::pairing::Strip;
 use super::stats::Stats;
 use super::{AUTHOR, LOG_TIME};
+use crate::EpisodeReader;
 use crate::exchange::draft::Draft;
-use crate::exchange::mp4::{Format, Mp4Writer};
 use crate::exchange::parquet::{Column, Values, write};
 use crate::exchange::{ExchangeError, Progress};
-use crate::{EpisodeInfo, EpisodeReader};
-use protocol::{EpisodeId, foxglove};
+use protocol::{EpisodeId, EpisodeInfo, foxglove};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use video::mp4::{Format, Mp4Writer};
 
 /// Rows of a data file, about 100 MB at a car's features.
 const MAX_ROWS: usize = 500_000;
@@ -36,6 +36,8 @@ pub struct Exported {
     pub left_out: Vec<String>,
     /// Pictures without a row, as another camera missed its own.
     pub unpaired: usize,
+    /// Whole numbers and truth values that an episode lacks and that are null in the dataset, by feature.
+    pub nulls: BTreeMap<String, usize>,
 }
 
 /// Decodes a keyframe (an access unit of H.264, Annex B) and answers some of its pixels, evenly spread: red, green, blue.
@@ -131,6 +133,13 @@ fn place(dir: &Path, folder: &str, file: usize, ending: &str) -> Result<PathBuf,
     Ok(folder.join(format!("file-{file:03}.{ending}")))
 }
 
+/// The type of which a feature is written: numbers of another type than these keep their fractions.
+fn stored_as(dtype: &str) -> &str {
+    const KEPT: [&str; 12] =
+        ["string", "bool", "float32", "int", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"];
+    if KEPT.contains(&dtype) { dtype } else { "float64" }
+}
+
 impl Dataset {
     fn new(dir: &Path, robot: &str, first: &Frames) -> Result<Self, ExchangeError> {
         let meta = dir.join("meta");
@@ -138,6 +147,10 @@ impl Dataset {
         let mut info = Info::new(if robot.is_empty() { "unknown" } else { robot }, first.fps);
         info.features =
             first.features.iter().filter(|(_, f)| !f.is_picture()).map(|(n, f)| (n.clone(), f.clone())).collect();
+        for feature in info.features.values_mut() {
+            // Readers go by it.
+            feature.dtype = stored_as(&feature.dtype).to_owned();
+        }
         info.features.insert("timestamp".to_owned(), Feature::single("float32"));
         for name in ["frame_index", "episode_index", "index", "task_index"] {
             info.features.insert(name.to_owned(), Feature::single("int64"));
@@ -172,7 +185,8 @@ impl Dataset {
             return unfit(format!("it has {} pictures a second, the first episode {}", frames.fps, self.fps));
         }
         for (name, feature) in &frames.features {
-            if !feature.is_picture() && self.info.features.get(name).map(|f| &f.shape) != Some(&feature.shape) {
+            let first = self.info.features.get(name).map(|first| (&first.shape, &*first.dtype));
+            if !feature.is_picture() && first != Some((&feature.shape, stored_as(&feature.dtype))) {
                 return unfit(format!("feature {name} is not as in the first episode"));
             }
         }
@@ -226,7 +240,7 @@ impl Dataset {
                     let problem = format!("{topic} is {:?}; H.264 can be taken over", picture.format);
                     return Err(ExchangeError::unfit(source.path(), problem));
                 }
-                let keyframe = crate::exchange::h264::is_keyframe(&picture.data);
+                let keyframe = video::h264::is_keyframe(&picture.data);
                 index = index.map(|index: usize| index + 1).or_else(|| keyframe.then_some(0));
                 let Some(here) = index.filter(|here| here >= first) else { continue };
                 if here == *first {
@@ -287,7 +301,16 @@ impl Dataset {
                 _ => Values::I64(all.iter().map(|value| *value as i64).collect()),
             };
             let width = feature.width();
-            columns.push(if width == 1 { Column::plain(name, values) } else { Column::lists(name, values, width) });
+            // Floating point has a value for what is not there.
+            let has_nulls =
+                matches!(values, Values::Bool(_) | Values::I64(_)) && all.iter().any(|value| value.is_nan());
+            let mut column = if width == 1 { Column::plain(name, values) } else { Column::lists(name, values, width) };
+            if has_nulls {
+                column.nulls = all.iter().map(|value| value.is_nan()).collect();
+                let count = column.nulls.iter().filter(|is_null| **is_null).count();
+                *self.report.nulls.entry(name.clone()).or_default() += count;
+            }
+            columns.push(column);
         }
         let texts = frames.texts.iter().filter(|(name, _)| self.info.features.contains_key(*name));
         columns.extend(texts.map(|(name, texts)| Column::plain(name, Values::Text(texts.clone()))));
@@ -299,7 +322,8 @@ impl Dataset {
             if let Some(stats) = self.stats.get_mut(&column.name) {
                 let width = column.lengths.as_ref().and_then(|lengths| lengths.first()).copied().unwrap_or(1);
                 for row in 0..column.rows() {
-                    stats.add((row * width..(row + 1) * width).filter_map(|index| column.values.number(index)));
+                    let value = |place: usize| column.values.number(place).filter(|_| !column.is_null(place));
+                    stats.add((row * width..(row + 1) * width).map(|place| value(place).unwrap_or(f64::NAN)));
                 }
             }
             match self.columns.get_mut(&column.name) {

@@ -1,13 +1,13 @@
 //! A dataset's films, taken over picture by picture.
 
 use super::super::ExchangeError;
-use super::super::mp4::Mp4Reader;
 use super::super::output::Output;
 use super::super::report::Notes;
 use super::listing::{Entry, place};
 use super::meta::Info;
 use protocol::foxglove;
 use std::path::Path;
+use video::mp4::Mp4Reader;
 
 /// One camera's film of one episode.
 pub(super) struct Film {
@@ -61,7 +61,7 @@ impl Film {
         Ok(Self { topic: camera_topic(key), reader, first, from, missing: 0, problem: None })
     }
 
-    /// Writes picture `index`; what cannot be read is counted.
+    /// Writes picture `index`; rows whose picture cannot be read are counted.
     pub fn write(&mut self, output: &mut Output, index: usize, at: u64) -> Result<(), ExchangeError> {
         // After a picture that is missing the ones that build on it show nothing.
         let data = match self.problem {
@@ -69,7 +69,8 @@ impl Film {
             None => self.reader.frame(index).map_err(|error| self.problem = Some(error.to_string())).ok(),
         };
         let Some(data) = data else {
-            self.missing += 1;
+            // What comes before the first row's picture belongs to no row.
+            self.missing += usize::from(index >= self.from);
             return Ok(());
         };
         let stamp = prost_types::Timestamp { seconds: (at / 1_000_000_000) as i64, nanos: (at % 1_000_000_000) as i32 };

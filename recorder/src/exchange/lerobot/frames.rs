@@ -2,10 +2,10 @@
 
 use super::meta::{Feature, features};
 use super::pairing::{Film, Paired, Strip, pair, rate};
-use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
+use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE, is_ours};
+use crate::EpisodeReader;
 use crate::exchange::{ExchangeError, edit};
-use crate::{EpisodeReader, topics};
-use protocol::v1;
+use protocol::{topics, v1};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ impl Series {
             let message = message?;
             let at = message.log_time_ns;
             // Another program's topic of the same name is none of ours.
-            let is = |topic: &crate::Topic| message.topic() == topic.name && message.is(topic.schema);
+            let is = |topic: &protocol::Topic| message.topic() == topic.name && message.is(topic.schema);
             match message.topic() {
                 _ if is(&topics::VEHICLE_STATE) => series.states.push((at, message.decode()?)),
                 _ if is(&topics::CONTROL_COMMAND) => series.commands.push((at, message.decode()?)),
@@ -175,12 +175,13 @@ impl Frames {
                 self.texts.insert(name.clone(), self.taken.iter().map(text).collect());
                 continue;
             }
-            let width = feature.width();
+            let (width, is_ours) = (feature.width(), is_ours(name, feature));
             let mut all = Vec::with_capacity(width * self.times.len());
             for &at in &self.taken {
-                let mut row = row(name, series, at).unwrap_or_default();
+                let foreign = || before(series.foreign.get(name)?, at).cloned();
+                let mut row = if is_ours { row(name, series, at) } else { foreign() }.unwrap_or_default();
                 // What an import left out, or nobody proposed.
-                if row.is_empty() && ![STATE, ACTION].contains(&name.as_str()) {
+                if row.is_empty() && !(is_ours && [STATE, ACTION].contains(&name.as_str())) {
                     row = vec![f64::NAN; width];
                 }
                 if row.len() != width {
@@ -195,6 +196,7 @@ impl Frames {
     }
 }
 
+/// A row's values of a feature of ours.
 fn row(name: &str, series: &Series, at: u64) -> Option<Vec<f64>> {
     let state = || before(&series.states, at).or(series.states.first().map(|(_, state)| state));
     let command = || after(&series.commands, at);
@@ -211,6 +213,6 @@ fn row(name: &str, series: &Series, at: u64) -> Option<Vec<f64>> {
         AUTHOR => vec![f64::from(command()?.author)],
         // Written from the times themselves.
         LOG_TIME => vec![0.0],
-        _ => before(series.foreign.get(name)?, at)?.clone(),
+        _ => return None,
     })
 }

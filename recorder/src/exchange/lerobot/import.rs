@@ -4,13 +4,12 @@ use super::films::{Film, camera_topic, films};
 use super::listing::{Entry, data_file, entries, tasks};
 use super::meta::{Feature, Info, read_json};
 use super::rows::{Holds, Rows, format_of};
-use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE};
+use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE, is_ours};
 use crate::exchange::output::{Kind, Output};
 use crate::exchange::parquet::read;
 use crate::exchange::report::{Imported, Notes};
 use crate::exchange::{ExchangeError, Progress};
-use crate::{EpisodeInfo, Source, Trigger, topics};
-use protocol::{EpisodeId, PolicyVersion, VehicleId, foxglove, v1};
+use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, Trigger, VehicleId, foxglove, topics, v1};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,8 +20,6 @@ use std::path::Path;
 const FEATURE_SCHEMA: &str = r#"{"type":"object","properties":{"value":{"type":"array","items":{"type":["number","boolean","string","null"]}}}}"#;
 /// Where a row's task is told when the episode has several.
 const TASK_TOPIC: &str = "/lerobot/task";
-/// Features of ours, which have topics of their own.
-const OURS: [&str; 7] = [STATE, ACTION, INTERVENTION, AUTHOR, PROPOSAL, POSE, LOG_TIME];
 
 #[derive(Default, Deserialize)]
 struct Described {
@@ -154,7 +151,7 @@ impl Episode<'_> {
         let id = EpisodeId::new(format!("lerobot-{plain}-{:06}", self.entry.episode)).map_err(bad)?;
         let vehicle = VehicleId::new("lerobot").map_err(bad)?;
         let mut info = EpisodeInfo::new(id, vehicle, PolicyVersion::new("unknown").map_err(bad)?);
-        info.source = Source::Virtual;
+        info.source = EpisodeSource::Virtual;
         info.trigger = Trigger::Import;
         info.reason = task.to_owned();
         info.embodiment = self.info.robot_type.clone().unwrap_or_default();
@@ -169,10 +166,17 @@ impl Episode<'_> {
         let mut features = BTreeMap::new();
         for (name, holds) in self.rows.holds.iter().filter(|(_, holds)| **holds != Holds::Pictures) {
             let Some(feature) = self.info.features.get(name) else { continue };
+            if name == LOG_TIME && self.rows.whole(name).is_none() {
+                notes.say(format!("{name} is left out: it does not hold one whole number in every row"));
+                continue;
+            }
             let mut feature = feature.clone();
             if *holds == Holds::Texts {
                 feature.dtype = "string".to_owned();
             } else {
+                if feature.is_text() {
+                    feature.dtype = "float64".to_owned();
+                }
                 let first = self.range.clone().map(|row| self.rows.numbers(name, row).len()).find(|length| *length > 0);
                 let length = first.unwrap_or(feature.width());
                 if length != feature.width() {
@@ -243,7 +247,7 @@ impl Episode<'_> {
         row: usize,
         lost: &mut Lost,
     ) -> Option<Vec<f64>> {
-        let feature = features.get(name).filter(|feature| !feature.is_text())?;
+        let feature = features.get(name).filter(|feature| is_ours(name, feature))?;
         let values = self.rows.numbers(name, row);
         if values.is_empty() {
             *lost.bare.entry(name.to_owned()).or_default() += 1;
@@ -272,11 +276,11 @@ impl Episode<'_> {
         lost: &mut Lost,
     ) -> Result<(), ExchangeError> {
         let mut get = |name: &str| self.usable(features, name, row, lost);
+        let has = |name: &str| features.get(name).is_some_and(|feature| is_ours(name, feature));
         let number = row as u64;
-        let has_state = features.contains_key(STATE);
-        let (state, pose) = (get(STATE), get(POSE).filter(|pose| pose.len() == 4));
+        let (state, pose) = (get(STATE), get(POSE));
         // A row without a state in a dataset with states is one that cannot be used.
-        if state.is_some() || !has_state {
+        if state.is_some() || !has(STATE) {
             let state = v1::VehicleState {
                 monotonic_us: at / 1000,
                 sequence: number,
@@ -291,7 +295,7 @@ impl Episode<'_> {
         let by_flag = if taken { v1::Author::Operator } else { v1::Author::Policy } as i32;
         let author = get(AUTHOR).and_then(|value| value.first().map(|author| *author as i32)).unwrap_or(by_flag);
         let action = get(ACTION);
-        if action.is_some() || !features.contains_key(ACTION) {
+        if action.is_some() || !has(ACTION) {
             let command = v1::ControlCommand {
                 monotonic_us: at / 1000,
                 sequence: number,
@@ -312,7 +316,7 @@ impl Episode<'_> {
             };
             output.proto(topics::CONTROL_PROPOSAL.name, at, at, &proposal)?;
         }
-        for name in features.keys().filter(|name| !OURS.contains(&name.as_str())) {
+        for (name, _) in features.iter().filter(|(name, feature)| !is_ours(name, feature)) {
             let value = self.rows.json(name, row);
             if value.as_array().is_none_or(Vec::is_empty) {
                 *lost.bare.entry(name.clone()).or_default() += 1;

@@ -161,7 +161,7 @@ pub(super) fn features(embodiment: &str, state: usize, action: usize) -> BTreeMa
         Some(channels) if channels.len() == width => channels,
         _ => (0..width).map(|n| format!("{name}_{n}")).collect(),
     };
-    let list = |channels: &[protocol::Channel]| channels.iter().map(|channel| channel.name.to_owned()).collect();
+    let list = |channels: &[protocol::Channel]| channels.iter().map(|channel| channel.name.clone()).collect();
     let states = names(known.as_ref().map(|e| list(&e.observation)), state, "state");
     let actions = names(known.as_ref().map(|e| list(&e.action)), action, "action");
     let pose = ["x_m", "y_m", "heading_rad", "odometer_m"].map(str::to_owned);

@@ -22,7 +22,11 @@ struct Track {
 }
 
 impl Track {
-    fn new(column: Column) -> Self {
+    fn new(mut column: Column) -> Self {
+        // Lists of one value each are as good as values.
+        if column.lengths.as_ref().is_some_and(|lengths| lengths.iter().all(|length| *length == 1)) {
+            column.lengths = None;
+        }
         let mut begins = Vec::new();
         if let Some(lengths) = &column.lengths {
             begins.push(0);
@@ -121,13 +125,10 @@ impl Rows {
         Ok(Some(holds))
     }
 
-    fn whole(&self, name: &str) -> Option<&[i64]> {
+    /// A column of one whole number in every row.
+    pub fn whole(&self, name: &str) -> Option<&[i64]> {
         match &self.tracks.get(name)?.column {
             Column { values: Values::I64(all), lengths: None, nulls, .. } if nulls.is_empty() => Some(all.as_slice()),
-            // A list of one is as good.
-            Column { values: Values::I64(all), lengths: Some(each), .. } if each.iter().all(|one| *one == 1) => {
-                Some(all.as_slice())
-            }
             _ => None,
         }
     }
@@ -199,11 +200,11 @@ impl Rows {
     /// When each row was, nanoseconds: as recorded by us, else by their own timestamps where these go forward, else at
     /// an even rate.
     pub fn times(&self, rows: &Range<usize>, fps: f64, notes: &mut Notes) -> Vec<u64> {
-        if let Some(times) = self.whole(LOG_TIME).and_then(|times| times.get(rows.clone()))
-            && times.is_sorted()
-            && times.first().is_none_or(|first| *first >= 0)
-        {
-            return times.iter().map(|at| *at as u64).collect();
+        if let Some(times) = self.whole(LOG_TIME).and_then(|times| times.get(rows.clone())) {
+            if times.is_sorted() && times.first().is_none_or(|first| *first >= 0) {
+                return times.iter().map(|at| *at as u64).collect();
+            }
+            notes.say(format!("{LOG_TIME} goes back or below 0: its times are not used"));
         }
         let even = |frame: usize| frame as f64 / fps;
         let said: Vec<f64> =
@@ -232,5 +233,21 @@ pub(super) fn format_of(picture: &[u8]) -> Option<&'static str> {
         [0xff, 0xd8, 0xff, ..] => Some("jpeg"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("webp"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_in_a_list_of_one_is_found_at_once_for_each_of_two_million_rows() {
+        const COUNT: i64 = 2_000_000;
+        let column = Column::lists("task_index", Values::I64((0..COUNT).collect()), 1);
+        let table = Table { columns: vec![column], ..Table::default() };
+        let rows = Rows::new(PathBuf::from("x.parquet"), table, &Info::new("", 1), &mut Notes::default());
+        let sum: i64 = (0..COUNT as usize).map(|row| rows.task(row).unwrap()).sum();
+        assert_eq!(sum, COUNT * (COUNT - 1) / 2);
+        assert_eq!((rows.json("task_index", 7), rows.numbers("task_index", 9)), (json!([7]), vec![9.0]));
     }
 }

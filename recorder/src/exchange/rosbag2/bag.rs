@@ -35,7 +35,10 @@ impl Bag {
                 return Err(ExchangeError::unfit(path, FOREIGN[0].1));
             }
             check(path)?;
-            return Ok(Self { files: vec![file], is_compressed: false });
+            // A file of a bag that lies in its folder.
+            let about = About::read(&path.with_file_name("metadata.yaml"))?;
+            let is_compressed = about.lists(path) && about.says_compressed(notes)?;
+            return Ok(Self { files: vec![file], is_compressed });
         }
         let about = About::read(&path.join("metadata.yaml"))?;
         let mut files = files_ending(path, ".mcap")?;
@@ -57,11 +60,15 @@ impl Bag {
         // bag_2 comes before bag_10.
         files.sort_by_key(|file| (number_of(file), file.clone()));
         about.compare(&files, notes);
-        files.iter().try_for_each(|file| check(file))?;
-        if about.is_compressed {
-            notes.say("its messages were compressed one by one, and are not any more");
+        // Where none has the name that it had, all of them were renamed.
+        if files.iter().any(|file| about.lists(file)) {
+            let unlisted: Vec<PathBuf> = files.extract_if(.., |file| !about.lists(file)).collect();
+            let so = format!("left out for not being in the list of metadata.yaml: {}", names(&unlisted));
+            notes.count(unlisted.len(), "file", "files", so);
         }
-        Ok(Self { files, is_compressed: about.is_compressed })
+        files.iter().try_for_each(|file| check(file))?;
+        let is_compressed = about.says_compressed(notes)?;
+        Ok(Self { files, is_compressed })
     }
 }
 
@@ -94,15 +101,18 @@ fn check(path: &Path) -> Result<(), ExchangeError> {
 /// The little of `metadata.yaml` that matters here; a bag without one is read all the same.
 #[derive(Default)]
 struct About {
+    path: PathBuf,
     is_there: bool,
     is_compressed: bool,
-    /// Names of the files it lists.
+    /// How, when it says so.
+    compression: String,
+    /// Names of the files it lists, without folders.
     files: Vec<String>,
 }
 
 impl About {
     fn read(path: &Path) -> Result<Self, ExchangeError> {
-        let mut about = Self::default();
+        let mut about = Self { path: path.to_owned(), ..Self::default() };
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(about),
@@ -121,18 +131,36 @@ impl About {
             if let Some(mode) = value(line, "compression_mode") {
                 about.is_compressed = mode.eq_ignore_ascii_case("message");
             }
-            if let Some(format) = value(line, "compression_format")
-                && !["", "zstd"].contains(&format.as_str())
-            {
-                let problem = format!("compression_format is {format:?}; zstd can be read");
-                return Err(ExchangeError::unfit(path, problem));
+            if let Some(format) = value(line, "compression_format") {
+                about.compression = format;
             }
             match line.trim().strip_prefix("- ") {
-                Some(name) if in_list => about.files.push(name.trim().trim_matches(['"', '\'']).to_owned()),
+                Some(name) if in_list => {
+                    let name = name.trim().trim_matches(['"', '\'']);
+                    about.files.push(name.rsplit('/').next().unwrap_or_default().to_owned());
+                }
                 _ => in_list = line.trim() == "relative_file_paths:",
             }
         }
         Ok(about)
+    }
+
+    /// Whether it names this file.
+    fn lists(&self, file: &Path) -> bool {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        self.files.iter().any(|listed| *listed == name)
+    }
+
+    /// Whether each message is compressed by itself; an error when nobody here can read it.
+    fn says_compressed(&self, notes: &mut Notes) -> Result<bool, ExchangeError> {
+        if !["", "zstd"].contains(&self.compression.as_str()) {
+            let problem = format!("compression_format is {:?}; zstd can be read", self.compression);
+            return Err(ExchangeError::unfit(&self.path, problem));
+        }
+        if self.is_compressed {
+            notes.say("its messages were compressed one by one, and are not any more");
+        }
+        Ok(self.is_compressed)
     }
 
     fn compare(&self, files: &[PathBuf], notes: &mut Notes) {
@@ -140,9 +168,8 @@ impl About {
             return notes.say("the bag has no metadata.yaml; its files are read in the order of their numbers");
         }
         let there = |name: &str| files.iter().any(|file| file.file_name().is_some_and(|found| found == name));
-        let plain = |name: &String| name.rsplit('/').next().unwrap_or_default().to_owned();
         // What macOS leaves beside a file ("._NAME") is no file of the bag, whoever listed it.
-        for missing in self.files.iter().map(plain).filter(|name| !there(name) && !name.starts_with("._")) {
+        for missing in self.files.iter().filter(|name| !there(name) && !name.starts_with("._")) {
             notes.say(format!("metadata.yaml lists {missing}, which is not there"));
         }
     }

@@ -21,8 +21,8 @@ mod replay;
 pub use replay::replay;
 
 use super::ExchangeError;
-use crate::{Listener, Message};
-use ::protocol::Address;
+use crate::Listener;
+use ::protocol::{Address, Message};
 use protocol::Advertised;
 use queue::Queue;
 use std::collections::BTreeMap;

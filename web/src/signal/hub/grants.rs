@@ -59,7 +59,8 @@ impl State {
         }
         let Some(challenge) = known.challenge.take() else { return };
         let ceiling = known.ceiling;
-        let scope = Scope { vehicle: &known.vehicle, seat: &known.seat, session, ceiling, challenge: &challenge };
+        let (seat, seat_kind) = (&known.seat, known.seat_kind);
+        let scope = Scope { vehicle: &known.vehicle, seat, seat_kind, session, ceiling, challenge: &challenge };
         if let Some(grant) = issuer.issue(now_ms(), scope, description) {
             self.tell(vehicle, &Signal::Grant { session: session.to_owned(), grant });
         }
@@ -88,8 +89,8 @@ impl State {
             Err(reason) => return over(session, reason),
         };
         let last_used = self.tick();
-        let Grant { seat, vehicle, ceiling, .. } = old;
-        let known = Session { seat, vehicle, ceiling, challenge: None, last_used };
+        let Grant { seat, seat_kind, vehicle, ceiling, .. } = old;
+        let known = Session { seat, seat_kind, vehicle, ceiling, challenge: None, last_used };
         self.sessions.entry(session.clone()).or_insert(known).last_used = last_used;
         self.tell(from, &Signal::Grant { session, grant });
         None

@@ -1,0 +1,33 @@
+//! Answers that many routes share.
+
+use crate::{PolicyVersion, VehicleId};
+use serde::{Deserialize, Serialize};
+
+/// Answer to every `POST` of something with an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Whether this request changed anything; `false` when it was known already.
+    pub stored: bool,
+}
+
+/// The body of every answer that is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorAnswer {
+    /// What is wrong, for people: it names field and value.
+    pub error: String,
+}
+
+/// `GET /api/v1/trips/ID`: a [`super::Trip`] without its rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TripView {
+    /// As the sender chose it.
+    pub id: String,
+    /// Who drove.
+    pub vehicle: VehicleId,
+    /// Which policy was loaded.
+    pub policy: PolicyVersion,
+    /// Metres with the policy in authority.
+    pub autonomous_m: f64,
+    /// Metres with anybody else in authority.
+    pub manual_m: f64,
+}

@@ -1,0 +1,248 @@
+//! Whatever arrives in whatever order, the vehicle core keeps its promises.
+#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
+
+mod car;
+
+use car::Car;
+use policy::Policy;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use protocol::v1::{
+    Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, Mode, OperatorInput,
+    Pose2, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint, seat_request::Request,
+};
+use protocol::{Embodiment, PolicyVersion, SeatKind};
+use std::cell::Cell;
+use vehicle_core::{CoreConfig, FromSeat, Robot, SeatBody, Sensors, Tick, VehicleCore};
+
+const SEATS: [&str; 3] = ["a", "b", "robot"];
+
+fn kind_of(seat: &str) -> SeatKind {
+    if seat == SEATS[2] { SeatKind::Scripted } else { SeatKind::Human }
+}
+
+/// What happens in a tick.
+#[derive(Debug, Clone)]
+enum Event {
+    /// An honest input of the seat in control, this late and answering a picture this old, milliseconds.
+    Drive {
+        late_ms: u64,
+        picture_ms: u64,
+        acceleration: f64,
+        steering: f64,
+    },
+    /// The same, as a trajectory along the way the car points, at this speed.
+    Lead {
+        picture_ms: u64,
+        speed_mps: f64,
+    },
+    /// Anything at all from anybody.
+    Forge {
+        seat: usize,
+        input: OperatorInput,
+    },
+    Ask {
+        seat: usize,
+        what: usize,
+    },
+    Gone(usize),
+    Connected(usize),
+    Blind,
+    Button,
+    Quiet,
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![-10.0f64..10.0, Just(f64::NAN), Just(f64::INFINITY), Just(f64::MAX), Just(-0.0)]
+}
+
+fn forged() -> impl Strategy<Value = OperatorInput> {
+    let numbers = (0u64..400, 0u64..8, any::<u64>(), any::<bool>(), any::<u64>());
+    let point = (9_000_000u64..30_000_000, any_value(), any_value(), any_value())
+        .prop_map(|(at_us, x_m, y_m, speed_mps)| TrajectoryPoint { at_us, x_m, y_m, speed_mps });
+    let line = prop::collection::vec(point, 0..5).prop_map(|points| Trajectory { points });
+    (numbers, prop::collection::vec(any_value(), 0..4), prop::option::weighted(0.3, line)).prop_map(
+        |((sequence, epoch, seat_us, deadman, shown_frame_us), action, trajectory)| OperatorInput {
+            sequence,
+            epoch,
+            seat_us,
+            deadman,
+            action,
+            shown_frame_us,
+            trajectory,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let drive = (0u64..150, 20u64..900, -8.0f64..3.0, -0.55f64..0.55).prop_map(
+        |(late_ms, picture_ms, acceleration, steering)| Event::Drive { late_ms, picture_ms, acceleration, steering },
+    );
+    let lead = (20u64..900, 0.0f64..25.0).prop_map(|(picture_ms, speed_mps)| Event::Lead { picture_ms, speed_mps });
+    prop_oneof![
+        300 => drive,
+        100 => lead,
+        40 => (0usize..3, forged()).prop_map(|(seat, input)| Event::Forge { seat, input }),
+        60 => (0usize..3, 0usize..24).prop_map(|(seat, what)| Event::Ask { seat, what }),
+        4 => (0usize..3).prop_map(Event::Gone),
+        4 => (0usize..3).prop_map(Event::Connected),
+        2 => Just(Event::Blind),
+        1 => Just(Event::Button),
+        20 => Just(Event::Quiet),
+    ]
+}
+
+fn request(what: usize) -> Request {
+    match what {
+        0..10 => Request::Takeover(TakeoverRequest::default()),
+        10..12 => Request::HandBack(HandBackRequest::default()),
+        12..14 => Request::HandBack(HandBackRequest { mode: Mode::Assist.into() }),
+        14..18 => Request::Engage(EngageRequest {}),
+        18..23 => Request::EstopReset(EstopResetRequest { held_ms: 5_000 }),
+        _ => Request::Estop(EstopRequest {}),
+    }
+}
+
+fn straight_on(now_us: u64, pose: &Pose2, speed_mps: f64) -> Trajectory {
+    let (sin, cos) = pose.heading_rad.sin_cos();
+    let point = |step: u64| {
+        let ahead_m = speed_mps * 0.3 * step as f64;
+        let (x_m, y_m) = (pose.x_m + cos * ahead_m, pose.y_m + sin * ahead_m);
+        TrajectoryPoint { at_us: now_us + step * 300_000, x_m, y_m, speed_mps }
+    };
+    Trajectory { points: (0..8).map(point).collect() }
+}
+
+struct Bench {
+    robot: Car,
+    core: VehicleCore,
+    tick: Tick,
+    inbox: Vec<FromSeat>,
+    now_us: u64,
+    sequence: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let car = Embodiment::ackermann_car();
+        let policy = Policy::untrained(&car, PolicyVersion::new("any").unwrap(), 1).unwrap();
+        let quick = CoreConfig { self_check_us: 0, ..CoreConfig::default() };
+        Self {
+            robot: Car::default(),
+            core: VehicleCore::new(car, quick, policy, 0).unwrap(),
+            tick: Tick::default(),
+            inbox: Vec::new(),
+            now_us: 10_000_000,
+            sequence: 1_000,
+        }
+    }
+
+    fn hear(&mut self, seat: &str, body: SeatBody) {
+        self.inbox.push(FromSeat { seat: seat.into(), kind: kind_of(seat), received_us: self.now_us, body });
+    }
+
+    fn hear_input(&mut self, seat: &str, input: OperatorInput) {
+        let datagram = CommandDatagram { inputs: vec![input], ..CommandDatagram::default() };
+        self.hear(seat, SeatBody::Command(datagram));
+    }
+
+    fn drive(&mut self, late_ms: u64, picture_ms: u64, input: OperatorInput) {
+        self.sequence += 1;
+        let seat = self.core.authority().granted_seat().unwrap_or("a").to_owned();
+        let input = OperatorInput {
+            sequence: self.sequence,
+            epoch: self.core.authority().epoch(),
+            seat_us: self.now_us - late_ms * 1_000,
+            deadman: true,
+            shown_frame_us: self.now_us - picture_ms * 1_000,
+            ..input
+        };
+        self.hear_input(&seat, input);
+    }
+
+    /// Speed before the tick.
+    fn happen(&mut self, event: Event) -> f64 {
+        self.now_us += 20_000;
+        let mut sensors = self.robot.sense(self.now_us);
+        match event {
+            Event::Drive { late_ms, picture_ms, acceleration, steering } => {
+                let action = vec![acceleration, steering];
+                self.drive(late_ms, picture_ms, OperatorInput { action, ..OperatorInput::default() });
+            }
+            Event::Lead { picture_ms, speed_mps } => {
+                let pose = sensors.state.world_from_vehicle.unwrap();
+                let trajectory = Some(straight_on(self.now_us, &pose, speed_mps));
+                self.drive(0, picture_ms, OperatorInput { trajectory, ..OperatorInput::default() });
+            }
+            Event::Forge { seat, input } => self.hear_input(SEATS[seat], input),
+            Event::Ask { seat, what } => {
+                let asked = SeatRequest { request: Some(request(what)), ..SeatRequest::default() };
+                self.hear(SEATS[seat], SeatBody::Request(asked));
+            }
+            Event::Gone(seat) => self.hear(SEATS[seat], SeatBody::Gone),
+            Event::Connected(seat) => self.hear(SEATS[seat], SeatBody::Connected),
+            Event::Blind => sensors = Sensors { scan: None, ..sensors },
+            Event::Button => sensors.estop_pressed = true,
+            Event::Quiet => {}
+        }
+        self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
+        self.robot.write(&self.tick.command);
+        sensors.state.observation[0]
+    }
+}
+
+/// Ticks that an operator drove, that the policy did, and that the latency limited.
+type Seen = Cell<[u64; 3]>;
+
+fn keeps_its_promises(events: Vec<Event>, seen: &Seen) -> Result<(), TestCaseError> {
+    let car = Embodiment::ackermann_car();
+    let mut bench = Bench::new();
+    let mut last: Vec<f64> = vec![0.0; car.action.len()];
+    // Speed at the first tick of the manoeuvre, while it lasts.
+    let mut began: Option<f64> = None;
+    let mut over_ticks = 0;
+    for event in events {
+        let speed = bench.happen(event);
+        let (action, author) = (bench.tick.command.action.clone(), bench.tick.command.author());
+        for ((value, before), channel) in action.iter().zip(&last).zip(&car.action) {
+            prop_assert!((channel.min..=channel.max).contains(value), "{value} of {}", channel.name);
+            prop_assert!(value - before <= channel.rate_per_s * 0.02 + 1e-9, "{before} to {value}");
+        }
+        prop_assert!((action[1] - last[1]).abs() <= car.action[1].rate_per_s * 0.02 + 1e-9);
+        prop_assert_eq!(bench.tick.authority.hazards_on, author == Author::Fallback);
+        if bench.core.authority().estop_latched() {
+            prop_assert_eq!(author, Author::Fallback);
+        }
+        if author == Author::Fallback {
+            prop_assert!(action[0] <= -6.0, "the manoeuvre asks for {}", action[0]);
+            let first = *began.get_or_insert(speed);
+            prop_assert!(speed <= first + 0.25, "{speed} m/s after {first}");
+        } else {
+            began = None;
+        }
+        let mut ticks = seen.get();
+        ticks[0] += u64::from(author == Author::Operator);
+        ticks[1] += u64::from(author == Author::Policy);
+        ticks[2] += u64::from(bench.tick.authority.speed_limit.is_some());
+        seen.set(ticks);
+        let limit = bench.tick.authority.speed_limit.filter(|_| author == Author::Operator);
+        over_ticks = if limit.is_some_and(|l| speed > l.limit_mps) { over_ticks + 1 } else { 0 };
+        // An engine lets go at its rate: within 8 ticks at most.
+        if over_ticks > 8 {
+            prop_assert!(action[0] <= 0.0, "{speed} m/s at {limit:?} and {} asked", action[0]);
+        }
+        last = action;
+    }
+    Ok(())
+}
+
+#[test]
+fn no_sequence_of_messages_breaks_a_limit_or_speeds_up_after_a_fault() {
+    let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
+    let seen = Seen::default();
+    let events = prop::collection::vec(event(), 50..500);
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        .run(&events, |events| keeps_its_promises(events, &seen))
+        .unwrap();
+    assert!(seen.get().iter().all(|ticks| *ticks > 200), "too little was driven: {:?}", seen.get());
+}

@@ -1,0 +1,146 @@
+//! The pages' declared types beside what is sent.
+
+use protocol::api::{
+    CauseCount, ClockView, ControlTiming, Episode, EpisodeView, Evaluation, Fleet, FleetRow, FleetTotal, Policy,
+    TakeoverView, UploadProgress, VehicleClock, VehicleView, Verdict, Withdrawal,
+};
+use protocol::{ClockDifference, EpisodeId, PolicyVersion, SeatId, VehicleId};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fields that `types/api.d.ts` gives the interface `name`.
+fn declared(name: &str) -> BTreeSet<String> {
+    let types = include_str!("../types/api.d.ts");
+    let (_, rest) = types.split_once(&format!("interface {name} {{")).unwrap_or_else(|| panic!("no {name}"));
+    let (fields, _) = rest.split_once("\n  }").unwrap();
+    fields.lines().filter_map(|line| line.trim().split_once(':')).map(|(f, _)| f.trim_end_matches('?').into()).collect()
+}
+
+fn sent(value: &impl Serialize) -> BTreeSet<String> {
+    serde_json::to_value(value).unwrap().as_object().unwrap().keys().cloned().collect()
+}
+
+fn evaluation() -> Evaluation {
+    let policy = PolicyVersion::new("v1").unwrap();
+    Evaluation { policy, miles: 1.0, disengagements: 1, mpd: 1.0, mpd_low: 0.5, mpd_high: Some(2.0) }
+}
+
+#[test]
+fn the_pages_types_of_the_fleet_have_the_fields_that_are_sent() {
+    let id = || VehicleId::new("car-1").unwrap();
+    let timing = ControlTiming {
+        lateness_p50_us: 1.0,
+        lateness_p99_us: 1.0,
+        lateness_max_us: 1.0,
+        work_max_us: 1.0,
+        missed_deadlines: 0,
+    };
+    let upload = UploadProgress::default();
+    let difference = ClockDifference { ahead_ms: 5_000.0, uncertainty_ms: 1.0 };
+    let clock = ClockView::of(VehicleClock { control_plane: Some(difference), seat: None });
+    let vehicle = VehicleView {
+        vehicle: id(),
+        kind: "live".into(),
+        embodiment: String::new(),
+        map: String::new(),
+        software: String::new(),
+        online: true,
+        last_seen_ms: 0,
+        status_age_ms: None,
+        mode: None,
+        author: None,
+        speed_mps: None,
+        policy: None,
+        round_trip_ms: None,
+        refused: BTreeMap::new(),
+        timing: Some(timing),
+        upload: Some(upload),
+        clock: Some(clock.clone()),
+        autonomous_miles: 0.0,
+        manual_miles: 0.0,
+        disengagements: 0,
+    };
+    assert_eq!(declared("VehicleView"), sent(&vehicle));
+    assert_eq!(declared("ControlTiming"), sent(&timing));
+    assert_eq!(declared("UploadProgress"), sent(&upload));
+    assert_eq!(declared("ClockView"), sent(&clock));
+    assert_eq!(declared("ClockDifference"), sent(&difference));
+    let total = FleetTotal {
+        kind: "live".into(),
+        vehicles: 0,
+        miles: 0.0,
+        manual_miles: 0.0,
+        disengagements: 0,
+        mpd: 0.0,
+        mpd_low: 0.0,
+        mpd_high: None,
+    };
+    assert_eq!(declared("FleetTotal"), sent(&total));
+    let cause = CauseCount { kind: "live".into(), cause: "stuck".into(), disengagements: 1 };
+    assert_eq!(declared("CauseCount"), sent(&cause));
+    let row = FleetRow { kind: "live".into(), manual_miles: 0.0, driven: evaluation() };
+    let fleet = Fleet { totals: vec![total], by_policy: vec![row.clone()], by_cause: vec![cause] };
+    assert_eq!(declared("Fleet"), sent(&fleet));
+    let mut of_row = declared("Evaluation");
+    of_row.extend(["kind".into(), "manual_miles".into()]);
+    assert_eq!(of_row, sent(&row));
+}
+
+#[test]
+fn the_pages_types_of_episodes_and_policies_have_the_fields_that_are_sent() {
+    let (id, vehicle) = (EpisodeId::new("e-1").unwrap(), VehicleId::new("car-1").unwrap());
+    let policy = PolicyVersion::new("v1").unwrap();
+    let takeover = TakeoverView {
+        id: id.clone(),
+        vehicle: vehicle.clone(),
+        kind: "live".into(),
+        policy: policy.clone(),
+        cause: "stuck".into(),
+        at_ms: 0,
+        map: String::new(),
+        counted: true,
+        duration_s: None,
+        bytes: None,
+        preview: false,
+    };
+    assert_eq!(declared("TakeoverView"), sent(&takeover));
+    assert_eq!(declared("Evaluation"), sent(&evaluation()));
+    let verdict = Verdict { verdict: "useful".into(), by: "Anna".into(), note: "glare".into(), at_ms: 1 };
+    assert_eq!(declared("Verdict"), sent(&verdict));
+    let text = || Some("x".to_owned());
+    let episode = Episode {
+        id,
+        vehicle,
+        policy: policy.clone(),
+        cause: "stuck".into(),
+        file: "e-1.mcap".into(),
+        bytes: 1,
+        sha256: String::new(),
+        start_ms: 0,
+        duration_s: 1.0,
+        map: String::new(),
+        trigger: text(),
+        reason: text(),
+        software: text(),
+        weather: text(),
+        seats: vec![SeatId::new("desk").unwrap()],
+        x_m: Some(0.0),
+        y_m: Some(0.0),
+        latitude_deg: Some(0.0),
+        longitude_deg: Some(0.0),
+        // The catalogue's times are the control plane's.
+        clock_ahead_ms: None,
+    };
+    assert_eq!(declared("EpisodeView"), sent(&EpisodeView { episode, verdict: Some(verdict), preview: true }));
+    let version = Policy {
+        version: policy,
+        parent: None,
+        sha256: String::new(),
+        episodes: 0,
+        frames: 0,
+        status: "published".into(),
+        withdrawn: Some(Withdrawal { reason: String::new(), since_ms: 0 }),
+    };
+    assert_eq!(declared("Policy"), sent(&version));
+    assert_eq!(declared("Withdrawal"), sent(&version.withdrawn));
+}

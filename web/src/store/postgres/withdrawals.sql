@@ -1,0 +1,6 @@
+-- Published versions that no vehicle drives by any more; the versions themselves never change.
+CREATE TABLE withdrawals (
+  version TEXT PRIMARY KEY,
+  reason TEXT NOT NULL,
+  since_ms BIGINT NOT NULL
+);
