@@ -42,6 +42,10 @@ pub struct Outcome {
     pub acted_on: u64,
     /// Kinds of hostile requests that were granted.
     pub granted: BTreeMap<&'static str, u64>,
+    /// Times that the hostile seat was given the authority that the holder had lost before, as its honest inputs came
+    /// too late: any seat may have that. The loss raises the epoch by one, the grant by another; a theft from a holder
+    /// raises it by one alone and is among `granted`.
+    pub taken_after_loss: u64,
     /// Whether the hostile seat could stop the vehicle in the end, by a datagram alone: that, everybody may.
     pub estopped: bool,
     /// Times that authority had to be taken anew, as honest inputs came too late between the hostile ones.
@@ -300,7 +304,13 @@ impl Attack {
         self.evil.send_request(&request.encode_to_vec()).await?;
         for response in std::mem::take(&mut self.evil.heard().responses) {
             let place = response.id.checked_sub(REQUEST_IDS).and_then(|place| usize::try_from(place).ok());
-            if let Some(weapon) = place.and_then(|place| self.weapons.get(place)).filter(|_| response.accepted) {
+            let Some(weapon) = place.and_then(|place| self.weapons.get(place)).filter(|_| response.accepted) else {
+                continue;
+            };
+            let epoch = response.authority.as_ref().map_or(0, |authority| authority.epoch);
+            if weapon.name().starts_with("ask_takeover") && epoch > self.forger.epoch + 1 {
+                self.outcome.taken_after_loss += 1;
+            } else {
                 *self.outcome.granted.entry(weapon.name()).or_default() += 1;
             }
         }
@@ -352,11 +362,11 @@ pub fn check(outcome: &Outcome) -> anyhow::Result<()> {
     ensure!(outcome.estopped, "an e-stop that came by datagram alone was not latched");
     ensure!(outcome.acted_on == 0, "{} states show something that nobody honest asked for", outcome.acted_on);
     ensure!(outcome.granted.is_empty(), "hostile requests were granted: {:?}", outcome.granted);
-    // What passed was honest: inputs of the holder, and the takeovers that it was granted. Nothing else.
+    // What passed was honest: inputs of the holder, the takeovers that it was granted, and what it had lost. Nothing else.
     for (kind, passed) in &outcome.passed {
         let honest = match kind.as_str() {
             "input" => outcome.honest,
-            "takeover" => outcome.taken,
+            "takeover" => outcome.taken + outcome.taken_after_loss,
             _ => 0,
         };
         ensure!(*passed <= honest, "{passed} messages passed the gate as {kind}, {honest} were honest at most");
