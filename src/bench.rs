@@ -1,19 +1,21 @@
 //! `takeover bench`: what the README claims, measured on this machine, beside the limit it is held to or a peer run side
 //! by side. Every result also goes to `target/bench.json`.
 
+use crate::bridge::simulated::live_world;
 use anyhow::Context;
 use closed_loop::sim_robot::SimRobot;
 use closed_loop::virtual_drive::{Recording, TICK_US, drive};
 use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
-use sim::camera::{Camera, CameraSpec, Picture};
+use sim::camera::{Camera, CameraSpec};
 use sim::road::RoadNetwork;
 use sim::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use video::I420Buffer;
 
 /// As long as a picture needs to be there, and the margins.
 const SHORTEST_LINK_S: f64 = 5.0;
@@ -135,10 +137,10 @@ fn times_of(count: usize, effort: f64) -> usize {
 /// Draws the front camera's picture along a drive; one thread.
 fn camera(effort: f64) -> anyhow::Result<Vec<Row>> {
     let network = Arc::new(RoadNetwork::built_in("soderleden")?);
-    let mut robot = SimRobot::new(World::new(Arc::clone(&network), vehicle_bridge::cli::live_world(3))?);
+    let mut robot = SimRobot::new(World::new(Arc::clone(&network), live_world(3))?);
     let spec = CameraSpec::front_720p();
     let mut camera = Camera::new(&network, spec.clone());
-    let mut picture = Picture::new(spec.width, spec.height);
+    let mut picture = I420Buffer::black(spec.width, spec.height);
     let mut times = Vec::new();
     let command = protocol::v1::ControlCommand { action: vec![1.0, 0.0], ..Default::default() };
     for _ in 0..times_of(300, effort) {
@@ -183,7 +185,7 @@ fn virtual_time(effort: f64) -> anyhow::Result<Row> {
 fn policy_latency(effort: f64) -> anyhow::Result<Row> {
     let mut policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
     let network = Arc::new(RoadNetwork::built_in("soderleden")?);
-    let mut robot = SimRobot::new(World::new(network, vehicle_bridge::cli::live_world(3))?);
+    let mut robot = SimRobot::new(World::new(network, live_world(3))?);
     let sensors = robot.look(TICK_US);
     let surroundings = sensors.surroundings.context("the simulated car sees nothing")?;
     let observation = Observation { state: &sensors.state, surroundings: &surroundings };

@@ -53,6 +53,14 @@ struct CheckArgs {
     json: bool,
 }
 
+/// A robot on the command line: a built-in embodiment, or a file.
+///
+/// # Errors
+/// A sentence that names what is wrong, with line and value where it is in a file.
+pub fn named_or_file(text: &str) -> Result<Embodiment, String> {
+    Embodiment::named_or_from_file(text).map_err(|error| error.to_string())
+}
+
 /// Runs the command.
 ///
 /// # Errors

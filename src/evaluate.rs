@@ -1,6 +1,7 @@
 //! `takeover evaluate`: how far a policy gets, by trip and cause, in virtual time.
 
 use crate::output::end_on_interrupt;
+use crate::road::{RoadReport, open_road};
 use anyhow::Context;
 use closed_loop::virtual_drive::Recording;
 use policy::Policy;
@@ -10,7 +11,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
-use vehicle_bridge::cli::{RoadReport, open_road};
 
 /// Drives a policy over roads in virtual time with the scripted operator and prints miles per disengagement with its
 /// interval, each trip, and the causes of takeovers.
@@ -20,7 +20,7 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub policy: Option<PathBuf>,
     /// What the robot is made of: a built-in embodiment or a TOML file; without it, what the policy says.
-    #[arg(long, value_name = "NAME|FILE", value_parser = vehicle_bridge::cli::embodiment)]
+    #[arg(long, value_name = "NAME|FILE", value_parser = crate::embodiment::named_or_file)]
     pub embodiment: Option<Embodiment>,
     /// Road networks: OpenDRIVE files or built-in names.
     #[arg(long, default_values_t = ["e6mini".to_owned()])]

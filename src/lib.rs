@@ -7,6 +7,7 @@ pub mod output;
 
 pub mod audit;
 pub mod bench;
+pub mod bridge;
 pub mod control_plane;
 pub mod demo;
 pub mod drawing;
@@ -18,5 +19,6 @@ pub mod link_report;
 pub mod netem;
 pub mod operator;
 pub mod recording_bench;
+pub mod road;
 pub mod seat;
 pub mod train;

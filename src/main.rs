@@ -32,7 +32,7 @@ enum Command {
     /// List, show and check embodiments: what robots are made of.
     Embodiment(takeover::embodiment::EmbodimentArgs),
     /// Run a vehicle's bridge.
-    Bridge(Box<vehicle_bridge::cli::BridgeArgs>),
+    Bridge(Box<takeover::bridge::LauncherBridgeArgs>),
     /// Run the scripted remote operator in a seat of its own.
     Operator(takeover::operator::OperatorArgs),
     /// Sit in a seat without a screen and write down how old each picture was.
@@ -76,7 +76,7 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => takeover::bench::run(&args),
         Command::Audit(args) => return finish(takeover::audit::run(&args)),
         Command::Embodiment(args) => takeover::embodiment::run(&args),
-        Command::Bridge(args) => vehicle_bridge::cli::run(&args),
+        Command::Bridge(args) => takeover::bridge::run(&args),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Seat(args) => takeover::seat::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),

@@ -21,7 +21,7 @@ pub struct TrainArgs {
     #[arg(long, default_value = "takeover-policies")]
     pub out: PathBuf,
     /// The robot that the policy drives: a built-in embodiment or a TOML file. Episodes of another one are refused.
-    #[arg(long, value_name = "NAME|FILE", default_value = "ackermann_car", value_parser = vehicle_bridge::cli::embodiment)]
+    #[arg(long, value_name = "NAME|FILE", default_value = "ackermann_car", value_parser = crate::embodiment::named_or_file)]
     pub embodiment: Embodiment,
     /// Name of the new version.
     #[arg(long)]

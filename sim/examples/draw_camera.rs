@@ -10,11 +10,12 @@
 
 use protocol::v1::{ObjectKind, Pose2};
 use rand::SeedableRng;
-use sim::camera::{Camera, CameraSpec, Picture};
+use sim::camera::{Camera, CameraSpec};
 use sim::road::RoadNetwork;
 use sim::route::Route;
 use sim::scene::{Actor, SceneSnapshot};
 use std::{error::Error, io::Write, sync::Arc, time::Instant};
+use video::I420Buffer;
 
 struct Options {
     road: String,
@@ -113,7 +114,7 @@ fn scene(route: &Route, at_m: f64, time_s: f64, rain: f64) -> SceneSnapshot {
     SceneSnapshot { time_s, ego, speed_mps: 13.0, actors: actors(route, at_m), rain }
 }
 
-fn bench(camera: &mut Camera, picture: &mut Picture, route: &Route, rain: f64) {
+fn bench(camera: &mut Camera, picture: &mut I420Buffer, route: &Route, rain: f64) {
     let mut frames_ms: Vec<f64> = (0..300)
         .map(|frame| {
             let time_s = f64::from(frame) / 30.0;
@@ -140,7 +141,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Arc::new(RoadNetwork::built_in(&options.road)?);
     let route = network.random_route(&mut rand_chacha::ChaCha8Rng::seed_from_u64(options.seed), 600.0)?;
     let spec = if options.small { CameraSpec::small() } else { CameraSpec::front_720p() };
-    let mut picture = Picture::new(spec.width, spec.height);
+    let mut picture = I420Buffer::black(spec.width, spec.height);
     let mut camera = Camera::new(&network, spec);
     if options.bench {
         bench(&mut camera, &mut picture, &route, options.rain);

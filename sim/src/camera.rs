@@ -8,13 +8,14 @@
 //! Colours are BT.709 with limited range (16 to 235 for luma), the usual reading of 720p H.264.
 //!
 //! ```
-//! use sim::camera::{Camera, CameraSpec, Picture};
+//! use sim::camera::{Camera, CameraSpec};
 //! use sim::{road::RoadNetwork, scene::SceneSnapshot};
 //! use std::sync::Arc;
+//! use video::I420Buffer;
 //!
 //! let network = Arc::new(RoadNetwork::built_in("fabriksgatan")?);
 //! let spec = CameraSpec::small();
-//! let mut picture = Picture::new(spec.width, spec.height);
+//! let mut picture = I420Buffer::black(spec.width, spec.height);
 //! let ego = protocol::v1::Pose2 { x_m: 27.0, y_m: -10.0, heading_rad: -1.36 };
 //! let scene = SceneSnapshot { time_s: 0.0, ego, speed_mps: 0.0, actors: vec![], rain: 0.0 };
 //! Camera::new(&network, spec).draw(&scene, &mut picture);
@@ -31,14 +32,11 @@ mod grain;
 mod ground;
 mod marks;
 mod people;
-mod picture;
 mod rain;
 mod sky;
 mod tone;
 mod vehicles;
 mod view;
-
-pub use picture::Picture;
 
 use crate::{
     road::{Lane, RoadNetwork},
@@ -51,6 +49,7 @@ use marks::Marks;
 use protocol::{CameraSensor, Embodiment, Kinematics};
 use sky::Sky;
 use std::sync::Arc;
+use video::I420Buffer;
 use view::View;
 
 /// How far ahead road and actors are drawn, m. At 720p the horizon is three rows above this.
@@ -159,7 +158,7 @@ impl Camera {
 
     /// Draws `scene` into `out`, which takes on the camera's size. Values that are not finite count as zero, actors
     /// with such values are left out.
-    pub fn draw(&mut self, scene: &SceneSnapshot, out: &mut Picture) {
+    pub fn draw(&mut self, scene: &SceneSnapshot, out: &mut I420Buffer) {
         out.resize(self.spec.width, self.spec.height);
         if out.width == 0 || out.height == 0 {
             return;

@@ -4,6 +4,7 @@ mod children;
 mod show;
 
 use crate::output::{Interrupted, announce, or_unread, print_text};
+use crate::road::{RoadReport, open_road};
 use anyhow::{Context, bail};
 use children::Children;
 use control_plane_client::{ControlPlaneClient, Retry};
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trainer::flywheel::{Effort, Flywheel};
-use vehicle_bridge::cli::{RoadReport, open_road};
 
 /// Runs the whole loop on this machine: the control plane with its dashboard, one car in real time with live video and
 /// a scripted operator, and a fleet in virtual time that drives, is taken over, records, trains, evaluates and ships.

@@ -1,19 +1,17 @@
-//! The bridge as a program: arguments and the run until a signal. The launcher's `takeover bridge` is the same.
+//! The bridge as a program: arguments and the run until a signal, whatever it drives. The launcher's `takeover bridge` adds
+//! the simulated robot.
 
 use crate::geofence_file;
-use crate::live::{self, BridgeConfig, RobotConfig, SimConfig};
+use crate::live::{self, BridgeConfig};
+use crate::robots::RobotFactory;
 use crate::robots::process::{ListenAddress, RobotServer};
 use crate::sound::{Sound, SoundArgs};
 use crate::source;
 use crate::upload::Allowance;
 use anyhow::Context;
 use control_plane_client::ControlPlaneArgs;
-use policy::Policy;
 use protocol::signing::PublicKey;
-use protocol::{Address, Embodiment, VehicleId};
-use sim::difficulty::Difficulty;
-use sim::road::RoadNetwork;
-use sim::world::WorldConfig;
+use protocol::{Address, VehicleId};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +20,7 @@ use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use vehicle_core::ControlRate;
 
-/// Runs a vehicle: drives it (a simulated car, or a robot in a process of its own), streams its camera to operators' seats,
-/// records takeovers, takes policy updates from the control plane.
+/// What a bridge is told, whatever it drives.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BridgeArgs {
     /// Where the control plane is.
@@ -32,21 +29,10 @@ pub struct BridgeArgs {
     /// This vehicle's name.
     #[arg(long, default_value = "car-1")]
     pub vehicle: VehicleId,
-    /// What is driven: `sim`, a simulated robot in this program, or `process`, a robot or simulator that connects to
-    /// `--listen` by the robot adapter's protocol.
-    #[arg(long, value_enum, default_value_t, value_name = "sim|process")]
-    pub robot: RobotKind,
     /// With --robot process: where the robot connects, `unix:PATH`, such as unix:/run/robot.sock, or HOST:PORT; port 0 takes
     /// a free one, which standard output names. Whoever reaches the address can be the robot.
-    #[arg(long, required_if_eq("robot", "process"), conflicts_with = "source", value_name = "unix:PATH|HOST:PORT")]
+    #[arg(long, conflicts_with = "source", value_name = "unix:PATH|HOST:PORT")]
     pub listen: Option<ListenAddress>,
-    /// What the simulated robot is made of: a built-in embodiment (`takeover embodiment list`) or a TOML file. A robot in a
-    /// process of its own says so itself.
-    #[arg(long, value_name = "NAME|FILE", default_value = "ackermann_car", value_parser = embodiment, conflicts_with = "listen")]
-    pub embodiment: Embodiment,
-    /// Road network: an OpenDRIVE file, or one of soderleden, e6mini, fabriksgatan, plane.
-    #[arg(long, default_value = "soderleden")]
-    pub road: String,
     /// Folder for the vehicle's journal, policies and the episodes that the control plane does not have yet.
     #[arg(long, default_value = "takeover-vehicle")]
     pub data: PathBuf,
@@ -57,9 +43,6 @@ pub struct BridgeArgs {
     /// never more than the session leaves over.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=90))]
     pub upload_share: u8,
-    /// Cameras to stream and record, the first ones of the embodiment: a car's are front, left, right and rear.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub cameras: u8,
     /// Network interface (or local address) to reach the seats over. Given two or three times, every session uses all of
     /// them at once, each carrying everything: when one goes dead, nothing is missing. Each needs a route of its own.
     #[arg(long = "interface", value_name = "NAME")]
@@ -84,9 +67,6 @@ pub struct BridgeArgs {
     /// sees everything.
     #[arg(long, value_name = "HOST:PORT")]
     pub view: Option<Address>,
-    /// Seed of the simulated world.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
     /// Public key of the control plane whose session grants count, 64 hexadecimal digits; without it, the first one that
     /// this vehicle meets counts for good.
     #[arg(long, value_name = "KEY")]
@@ -94,7 +74,7 @@ pub struct BridgeArgs {
     /// Rehearses a fault: SIGUSR1 hangs the policy's thread, SIGUSR2 wakes it.
     #[arg(long, hide = true)]
     pub rehearse: bool,
-    /// Drives nothing and streams this instead of the simulated car's camera: `synthetic`, a moving test scene, or an
+    /// Drives nothing and streams this instead of a camera: `synthetic`, a moving test scene, or an
     /// H.264 film in an MP4 file.
     #[arg(long, value_name = "synthetic|FILE")]
     pub source: Option<String>,
@@ -110,25 +90,6 @@ pub struct BridgeArgs {
     /// Ends when standard input closes, so that the program never outlives the one that started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
-}
-
-/// What a bridge drives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum RobotKind {
-    /// A simulated car.
-    #[default]
-    Sim,
-    /// A robot in another process.
-    Process,
-}
-
-/// How much is said about what is odd in a road file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoadReport {
-    /// How often what occurs.
-    Short,
-    /// Every place.
-    Full,
 }
 
 /// The command line, with negative numbers taken as the values that they are meant as: the error then names them.
@@ -158,55 +119,6 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= LONGEST_S => Ok(seconds),
         Ok(_) => Err(format!("give seconds above 0 and up to {LONGEST_S}")),
         Err(_) => Err("give a number of seconds, such as 30 or 2.5".to_owned()),
-    }
-}
-
-/// A robot on the command line: a built-in embodiment, or a file.
-///
-/// # Errors
-/// A sentence that names what is wrong, with line and value where it is in a file.
-pub fn embodiment(name_or_file: &str) -> Result<Embodiment, String> {
-    Embodiment::named_or_from_file(name_or_file).map_err(|error| error.to_string())
-}
-
-/// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
-///
-/// # Errors
-/// When it is neither, or the file is no usable OpenDRIVE.
-pub fn open_road(name: &str, report: RoadReport) -> anyhow::Result<Arc<RoadNetwork>> {
-    let network = load_road(name)?;
-    let odd = network.report();
-    for line in if report == RoadReport::Full { odd.full() } else { odd.summary() } {
-        eprintln!("takeover: {name}: {line}");
-    }
-    Ok(network)
-}
-
-fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
-    if RoadNetwork::built_in_names().contains(&name) {
-        return Ok(Arc::new(RoadNetwork::built_in(name)?));
-    }
-    if name == "plane" {
-        return Ok(Arc::new(RoadNetwork::plane()?));
-    }
-    let path = Path::new(name);
-    if !path.exists() {
-        let known = RoadNetwork::built_in_names().join(", ");
-        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}, plane");
-    }
-    Ok(Arc::new(RoadNetwork::from_file(path).with_context(|| format!("cannot use {name}"))?))
-}
-
-/// The live car's world on a network: moderate traffic, every difficulty.
-#[must_use]
-pub fn live_world(seed: u64) -> WorldConfig {
-    WorldConfig {
-        seed,
-        traffic_per_km: 6.0,
-        difficulties: Difficulty::ALL.to_vec(),
-        difficulty_spacing_m: 400.0,
-        cruise_cap_mps: 16.0,
-        target_length_m: 3_000.0,
     }
 }
 
@@ -265,96 +177,80 @@ fn set_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<
     });
 }
 
-/// Runs the bridge until a signal.
+/// The robot in another process that the arguments name; standard output says where it connects, for scripts.
 ///
 /// # Errors
-/// When a part cannot start.
-pub fn run(args: &BridgeArgs) -> anyhow::Result<()> {
-    // First whatever can be wrong with the arguments: a start that fails leaves nothing behind.
-    let control_plane = args.control_plane.address()?;
-    let paths = link::Paths::new(&args.interfaces)?;
-    let recording = recording(args.recorder.as_deref())?;
-    if args.listen.is_some() && args.robot != RobotKind::Process {
-        anyhow::bail!("--listen is for a robot in another process: give --robot process, too");
-    }
-    let geofence = args.geofence.as_deref().map(|path| {
-        geofence_file::read(path).with_context(|| format!("cannot use the permitted area {}", path.display()))
-    });
-    let geofence = geofence.transpose()?;
-    let network = open_road(&args.road, RoadReport::Short)?;
-    if args.robot == RobotKind::Sim {
-        check_simulated(args)?;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
-    let sound = Sound::open(&args.sound)?;
-    if let Some(source) = &args.source {
-        let config = source::SourceConfig {
-            control_plane,
-            vehicle: args.vehicle.clone(),
-            source: source.clone(),
-            json: args.json.clone(),
-            seconds: args.seconds,
-            paths,
-        };
-        source::run(&config, runtime.handle(), &stop, sound)?;
-        runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-        return Ok(());
-    }
-    let config = BridgeConfig {
-        control_plane,
-        vehicle: args.vehicle.clone(),
-        robot: robot(args, network)?,
-        data_dir: args.data.clone(),
-        uploads: Allowance {
-            most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
-            share: f64::from(args.upload_share) / 100.0,
-        },
-        paths,
-        recording,
-        rate: args.control_rate,
-        geofence,
-        candidate: args.candidate.clone(),
-        view: args.view.clone(),
-        control_plane_key: args.control_plane_key,
-        hang_policy: Arc::default(),
-    };
-    if args.rehearse {
-        set_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy, true);
-        set_on_signal(runtime.handle(), SignalKind::user_defined2(), &config.hang_policy, false);
-    }
-    live::run(&config, runtime.handle(), &stop, sound)?;
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    Ok(())
-}
-
-/// Checks that the simulator has what the arguments ask of it. Of a robot in another process that is known once it has come.
-fn check_simulated(args: &BridgeArgs) -> anyhow::Result<()> {
-    let robot = &args.embodiment;
-    if robot.channels().speed.is_none() {
-        anyhow::bail!("embodiment {:?} does not drive: the simulator has no robot for it", robot.name);
-    }
-    if usize::from(args.cameras) > robot.cameras.len() {
-        anyhow::bail!("--cameras {}: embodiment {:?} has {}", args.cameras, robot.name, robot.cameras.len());
-    }
-    if let Some(folder) = &args.candidate {
-        Policy::load_for(robot, folder).with_context(|| format!("cannot use the candidate in {}", folder.display()))?;
-    }
-    Ok(())
-}
-
-/// What the arguments say is driven; for a robot in another process, standard output says where it connects, for scripts.
-fn robot(args: &BridgeArgs, network: Arc<RoadNetwork>) -> anyhow::Result<RobotConfig> {
-    let Some(address) = args.listen.as_ref().filter(|_| args.robot == RobotKind::Process) else {
-        let (embodiment, world) = (args.embodiment.clone(), live_world(args.seed));
-        let config = SimConfig { embodiment, network, world, cameras: usize::from(args.cameras) };
-        return Ok(RobotConfig::Sim(Box::new(config)));
+/// When no address is named, or nobody can listen there.
+pub fn process_robot(args: &BridgeArgs) -> anyhow::Result<Arc<dyn RobotFactory>> {
+    let Some(address) = &args.listen else {
+        anyhow::bail!(
+            "a robot in another process has to be told where to connect: give --listen, such as --listen unix:/run/robot.sock"
+        );
     };
     let server = RobotServer::listen(address, args.vehicle.clone(), args.control_rate, Instant::now())?;
     // A reader that is gone is no reason not to drive.
     let _ = writeln!(std::io::stdout(), "robot at {}", server.address());
-    Ok(RobotConfig::Process(Arc::new(server)))
+    Ok(Arc::new(server))
+}
+
+/// Runs the bridge until a signal. `robot` makes what it drives, unless the arguments name a source in its place.
+///
+/// # Errors
+/// When a part cannot start.
+pub fn run(args: &BridgeArgs, robot: impl FnOnce() -> anyhow::Result<Arc<dyn RobotFactory>>) -> anyhow::Result<()> {
+    // First whatever can be wrong with the arguments: a start that fails leaves nothing behind.
+    let control_plane = args.control_plane.address()?;
+    let paths = link::Paths::new(&args.interfaces)?;
+    let recording = recording(args.recorder.as_deref())?;
+    let geofence = args.geofence.as_deref().map(|path| {
+        geofence_file::read(path).with_context(|| format!("cannot use the permitted area {}", path.display()))
+    });
+    let geofence = geofence.transpose()?;
+    let robot = if args.source.is_none() { Some(robot()?) } else { None };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
+    let sound = Sound::open(&args.sound)?;
+    match (robot, &args.source) {
+        (Some(robot), _) => {
+            let config = BridgeConfig {
+                control_plane,
+                vehicle: args.vehicle.clone(),
+                robot,
+                data_dir: args.data.clone(),
+                uploads: Allowance {
+                    most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
+                    share: f64::from(args.upload_share) / 100.0,
+                },
+                paths,
+                recording,
+                rate: args.control_rate,
+                geofence,
+                candidate: args.candidate.clone(),
+                view: args.view.clone(),
+                control_plane_key: args.control_plane_key,
+                hang_policy: Arc::default(),
+            };
+            if args.rehearse {
+                set_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy, true);
+                set_on_signal(runtime.handle(), SignalKind::user_defined2(), &config.hang_policy, false);
+            }
+            live::run(&config, runtime.handle(), &stop, sound)?;
+        }
+        (None, source) => {
+            let config = source::SourceConfig {
+                control_plane,
+                vehicle: args.vehicle.clone(),
+                source: source.clone().unwrap_or_default(),
+                json: args.json.clone(),
+                seconds: args.seconds,
+                paths,
+            };
+            source::run(&config, runtime.handle(), &stop, sound)?;
+        }
+    }
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(())
 }
 
 #[cfg(test)]

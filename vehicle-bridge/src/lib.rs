@@ -1,12 +1,13 @@
 //! On the robot: the shell around `vehicle-core`, which decides; adapters, streaming, recording, policy updates.
 //!
 //! - [`live`] runs the core in real time, with the threads for everything that may wait.
-//! - [`robots`] is what it drives: the simulated car of `closed-loop`, or a robot in a process of its own.
+//! - [`robots`] is what it drives: any [`vehicle_core::Robot`] that a [`robots::RobotFactory`] sets up, such as a robot in a
+//!   process of its own.
 //! - [`access::Access`] says which seats may take part, [`audit`] keeps who had authority when.
 //! - [`upload`] brings finished episodes to the control plane beside the driving.
 //! - [`source`] is a vehicle without a core, for measuring the link.
 //!
-//! It trains nothing and holds no database.
+//! It knows no simulator, trains nothing and holds no database.
 
 pub mod access;
 pub mod audit;

@@ -27,12 +27,17 @@ pub trait Robot {
     fn lane_margin_m(&self) -> Option<f64> {
         None
     }
+
+    /// Whether the body has struck something since this was last asked: what a bumper says, or a simulator.
+    fn take_collision(&mut self) -> bool {
+        false
+    }
 }
 
 /// One control tick at `now_us`: senses, hands the sensors to `prepare`, decides, and writes what was decided before it
 /// returns. `prepare` may add to what the sensors say (the shell's own faults), put messages of seats into `inbox` and
 /// hand results to the core. `inbox` is emptied; `out` is cleared and filled.
-pub fn control_tick<R: Robot>(
+pub fn control_tick<R: Robot + ?Sized>(
     robot: &mut R,
     core: &mut VehicleCore,
     now_us: u64,

@@ -38,22 +38,61 @@ impl I420<'_> {
     }
 }
 
-/// A picture in I420, owned: planes without gaps between rows.
+/// A picture in I420, owned: planes without gaps between rows. Odd sizes, which nothing encodes, round the chroma planes
+/// up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct I420Buffer {
-    /// Pixels; even.
+    /// Pixels across.
     pub width: usize,
-    /// Pixels; even.
+    /// Pixels down.
     pub height: usize,
-    /// `width * height` bytes.
+    /// Luma: `width * height` bytes.
     pub y: Vec<u8>,
-    /// `width / 2 * height / 2` bytes.
+    /// Blue difference: `ceil(width / 2) * ceil(height / 2)` bytes.
     pub u: Vec<u8>,
-    /// `width / 2 * height / 2` bytes.
+    /// Red difference: as many.
     pub v: Vec<u8>,
 }
 
 impl I420Buffer {
+    /// A black picture.
+    #[must_use]
+    pub fn black(width: usize, height: usize) -> Self {
+        let mut picture = Self::default();
+        picture.resize(width, height);
+        picture
+    }
+
+    /// Takes on another size; what it holds then is no picture before it is filled. One that has the size already is left
+    /// as it is.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        let chroma = self.chroma_width() * height.div_ceil(2);
+        self.y.resize(width * height, 16);
+        self.u.resize(chroma, 128);
+        self.v.resize(chroma, 128);
+    }
+
+    /// Chroma samples in a row.
+    #[must_use]
+    pub fn chroma_width(&self) -> usize {
+        self.width.div_ceil(2)
+    }
+
+    /// Red, green and blue of every pixel, row by row, by ITU-R BT.709 with limited range: for files and tests.
+    #[must_use]
+    pub fn to_rgb(&self) -> Vec<u8> {
+        let mut rgb = Vec::with_capacity(3 * self.y.len());
+        for (index, &luma) in self.y.iter().enumerate() {
+            let (row, column) = (index / self.width, index % self.width);
+            let chroma = row / 2 * self.chroma_width() + column / 2;
+            let (y, u, v) = (f32::from(luma), f32::from(self.u[chroma]) - 128.0, f32::from(self.v[chroma]) - 128.0);
+            let y = 1.1644 * (y - 16.0);
+            rgb.extend([y + 1.7927 * v, y - 0.2132 * u - 0.5329 * v, y + 2.1124 * u].map(|c| c.round() as u8));
+        }
+        rgb
+    }
+
     /// Borrowed, as encoders want it.
     #[must_use]
     pub fn as_i420(&self) -> I420<'_> {

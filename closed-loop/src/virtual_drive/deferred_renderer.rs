@@ -4,13 +4,13 @@
 use super::DriveError;
 use crate::sim_robot::SimRobot;
 use protocol::{Embodiment, Message, topics};
-use sim::camera::{Camera, CameraSpec, Picture};
+use sim::camera::{Camera, CameraSpec};
 use sim::road::RoadNetwork;
 use sim::scene::SceneSnapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use vehicle_core::telemetry::{self, EncodedPicture, TelemetryEncoder};
-use video::{H264Config, H264Encoder, I420, Reference, VideoEncoder, timecode};
+use video::{H264Config, H264Encoder, I420Buffer, Reference, VideoEncoder, timecode};
 
 /// One picture every 100 ms.
 const FRAME_US: u64 = 100_000;
@@ -53,17 +53,15 @@ impl DeferredRenderer {
     ) -> Result<Vec<Message>, DriveError> {
         let Some(spec) = self.spec.clone() else { return Ok(Vec::new()) };
         let camera = self.camera.get_or_insert_with(|| Camera::new(&self.network, spec.clone()));
-        let mut picture = Picture::new(spec.width, spec.height);
+        let mut picture = I420Buffer::black(spec.width, spec.height);
         let config = H264Config { bitrate_bps: BITRATE_BPS, ..H264Config::new(spec.width, spec.height, FPS) };
         let mut encoder = H264Encoder::new(config)?;
         let mut messages = Vec::new();
         for (index, (at_us, scene)) in self.scenes.iter().filter(|(at, _)| (from_us..=to_us).contains(at)).enumerate() {
             camera.draw(scene, &mut picture);
             timecode::stamp(&mut picture.y, spec.width, spec.height, index as u32, *at_us);
-            let Picture { width, height, y, u, v } = &picture;
-            let source = I420 { width: *width, height: *height, y, u, v };
             // The first is a keyframe anyway.
-            let frame = encoder.encode(source, *at_us, Reference::Previous)?;
+            let frame = encoder.encode(picture.as_i420(), *at_us, Reference::Previous)?;
             let Some(frame) = frame else { continue };
             let sequence = telemetry.next(&topics::CAMERA_FRONT);
             let taken_ns = telemetry.wall_ns(*at_us);

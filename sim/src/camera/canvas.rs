@@ -1,10 +1,10 @@
 //! Filling convex polygons, row by row.
 
 use super::{
-    picture::Picture,
     tone::Tone,
     view::{Polygon, View},
 };
+use video::I420Buffer;
 
 /// What a polygon covers of one row.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub(super) fn scan(polygon: &Polygon, width: usize, height: usize, rows: Rows, s
 
 /// A picture being drawn.
 pub(super) struct Canvas<'a> {
-    pub picture: &'a mut Picture,
+    pub picture: &'a mut I420Buffer,
     pub spans: &'a mut Vec<Span>,
 }
 

@@ -8,11 +8,11 @@ use super::{
     air::Air,
     canvas::{Rows, Span, scan},
     grain::{Grain, GrainRow},
-    picture::Picture,
     tone::Tone,
     view::{GroundRow, Seen, View},
 };
 use crate::road::{CentrePoint, Lane, LaneKind};
+use video::I420Buffer;
 
 /// What the ground is made of, in the order of painting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +120,7 @@ impl Ground {
         Self { strips, grain: Grain::new(), materials: Vec::new(), seen: Vec::new() }
     }
 
-    pub fn draw(&mut self, view: &View, air: &Air, spans: &mut Vec<Span>, out: &mut Picture) {
+    pub fn draw(&mut self, view: &View, air: &Air, spans: &mut Vec<Span>, out: &mut I420Buffer) {
         self.paint(view, spans);
         self.shade(view, air, out);
     }
@@ -145,7 +145,7 @@ impl Ground {
         }
     }
 
-    fn shade(&self, view: &View, air: &Air, out: &mut Picture) {
+    fn shade(&self, view: &View, air: &Air, out: &mut I420Buffer) {
         let (width, chroma_width) = (out.width, out.chroma_width());
         for row in view.first_ground_row()..out.height {
             let Some(ground) = view.ground_row(row) else { continue };

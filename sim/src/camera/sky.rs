@@ -1,8 +1,9 @@
 //! Sky and a line of distant woods, by which the eye sees the car turn.
 
-use super::{air::Air, picture::Picture, tone::Tone, view::View};
+use super::{air::Air, tone::Tone, view::View};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use video::I420Buffer;
 
 /// Bearings at which the woods' height is known.
 const BEARINGS: usize = 720;
@@ -33,7 +34,7 @@ impl Sky {
         Self { outline: outline.collect(), tops: Vec::new() }
     }
 
-    pub fn draw(&mut self, view: &View, air: &Air, out: &mut Picture) {
+    pub fn draw(&mut self, view: &View, air: &Air, out: &mut I420Buffer) {
         let horizon = view.horizon();
         let end = view.first_ground_row();
         let chroma_width = out.chroma_width();
@@ -49,7 +50,7 @@ impl Sky {
         self.draw_woods(view, air, out);
     }
 
-    fn draw_woods(&mut self, view: &View, air: &Air, out: &mut Picture) {
+    fn draw_woods(&mut self, view: &View, air: &Air, out: &mut I420Buffer) {
         let (horizon, end) = (view.horizon(), view.first_ground_row());
         let middle = 0.5 * view.width as f64;
         self.tops.clear();

@@ -74,14 +74,14 @@ fn scene(actors: Vec<Actor>, rain: f64) -> SceneSnapshot {
     SceneSnapshot { time_s: 1.0, ego: Pose2 { x_m: 0.0, y_m: 0.0, heading_rad: 0.0 }, speed_mps: 10.0, actors, rain }
 }
 
-fn drawn(spec: CameraSpec, scene: &SceneSnapshot) -> Picture {
-    let mut picture = Picture::new(spec.width, spec.height);
+fn drawn(spec: CameraSpec, scene: &SceneSnapshot) -> I420Buffer {
+    let mut picture = I420Buffer::black(spec.width, spec.height);
     Camera::of_lanes(&street(), spec).draw(scene, &mut picture);
     picture
 }
 
 /// Columns from first to last, and rows from first to last, in which two pictures differ by more than the shadow.
-fn changed(a: &Picture, b: &Picture, threshold: u8) -> Option<[usize; 4]> {
+fn changed(a: &I420Buffer, b: &I420Buffer, threshold: u8) -> Option<[usize; 4]> {
     let differs = |index: &usize| a.y[*index].abs_diff(b.y[*index]) > threshold;
     let places: Vec<_> = (0..a.y.len()).filter(differs).map(|index| (index % a.width, index / a.width)).collect();
     let columns = places.iter().map(|p| p.0);
@@ -143,7 +143,7 @@ fn same_scene_gives_the_same_bytes_from_a_used_and_a_new_camera() {
     let actors: Vec<Actor> =
         (0..).zip(KINDS).map(|(id, kind)| actor(id, kind, 8.0 + 3.0 * f64::from(id), 1.0)).collect();
     let mut used = Camera::of_lanes(&street(), spec.clone());
-    let mut picture = Picture::new(1, 1);
+    let mut picture = I420Buffer::black(1, 1);
     used.draw(&scene(vec![], 1.0), &mut picture);
     used.draw(&scene(actors.clone(), 0.6), &mut picture);
     assert!(picture == drawn(spec, &scene(actors, 0.6)));
@@ -166,7 +166,7 @@ fn heavy_rain_takes_the_contrast_from_a_car_at_80_m() {
     let spec = CameraSpec::front_720p();
     let contrast = |rain: f64| {
         let mut with = Camera::of_lanes(&street(), spec.clone());
-        let mut pictures = [Picture::new(0, 0), Picture::new(0, 0)];
+        let mut pictures = [I420Buffer::black(0, 0), I420Buffer::black(0, 0)];
         with.draw(&scene(vec![actor(0, ObjectKind::Car, 80.0, 0.0)], rain), &mut pictures[0]);
         with.draw(&scene(vec![], rain), &mut pictures[1]);
         let [a, b] = pictures;
@@ -235,7 +235,7 @@ fn values_that_are_not_finite_neither_panic_nor_show() {
 fn actors_all_around_and_inside_the_lens_are_drawn_without_panic() {
     let spec = CameraSpec::small();
     let mut camera = Camera::of_lanes(&street(), spec);
-    let mut picture = Picture::new(0, 0);
+    let mut picture = I420Buffer::black(0, 0);
     for step in 0..60 {
         let (x, y) = (f64::from(step % 10) - 3.0, f64::from(step / 10) - 3.0);
         let actors = (0..).zip(KINDS).map(|(id, kind)| Actor { heading_rad: f64::from(step), ..actor(id, kind, x, y) });
@@ -250,7 +250,7 @@ fn every_built_in_road_is_drawn_along_a_route_in_any_weather() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
         let route = network.random_route(&mut rng, 400.0).unwrap();
         let mut camera = Camera::new(&network, CameraSpec::small());
-        let mut picture = Picture::new(0, 0);
+        let mut picture = I420Buffer::black(0, 0);
         for step in 0..60 {
             let here = route.at(route.length_m() * f64::from(step) / 60.0);
             let ego = Pose2 { x_m: here.x_m, y_m: here.y_m, heading_rad: here.heading_rad };

@@ -1,73 +1,28 @@
-//! A camera's thread: draws the newest scene or takes what the robot sends, streams it to the seats and records it. A scene
-//! that was not drawn in time is replaced, never queued.
+//! A camera's thread: takes each picture as it comes, streams it to the seats and records it.
 
-use crate::robots::process::{PictureQueue, Unpacker};
+use crate::robots::PictureSource;
 use link::{CameraStreamer, LinkError};
 use recorder::RecorderHandle;
-use sim::camera::{Camera, CameraSpec, Picture};
-use sim::scene::SceneSnapshot;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vehicle_core::telemetry::{self, EncodedPicture};
 use video::I420Buffer;
 
-/// Frames a second.
-pub const FPS: f64 = 30.0;
-
-/// What the control thread hands to the camera.
-#[derive(Debug, Default)]
-pub struct Shutter {
-    scene: Mutex<Option<(u64, SceneSnapshot)>>,
-    ready: Condvar,
-    stop: AtomicBool,
-    /// Scenes replaced before they were drawn.
-    pub missed: AtomicU64,
-}
-
-impl Shutter {
-    /// Shows the camera what it sees at `capture_us`.
-    pub fn release(&self, capture_us: u64, scene: SceneSnapshot) {
-        let before = self.scene.lock().unwrap_or_else(PoisonError::into_inner).replace((capture_us, scene));
-        if before.is_some() {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
-        self.ready.notify_one();
-    }
-
-    /// Ends the thread.
-    pub fn close(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.ready.notify_all();
-    }
-
-    fn next(&self) -> Option<(u64, SceneSnapshot)> {
-        let mut scene = self.scene.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            if let Some(next) = scene.take() {
-                return Some(next);
-            }
-            let waited = self.ready.wait_timeout(scene, Duration::from_millis(200));
-            scene = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
+/// How soon a thread notices that it is to end.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Where a camera's pictures go: to the seats and into the recorder.
-pub struct CameraOutput {
+pub(super) struct CameraOutput {
     /// Encodes and sends.
-    pub streamer: CameraStreamer,
+    pub(super) streamer: CameraStreamer,
     /// Takes what was sent.
-    pub recorder: RecorderHandle,
+    pub(super) recorder: RecorderHandle,
     /// The vehicle's clock's zero.
-    pub origin: Instant,
+    pub(super) origin: Instant,
     /// The vehicle's wall time at that zero.
-    pub epoch_ns: u64,
+    pub(super) epoch_ns: u64,
     /// Counts pictures.
-    pub sequence: u32,
+    pub(super) sequence: u32,
 }
 
 impl CameraOutput {
@@ -83,54 +38,22 @@ impl CameraOutput {
     }
 }
 
-/// The thread of a camera whose pictures are drawn, until the shutter closes.
+/// The thread, until `stop` is set.
 ///
 /// # Errors
 /// [`LinkError`] when the encoder refuses its settings or a picture.
-pub fn run_drawn(
-    shutter: &Shutter,
-    mut camera: Camera,
-    spec: &CameraSpec,
+pub(super) fn run(
+    pictures: &mut dyn PictureSource,
     mut output: CameraOutput,
-) -> Result<(), LinkError> {
-    let mut drawn = Picture::new(spec.width, spec.height);
-    let mut picture = I420Buffer { width: spec.width, height: spec.height, ..Default::default() };
-    while let Some((capture_us, scene)) = shutter.next() {
-        camera.draw(&scene, &mut drawn);
-        // The streamer takes planes by name, the camera draws into its own: swapping costs nothing.
-        std::mem::swap(&mut picture.y, &mut drawn.y);
-        std::mem::swap(&mut picture.u, &mut drawn.u);
-        std::mem::swap(&mut picture.v, &mut drawn.v);
-        output.put(&mut picture, capture_us)?;
-        std::mem::swap(&mut picture.y, &mut drawn.y);
-        std::mem::swap(&mut picture.u, &mut drawn.u);
-        std::mem::swap(&mut picture.v, &mut drawn.v);
-    }
-    Ok(())
-}
-
-/// The thread of a camera whose pictures the robot sends, until the queue closes. `fault` is told of a picture that is
-/// none, with the connection over which it came.
-///
-/// # Errors
-/// [`LinkError`] when the encoder refuses its settings or a picture.
-pub(crate) fn run_received(
-    queue: &PictureQueue,
-    mut unpacker: Unpacker,
-    fault: &dyn Fn(u64, String),
-    mut output: CameraOutput,
+    stop: &AtomicBool,
 ) -> Result<(), LinkError> {
     let mut picture = I420Buffer::default();
     let mut last_us = 0;
-    while let Some(raw) = queue.next() {
-        match unpacker.unpack(&raw, &mut picture) {
-            // The estimate of the robot's clock moves a little: no picture may seem older than the one before.
-            Ok(true) if raw.capture_us > last_us => {
-                last_us = raw.capture_us;
-                output.put(&mut picture, raw.capture_us)?;
-            }
-            Ok(_) => {}
-            Err(problem) => fault(raw.connection, problem),
+    while !stop.load(Ordering::Relaxed) {
+        // The estimate of a robot's clock moves a little: no picture may seem older than the one before.
+        if let Some(capture_us) = pictures.next(LOOK, &mut picture).filter(|capture_us| *capture_us > last_us) {
+            last_us = capture_us;
+            output.put(&mut picture, capture_us)?;
         }
     }
     Ok(())

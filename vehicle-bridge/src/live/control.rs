@@ -2,14 +2,12 @@
 //! nobody.
 
 use super::BridgeConfig;
-use super::camera::Shutter;
 use super::control_plane_sync::{SharedStatus, Update};
 use super::journal_thread::JournalThread;
 use super::mind::{self, Mind};
 use super::seats::Seats;
 use super::triggers::{self, LiveTriggers};
 use super::witness::Witness;
-use crate::robots::BridgeRobot;
 use crate::timing::TickTiming;
 use crossbeam_channel::{Receiver, Sender};
 use link::VehicleLink;
@@ -21,7 +19,6 @@ use protocol::v1::{
 };
 use protocol::{Embodiment, EpisodeId, FaultCode, PolicyVersion};
 use recorder::RecorderThread;
-use sim::world::{World, WorldConfig};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -32,16 +29,15 @@ use vehicle_core::tally::Passed;
 use vehicle_core::telemetry::TelemetryEncoder;
 use vehicle_core::{FromSeat, Robot, Sensors, Tick, VehicleCore, control_tick};
 
-/// States and pictures a second.
+/// States a second.
 const STATES_HZ: u64 = 25;
-const PICTURES_HZ: u64 = 30;
 /// How often a second a state says how link and policy are.
 const FIGURES_HZ: u64 = 5;
 /// A control loop that is further behind than this does not try to catch up.
 const GIVE_UP_US: u64 = 200_000;
 
 pub(super) struct Control {
-    pub robot: BridgeRobot,
+    pub robot: Box<dyn Robot>,
     pub embodiment: Embodiment,
     /// Where it drives.
     pub map: String,
@@ -58,14 +54,12 @@ pub(super) struct Control {
     pub disk_fault: Option<FaultCode>,
     /// Of episodes that may not leave the vehicle.
     pub upload_fault: Option<FaultCode>,
-    pub shutters: Vec<Arc<Shutter>>,
     pub shared: Arc<SharedStatus>,
     pub journal: JournalThread,
     pub disengagements: Sender<Disengagement>,
     pub episodes: Sender<Episode>,
     pub updates: Receiver<Update>,
     pub origin: Instant,
-    pub trips: u64,
     /// The scan that was sent last.
     pub scan: Option<Arc<LaserScan>>,
     pub seats: Seats,
@@ -97,7 +91,7 @@ impl Control {
             let now_us = (started - self.origin).as_micros() as u64;
             count += 1;
             let sensors = self.turn(now_us, &mut inbox, &mut tick);
-            self.check_world(&mut tick, now_us);
+            self.check_collision(&mut tick, now_us);
             self.record(now_us, &sensors, &tick);
             self.seats.answer(now_us, &mut tick, &mut self.witness);
             self.bear_witness(now_us, &sensors, &tick);
@@ -113,7 +107,7 @@ impl Control {
 
     /// Senses, takes in what arrived, decides and writes.
     fn turn(&mut self, now_us: u64, inbox: &mut Vec<FromSeat>, tick: &mut Tick) -> Sensors {
-        control_tick(&mut self.robot, &mut self.core, now_us, inbox, tick, |sensors, core, inbox| {
+        control_tick(self.robot.as_mut(), &mut self.core, now_us, inbox, tick, |sensors, core, inbox| {
             sensors.state.faults.extend(self.faults.iter().map(FaultCode::to_string));
             self.seats.receive(now_us, core, inbox, &mut self.witness);
             while let Ok(policy) = self.updates.try_recv() {
@@ -184,21 +178,9 @@ impl Control {
         }
     }
 
-    /// What only a simulated car does: end its route and begin another, or be towed after a crash.
-    fn check_world(&mut self, tick: &mut Tick, now_us: u64) {
-        let (Some(config), Some(robot)) = (self.config.robot.sim(), self.robot.sim_mut()) else { return };
-        let status = robot.status();
-        if status.route_done {
-            self.trips += 1;
-            let seed = config.world.seed.wrapping_add(self.trips.wrapping_mul(0x9e37_79b9));
-            let world = WorldConfig { seed, ..config.world.clone() };
-            match World::with_robot(Arc::clone(&config.network), world, &config.embodiment) {
-                Ok(world) => robot.enter(world),
-                Err(error) => tracing::error!(%error, "no further route"),
-            }
-        } else if status.collided_with.is_some() || status.off_road {
-            tracing::warn!(?status.collided_with, status.off_road, "crash; the car is put back on its lane");
-            robot.recover();
+    /// A robot that has struck something comes to a stop, and does so on the policy's account if the policy drove.
+    fn check_collision(&mut self, tick: &mut Tick, now_us: u64) {
+        if self.robot.take_collision() {
             if tick.command.author() == Author::Policy {
                 self.count_crash(now_us);
             }
@@ -282,11 +264,6 @@ impl Control {
 
     fn show(&mut self, now_us: u64, count: u64, sensors: &Sensors, tick: &Tick) {
         let rate = self.config.rate;
-        if let Some(robot) = self.robot.sim().filter(|_| rate.is_due(count, PICTURES_HZ)) {
-            for shutter in &self.shutters {
-                shutter.release(now_us, robot.snapshot());
-            }
-        }
         if !rate.is_due(count, STATES_HZ) {
             return;
         }

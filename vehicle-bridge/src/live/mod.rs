@@ -1,13 +1,12 @@
 //! The bridge in real time: control, camera, recorder, control-plane sync and link, each on its own thread, around the same
 //! vehicle core that drives in virtual time.
 
-pub mod camera;
+mod camera;
 mod control;
 pub mod control_plane_sync;
 pub mod journal;
 mod journal_thread;
 mod mind;
-mod robot;
 mod seats;
 mod throttle;
 mod triggers;
@@ -16,14 +15,14 @@ mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
 use crate::audit::{AuditError, AuditEvent, AuditThread};
-use crate::robots::process::PictureQueue;
+use crate::robots::{PreparedCamera, PreparedRobot, RobotError, RobotFactory};
 use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
 use crate::upload::budget::is_here;
 use crate::upload::prepare::Preparation;
 use crate::upload::uploader::Uploader;
 use crate::upload::{Allowance, Pace};
-use camera::{CameraOutput, Shutter};
+use camera::CameraOutput;
 use control_plane_client::{ControlPlaneAddress, ControlPlaneClient, Retry};
 use control_plane_sync::{ControlPlaneSync, ControlPlaneSyncConfig, SharedStatus};
 use crossbeam_channel::unbounded;
@@ -35,9 +34,6 @@ use protocol::v1::Hello;
 use protocol::{Address, Embodiment, EpisodeId, EpisodeSource, IdError, PolicyVersion, VehicleId};
 use recorder::exchange::{ExchangeError, view::LiveView};
 use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, ThreadConfig};
-use robot::{CameraSource, Prepared, PreparedCamera};
-pub use robot::{RobotConfig, SimConfig};
-use sim::road::RoadError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +54,7 @@ pub struct BridgeConfig {
     /// The vehicle.
     pub vehicle: VehicleId,
     /// What it drives.
-    pub robot: RobotConfig,
+    pub robot: Arc<dyn RobotFactory>,
     /// The vehicle's own folder: journal, fetched policies.
     pub data_dir: PathBuf,
     /// How fast finished episodes may be uploaded.
@@ -84,9 +80,9 @@ pub struct BridgeConfig {
 /// Why a bridge does not start or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
-    /// The simulated world.
+    /// What it drives.
     #[error(transparent)]
-    Road(#[from] RoadError),
+    Robot(#[from] RobotError),
     /// The core.
     #[error(transparent)]
     Core(#[from] CoreError),
@@ -125,7 +121,7 @@ pub enum BridgeError {
     Thread(&'static str),
 }
 
-/// Runs the bridge until `stop` is set; stops the car and finishes its files first.
+/// Runs the bridge until `stop` is set; finishes its files first.
 ///
 /// # Errors
 /// [`BridgeError`] when a part cannot start.
@@ -138,7 +134,7 @@ pub fn run(
     // Before any folder is made: an address that cannot be had leaves nothing behind.
     let view = open_view(config, runtime)?;
     let Some(prepared) = config.robot.prepare(config.rate, stop)? else { return Ok(()) };
-    let Prepared { robot, origin, embodiment: car, expects, map, seed, attachments, cameras } = prepared;
+    let PreparedRobot { robot, origin, embodiment: car, expects, map, seed, attachments, cameras } = prepared;
     let sync_config = ControlPlaneSyncConfig {
         control_plane: config.control_plane.clone(),
         vehicle: control_plane_sync::description(config.vehicle.clone(), &car.name, &map),
@@ -172,7 +168,7 @@ pub fn run(
         TriggerEvaluator::new(config.recording.triggers.clone(), vehicle.clone(), &car, attachments)?,
         config.candidate.as_deref().map(|folder| Policy::load_for(&car, folder)).transpose()?,
     );
-    let cameras = start_cameras(cameras, &link, &recorder, (origin, epoch_ns))?;
+    let cameras = start_cameras(cameras, &link, &recorder, (origin, epoch_ns), stop)?;
     let sounds = sound.map(|sound| sound::spawn(sound, Arc::clone(&link), Arc::clone(stop)));
     let sounds = sounds.transpose().map_err(|_| BridgeError::Thread("sound"))?;
     let (episodes, episodes_out) = unbounded();
@@ -216,14 +212,12 @@ pub fn run(
         triggers,
         disk_fault: None,
         upload_fault: None,
-        shutters: cameras.shutters.clone(),
         shared: Arc::clone(&shared),
         journal: journal_thread::JournalThread::start(journal),
         disengagements,
         episodes,
         updates,
         origin,
-        trips: 0,
         scan: None,
         timing: TickTiming::new(config.rate.period_us()),
         punctuality: None,
@@ -235,11 +229,10 @@ pub fn run(
     };
     control.run(stop);
     drop(audit);
-    cameras.close();
     stop.store(true, Ordering::Relaxed);
     sound::join(sounds);
     shared.stop.store(true, Ordering::Relaxed);
-    let cameras = cameras.join();
+    let cameras = join_cameras(cameras);
     sync_thread.join().map_err(|_| BridgeError::Thread("control-plane sync"))?;
     cameras
 }
@@ -250,50 +243,30 @@ fn wall_ns_at(origin: Instant) -> u64 {
     now_ns.saturating_sub(origin.elapsed().as_nanos() as u64)
 }
 
-/// The cameras' threads, and how they are ended.
-struct Cameras {
-    shutters: Vec<Arc<Shutter>>,
-    queues: Vec<Arc<PictureQueue>>,
-    threads: Vec<std::thread::JoinHandle<Result<(), LinkError>>>,
-}
+type CameraThread = std::thread::JoinHandle<Result<(), LinkError>>;
 
-impl Cameras {
-    fn close(&self) {
-        self.shutters.iter().for_each(|shutter| shutter.close());
-        self.queues.iter().for_each(|queue| queue.close());
-    }
-
-    /// Waits for all of them; returns the first failure.
-    fn join(self) -> Result<(), BridgeError> {
-        let join = |thread: std::thread::JoinHandle<_>| thread.join().map_err(|_| BridgeError::Thread("camera"));
-        let ended: Vec<_> = self.threads.into_iter().map(join).collect();
-        ended.into_iter().try_for_each(|ended| Ok(ended??))
-    }
-}
-
+/// Starts a thread for each camera, until `stop` is set.
 fn start_cameras(
     cameras: Vec<PreparedCamera>,
     link: &Arc<VehicleLink>,
     recorder: &RecorderThread,
     (origin, epoch_ns): (Instant, u64),
-) -> Result<Cameras, BridgeError> {
-    let mut started = Cameras { shutters: Vec::new(), queues: Vec::new(), threads: Vec::new() };
-    for (index, camera) in cameras.into_iter().enumerate() {
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<CameraThread>, BridgeError> {
+    let start = |(index, camera): (usize, PreparedCamera)| {
         let streamer = CameraStreamer::new(Arc::clone(link), index)?;
         let output = CameraOutput { streamer, recorder: recorder.handle().clone(), origin, epoch_ns, sequence: 0 };
-        let thread = match camera.source {
-            CameraSource::Drawn { camera, spec, shutter } => {
-                started.shutters.push(Arc::clone(&shutter));
-                spawn("camera", move || camera::run_drawn(&shutter, *camera, &spec, output))
-            }
-            CameraSource::Received { queue, unpacker, fault } => {
-                started.queues.push(Arc::clone(&queue));
-                spawn("camera", move || camera::run_received(&queue, *unpacker, &fault, output))
-            }
-        };
-        started.threads.push(thread);
-    }
-    Ok(started)
+        let (mut pictures, stop) = (camera.pictures, Arc::clone(stop));
+        Ok(spawn("camera", move || camera::run(pictures.as_mut(), output, &stop)))
+    };
+    cameras.into_iter().enumerate().map(start).collect()
+}
+
+/// Waits for all of them; returns the first failure.
+fn join_cameras(threads: Vec<CameraThread>) -> Result<(), BridgeError> {
+    let join = |thread: CameraThread| thread.join().map_err(|_| BridgeError::Thread("camera"));
+    let ended: Vec<_> = threads.into_iter().map(join).collect();
+    ended.into_iter().try_for_each(|ended| Ok(ended??))
 }
 
 /// The live view, where one is asked for; standard output says where it is, for scripts.

@@ -9,7 +9,6 @@ pub mod usage;
 
 pub use listener::CommandAges;
 
-use crate::live::camera::FPS;
 use crate::sound::{self, Sound};
 use anyhow::Context;
 use control_plane_client::ControlPlaneAddress;
@@ -28,6 +27,8 @@ use video::{I420Buffer, VideoSpec};
 
 /// Pixels.
 const SIZE: (usize, usize) = (1280, 720);
+/// Pictures a second.
+const FPS: f64 = 30.0;
 /// How often commands are looked at and a state is sent: 100 Hz.
 const TICK: Duration = Duration::from_millis(10);
 

@@ -102,7 +102,7 @@ impl RobotDescription {
 }
 
 /// The size and rate of a camera's stream.
-pub(crate) fn video_spec(camera: &RobotCamera) -> VideoSpec {
+pub(super) fn video_spec(camera: &RobotCamera) -> VideoSpec {
     let (width, height) = size(camera);
     VideoSpec { width, height, fps: camera.fps }
 }

@@ -2,6 +2,7 @@
 //! what its cameras see, and is sent what to do (`docs/robot-adapter.md`).
 //!
 //! - [`RobotServer`] listens, keeps one connection at a time, and goes on listening when it ends, whatever ended it.
+//! - It is a [`RobotFactory`](super::RobotFactory), which waits for the first robot.
 //! - [`ProcessRobot`] is the control thread's end: it takes the newest sense and hands over the newest act, and waits
 //!   for neither. While no robot is connected, or none senses, its state is old, which the core answers by the minimal
 //!   risk manoeuvre; a fault code says which of the two it is.
@@ -20,14 +21,13 @@ mod robot;
 mod sense;
 mod server;
 mod session;
+mod setup;
 mod stream;
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use error::AdapterError;
 pub use frame::{FrameBuffer, MAX_FRAME_BYTES, MAX_HELLO_BYTES, encode};
-pub(crate) use hello::video_spec;
 pub use hello::{RobotDescription, VERSION};
-pub(crate) use pictures::{PictureQueue, Unpacker};
 pub use robot::ProcessRobot;
 pub use server::{RobotServer, ServerError};
 use stream::Stream;

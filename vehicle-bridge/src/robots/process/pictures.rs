@@ -4,7 +4,6 @@ use super::hello;
 use bytes::Bytes;
 use protocol::v1::{PictureFormat, RobotCamera};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use video::{H264Decoder, I420Buffer, h264};
@@ -14,13 +13,13 @@ const MOST_UNITS: usize = 30;
 
 /// A picture as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RawPicture {
+pub(super) struct RawPicture {
     /// Bridge's clock.
-    pub(crate) capture_us: u64,
+    pub(super) capture_us: u64,
     /// Which connection it came over: each begins a stream of its own.
-    pub(crate) connection: u64,
+    pub(super) connection: u64,
     /// In the camera's format.
-    pub(crate) data: Bytes,
+    pub(super) data: Bytes,
 }
 
 #[derive(Debug, Default)]
@@ -33,22 +32,16 @@ struct Waiting {
 
 /// Between the connection's thread and a camera's: never longer than it is of use, and nobody waits to put one in.
 #[derive(Debug)]
-pub(crate) struct PictureQueue {
+pub(super) struct PictureQueue {
     compressed: bool,
     waiting: Mutex<Waiting>,
     ready: Condvar,
-    stop: AtomicBool,
 }
 
 impl PictureQueue {
     /// For this camera.
-    pub(crate) fn new(camera: &RobotCamera) -> Self {
-        Self {
-            compressed: camera.format() == PictureFormat::H264,
-            waiting: Mutex::default(),
-            ready: Condvar::new(),
-            stop: AtomicBool::new(false),
-        }
+    pub(super) fn new(camera: &RobotCamera) -> Self {
+        Self { compressed: camera.format() == PictureFormat::H264, waiting: Mutex::default(), ready: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -57,7 +50,7 @@ impl PictureQueue {
 
     /// Puts a picture in. One that is whole in itself replaces those that wait; an access unit waits its turn, and when
     /// too many do, all go and the next keyframe comes first.
-    pub(crate) fn put(&self, picture: RawPicture) {
+    pub(super) fn put(&self, picture: RawPicture) {
         let mut waiting = self.lock();
         if !self.compressed {
             waiting.pictures.clear();
@@ -80,30 +73,15 @@ impl PictureQueue {
         self.ready.notify_one();
     }
 
-    /// Ends the camera's thread.
-    pub(crate) fn close(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.ready.notify_all();
-    }
-
-    /// The next picture, waited for; `None` once the queue is closed.
-    pub(crate) fn next(&self) -> Option<RawPicture> {
-        let mut waiting = self.lock();
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            if let Some(picture) = waiting.pictures.pop_front() {
-                return Some(picture);
-            }
-            let waited = self.ready.wait_timeout(waiting, Duration::from_millis(200));
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+    /// The next picture, waited for at most this long.
+    pub(super) fn next(&self, timeout: Duration) -> Option<RawPicture> {
+        let waited = self.ready.wait_timeout_while(self.lock(), timeout, |waiting| waiting.pictures.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.pictures.pop_front()
     }
 }
 
 /// Turns the pictures of one camera into I420.
-pub(crate) struct Unpacker {
+pub(super) struct Unpacker {
     width: usize,
     height: usize,
     format: PictureFormat,
@@ -112,7 +90,7 @@ pub(crate) struct Unpacker {
 
 impl Unpacker {
     /// For this camera.
-    pub(crate) fn new(camera: &RobotCamera) -> Self {
+    pub(super) fn new(camera: &RobotCamera) -> Self {
         let (width, height) = hello::size(camera);
         Self { width: width as usize, height: height as usize, format: camera.format(), decoder: None }
     }
@@ -121,7 +99,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// A sentence that says why the data cannot be decoded.
-    pub(crate) fn unpack(&mut self, picture: &RawPicture, into: &mut I420Buffer) -> Result<bool, String> {
+    pub(super) fn unpack(&mut self, picture: &RawPicture, into: &mut I420Buffer) -> Result<bool, String> {
         (into.width, into.height) = (self.width, self.height);
         match self.format {
             PictureFormat::Rgb8 => rgb(&picture.data, into),
@@ -194,6 +172,7 @@ mod tests {
     use video::{H264Config, H264Encoder, Reference, VideoEncoder};
 
     const SIZE: (usize, usize) = (320, 180);
+    const NOW: Duration = Duration::ZERO;
 
     fn camera(format: PictureFormat) -> RobotCamera {
         RobotCamera { format: format.into(), ..hello().cameras[0].clone() }
@@ -281,9 +260,8 @@ mod tests {
     fn whole_pictures_replace_each_other_and_streams_go_on_from_a_keyframe() {
         let queue = PictureQueue::new(&camera(PictureFormat::Rgb8));
         (1..=3).for_each(|n| queue.put(raw(n, 1, vec![n as u8])));
-        assert_eq!(queue.next().unwrap().capture_us, 3);
-        queue.close();
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.next(NOW).unwrap().capture_us, 3);
+        assert_eq!(queue.next(NOW), None);
 
         let queue = PictureQueue::new(&camera(PictureFormat::H264));
         let units = film(3);
@@ -291,12 +269,12 @@ mod tests {
         queue.put(raw(1, 1, units[1].clone()));
         queue.put(raw(2, 1, units[0].clone()));
         queue.put(raw(3, 1, units[1].clone()));
-        assert_eq!([queue.next().unwrap().capture_us, queue.next().unwrap().capture_us], [2, 3]);
+        assert_eq!([queue.next(NOW).unwrap().capture_us, queue.next(NOW).unwrap().capture_us], [2, 3]);
         // Too many wait, and then another connection comes in the middle of its own.
         (10..10 + MOST_UNITS as u64 + 1).for_each(|n| queue.put(raw(n, 1, units[2].clone())));
         queue.put(raw(90, 1, units[0].clone()));
         queue.put(raw(91, 2, units[1].clone()));
         queue.put(raw(92, 2, units[0].clone()));
-        assert_eq!([queue.next().unwrap().capture_us, queue.next().unwrap().capture_us], [90, 92]);
+        assert_eq!([queue.next(NOW).unwrap().capture_us, queue.next(NOW).unwrap().capture_us], [90, 92]);
     }
 }

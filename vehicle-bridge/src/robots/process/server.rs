@@ -2,11 +2,11 @@
 
 use super::address::Listeners;
 use super::latest::Latest;
-use super::pictures::RawPicture;
+use super::pictures::{PictureQueue, RawPicture};
 use super::session::{Event, Reading, Session};
 use super::{
     ACT_TIMEOUT_US, AdapterError, FrameBuffer, ListenAddress, ListenAddressError, MAX_FRAME_BYTES, MAX_HELLO_BYTES,
-    PictureQueue, ProcessRobot, RobotDescription, SENSE_TIMEOUT_US, SILENCE_TIMEOUT_US, Stream, VERSION, encode,
+    ProcessRobot, RobotDescription, SENSE_TIMEOUT_US, SILENCE_TIMEOUT_US, Stream, VERSION, encode,
 };
 use protocol::VehicleId;
 use protocol::v1::to_robot::Frame;
@@ -192,12 +192,12 @@ impl RobotServer {
     }
 
     /// From now on pictures go there, one queue a camera.
-    pub(crate) fn deliver_pictures(&self, queues: Vec<Arc<PictureQueue>>) {
+    pub(super) fn deliver_pictures(&self, queues: Vec<Arc<PictureQueue>>) {
         *lock(&self.shared.pictures) = queues;
     }
 
     /// How a camera's thread ends the connection over which `problem` came.
-    pub(crate) fn picture_fault(&self) -> impl Fn(usize, u64, String) + Send + use<> {
+    pub(super) fn picture_fault(&self) -> impl Fn(usize, u64, String) + Send + use<> {
         let shared = Arc::clone(&self.shared);
         move |camera, connection, problem| {
             let error = AdapterError::value(format!("a picture of camera {camera}"), &"useless", problem);

@@ -1,0 +1,52 @@
+//! Road networks as the command line names them.
+
+use anyhow::Context;
+use sim::road::RoadNetwork;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How much is said about what is odd in a road file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoadReport {
+    /// How often what occurs.
+    Short,
+    /// Every place.
+    Full,
+}
+
+/// The network without a file: an open plane.
+const PLANE: &str = "plane";
+
+/// The names of the built-in networks.
+#[must_use]
+pub fn built_in() -> Vec<&'static str> {
+    RoadNetwork::built_in_names().iter().copied().chain([PLANE]).collect()
+}
+
+/// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
+///
+/// # Errors
+/// When it is neither, or the file is no usable OpenDRIVE.
+pub fn open_road(name: &str, report: RoadReport) -> anyhow::Result<Arc<RoadNetwork>> {
+    let network = load_road(name)?;
+    let odd = network.report();
+    for line in if report == RoadReport::Full { odd.full() } else { odd.summary() } {
+        note!("takeover: {name}: {line}");
+    }
+    Ok(network)
+}
+
+fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
+    if name == PLANE {
+        return Ok(Arc::new(RoadNetwork::plane()?));
+    }
+    if RoadNetwork::built_in_names().contains(&name) {
+        return Ok(Arc::new(RoadNetwork::built_in(name)?));
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let known = built_in().join(", ");
+        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}");
+    }
+    Ok(Arc::new(RoadNetwork::from_file(path).with_context(|| format!("cannot use {name}"))?))
+}
