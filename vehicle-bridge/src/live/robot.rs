@@ -107,6 +107,7 @@ fn simulated(config: &SimConfig, rate: ControlRate) -> Result<Prepared, BridgeEr
             height_m: spec.height_m,
             pitch_rad: spec.pitch_rad,
             yaw_rad: spec.yaw_rad,
+            left_m: spec.left_m,
         },
         video: VideoSpec { width: spec.width as u32, height: spec.height as u32, fps: FPS },
         source: CameraSource::Drawn {
@@ -122,7 +123,7 @@ fn simulated(config: &SimConfig, rate: ControlRate) -> Result<Prepared, BridgeEr
         expects: ExpectedSensors::default(),
         map: network.name().to_owned(),
         seed: Some(world.seed),
-        attachments: scene.into_iter().chain(sim_robot::robot(embodiment)).collect(),
+        attachments: scene.into_iter().chain(embodiment.attachment()).collect(),
         cameras: specs.into_iter().map(camera).collect(),
     })
 }
@@ -153,7 +154,7 @@ fn connected(server: &RobotServer, stop: &AtomicBool) -> Option<Prepared> {
         expects: described.expects,
         map: if described.map.is_empty() { NO_MAP.to_owned() } else { described.map },
         seed: None,
-        attachments: Vec::new(),
+        attachments: described.embodiment.attachment().into_iter().collect(),
         cameras,
         embodiment: described.embodiment,
     })
