@@ -2,7 +2,7 @@
 
 mod attachments;
 
-pub use attachments::{map, robot, scenario};
+pub use attachments::{map, scenario};
 
 use protocol::Embodiment;
 use protocol::foxglove::{LaserScan, LocationFix};
@@ -30,6 +30,7 @@ pub fn camera_model(name: &str, spec: &CameraSpec) -> CameraModel {
         height: spec.height as u32,
         focal_px: spec.focal_px(),
         forward_m: spec.forward_m,
+        left_m: spec.left_m,
         height_m: spec.height_m,
         pitch_rad: spec.pitch_rad,
         yaw_rad: spec.yaw_rad,

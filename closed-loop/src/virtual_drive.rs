@@ -332,7 +332,7 @@ impl<'a> Drive<'a> {
                         let map = sim_robot::map(&self.plan.network);
                         let scenario = sim_robot::scenario(&self.plan.network, &self.plan.world);
                         let mut surroundings = vec![map, scenario];
-                        surroundings.extend(sim_robot::robot(self.robot.embodiment()));
+                        surroundings.extend(self.robot.embodiment().attachment());
                         self.episodes.push(recorder::write_episode_with(dir, &info, &surroundings, whole)?);
                     }
                 }

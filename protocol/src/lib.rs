@@ -49,8 +49,8 @@ mod wall;
 pub use address::{Address, AddressError, ListenError};
 pub use clock::{ClockEstimate, ClockEstimator};
 pub use embodiment::{
-    Ackermann, Actuator, Body, CameraSensor, Channel, Channels, Differential, Embodiment, EmbodimentError, Kinematics,
-    LidarSensor, MAX_ACTION_CHANNELS, Mount,
+    Ackermann, Actuator, Body, CameraSensor, Channel, Channels, Differential, EMBODIMENT_ATTACHMENT, Embodiment,
+    EmbodimentError, Kinematics, LidarSensor, MAX_ACTION_CHANNELS, Mount, TrackingBands,
 };
 pub use episode::{Attachment, EpisodeInfo, EpisodeSource, MetadataError, Recovered, catalogue_name};
 pub use failure::Failure;

@@ -10,7 +10,7 @@ CONFIG = {"action": ACTION, "observation": {"type": "AttributesObservation", "at
           "simulation_frequency": HZ, "policy_frequency": HZ, "other_vehicles": 0, "terminate_off_road": False,
           "screen_width": 640, "screen_height": 360}
 class Racetrack(Robot):
-    cameras, map = [Camera("front", 640, 360, fps=15)], "racetrack"
+    cameras, map, embodiment = [Camera("front", 640, 360, fps=15)], "racetrack", f"{sys.path[0]}/racetrack_car.toml"
     def __init__(self):
         gymnasium.register_envs(highway_env)
         self.env = gymnasium.make("racetrack-v1", render_mode="rgb_array", config=CONFIG).unwrapped
@@ -18,7 +18,7 @@ class Racetrack(Robot):
         self.env.vehicle.speed = 0.0
     def sense(self):
         car, (acceleration, steering) = self.env.vehicle, (self.env.vehicle.action[k] for k in ("acceleration", "steering"))
-        (x, y), turn = car.position, 2 * car.speed * np.sin(np.arctan(np.tan(steering) / 2)) / car.LENGTH
+        (x, y), turn = car.position - 2.5 * car.direction, car.speed * np.sin(np.arctan(np.tan(steering) / 2)) / 2.5
         return Sense([car.speed, acceleration, -steering, -turn], pose=(x, -y, -car.heading))  # its y axis points right
     def act(self, action):
         acceleration, steering = max(action[0], -self.env.vehicle.speed * HZ), -action[1]  # brakes do not reverse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import pathlib
 import socket
 import struct
 import threading
@@ -282,10 +283,16 @@ def _hello(robot: Robot) -> Any:
     hello = FromRobot().hello
     hello.version = VERSION
     hello.software = robot.software or type(robot).__name__
-    if "\n" in robot.embodiment or "=" in robot.embodiment:
-        hello.embodiment_toml = robot.embodiment
+    embodiment = robot.embodiment
+    if "\n" not in embodiment and embodiment.endswith(".toml"):
+        try:
+            embodiment = pathlib.Path(embodiment).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"embodiment {robot.embodiment!r} cannot be read: {error.strerror}") from error
+    if "\n" in embodiment or "=" in embodiment:
+        hello.embodiment_toml = embodiment
     else:
-        hello.embodiment_name = robot.embodiment
+        hello.embodiment_name = embodiment
     hello.map = robot.map
     hello.has_surroundings = robot.has_surroundings
     hello.has_scan = robot.has_scan
@@ -294,6 +301,6 @@ def _hello(robot: Robot) -> Any:
             raise ValueError(f"camera {camera.name}: format {camera.format!r} is none of {', '.join(FORMATS)}")
         entry = hello.cameras.add()
         entry.fps, entry.format, entry.forward_m = camera.fps, FORMATS[camera.format], camera.forward_m
-        for field in ("name", "width", "height", "horizontal_fov_rad", "height_m", "pitch_rad", "yaw_rad"):
+        for field in ("name", "width", "height", "horizontal_fov_rad", "height_m", "left_m", "pitch_rad", "yaw_rad"):
             setattr(entry.camera, field, getattr(camera, field))
     return hello

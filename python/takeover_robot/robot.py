@@ -20,9 +20,10 @@ class Camera:
     #: What `Robot.picture` returns: "rgb8", an array of height x width x 3; "i420" or "h264", bytes.
     format: str = "rgb8"
     horizontal_fov_rad: float = 1.2
-    #: Of the lens, over ground and ahead of the robot's origin.
+    #: Of the lens: over ground, ahead of the robot's origin, left of its middle line.
     height_m: float = 1.4
     forward_m: float = 0.0
+    left_m: float = 0.0
     #: Negative looks down.
     pitch_rad: float = 0.0
     #: Positive looks left.
@@ -56,7 +57,7 @@ class Sense:
 class Robot:
     """Derive from this, and give an instance to `serve`."""
 
-    #: Name of an embodiment that the bridge knows, or the text of an embodiment's TOML file.
+    #: Name of an embodiment that the bridge knows, path of an embodiment's file (`.toml`), or the text of one.
     embodiment: str = "ackermann_car"
     #: Its cameras; the first is the one to drive by.
     cameras: Sequence[Camera] = ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from takeover_robot import Camera, Refused, Robot, Sense, serve
-from takeover_robot.connection import now_us
+from takeover_robot.connection import _hello, now_us
 from takeover_robot.messages import BYE_REASONS, FromRobot, ToRobot
 
 WAIT_S = 20.0
@@ -270,6 +270,17 @@ class ServeTest(unittest.TestCase):
         self.assertEqual((byes[0].reason, byes[0].detail), (1, "the robot ends"))
         self.assertEqual(cart.told[-2:], [[1.0, 0.0], None])
 
+    def test_a_robot_of_its_own_brings_its_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "cart.toml"
+            path.write_text('name = "cart"\n', encoding="utf-8")
+            for told in (str(path), path.read_text(encoding="utf-8")):
+                cart = Cart(lambda told: False)
+                cart.embodiment, cart.cameras = told, [Camera("front", 320, 180, left_m=0.25)]
+                hello = _hello(cart)
+                self.assertEqual((hello.WhichOneof("embodiment"), hello.embodiment_toml), ("embodiment_toml", 'name = "cart"\n'))
+                self.assertEqual(hello.cameras[0].camera.left_m, 0.25)
+
     def test_pictures_of_another_size_and_bad_arguments_are_named(self):
         class Small(Cart):
             def picture(self, camera):
@@ -285,6 +296,11 @@ class ServeTest(unittest.TestCase):
         cart = Cart(lambda told: False)
         with self.assertRaisesRegex(ValueError, "'nowhere'"):
             serve(cart, "nowhere")
+        cart.embodiment = "nowhere/cart.toml"
+        bridge = Bridge(self)
+        with self.assertRaisesRegex(ValueError, "'nowhere/cart.toml' cannot be read"):
+            serve(cart, bridge.address)
+        cart.embodiment = "ackermann_car"
         cart.cameras = [Camera("front", 320, 180, format="jpeg")]
         bridge = Bridge(self)
         with self.assertRaisesRegex(ValueError, "'jpeg'"):

@@ -7,7 +7,7 @@ use crate::index::{Index, Place};
 use crate::messages::{Messages, Selection};
 use crate::records::{HEAD_BYTES, MAX_RECORD_BYTES, parse, parse_head};
 use mcap::records::{Record, op};
-use protocol::{Attachment, EpisodeInfo};
+use protocol::{Attachment, EMBODIMENT_ATTACHMENT, Embodiment, EpisodeInfo};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -139,6 +139,17 @@ impl EpisodeReader {
         let attached = Attached::read(&mut source, place.offset, place.length)?;
         let data = attached.content(&mut source)?.into();
         Ok(Some(Attachment { name: attached.name, media_type: attached.media_type, data }))
+    }
+
+    /// What the robot was made of: by the file that the episode carries, or a built-in embodiment by its name. `None` when
+    /// it is known by neither.
+    ///
+    /// # Errors
+    /// As [`Self::attachment`].
+    pub fn embodiment(&self) -> Result<Option<Embodiment>, RecorderError> {
+        let name = &self.info.embodiment;
+        let Some(file) = self.attachment(EMBODIMENT_ATTACHMENT)? else { return Ok(Embodiment::by_name(name)) };
+        Ok(std::str::from_utf8(&file.data).ok().and_then(|text| Embodiment::told(name, text)))
     }
 
     /// Every attachment with the file that it can be read from, in the order of the file.

@@ -68,6 +68,8 @@ pub struct CameraSpec {
     pub height_m: f64,
     /// Distance of the lens ahead of the rear axle, m.
     pub forward_m: f64,
+    /// Distance of the lens to the left of the middle line, m.
+    pub left_m: f64,
     /// Elevation of the optical axis, rad: negative looks down. The horizon lies `focal * tan(pitch)` pixels below the
     /// centre, so looking down moves it up.
     pub pitch_rad: f64,
@@ -87,6 +89,7 @@ impl CameraSpec {
             horizontal_fov_rad: sensor.horizontal_fov_rad,
             height_m: sensor.mount.height_m,
             forward_m: sensor.mount.forward_m,
+            left_m: sensor.mount.left_m,
             pitch_rad: sensor.mount.pitch_rad,
             yaw_rad: sensor.mount.yaw_rad,
             bonnet: matches!(embodiment.kinematics, Kinematics::Ackermann(_)),

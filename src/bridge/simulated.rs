@@ -81,7 +81,7 @@ impl RobotFactory for SimulatedRobot {
             expects: ExpectedSensors::default(),
             map: self.network.name().to_owned(),
             seed: Some(self.world.seed),
-            attachments: scene.into_iter().chain(sim_robot::robot(&self.embodiment)).collect(),
+            attachments: scene.into_iter().chain(self.embodiment.attachment()).collect(),
             cameras: specs.into_iter().zip(slots).map(camera).collect(),
         }))
     }
@@ -98,6 +98,7 @@ fn prepared_camera(name: String, spec: CameraSpec, network: &Arc<RoadNetwork>, s
             height_m: spec.height_m,
             pitch_rad: spec.pitch_rad,
             yaw_rad: spec.yaw_rad,
+            left_m: spec.left_m,
         },
         video: VideoSpec { width, height, fps: PICTURES_HZ as f64 },
         pictures: Box::new(DrawnPictures { slot, camera: Camera::new(network, spec) }),

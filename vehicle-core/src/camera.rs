@@ -16,6 +16,8 @@ pub struct CameraModel {
     pub focal_px: f64,
     /// Distance of the lens ahead of the vehicle's origin, metres.
     pub forward_m: f64,
+    /// Distance of the lens to the left of the vehicle's middle line, metres.
+    pub left_m: f64,
     /// Height of the lens above the road, metres.
     pub height_m: f64,
     /// Elevation of the optical axis, rad: negative looks down.
@@ -50,7 +52,7 @@ impl CameraModel {
             timestamp: Some(timestamp(at_ns)),
             parent_frame_id: "vehicle".to_owned(),
             child_frame_id: format!("camera_{}", self.name),
-            translation: Some(Vector3 { x: self.forward_m, y: 0.0, z: self.height_m }),
+            translation: Some(Vector3 { x: self.forward_m, y: self.left_m, z: self.height_m }),
             rotation: Some(Quaternion { x: -sy * sp, y: cy * sp, z: sy * cp, w: cy * cp }),
         }
     }

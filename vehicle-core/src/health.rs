@@ -2,8 +2,8 @@
 
 use super::action::Action;
 use super::{ExpectedSensors, Sensors};
-use protocol::Embodiment;
 use protocol::foxglove::LaserScan;
+use protocol::{Embodiment, TrackingBands};
 use std::sync::Arc;
 
 /// Echoes nearer than this come from the scanner's own window, metres: something covers it.
@@ -63,24 +63,12 @@ impl SensorWatch {
     }
 }
 
-/// The steering may be off what it is told by this share of its range, beyond the model of a healthy actuator's lag: the
-/// narrowest and the widest band, 0.01 and 0.06 rad of a car's 0.55. In between, the robot may be off by so much to the
-/// side, m/s^2: at speed a small angle is much.
-const STEERING_BAND: (f64, f64) = (0.01 / 0.55, 0.06 / 0.55);
-const STEERING_BAND_MPS2: f64 = 1.2;
-/// Slower than this counts as standing for the band, m/s.
+/// Slower than this counts as standing for the steering's band, m/s.
 const SPOT_MPS: f64 = 0.03;
-/// A brake must give at least this share of what is asked, as it does on a wet road.
-const BRAKE_SHARE: f64 = 0.35;
-/// Acceleration may exceed what is asked by this, m/s^2: slopes, noise. When brakes are asked for, only the lesser: an
-/// engine's lag is no excuse then.
-const ACCELERATION_BAND_MPS2: (f64, f64) = (1.0, 1.5);
-/// Between the two, the band widens by this much for each m/s^2.
+/// From braking to driving, the acceleration's band widens by this much for each m/s^2.
 const BAND_SLOPE: f64 = 1.0 / 3.0;
 /// A deviation that lasts this long is a failure, seconds.
 const DEBOUNCE_S: f64 = 0.4;
-/// Below this speed a car's acceleration tells nothing, m/s.
-const SLOWEST_MPS: f64 = 1.0;
 /// A healthy actuator may lag this much longer than its embodiment says.
 const LAG_MARGIN: f64 = 1.25;
 
@@ -135,8 +123,8 @@ impl ActuatorMonitor {
         let command = |index: Option<usize>| commanded.as_slice().get(index?).copied();
         let asked = command(channels.accelerate).unwrap_or(0.0);
         self.acceleration_mps2 = near(self.acceleration_mps2, asked, channels.accelerate);
-        let mut deviates =
-            feedback.speed_mps > SLOWEST_MPS && exceeds(feedback.acceleration_mps2, self.acceleration_mps2);
+        let mut deviates = feedback.speed_mps > embodiment.tracking.slowest_mps
+            && exceeds(feedback.acceleration_mps2, self.acceleration_mps2, &embodiment.tracking);
         if let (Some(wanted), Some(measured)) = (command(channels.steer), feedback.steering) {
             let model = near(self.steering.unwrap_or(measured), wanted, channels.steer);
             self.steering = Some(model);
@@ -149,17 +137,17 @@ impl ActuatorMonitor {
 }
 
 fn steering_band(speed_mps: f64, embodiment: &Embodiment) -> f64 {
-    let range = embodiment.channels().steer.and_then(|index| embodiment.action.get(index)).map_or(0.0, |c| c.max);
+    let bands = &embodiment.tracking;
     // Standing, the widest: a robot that turns on the spot has a yaw rate and no curvature.
     let speed_mps = speed_mps.abs().max(SPOT_MPS);
-    let band = embodiment.kinematics.steering(STEERING_BAND_MPS2 / (speed_mps * speed_mps), speed_mps);
-    band.clamp(STEERING_BAND.0 * range, STEERING_BAND.1 * range)
+    let band = embodiment.kinematics.steering(bands.lateral_mps2 / (speed_mps * speed_mps), speed_mps);
+    band.clamp(bands.steering_min, bands.steering_max)
 }
 
-fn exceeds(measured_mps2: f64, model_mps2: f64) -> bool {
-    let (least, most) = ACCELERATION_BAND_MPS2;
+fn exceeds(measured_mps2: f64, model_mps2: f64, bands: &TrackingBands) -> bool {
+    let (least, most) = (bands.braking_mps2, bands.acceleration_mps2);
     let band_mps2 = (most + BAND_SLOPE * model_mps2).clamp(least, most);
-    let asked_mps2 = if model_mps2 < 0.0 { BRAKE_SHARE * model_mps2 } else { model_mps2 };
+    let asked_mps2 = if model_mps2 < 0.0 { bands.brake_share * model_mps2 } else { model_mps2 };
     measured_mps2 > asked_mps2 + band_mps2
 }
 

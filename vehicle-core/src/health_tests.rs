@@ -81,9 +81,17 @@ fn action(acceleration: f64, steering: f64) -> Action {
 }
 
 /// Ticks of 20 ms until the feedback no longer follows, at most 100.
-fn ticks_until_fault(commanded: Action, mut feedback: impl FnMut(usize) -> ActuatorFeedback) -> Option<usize> {
+fn ticks_until_fault(commanded: Action, feedback: impl FnMut(usize) -> ActuatorFeedback) -> Option<usize> {
+    ticks_until_fault_of(&Embodiment::built_in()[0], commanded, feedback)
+}
+
+fn ticks_until_fault_of(
+    robot: &Embodiment,
+    commanded: Action,
+    mut feedback: impl FnMut(usize) -> ActuatorFeedback,
+) -> Option<usize> {
     let mut watch = ActuatorMonitor::default();
-    (0..100).find(|tick| !watch.is_tracking(&commanded, &Embodiment::built_in()[0], &feedback(*tick), 0.02))
+    (0..100).find(|tick| !watch.is_tracking(&commanded, robot, &feedback(*tick), 0.02))
 }
 
 fn steady(steering: f64, acceleration_mps2: f64, speed_mps: f64) -> impl FnMut(usize) -> ActuatorFeedback {
@@ -139,6 +147,21 @@ fn a_standing_car_and_a_short_deviation_are_no_failure() {
     };
     assert_eq!(ticks_until_fault(action(0.0, 0.0), now_and_then(38, 19)), None);
     assert!(ticks_until_fault(action(0.0, 0.0), now_and_then(20, 13)).is_some(), "more often than not");
+}
+
+#[test]
+fn a_slow_robot_is_held_to_its_own_bands() {
+    let robot = Embodiment::delivery_robot();
+    let fault = |commanded, feedback| ticks_until_fault_of(&robot, commanded, feedback);
+    assert!(fault(action(0.0, 0.0), steady(0.0, 0.65, 0.5)).is_some(), "a drive that runs away");
+    assert_eq!(fault(action(0.0, 0.0), steady(0.0, 0.55, 0.5)), None);
+    assert_eq!(fault(action(0.0, 0.0), steady(0.0, 0.65, 0.25)), None, "as good as standing");
+    assert!(fault(action(-1.5, 0.0), steady(0.0, 0.0, 0.5)).is_some(), "brakes that do not bite");
+    assert_eq!(fault(action(-1.5, 0.0), steady(0.0, -0.6, 0.5)), None);
+    for speed_mps in [0.0, 0.5, 1.5] {
+        assert!(fault(action(0.0, 0.17), steady(0.0, 0.0, speed_mps)).is_some(), "it does not turn at {speed_mps} m/s");
+        assert_eq!(fault(action(0.0, 0.15), steady(0.0, 0.0, speed_mps)), None);
+    }
 }
 
 #[test]

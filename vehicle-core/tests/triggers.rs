@@ -96,6 +96,7 @@ fn calibration_and_mounting_say_how_a_camera_sees() {
         height: 720,
         focal_px: 640.0 / 35_f64.to_radians().tan(),
         forward_m: 1.6,
+        left_m: 0.2,
         height_m: 1.4,
         pitch_rad: -0.06,
         yaw_rad: yaw_deg.to_radians(),

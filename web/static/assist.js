@@ -23,7 +23,7 @@ export class Assist {
   surroundings = null;
   /** @type {NonNullable<AuthorityState["chosen_path"]> | null} */
   chosen = null;
-  /** The robot that asks, where this page knows it. @type {import("./labels.js").Robot | null} */
+  /** The robot that asks. @type {import("./messages.js").Robot | null} */
   robot = null;
   /** The path whose waypoints can be dragged. */
   selected = 0;
@@ -34,7 +34,7 @@ export class Assist {
    * Takes the vehicle's newest statement, with what it last said of its surroundings.
    * @param {AuthorityState} state
    * @param {Surroundings | undefined} surroundings
-   * @param {import("./labels.js").Robot} [robot]
+   * @param {import("./messages.js").Robot} [robot]
    */
   take({ question, chosen_path: chosen }, surroundings, robot) {
     this.robot = robot ?? null;

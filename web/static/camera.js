@@ -3,9 +3,9 @@
 
 import { Authority, authorOf, modeOf, modeWords } from "./authority.js";
 import { nowUs } from "./clock.js";
-import { el, kmh, mark, text } from "./dom.js";
+import { el, mark, speedIn, text } from "./dom.js";
 import { REASONS } from "./labels.js";
-import { robotOf } from "./mapping.js";
+import { speedOf } from "./mapping.js";
 import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
@@ -20,7 +20,7 @@ const STATE_US = 1_000_000;
  * @property {Partial<import("./messages.js").StateDatagram> | null} state the newest of each part
  * @property {number | null} stateAt
  * @property {Picture[]} pictures
- * @property {number | null} speedAt place of the speed among the observation's channels
+ * @property {import("./messages.js").Robot} [robot] what it says that it is made of
  *
  * @typedef {ReturnType<typeof build>} View
  */
@@ -35,7 +35,7 @@ export function watch(container, vehicle, { devices = false } = {}) {
   const view = build(devices);
   container.replaceChildren(view.root);
   /** @type {Seen} */
-  const seen = { state: null, stateAt: null, pictures: [], speedAt: null };
+  const seen = { state: null, stateAt: null, pictures: [] };
   let requests = Date.now() * 1000;
   const seat = randomSeat();
   const authority = new Authority(seat);
@@ -65,7 +65,7 @@ export function watch(container, vehicle, { devices = false } = {}) {
     event: ({ response, hello }) => {
       if (response) answered(view, response);
       if (!hello) return;
-      seen.speedAt = robotOf(hello)?.speed ?? null;
+      seen.robot = hello.robot;
       hello.cameras.forEach(({ name }, i) => seen.pictures[i] && name && (seen.pictures[i].name = name));
     },
     report: () => seen.pictures[0]?.report(),
@@ -153,11 +153,8 @@ function showLink(view, clock, account) {
   text(view.rate, clock ? `${(clock.roundTripUs / 1000).toFixed(clock.roundTripUs < 10_000 ? 1 : 0)} ms` : "–");
 }
 
-/** Metres a second; undefined while it is not known: a vehicle says NaN of what it does not measure. @param {Seen} seen */
-function speed({ state, speedAt }) {
-  const mps = speedAt === null ? undefined : state?.state?.observation[speedAt];
-  return Number.isFinite(mps) ? mps : undefined;
-}
+/** Metres a second; null while it is not known: a vehicle says NaN of what it does not measure. @param {Seen} seen */
+const speed = ({ state, robot }) => speedOf(robot, state?.state?.observation);
 
 /**
  * @param {View} view
@@ -167,7 +164,8 @@ function showState(view, seen) {
   if (!seen.state) return;
   const { policy, proposal } = seen.state;
   const mps = speed(seen);
-  text(view.speed, mps === undefined ? "–" : `${kmh(mps)} km/h`);
+  const unit = seen.robot?.speed_unit || "km/h";
+  text(view.speed, mps === null ? "–" : `${speedIn(mps, unit)} ${unit}`);
   const version = policy?.policy_version || proposal?.policy_version;
   if (version) text(view.policy, version);
   if (proposal) text(view.confidence, `${(proposal.confidence * 100).toFixed(0)} %`);
@@ -176,7 +174,7 @@ function showState(view, seen) {
 /**
  * @param {View} view
  * @param {import("./messages.js").AuthorityState} latest
- * @param {number | undefined} speed
+ * @param {number | null} speed
  */
 function showAuthority(view, latest, speed) {
   const mode = modeWords(modeOf(latest), speed);

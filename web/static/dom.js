@@ -152,6 +152,13 @@ export const number = (shown, exact) => [shown, { class: "num", "data-value": St
 /** A speed for people; what rounds to nothing is nothing, whichever way it goes. @param {number} mps */
 export const kmh = (mps) => String(Math.round(mps * 3.6) || 0);
 
+/**
+ * A speed for people in the unit in which a robot's is told, without the unit.
+ * @param {number} mps
+ * @param {string} unit
+ */
+export const speedIn = (mps, unit) => (unit === "m/s" ? (Math.round(mps * 10) / 10 || 0).toFixed(1) : kmh(mps));
+
 /** A file's size for people. @param {number} bytes */
 export const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 

@@ -8,7 +8,7 @@ import { Deadman } from "./deadman.js";
 import { words } from "./dom.js";
 import { Estop } from "./estop.js";
 import { CAUSES, MODES, REASONS } from "./labels.js";
-import { Mapping, NEUTRAL, ramp, robotOf } from "./mapping.js";
+import { Mapping, NEUTRAL, ramp, speedOf } from "./mapping.js";
 import { Requests, WORDS } from "./requests.js";
 
 // Inputs repeated in each datagram, so that a lost one costs nothing.
@@ -34,6 +34,14 @@ const NOTICES = 4;
 const isNeutral = ({ accelerate, brake, steer }) => accelerate === 0 && brake === 0 && steer === 0;
 
 /**
+ * Why a robot that introduced itself cannot be driven from here.
+ * @param {import("./messages.js").Hello} hello
+ */
+function undrivable({ robot, embodiment }) {
+  return robot ? `a ${embodiment} has nothing to accelerate and turn by` : "the vehicle does not say what it is made of";
+}
+
+/**
  * @param {Press} action
  * @returns {action is import("./assist.js").AnswerPress}
  */
@@ -57,6 +65,8 @@ export class Driver {
   /** @type {{ until: number, level: Level, words: string }[]} */
   notices = [];
   drive = NEUTRAL;
+  /** What was last asked of the robot's action channels; empty while this seat does not drive. @type {readonly number[]} */
+  asked = [];
   /** @type {Sample} */
   sample = { device: "keyboard", drive: NEUTRAL, deadman: false, reset: false, pressed: [], pad: null };
   /** @type {number | null} */
@@ -162,7 +172,7 @@ export class Driver {
     if (this.authority.take(state)) {
       this.estop.onLatch(now, state.estop_latched);
       this.help = state.help ?? null;
-      this.assist.take(state, this.vehicle.surroundings, robotOf(this.hello));
+      this.assist.take(state, this.vehicle.surroundings, this.robot);
     }
     const { granted, holder } = this.authority;
     if (granted && !this.#granted) {
@@ -195,11 +205,14 @@ export class Driver {
     this.say(now, response.accepted ? "info" : "warning", `${WORDS[purpose]}: ${outcome}`);
   }
 
+  /** What the robot says that it is made of. */
+  get robot() {
+    return this.hello?.robot;
+  }
+
   /** Metres a second, or null. */
   get speed() {
-    const index = robotOf(this.hello)?.speed ?? null;
-    const value = index === null ? undefined : this.vehicle.state?.observation[index];
-    return value !== undefined && Number.isFinite(value) ? value : null;
+    return speedOf(this.robot, this.vehicle.state?.observation);
   }
 
   /** Who drives. While a vehicle whose mode is "stopped" still moves, it stops itself. */
@@ -220,10 +233,10 @@ export class Driver {
    */
   checks(now, picture, clock) {
     const { latest, holder } = this.authority;
-    const undrivable = !this.hello ? "the vehicle has not introduced itself" : this.mapping ? "" : `no pedals and wheel for a ${this.hello.embodiment}`;
+    const why = !this.hello ? "the vehicle has not introduced itself" : this.mapping ? "" : undrivable(this.hello);
     return checklist({
       connected: this.connected, stateAge: this.stateAge(now), hasPicture: (picture?.counts.shown ?? 0) > 0,
-      stale: picture?.stale() ?? null, uncertainty: clock?.uncertaintyUs ?? null, undrivable,
+      stale: picture?.stale() ?? null, uncertainty: clock?.uncertaintyUs ?? null, undrivable: why,
       estopped: this.estop.phase !== "clear", otherSeat: holder === "other" ? latest?.seat_id ?? "" : "",
       neutral: isNeutral(this.sample.drive), deadman: this.sample.deadman,
     });
@@ -337,8 +350,10 @@ export class Driver {
     // The deadman is a second way to the stop, on another channel; released, it lets go of everything but the brake.
     const deadman = this.sample.deadman && this.estop.phase !== "sent";
     this.drive = ramp(this.drive, deadman ? drive : { ...NEUTRAL, brake: drive.brake }, device, seconds);
+    this.asked = [];
     if (!this.connected) return null;
     const action = this.mapping && this.#granted ? this.mapping.action(this.drive, this.speed ?? 0) : [];
+    this.asked = action;
     const shown = picture?.timecode?.captureUs ?? 0;
     this.#sent.push({ sequence: ++this.sequence, epoch: this.authority.epoch, seat_us: now, deadman, action, shown_frame_us: shown });
     if (this.#sent.length > REPEATED_INPUTS) this.#sent.shift();

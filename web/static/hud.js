@@ -3,7 +3,7 @@
 import { ages, figures, stages } from "./account.js";
 import { banner } from "./banner.js";
 import { nowUs } from "./clock.js";
-import { el, get, kmh, text } from "./dom.js";
+import { el, get, speedIn, text } from "./dom.js";
 import { part } from "./parts.js";
 
 const URGENCY = ["whenever convenient", "soon", "now", "at once"];
@@ -51,19 +51,33 @@ function showBanner(driver, status) {
   text(get("banner-detail"), detail);
 }
 
+/**
+ * What is asked of the robot, channel by channel, with the names and units of its embodiment.
+ * @param {import("./messages.js").Robot | undefined} robot
+ * @param {readonly number[]} action
+ */
+function asked(robot, action) {
+  const channels = robot && action.length === robot.action.length ? robot.action : [];
+  return channels.map(({ label, unit }, i) => `${label} ${action[i].toFixed(2)}\u00a0${unit}`.trimEnd()).join(" · ");
+}
+
 /** @param {Driver} driver */
 function showSpeed(driver) {
-  const { speed, vehicle } = driver;
+  const { speed, vehicle, robot } = driver;
+  const unit = robot?.speed_unit || "km/h";
   const limit = vehicle.surroundings?.corridor[0]?.speed_limit_mps;
-  text(get("speed"), speed === null ? "–" : kmh(Math.abs(speed)));
+  text(get("speed"), speed === null ? "–" : speedIn(Math.abs(speed), unit));
+  text(get("speed-unit"), unit);
   get("speed").classList.toggle("fast", Boolean(limit) && speed !== null && speed > (limit ?? 0) + 0.5);
   get("limit").hidden = !limit;
-  if (limit) text(get("limit"), kmh(limit));
+  if (limit) text(get("limit"), speedIn(limit, unit));
   const { accelerate, brake, steer } = driver.drive;
   get("bar-throttle").style.transform = `scaleX(${accelerate})`;
   get("bar-brake").style.transform = `scaleX(${brake})`;
   // Left is positive, and left on the screen.
   get("bar-steer").style.transform = `translateX(${-steer * 50}%)`;
+  text(get("name-steer"), robot?.action.find((c) => c.name === robot.steer)?.label || "steering");
+  text(get("channels"), asked(robot, driver.asked));
   const { device, pad, deadman } = driver.sample;
   get("device").title = pad ?? "no gamepad";
   text(get("device"), `${device} · deadman ${deadman ? "held" : "released"}`);

@@ -82,20 +82,32 @@ export class Lidar {
   }
 }
 
+// How far a plan may reach, metres; each has four rings.
+const REACHES = [8, 20, 40, 80];
+// Lengths of the robot that a plan reaches at least, which leaves it large enough to be seen.
+const LENGTHS = 8;
+
+/** How far the plan around a robot reaches, metres. @param {import("./messages.js").Robot} [robot] */
+export function reachOf(robot) {
+  const length = robot ? robot.front_m + robot.rear_m : NaN;
+  return Number.isNaN(length) ? 40 : REACHES.find((reach) => reach >= LENGTHS * length) ?? 80;
+}
+
 /**
  * Draws a scan as seen from above, ahead up, `reach` metres from the middle to the edge, and the robot where it is known.
  * @param {HTMLCanvasElement} canvas
  * @param {Scan} scan
- * @param {import("./labels.js").Robot} [robot]
+ * @param {number} reach
+ * @param {import("./messages.js").Robot} [robot]
  */
-export function draw(canvas, scan, robot, reach = 40) {
+export function draw(canvas, scan, reach, robot) {
   const pen = canvas.getContext("2d");
   if (!pen) return;
   const { width, height } = canvas;
   const middle = [width / 2, height / 2], scale = Math.min(width, height) / 2 / reach;
   pen.clearRect(0, 0, width, height);
   pen.strokeStyle = "#3a4756";
-  for (let ring = 10; ring <= reach; ring += 10) {
+  for (let ring = reach / 4; ring <= reach; ring += reach / 4) {
     pen.beginPath();
     pen.arc(middle[0], middle[1], ring * scale, 0, 2 * Math.PI);
     pen.stroke();

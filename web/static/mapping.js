@@ -1,11 +1,10 @@
 // From a person's controls to a robot's action channels: the same rules as the native console's.
 
-import { EMBODIMENTS } from "./labels.js";
-
 /**
  * Where pedals and wheel stand: shares 0 to 1, steering -1 (right) to 1 (left).
  * @typedef {{ accelerate: number, brake: number, steer: number }} Drive
  * @typedef {import("./messages.js").Hello} Hello
+ * @typedef {import("./messages.js").Robot} Robot
  */
 
 /** @type {Readonly<Drive>} */
@@ -43,21 +42,34 @@ export function ramp(drive, target, device, seconds) {
 }
 
 /**
- * The robot that says `hello`; undefined when it is not one of those that this page knows.
- * @param {Hello | null | undefined} hello
+ * The place of the channel of this name; -1 without one, and where a robot names none.
+ * @param {Robot["action"]} channels
+ * @param {string} name
  */
-export const robotOf = (hello) => (hello && !hello.embodiment_file ? EMBODIMENTS[hello.embodiment] : undefined);
+const place = (channels, name) => (name ? channels.findIndex((c) => c.name === name) : -1);
+
+/**
+ * How fast the robot is, metres a second; null when it does not say.
+ * @param {Robot | undefined} robot
+ * @param {readonly number[] | undefined} observation
+ */
+export function speedOf(robot, observation) {
+  const value = robot && observation?.[place(robot.observation, robot.speed)];
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
 
 export class Mapping {
   /** For the robot that says `hello`; null when it has no pedals and wheel to map to. @param {Hello} hello */
   static of(hello) {
-    const robot = robotOf(hello);
-    return !robot || robot.accelerate === null || robot.steer === null ? null : new Mapping(hello, robot, robot.accelerate, robot.steer);
+    const { robot } = hello;
+    if (!robot) return null;
+    const [acceleration, steering] = [robot.accelerate, robot.steer].map((name) => place(robot.action, name));
+    return acceleration < 0 || steering < 0 ? null : new Mapping(hello, robot, acceleration, steering);
   }
 
   /**
    * @param {Hello} hello
-   * @param {{ action: readonly { name: string, min: number, max: number }[], half_steering_mps: number }} robot
+   * @param {Robot} robot
    * @param {number} acceleration place of its channel
    * @param {number} steering place of its channel
    */
@@ -67,7 +79,7 @@ export class Mapping {
     this.acceleration = acceleration;
     this.steering = steering;
     // Speed at which a full turn of the stick means half of the steering's range.
-    this.halfSteering = robot.half_steering_mps;
+    this.halfSteering = robot.half_steering_mps > 0 ? robot.half_steering_mps : Infinity;
     // The narrower of the robot's own limits and the embodiment's.
     this.limits = robot.action.map((c, i) => [
       Math.min(Math.max(told(hello.action_min, i, c.min), c.min), 0),

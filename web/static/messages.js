@@ -12,6 +12,7 @@ import * as schema from "./schema.js";
  * @typedef {Protobuf.Decoded<typeof schema.PATH_QUESTION>} Question
  * @typedef {Protobuf.Decoded<typeof schema.HELP_REQUEST>} Help
  * @typedef {NonNullable<VehicleEvent["hello"]>} Hello
+ * @typedef {NonNullable<Hello["robot"]>} Robot what a robot says of its embodiment
  * @typedef {NonNullable<VehicleEvent["response"]>} SeatResponse
  * @typedef {NonNullable<StateDatagram["surroundings"]>} Surroundings
  * @typedef {Protobuf.Decoded<typeof schema.LIDAR_SEGMENT>} LidarSegment

@@ -252,6 +252,28 @@ export const TAKEOVER_EVENT = /** @type {const} */ ({
   60: ["seat_kind", "number"],
 });
 
+export const CHANNEL_SUMMARY = /** @type {const} */ ({
+  1: ["name", "string"],
+  2: ["label", "string"],
+  3: ["unit", "string"],
+  4: ["min", "double"],
+  5: ["max", "double"],
+});
+
+export const EMBODIMENT_SUMMARY = /** @type {const} */ ({
+  1: ["observation", [CHANNEL_SUMMARY]],
+  2: ["action", [CHANNEL_SUMMARY]],
+  3: ["speed", "string"],
+  4: ["accelerate", "string"],
+  5: ["steer", "string"],
+  6: ["half_steering_mps", "double"],
+  7: ["front_m", "double"],
+  8: ["rear_m", "double"],
+  9: ["half_width_m", "double"],
+  10: ["lidar_to_front_m", "double"],
+  11: ["speed_unit", "string"],
+});
+
 export const CAMERA = /** @type {const} */ ({
   1: ["name", "string"],
   2: ["width", "number"],
@@ -260,6 +282,7 @@ export const CAMERA = /** @type {const} */ ({
   5: ["height_m", "double"],
   6: ["pitch_rad", "double"],
   7: ["yaw_rad", "double"],
+  8: ["left_m", "double"],
 });
 
 export const HELLO = /** @type {const} */ ({
@@ -275,6 +298,7 @@ export const HELLO = /** @type {const} */ ({
   10: ["action_max", "doubles"],
   11: ["map", "string"],
   12: ["embodiment_file", "string"],
+  13: ["robot", EMBODIMENT_SUMMARY],
   40: ["cameras", [CAMERA]],
 });
 

@@ -10,8 +10,7 @@ import { Driver } from "./driver.js";
 import { fresh } from "./health.js";
 import { show } from "./hud.js";
 import { Input } from "./input.js";
-import { Lidar, draw } from "./lidar.js";
-import { robotOf } from "./mapping.js";
+import { Lidar, draw, reachOf } from "./lidar.js";
 import { part } from "./parts.js";
 import { Picture } from "./picture.js";
 import { Session, randomSeat } from "./session.js";
@@ -179,7 +178,7 @@ function drive(vehicle, seat, relayOnly) {
   const showing = setInterval(() => {
     part("pictures", () => cameras.pictures.forEach((p) => p.judge()));
     show(driver, picture(), session.clock(), status, rate.read(), panel);
-    part("lidar", () => showLidar(lidar, robotOf(driver.hello)));
+    part("lidar", () => showLidar(lidar, driver.robot));
   }, SHOW_MS);
   for (const button of document.querySelectorAll("[data-action]")) {
     if (!(button instanceof HTMLElement)) continue;
@@ -200,11 +199,14 @@ function drive(vehicle, seat, relayOnly) {
 
 /**
  * @param {Lidar} lidar
- * @param {import("./labels.js").Robot} [robot]
+ * @param {import("./messages.js").Robot} [robot]
  */
 function showLidar({ scan }, robot) {
   get("lidar-panel").hidden = !scan;
-  if (scan) draw(getAs("lidar", HTMLCanvasElement), scan, robot);
+  if (!scan) return;
+  const reach = reachOf(robot);
+  text(get("lidar-title"), `Lidar from above, rings ${reach / 4} m apart`);
+  draw(getAs("lidar", HTMLCanvasElement), scan, reach, robot);
 }
 
 /** How many a second, once a second. */

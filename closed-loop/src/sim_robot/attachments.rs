@@ -1,6 +1,6 @@
 //! What every episode of a simulated drive carries: the map, and the scenario, with which it can be driven again.
 
-use protocol::{Attachment, Embodiment};
+use protocol::Attachment;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
 
@@ -33,29 +33,9 @@ pub fn scenario(network: &RoadNetwork, world: &WorldConfig) -> Attachment {
     }
 }
 
-/// The file of a robot that is not one of the built-in ones.
-#[must_use]
-pub fn robot(embodiment: &Embodiment) -> Option<Attachment> {
-    let text = embodiment.to_tell();
-    (!text.is_empty()).then(|| Attachment {
-        name: "embodiment.toml".to_owned(),
-        media_type: "application/toml".to_owned(),
-        data: text.to_owned().into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_robot_of_its_own_brings_its_file() {
-        let car = Embodiment::ackermann_car();
-        assert_eq!(robot(&car), None);
-        let text = car.source().replacen("width_m = 1.85", "width_m = 1.95", 1);
-        let wide = Embodiment::from_toml("wide.toml", &text).unwrap();
-        assert_eq!(robot(&wide).map(|file| file.data), Some(text.into()));
-    }
 
     #[test]
     fn map_and_scenario_say_what_was_driven() {

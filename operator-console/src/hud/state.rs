@@ -4,7 +4,8 @@ use super::{Banner, Ways};
 use crate::seat::{Connection, EstopPhase, Level, SeatView};
 use crate::tokens;
 use bevy_egui::egui::Color32;
-use protocol::units::kmh;
+use protocol::units::SpeedUnit;
+use protocol::{Channel, Embodiment};
 use std::time::Duration;
 
 /// How a figure is to be taken.
@@ -67,9 +68,11 @@ pub struct HudState {
     pub banner: Banner,
     /// Seat, vehicle and connection, at the banner's right.
     pub identity: String,
-    /// Speed, km/h, large; a dash when unknown.
+    /// Speed, large; a dash when unknown.
     pub speed: String,
-    /// Speed limit, km/h.
+    /// The unit of speed and limit.
+    pub speed_unit: &'static str,
+    /// Speed limit.
     pub limit: Option<String>,
     /// Whether the speed is above the limit.
     pub too_fast: bool,
@@ -95,6 +98,10 @@ pub struct HudState {
     pub device: String,
     /// Accelerator, brake, steering as commanded, for the bars.
     pub controls: [f32; 3],
+    /// What the third of them turns, by the robot's own name of it.
+    pub turning: String,
+    /// What is asked of the robot's action channels, with their names and units; empty while this seat does not drive.
+    pub asked: String,
     /// The seat's thread does not run.
     pub seat_stopped: Option<String>,
     /// What the keys do.
@@ -128,11 +135,14 @@ impl HudState {
     pub fn from_view(view: &SeatView, age: Duration) -> Self {
         let limit_mps = speed_limit_mps(view);
         let connected = view.connection == Connection::Connected;
+        let robot = view.robot.as_deref();
+        let unit = robot.map_or(SpeedUnit::KilometresPerHour, Embodiment::speed_unit);
         Self {
             banner: Banner::of(view),
             identity: identity(view),
-            speed: view.speed_mps.map_or("-".into(), |v| format!("{:.0}", kmh(v.abs()))),
-            limit: limit_mps.map(|l| format!("{:.0}", kmh(l))),
+            speed: view.speed_mps.map_or("-".into(), |v| unit.print(v)),
+            speed_unit: unit.label(),
+            limit: limit_mps.map(|l| unit.print(l)),
             too_fast: matches!((view.speed_mps, limit_mps), (Some(v), Some(l)) if v > l + 0.5),
             lines: lines(view),
             stale: stale(view, age),
@@ -146,6 +156,8 @@ impl HudState {
             notices: view.notices.iter().map(|n| (n.text.clone(), tone_of(n.level))).collect(),
             device: device(view),
             controls: [view.drive.accelerate as f32, view.drive.brake as f32, view.drive.steer as f32],
+            turning: turning(robot),
+            asked: robot.map_or_else(String::new, |robot| asked(robot, &view.asked)),
             seat_stopped: (age > VIEW_STALE)
                 .then(|| format!("THE SEAT'S THREAD IS STUCK ({} ms): nothing here is current", age.as_millis())),
             keys: KEYS,
@@ -163,6 +175,18 @@ fn identity(view: &SeatView) -> String {
         Connection::Lost(_) => "link lost",
     };
     format!("{vehicle} | seat {}{watching} | {connection}", view.seat_id)
+}
+
+fn turning(robot: Option<&Embodiment>) -> String {
+    let channel = robot.and_then(|robot| robot.action.get(robot.channels().steer?));
+    channel.map_or("steering".to_owned(), Channel::label)
+}
+
+fn asked(robot: &Embodiment, action: &[f64]) -> String {
+    let amount = |(channel, value): (&Channel, &f64)| {
+        format!("{} {value:.2} {}", channel.label(), channel.printed_unit()).trim_end().to_owned()
+    };
+    robot.action.iter().zip(action).map(amount).collect::<Vec<_>>().join("   ")
 }
 
 fn speed_limit_mps(view: &SeatView) -> Option<f64> {

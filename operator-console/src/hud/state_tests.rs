@@ -53,6 +53,20 @@ fn figures_stand_with_their_units() {
 }
 
 #[test]
+fn a_robots_own_channels_name_what_is_asked_of_it() {
+    let robot = protocol::Embodiment::delivery_robot();
+    let view = SeatView { speed_mps: Some(1.24), robot: Some(robot.into()), asked: vec![0.5, -0.8], ..driving() };
+    let state = HudState::from_view(&view, Duration::ZERO);
+    assert_eq!((state.speed.as_str(), state.speed_unit, state.limit.as_deref()), ("1.2", "m/s", Some("13.9")));
+    assert_eq!(
+        (state.turning.as_str(), state.asked.as_str()),
+        ("yaw rate", "acceleration 0.50 m/s²   yaw rate -0.80 rad/s")
+    );
+    let unknown = HudState::from_view(&driving(), Duration::ZERO);
+    assert_eq!((unknown.speed_unit, unknown.turning.as_str(), unknown.asked.as_str()), ("km/h", "steering", ""));
+}
+
+#[test]
 fn what_is_unknown_is_a_dash_and_never_a_zero() {
     let state = HudState::from_view(&SeatView::empty("desk"), Duration::ZERO);
     assert_eq!(state.speed, "-");

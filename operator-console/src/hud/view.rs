@@ -159,7 +159,7 @@ impl Hud {
     }
 
     fn drive(&self, painter: &Painter, state: &HudState) {
-        let size = vec2(self.px(300.0), self.px(170.0));
+        let size = vec2(self.px(300.0), self.px(188.0));
         let bottom = self.area.bottom() - self.px(44.0);
         let rect = Rect::from_min_size(pos2(self.area.left() + self.px(12.0), bottom - size.y), size);
         painter.rect_filled(rect, self.px(6.0), tokens::PANEL);
@@ -167,7 +167,7 @@ impl Hud {
         let base = pos2(rect.left() + self.px(150.0), rect.top() + self.px(82.0));
         painter.text(base, Align2::RIGHT_BOTTOM, &state.speed, self.font(72.0), colour);
         let unit = base + vec2(self.px(8.0), -self.px(12.0));
-        painter.text(unit, Align2::LEFT_BOTTOM, "km/h", self.font(16.0), tokens::MUTED);
+        painter.text(unit, Align2::LEFT_BOTTOM, state.speed_unit, self.font(16.0), tokens::MUTED);
         if let Some(limit) = &state.limit {
             let centre = pos2(rect.right() - self.px(44.0), rect.top() + self.px(44.0));
             painter.circle(
@@ -189,7 +189,7 @@ impl Hud {
             (0.0, "throttle", 0.0, accelerate),
             (1.0, "brake", 0.0, brake),
             // Left on the screen is left on the road.
-            (2.0, "steering", 0.5, 0.5 - steer / 2.0),
+            (2.0, state.turning.as_str(), 0.5, 0.5 - steer / 2.0),
         ] {
             let bar = bar(row);
             painter.rect_filled(bar, 2.0, tokens::GREY);
@@ -199,6 +199,8 @@ impl Hud {
             let label = pos2(rect.left() + self.px(10.0), bar.center().y);
             painter.text(label, Align2::LEFT_CENTER, name, self.font(13.0), tokens::MUTED);
         }
+        let asked = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(34.0));
+        painter.text(asked, Align2::LEFT_CENTER, &state.asked, self.font(13.0), tokens::TEXT);
         let device = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(12.0));
         painter.text(device, Align2::LEFT_CENTER, &state.device, self.font(13.0), tokens::TEXT);
     }

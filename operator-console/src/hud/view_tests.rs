@@ -107,6 +107,21 @@ fn a_finger_that_stays_on_the_stop_does_not_release_it() {
 }
 
 #[test]
+fn what_is_asked_of_the_robot_stands_apart_in_its_panel() {
+    let context = Context::default();
+    let robot = protocol::Embodiment::delivery_robot();
+    let view = SeatView { robot: Some(robot.into()), asked: vec![-3.0, -1.5], speed_mps: Some(1.5), ..connected() };
+    let (_, texts) = frame(&context, &state_of(&view), Vec::new());
+    let (asked, device, speed) =
+        (place(&texts, "yaw rate -1.50 rad/s"), place(&texts, "keyboard ("), place(&texts, "1.5"));
+    assert!(
+        !asked.intersects(device) && asked.top() > speed.bottom() && asked.right() < 312.0,
+        "{asked} {device} {speed}"
+    );
+    place(&texts, "m/s");
+}
+
+#[test]
 fn a_question_shows_its_ways_and_a_click_answers() {
     let context = Context::default();
     let path = |label: &str| protocol::v1::CandidatePath {
@@ -119,8 +134,11 @@ fn a_question_shows_its_ways_and_a_click_answers() {
         paths: vec![path("pass on the left"), path("wait behind"), path("turn"), path("reverse")],
         ..Default::default()
     };
-    let choice =
-        crate::seat::PathChoice { question, surroundings: None, robot: Some(protocol::Embodiment::ackermann_car()) };
+    let choice = crate::seat::PathChoice {
+        question,
+        surroundings: None,
+        robot: Some(protocol::Embodiment::ackermann_car().into()),
+    };
     let state = state_of(&SeatView { question: Some(choice.into()), ..connected() });
     let (_, texts) = frame(&context, &state, Vec::new());
     let window = Rect::from_min_size(Pos2::ZERO, SIZE).expand(1.0);

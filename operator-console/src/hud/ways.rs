@@ -59,7 +59,7 @@ impl Ways {
             paths: offered.map(|path| sound(path.points.iter().map(|p| [p.x_m, p.y_m]).collect())).collect(),
             edges: vec![edge(|p| p.road_left_m), edge(|p| -p.road_right_m)],
             things: around.map_or(&[][..], |s| &s.objects).iter().map(|thing| sound(outline(thing))).collect(),
-            own: choice.robot.as_ref().map_or_else(Vec::new, own_outline),
+            own: choice.robot.as_ref().map_or_else(Vec::new, |robot| own_outline(robot)),
         }
     }
 }
@@ -145,8 +145,8 @@ mod tests {
             ..Default::default()
         };
         let question = v1::PathQuestion { id: 1, text: "Which way?".to_owned(), paths, ..Default::default() };
-        let ways =
-            Ways::of(&PathChoice { question, surroundings: Some(around), robot: Some(Embodiment::delivery_robot()) });
+        let robot = Some(Embodiment::delivery_robot().into());
+        let ways = Ways::of(&PathChoice { question, surroundings: Some(around), robot });
         assert_eq!(ways.labels, ["1: left of the van", "2: way 2"]);
         assert_eq!(ways.paths, [vec![[2.0, 3.0]], vec![]]);
         assert_eq!(ways.edges, [vec![[5.0, 4.0]], vec![[5.0, -2.0]]]);

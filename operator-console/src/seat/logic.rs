@@ -51,7 +51,9 @@ pub struct SeatLogic {
     mapping: Option<Mapping>,
     embodiment: Option<String>,
     /// What the robot is made of, where that is known here.
-    robot: Option<Embodiment>,
+    robot: Option<Arc<Embodiment>>,
+    /// What was last asked of its action channels.
+    asked: Vec<f64>,
     vehicle: v1::StateDatagram,
     state_at_us: Option<u64>,
     moving_at_us: u64,
@@ -89,6 +91,7 @@ impl SeatLogic {
             mapping: None,
             embodiment: None,
             robot: None,
+            asked: Vec::new(),
             vehicle: v1::StateDatagram::default(),
             state_at_us: None,
             moving_at_us: 0,
@@ -177,7 +180,7 @@ impl SeatLogic {
             Some(Event::Takeover(takeover)) => self.on_takeover(now_us, &takeover),
             Some(Event::Hello(hello)) => {
                 self.mapping = Mapping::new(&hello);
-                self.robot = Embodiment::told(&hello.embodiment, &hello.embodiment_file);
+                self.robot = Embodiment::told(&hello.embodiment, &hello.embodiment_file).map(Arc::new);
                 self.embodiment = Some(hello.embodiment);
             }
             None => self.notices.say(now_us, Level::Warning, "the vehicle sent an event this console does not know"),
@@ -390,12 +393,14 @@ impl SeatLogic {
         };
         let drive = self.ramp.step(&target, &Rates::of(self.last.device), dt_s);
         if self.watch_only || !self.connected() {
+            self.asked.clear();
             return None;
         }
         let action = match &self.mapping {
             Some(mapping) if self.granted => mapping.action(&drive, self.speed_mps().unwrap_or(0.0)),
             _ => Vec::new(),
         };
+        self.asked.clone_from(&action);
         self.sequence += 1;
         self.sent.push_back(v1::OperatorInput {
             sequence: self.sequence,
@@ -436,7 +441,7 @@ impl SeatLogic {
     fn checklist(&self, now_us: u64) -> Vec<Check> {
         let undrivable = match (&self.embodiment, &self.mapping) {
             (None, _) => Some("the vehicle has not introduced itself".to_owned()),
-            (Some(name), None) => Some(format!("no pedals and wheel for a {name}")),
+            (Some(name), None) => Some(format!("{name:?} is not known here, or has nothing to drive by")),
             (Some(_), Some(_)) => None,
         };
         checklist(&Facts {
@@ -468,6 +473,8 @@ impl SeatLogic {
             holder: self.holder(),
             authority: self.authority.latest().cloned(),
             vehicle: self.vehicle.clone(),
+            robot: self.robot.clone(),
+            asked: self.asked.clone(),
             speed_mps: self.speed_mps(),
             state_age_us: self.state_age_us(now_us),
             estop: self.estop.phase(),

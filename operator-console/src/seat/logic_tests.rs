@@ -1,6 +1,8 @@
 use super::*;
+use crate::input::keyboard::{Key, Keyboard, KeyboardReader};
 use protocol::v1::vehicle_event::Event;
 use protocol::v1::{Author, AuthorityState, Mode, Reason, TakeoverCause};
+use std::time::Duration;
 
 const TICK_US: u64 = 10_000;
 const CLOCK: ClockEstimate = ClockEstimate { offset_us: 0.0, uncertainty_us: 300.0, round_trip_us: 600.0 };
@@ -24,9 +26,13 @@ struct Bench {
 impl Bench {
     /// In session with a car that drives itself at 10 m/s.
     fn new() -> Self {
+        Self::with(v1::Hello { embodiment: "ackermann_car".into(), ..Default::default() })
+    }
+
+    /// The same with the robot that says `hello`.
+    fn with(hello: v1::Hello) -> Self {
         let mut seat = SeatLogic::new("desk", false, 1000);
         seat.on_connected(0);
-        let hello = v1::Hello { embodiment: "ackermann_car".into(), ..Default::default() };
         seat.on_event(0, v1::VehicleEvent { event: Some(Event::Hello(hello)), ..Default::default() });
         let hands_off = TickInputs { now_us: 1_000_000, dt_s: 0.01, ..TickInputs::default() };
         seat.tick(hands_off);
@@ -192,6 +198,38 @@ fn a_grant_in_a_bend_starts_from_the_cars_own_steering_under_the_new_epoch() {
         input.action
     );
     assert_eq!(input.action[0], 0.0);
+}
+
+#[test]
+fn a_robot_that_the_console_does_not_know_is_driven_by_the_file_that_it_tells() {
+    let text = protocol::Embodiment::delivery_robot().source().replacen("delivery_robot", "yard_robot", 1);
+    let text = text.replacen("min = -1.5\nmax = 1.5", "min = -0.9\nmax = 0.9", 1);
+    let hello = v1::Hello { embodiment: "yard_robot".into(), embodiment_file: text, ..Default::default() };
+    let mut bench = Bench::with(hello);
+    (bench.speed_mps, bench.applied) = (0.0, vec![0.0, 0.0]);
+    assert_eq!(cause_of(&bench.tick(&press(Action::TakeOver))), TakeoverCause::Precaution);
+    bench.grant();
+    let keys = |held: &[Key]| {
+        let mut keyboard = Keyboard { focused: true, ..Keyboard::default() };
+        held.iter().for_each(|key| keyboard.set(*key, true));
+        KeyboardReader::default().sample(&keyboard, Duration::ZERO)
+    };
+    // On the spot: nothing but its yaw rate, up to its own limit.
+    let mut outputs = Outputs::default();
+    let turns = keys(&[Key::Deadman, Key::Left]);
+    for _ in 0..150 {
+        outputs = bench.tick(&turns);
+    }
+    assert_eq!(newest(&outputs).action, [0.0, 0.9]);
+    assert_eq!(bench.seat.view(bench.now_us, "yard", None).asked, [0.0, 0.9]);
+    // At speed the same key asks for less, and the other pedals for what is theirs.
+    bench.speed_mps = 1.4;
+    let drives = keys(&[Key::Deadman, Key::Right, Key::Brake]);
+    for _ in 0..250 {
+        outputs = bench.tick(&drives);
+    }
+    let [acceleration, yaw_rate] = newest(&outputs).action[..] else { panic!("{outputs:?}") };
+    assert!(acceleration == -3.0 && yaw_rate < -0.2 && yaw_rate * -1.4 < 2.0, "{acceleration} {yaw_rate}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct PathChoice {
     /// What was around the vehicle.
     pub surroundings: Option<v1::Surroundings>,
     /// The robot, where it is known here.
-    pub robot: Option<Embodiment>,
+    pub robot: Option<Arc<Embodiment>>,
 }
 
 /// A snapshot of everything the seat knows.
@@ -50,6 +50,10 @@ pub struct SeatView {
     pub authority: Option<v1::AuthorityState>,
     /// The vehicle's last datagram, as pieced together from those that carried each part.
     pub vehicle: v1::StateDatagram,
+    /// What the robot is made of, where that is known here.
+    pub robot: Option<Arc<Embodiment>>,
+    /// What this seat last asked of the action channels; empty while it does not drive.
+    pub asked: Vec<f64>,
     /// Speed, m/s, when the vehicle reports one.
     pub speed_mps: Option<f64>,
     /// Age of the vehicle's state, microseconds.
@@ -103,6 +107,8 @@ impl SeatView {
             holder: Holder::Unknown,
             authority: None,
             vehicle: v1::StateDatagram::default(),
+            robot: None,
+            asked: Vec::new(),
             speed_mps: None,
             state_age_us: None,
             estop: EstopPhase::Clear,

@@ -1,8 +1,13 @@
 //! The embodiments that come with the platform. They are files too.
 
+use super::file::MAX_BYTES;
 use super::{Embodiment, EmbodimentError};
+use crate::Attachment;
 use std::path::Path;
 use std::sync::LazyLock;
+
+/// Name of the attachment by which an episode carries the file of a robot that is not built in.
+pub const EMBODIMENT_ATTACHMENT: &str = "embodiment.toml";
 
 const FILES: [(&str, &str); 2] = [
     ("ackermann_car.toml", include_str!("../../embodiments/ackermann_car.toml")),
@@ -67,6 +72,9 @@ impl Embodiment {
         if text.is_empty() {
             return Self::by_name(name);
         }
+        if text.len() as u64 > MAX_BYTES {
+            return None;
+        }
         Self::from_toml(name, text).ok().filter(|embodiment| embodiment.name == name)
     }
 
@@ -74,5 +82,16 @@ impl Embodiment {
     #[must_use]
     pub fn to_tell(&self) -> &str {
         if BUILT_IN.contains(self) { "" } else { self.source() }
+    }
+
+    /// What its episodes carry of it: its file where it is not one of the built-in ones.
+    #[must_use]
+    pub fn attachment(&self) -> Option<Attachment> {
+        let text = self.to_tell();
+        (!text.is_empty()).then(|| Attachment {
+            name: EMBODIMENT_ATTACHMENT.to_owned(),
+            media_type: "application/toml".to_owned(),
+            data: text.to_owned().into(),
+        })
     }
 }

@@ -2,13 +2,13 @@
 
 use super::channels::{ACCELERATION, SPEED, YAW_RATE};
 use super::file::{Draft, EmbodimentError, line_of};
-use super::{Channel, Kinematics, MAX_ACTION_CHANNELS, MAX_OBSERVATION_CHANNELS, Mount};
+use super::{Channel, Kinematics, LidarSensor, MAX_ACTION_CHANNELS, MAX_OBSERVATION_CHANNELS, Mount};
 use std::f64::consts::FRAC_PI_2;
 use std::fmt::Display;
 use toml::de::{DeTable, DeValue};
 
 /// Units by the ends of the names of channels; the longest ends come first.
-const UNITS: [(&str, &str); 12] = [
+pub(super) const UNITS: [(&str, &str); 12] = [
     ("_mps2", "m/s^2"),
     ("_radps2", "rad/s^2"),
     ("_radps", "rad/s"),
@@ -55,6 +55,7 @@ impl<'a> Checker<'a> {
         self.check_actuators(draft)?;
         self.check_kinematics(draft)?;
         self.check_limits(draft)?;
+        self.check_tracking(draft)?;
         self.check_sensors(draft)
     }
 
@@ -174,6 +175,22 @@ impl<'a> Checker<'a> {
         self.within("limits.lateral_max_mps2", limits.lateral_max_mps2, 0.01, 100.0)
     }
 
+    /// A band that is wider than the range of what it watches would never be left.
+    fn check_tracking(&self, draft: &Draft) -> Result {
+        let Some(bands) = &draft.tracking else { return Ok(()) };
+        let most = |channels: &[Channel], name: &str| channels.iter().find(|c| c.name == name).map(|c| c.max);
+        let fastest = most(&draft.observation, SPEED).unwrap_or(1e3);
+        let strongest = draft.action.iter().find(|c| c.name == ACCELERATION).map_or(1e3, |c| c.max - c.min);
+        let steering = draft.kinematics.steering_channel().and_then(|name| most(&draft.action, name)).unwrap_or(1e3);
+        self.within("tracking.slowest_mps", bands.slowest_mps, 0.0, fastest)?;
+        self.within("tracking.acceleration_mps2", bands.acceleration_mps2, 0.01, strongest)?;
+        self.within("tracking.braking_mps2", bands.braking_mps2, 0.01, bands.acceleration_mps2)?;
+        self.within("tracking.brake_share", bands.brake_share, 0.05, 1.0)?;
+        self.within("tracking.steering_max", bands.steering_max, 1e-4, steering)?;
+        self.within("tracking.steering_min", bands.steering_min, 1e-4, bands.steering_max)?;
+        self.within("tracking.lateral_mps2", bands.lateral_mps2, 0.01, draft.limits.lateral_max_mps2)
+    }
+
     fn check_sensors(&self, draft: &Draft) -> Result {
         if draft.camera.len() > MAX_CAMERAS {
             let why = format!("at most {MAX_CAMERAS} of them");
@@ -195,6 +212,10 @@ impl<'a> Checker<'a> {
             self.check_mount(&at("mount"), &camera.mount)?;
         }
         match (&draft.lidar, &draft.kinematics) {
+            // What it measures ahead is taken for what the body's front will meet.
+            (Some(LidarSensor { mount }), _) if mount.left_m != 0.0 => {
+                Err(self.fault("lidar.mount.left_m", &mount.left_m, "a lidar sits on the middle line: leave it out"))
+            }
             (Some(lidar), _) => self.check_mount("lidar.mount", &lidar.mount),
             (None, Kinematics::Fixed) => Ok(()),
             (None, kinematics) => {
@@ -205,6 +226,7 @@ impl<'a> Checker<'a> {
 
     fn check_mount(&self, key: &str, mount: &Mount) -> Result {
         self.within(&format!("{key}.forward_m"), mount.forward_m, -50.0, 50.0)?;
+        self.within(&format!("{key}.left_m"), mount.left_m, -50.0, 50.0)?;
         self.within(&format!("{key}.height_m"), mount.height_m, 0.0, 50.0)?;
         self.within(&format!("{key}.pitch_rad"), mount.pitch_rad, -1.2, 1.2)?;
         self.within(&format!("{key}.yaw_rad"), mount.yaw_rad, -7.0, 7.0)

@@ -1,14 +1,14 @@
 //! Embodiments as TOML files, and what is wrong with one that is not valid.
 
 use super::check::Checker;
-use super::{Actuator, Body, CameraSensor, Channel, Channels, Embodiment, Kinematics, LidarSensor};
+use super::{Actuator, Body, CameraSensor, Channel, Channels, Embodiment, Kinematics, LidarSensor, TrackingBands};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 /// Largest file that is read, bytes.
-const MAX_BYTES: u64 = 1 << 18;
+pub(super) const MAX_BYTES: u64 = 1 << 18;
 
 /// Why an embodiment cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,7 @@ pub(super) struct Draft {
     pub body: Body,
     pub kinematics: Kinematics,
     pub limits: Limits,
+    pub tracking: Option<TrackingBands>,
     #[serde(default)]
     pub observation: Vec<Channel>,
     #[serde(default)]
@@ -102,12 +103,26 @@ impl Embodiment {
         let draft: Draft = toml::from_str(text).map_err(|error| form(file, text, &error))?;
         let tree = toml::de::DeTable::parse(text).map_err(|error| form(file, text, &error))?;
         Checker::new(file, text, tree.get_ref()).check(&draft)?;
-        let Draft { name, description, body, kinematics, limits, observation, action, actuator, camera, lidar } = draft;
+        let Draft {
+            name,
+            description,
+            body,
+            kinematics,
+            limits,
+            tracking,
+            observation,
+            action,
+            actuator,
+            camera,
+            lidar,
+        } = draft;
         let position = |a: &Actuator| action.iter().position(|channel| channel.name == a.channel);
         let mut actuators = actuator;
         actuators.sort_by_key(position);
+        let channels = Channels::of(&observation, &action, &kinematics);
+        let steering_max = channels.steer.and_then(|index| action.get(index)).map_or(0.0, |channel| channel.max);
         Ok(Self {
-            channels: Channels::of(&observation, &action, &kinematics),
+            channels,
             name,
             description,
             body,
@@ -120,6 +135,7 @@ impl Embodiment {
             stop_decel_mps2: limits.stop_decel_mps2,
             emergency_decel_mps2: limits.emergency_decel_mps2,
             lateral_max_mps2: limits.lateral_max_mps2,
+            tracking: tracking.unwrap_or_else(|| TrackingBands::usual(&limits, steering_max)),
             source: text.into(),
         })
     }

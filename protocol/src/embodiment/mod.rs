@@ -6,10 +6,14 @@ mod channels;
 mod check;
 mod file;
 mod kinematics;
+mod summary;
+mod tracking;
 
+pub use built_in::EMBODIMENT_ATTACHMENT;
 pub use channels::Channels;
 pub use file::EmbodimentError;
 pub use kinematics::{Ackermann, Differential, Kinematics};
+pub use tracking::TrackingBands;
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -79,6 +83,9 @@ pub struct Body {
 pub struct Mount {
     /// Ahead of the vehicle's origin, metres.
     pub forward_m: f64,
+    /// Left of the vehicle's middle line, metres; negative to the right.
+    #[serde(default)]
+    pub left_m: f64,
     /// Above the ground, metres.
     pub height_m: f64,
     /// Elevation of its axis, rad: negative looks down.
@@ -140,6 +147,8 @@ pub struct Embodiment {
     pub emergency_decel_mps2: f64,
     /// Lateral acceleration, m/s^2, that no command may ask of it.
     pub lateral_max_mps2: f64,
+    /// How far its actuators may be off what they are told before they count as failed.
+    pub tracking: TrackingBands,
     #[serde(skip)]
     channels: Channels,
     /// The file that it was read from.

@@ -85,6 +85,16 @@ fn a_value_that_does_not_fit_is_named_with_its_line() {
         ("name = \"left\"", "name = \"front\"", "camera.1.name is \"front\""),
         ("width = 1280", "width = 1281", "camera.0.width is 1281: use an even number"),
         ("height_m = 1.6 }", "height_m = -1 }", "lidar.mount.height_m is -1"),
+        ("left_m = 0.9", "left_m = 90.0", "camera.1.mount.left_m is 90: use -50 to 50"),
+        (
+            "height_m = 1.6 }",
+            "height_m = 1.6, left_m = 0.2 }",
+            "lidar.mount.left_m is 0.2: a lidar sits on the middle line",
+        ),
+        ("brake_share = 0.35", "brake_share = 1.5", "tracking.brake_share is 1.5: use 0.05 to 1"),
+        ("braking_mps2 = 1.0", "braking_mps2 = 2", "tracking.braking_mps2 is 2: use 0.01 to 1.5"),
+        ("steering_max = 0.06", "steering_max = 0.6", "tracking.steering_max is 0.6: use 0.0001 to 0.55"),
+        ("steering_min = 0.01", "steering_min = nan", "tracking.steering_min is NaN"),
         ("name = \"ackermann_car\"", "name = \"My Car\"", "name is \"My Car\""),
     ] {
         let text = car_with(from, to);
@@ -121,6 +131,8 @@ fn a_robot_that_is_not_built_in_is_known_by_what_it_tells() {
     assert_eq!(Embodiment::told("ackermann_car", ""), Some(car));
     assert_eq!(Embodiment::told("another", wide.to_tell()), None, "a name that is not the file's");
     assert_eq!(Embodiment::told("ackermann_car", "nonsense"), None);
+    let endless = format!("{}#{}", wide.source(), "x".repeat(1 << 18));
+    assert_eq!(Embodiment::told("ackermann_car", &endless), None, "longer than any file that is read");
 }
 
 #[test]
@@ -128,6 +140,56 @@ fn wheels_stay_where_they_are_and_a_turn_ends_with_the_motion() {
     let (car, robot) = (Embodiment::ackermann_car().kinematics, Embodiment::delivery_robot().kinematics);
     assert_eq!((car.held(0.3, 0.0), car.held(0.3, 9.0)), (0.3, 0.3));
     assert_eq!((robot.held(0.8, 0.0), robot.held(0.8, 0.05), robot.held(0.8, 1.0)), (0.0, 0.4, 0.8));
+}
+
+#[test]
+fn a_file_that_says_nothing_of_tracking_gets_what_serves_the_car_in_proportion() {
+    let without = |robot: &Embodiment| {
+        let (head, tail) = robot.source().split_once("[tracking]").unwrap();
+        let (_, rest) = tail.split_once("\n\n").unwrap();
+        Embodiment::from_toml("robot.toml", &format!("{head}{rest}")).unwrap().tracking
+    };
+    let (car, usual) = (Embodiment::ackermann_car(), without(&Embodiment::ackermann_car()));
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+    assert!(close(usual.acceleration_mps2, 1.5) && close(usual.braking_mps2, 1.0) && close(usual.slowest_mps, 1.0));
+    assert!(close(usual.steering_min, 0.01) && close(usual.steering_max, 0.06) && close(usual.lateral_mps2, 1.2));
+    assert_eq!(usual.brake_share, car.tracking.brake_share);
+    let slow = without(&Embodiment::delivery_robot());
+    assert!(slow.acceleration_mps2 < 0.7 && slow.slowest_mps < 0.4 && slow.steering_max < 0.2, "{slow:?}");
+}
+
+#[test]
+fn a_seat_is_told_how_to_drive_a_robot_in_the_robots_own_words() {
+    let robot = Embodiment::delivery_robot().summary();
+    let names = |channels: &[crate::v1::ChannelSummary]| -> Vec<String> {
+        channels.iter().map(|c| format!("{} [{}] {} to {}", c.label, c.unit, c.min, c.max)).collect()
+    };
+    assert_eq!(names(&robot.action), ["acceleration [m/s²] -3 to 1", "yaw rate [rad/s] -1.5 to 1.5"]);
+    assert_eq!(robot.observation[0].name, "speed_mps");
+    assert_eq!((&robot.speed[..], &robot.accelerate[..]), ("speed_mps", "acceleration_mps2"));
+    assert_eq!((&robot.steer[..], &robot.speed_unit[..]), ("yaw_rate_radps", "m/s"));
+    assert_eq!((robot.front_m, robot.half_width_m), (0.35, 0.275));
+    let car = Embodiment::ackermann_car().summary();
+    assert_eq!((&car.action[1].label[..], &car.action[1].unit[..], &car.speed_unit[..]), ("steering", "rad", "km/h"));
+    let channel = |name: &str, unit: &str| Channel { name: name.into(), unit: unit.into(), ..car_channel() };
+    assert_eq!(channel("battery_share", "1").printed_unit(), "");
+    assert_eq!(
+        (channel("_mps", "m/s").label(), channel("motor_c", "degC").printed_unit()),
+        (" mps".into(), "°C".into())
+    );
+}
+
+fn car_channel() -> Channel {
+    Embodiment::ackermann_car().action[0].clone()
+}
+
+#[test]
+fn only_a_robot_of_its_own_brings_its_file() {
+    assert_eq!(Embodiment::ackermann_car().attachment(), None);
+    let text = car_with("width_m = 1.85", "width_m = 1.95");
+    let wide = Embodiment::from_toml("wide.toml", &text).unwrap();
+    let file = wide.attachment().unwrap();
+    assert_eq!((&file.name[..], &file.data[..]), (EMBODIMENT_ATTACHMENT, text.as_bytes()));
 }
 
 #[test]

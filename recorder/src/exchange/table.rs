@@ -60,7 +60,7 @@ impl States {
                 }
             }
         }
-        Ok(rows.columns(&source.info().embodiment))
+        Ok(rows.columns(source.embodiment()?))
     }
 
     /// The columns.
@@ -148,8 +148,7 @@ impl Rows {
         }
     }
 
-    fn columns(self, embodiment: &str) -> States {
-        let known = Embodiment::by_name(embodiment);
+    fn columns(self, known: Option<Embodiment>) -> States {
         let (observed, acted) = known.map_or((Vec::new(), Vec::new()), |known| (known.observation, known.action));
         let mut columns = vec![
             Column::plain("log_time_ns", Values::I64(self.log_ns)),

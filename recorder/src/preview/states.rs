@@ -98,7 +98,7 @@ impl Reading {
             start_ns: info.start_ns,
             step_ns: SECOND_NS.max(length_ns / MAX_STATES),
             next_ns: 0,
-            embodiment: Embodiment::by_name(&info.embodiment),
+            embodiment: source.embodiment().ok().flatten(),
             now: State::default(),
             states: Vec::new(),
             events: Vec::new(),

@@ -123,6 +123,24 @@ fn car_dead_ahead_covers_the_pixels_that_the_pinhole_gives() {
 }
 
 #[test]
+fn a_lens_beside_the_middle_sees_what_stands_before_it_in_the_middle() {
+    let spec = CameraSpec { pitch_rad: 0.0, left_m: 0.8, ..CameraSpec::front_720p() };
+    // To the left of a car that heads north is west.
+    let ego = Pose2 { x_m: 1e3, y_m: 1e3, heading_rad: std::f64::consts::FRAC_PI_2 };
+    let person = Actor { x_m: 1e3 - 0.8, y_m: 1e3 + 15.0, ..actor(1, ObjectKind::Pedestrian, 0.0, 0.0) };
+    let seen = |actors| SceneSnapshot { ego, ..scene(actors, 0.0) };
+    let columns = |spec: &CameraSpec| {
+        let [left, right, ..] =
+            changed(&drawn(spec.clone(), &seen(vec![person])), &drawn(spec.clone(), &seen(vec![])), 25).unwrap();
+        (left + right) as f64 / 2.0
+    };
+    assert!((columns(&spec) - 640.0).abs() <= 6.0, "{}", columns(&spec));
+    let offset_px = spec.focal_px() * 0.8 / (15.0 - spec.forward_m);
+    let middle = CameraSpec { left_m: 0.0, ..spec };
+    assert!((columns(&middle) - 640.0 + offset_px).abs() <= 6.0, "{}", columns(&middle));
+}
+
+#[test]
 fn lane_line_runs_where_the_pinhole_puts_it() {
     let spec = CameraSpec { pitch_rad: 0.0, ..CameraSpec::front_720p() };
     let picture = drawn(spec.clone(), &scene(vec![], 0.0));
@@ -223,8 +241,14 @@ fn values_that_are_not_finite_neither_panic_nor_show() {
             rain: bad,
         };
         drawn(spec.clone(), &lost);
-        let lens =
-            CameraSpec { horizontal_fov_rad: bad, height_m: bad, forward_m: bad, pitch_rad: bad, ..spec.clone() };
+        let lens = CameraSpec {
+            horizontal_fov_rad: bad,
+            height_m: bad,
+            forward_m: bad,
+            left_m: bad,
+            pitch_rad: bad,
+            ..spec.clone()
+        };
         drawn(lens, &scene(vec![], 1.0));
     }
     let far = SceneSnapshot { ego: Pose2 { x_m: 1e300, y_m: -1e300, heading_rad: 1e300 }, ..scene(vec![], 1.0) };

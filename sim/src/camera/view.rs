@@ -90,7 +90,7 @@ impl View {
         let heading_rad = coordinate(ego.heading_rad) + within(spec.yaw_rad, -7.0, 7.0, 0.0);
         let (sin, cos) = heading_rad.sin_cos();
         let (pitch_sin, pitch_cos) = within(spec.pitch_rad, -1.2, 1.2, 0.0).sin_cos();
-        let forward = within(spec.forward_m, -50.0, 50.0, 0.0);
+        let [forward, left] = [spec.forward_m, spec.left_m].map(|offset| within(offset, -50.0, 50.0, 0.0));
         let focal = 0.5 * width / half.tan();
         // The lowest row sees the ground at a steeper angle, hence a little wider than the optical axis.
         let steepest = (pitch_cos + 0.5 * height / focal * pitch_sin).max(0.05);
@@ -101,7 +101,10 @@ impl View {
             heading_rad,
             lens_m: within(spec.height_m, 0.05, 500.0, 1.4),
             centre: [0.5 * width, 0.5 * height],
-            position: [coordinate(ego.x_m) + forward * along_x, coordinate(ego.y_m) + forward * along_y],
+            position: [
+                coordinate(ego.x_m) + forward * along_x - left * along_y,
+                coordinate(ego.y_m) + forward * along_y + left * along_x,
+            ],
             heading: [cos, sin],
             pitch: [pitch_cos, pitch_sin],
             spread: half.tan() / steepest.min(1.0),

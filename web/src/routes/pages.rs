@@ -4,9 +4,9 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use protocol::Failure;
 use protocol::api::Verdict;
 use protocol::v1::{Author, Mode, Reason, TakeoverCause};
-use protocol::{Channel, Embodiment, Failure};
 use std::sync::LazyLock;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -78,32 +78,10 @@ fn labels() -> &'static str {
             constant("CAUSES", &words(|code| TakeoverCause::try_from(code).ok().map(TakeoverCause::label))),
             constant("VERDICTS", &Verdict::WORDS.to_vec().into()),
             constant("FAILURES", &failures.into()),
-            constant(
-                "EMBODIMENTS",
-                &Embodiment::built_in().iter().map(robot).collect::<serde_json::Map<_, _>>().into(),
-            ),
         ]
         .concat()
     });
     &MODULE
-}
-
-/// What pages need to know of a robot: limits of its actions, and where the channels are whose meaning is known.
-fn robot(embodiment: &Embodiment) -> (String, serde_json::Value) {
-    let action = |c: &Channel| serde_json::json!({ "name": c.name, "min": c.min, "max": c.max });
-    let channels = embodiment.channels();
-    let value = serde_json::json!({
-        "action": embodiment.action.iter().map(action).collect::<Vec<_>>(),
-        "speed": channels.speed,
-        "accelerate": channels.accelerate,
-        "steer": channels.steer,
-        "half_steering_mps": embodiment.half_steering_mps(),
-        "front_m": embodiment.front_m(),
-        "rear_m": embodiment.rear_m(),
-        "half_width_m": embodiment.half_width_m(),
-        "lidar_to_front_m": embodiment.lidar_to_front_m(),
-    });
-    (embodiment.name.clone(), value)
 }
 
 /// Labels by their codes. Codes have gaps, which are told as `null`; none is as great as [`CODES`].

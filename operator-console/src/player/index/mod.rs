@@ -14,7 +14,7 @@ use super::pictures::FrameAt;
 use crate::ConsoleError;
 use bands::Bands;
 use markers::Markers;
-use protocol::{EpisodeInfo, foxglove, topics, v1};
+use protocol::{Embodiment, EpisodeInfo, foxglove, topics, v1};
 use recorder::{EpisodeMessage, EpisodeReader};
 use signals::SignalsBuilder;
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ impl EpisodeIndex {
     /// # Errors
     /// Those of reading, naming the place; [`ConsoleError::EmptyEpisode`], [`ConsoleError::LongEpisode`].
     pub fn read(reader: &EpisodeReader, mut progress: impl FnMut(u64, u64)) -> Result<Self, ConsoleError> {
+        let robot = reader.embodiment()?;
         let mut building: Option<Building> = None;
         let mut last_ns = 0;
         for (number, message) in (1..).zip(reader.messages()) {
@@ -77,7 +78,8 @@ impl EpisodeIndex {
             if number > MAX_MESSAGES {
                 return Err(ConsoleError::LongEpisode { path: reader.path().to_owned(), limit: MAX_MESSAGES });
             }
-            let building = building.get_or_insert_with(|| Building::new(message.log_time_ns, reader.info()));
+            let building =
+                building.get_or_insert_with(|| Building::new(message.log_time_ns, reader.info(), robot.clone()));
             building.take(&message)?;
             last_ns = message.log_time_ns;
             progress(number, reader.message_count());
@@ -120,11 +122,11 @@ struct Building {
 }
 
 impl Building {
-    fn new(start_ns: u64, info: &EpisodeInfo) -> Self {
+    fn new(start_ns: u64, info: &EpisodeInfo, robot: Option<Embodiment>) -> Self {
         Self {
             start_ns,
             cameras: BTreeMap::new(),
-            signals: SignalsBuilder::new(&info.embodiment),
+            signals: SignalsBuilder::new(robot),
             bands: Bands::default(),
             markers: Markers::new(start_ns, info),
             faults: Changes::default(),

@@ -1,8 +1,8 @@
 //! An episode's numbers as plots, in the units that people drive by.
 
 use crate::player::plots::{Ink, Plot, Series};
-use protocol::units::kmh;
-use protocol::{Embodiment, Kinematics, v1};
+use protocol::units::SpeedUnit;
+use protocol::{Embodiment, v1};
 
 /// Channels of a robot that is not known that are plotted.
 const MAX_CHANNELS: usize = 4;
@@ -51,9 +51,10 @@ pub(super) struct SignalsBuilder {
 }
 
 impl SignalsBuilder {
-    pub(super) fn new(embodiment: &str) -> Self {
+    /// Of an episode of `embodiment`, where that is known.
+    pub(super) fn new(embodiment: Option<Embodiment>) -> Self {
         Self {
-            embodiment: Embodiment::by_name(embodiment),
+            embodiment,
             observation: Channels::default(),
             operator: Channels::default(),
             policy: Channels::default(),
@@ -125,11 +126,14 @@ impl SignalsBuilder {
         let mut steering = self.asked(channels.steer, degrees);
         steering.remove(0);
         steering.insert(0, observed(channels.steering, degrees));
-        let unit = if matches!(robot.kinematics, Kinematics::Ackermann(_)) { "°" } else { "°/s" };
+        let turns = channels.steer.and_then(|index| robot.action.get(index));
+        let (turning, unit) = turns.map_or_else(Default::default, |c| (c.label(), c.unit.replace("rad", "°")));
+        let (turning, speed) = (format!("{}, left up", capitalized(&turning)), robot.speed_unit());
+        let least = if speed == SpeedUnit::MetresPerSecond { 1.0 } else { 10.0 };
         vec![
-            Plot::new("Speed", "km/h", [0.0, 10.0], vec![observed(channels.speed, kmh(1.0))]),
+            Plot::new("Speed", speed.label(), [0.0, least], vec![observed(channels.speed, speed.amount(1.0))]),
             Plot::new("Acceleration", "m/s²", [-2.0, 2.0], vec![observed(channels.acceleration, 1.0)]),
-            Plot::new("Steering, left up", unit, [-5.0, 5.0], steering),
+            Plot::new(&turning, &unit, [-5.0, 5.0], steering),
             Plot::new("Throttle, brake", "m/s²", [-2.0, 2.0], self.asked(channels.accelerate, 1.0)),
         ]
     }
@@ -156,6 +160,11 @@ impl SignalsBuilder {
     }
 }
 
+fn capitalized(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_car_is_shown_in_the_units_of_drivers() {
-        let mut builder = SignalsBuilder::new("ackermann_car");
+        let mut builder = SignalsBuilder::new(Some(Embodiment::ackermann_car()));
         for i in 0..10 {
             let at_s = i as f32 * 0.02;
             builder.observed(at_s, &[10.0, 0.5, 0.1, 0.0]);
@@ -194,8 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_robot_that_turns_by_its_yaw_rate_is_shown_in_its_own_units() {
+        let mut builder = SignalsBuilder::new(Some(Embodiment::delivery_robot()));
+        builder.observed(0.0, &[1.2, 0.1, 0.5]);
+        builder.let_through(0.0, &[0.3, 0.6]);
+        let signals = builder.finish();
+        assert_eq!(titles(&signals)[..3], ["Speed", "Acceleration", "Yaw rate, left up"]);
+        let units: Vec<&str> = signals.plots.iter().map(|plot| plot.unit.as_str()).collect();
+        assert_eq!(units[..3], ["m/s", "m/s²", "°/s"]);
+        assert_eq!(signals.plots[0].series[0].at(0.0), Some(1.2));
+        assert!((signals.plots[2].series[0].at(0.0).unwrap() - 28.648).abs() < 1e-3);
+    }
+
+    #[test]
     fn another_robots_channels_are_numbered() {
-        let mut builder = SignalsBuilder::new("walker");
+        let mut builder = SignalsBuilder::new(None);
         builder.observed(0.0, &[1.0; 200]);
         builder.let_through(0.0, &[0.5, 0.6]);
         assert_eq!(

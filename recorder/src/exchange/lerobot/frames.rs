@@ -142,8 +142,10 @@ impl Frames {
         let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());
         let state_width = series.states[0].1.observation.len();
         let action_width = series.commands[0].1.action.len();
-        let features: BTreeMap<String, Feature> =
-            stored.unwrap_or_else(|| features(&source.info().embodiment, state_width, action_width));
+        let features: BTreeMap<String, Feature> = match stored {
+            Some(stored) => stored,
+            None => features(source.embodiment()?.as_ref(), state_width, action_width),
+        };
         let recorded = record.as_ref().and_then(|record| record.get("task").cloned());
         let task = task.map(str::to_owned).or(recorded).unwrap_or_else(|| "drive".to_owned());
         let mut pieces = Vec::new();

@@ -155,15 +155,14 @@ impl Info {
 }
 
 /// The features of an episode of ours, for states and actions of these widths.
-pub(super) fn features(embodiment: &str, state: usize, action: usize) -> BTreeMap<String, Feature> {
-    let known = Embodiment::by_name(embodiment);
+pub(super) fn features(robot: Option<&Embodiment>, state: usize, action: usize) -> BTreeMap<String, Feature> {
     let names = |channels: Option<Vec<String>>, width: usize, name: &str| match channels {
         Some(channels) if channels.len() == width => channels,
         _ => (0..width).map(|n| format!("{name}_{n}")).collect(),
     };
     let list = |channels: &[protocol::Channel]| channels.iter().map(|channel| channel.name.clone()).collect();
-    let states = names(known.as_ref().map(|e| list(&e.observation)), state, "state");
-    let actions = names(known.as_ref().map(|e| list(&e.action)), action, "action");
+    let states = names(robot.map(|e| list(&e.observation)), state, "state");
+    let actions = names(robot.map(|e| list(&e.action)), action, "action");
     let pose = ["x_m", "y_m", "heading_rad", "odometer_m"].map(str::to_owned);
     let all = [
         (STATE, Feature::new("float32", &states)),

@@ -167,6 +167,7 @@ fn check_camera(index: usize, camera: &RobotCamera) -> Result<(), String> {
     let mount = [
         ("height_m", lens.height_m, MOST_MOUNT_M),
         ("forward_m", camera.forward_m, MOST_MOUNT_M),
+        ("left_m", lens.left_m, MOST_MOUNT_M),
         ("pitch_rad", lens.pitch_rad, std::f64::consts::TAU),
         ("yaw_rad", lens.yaw_rad, std::f64::consts::TAU),
     ];
@@ -184,6 +185,7 @@ fn model(camera: &RobotCamera) -> CameraModel {
         width: lens.width,
         height: lens.height,
         forward_m: camera.forward_m,
+        left_m: lens.left_m,
         height_m: lens.height_m,
         pitch_rad: lens.pitch_rad,
         yaw_rad: lens.yaw_rad,
@@ -265,6 +267,7 @@ pub(super) mod tests {
             (with_camera(|_, lens| lens.horizontal_fov_rad = 4.0), "4 rad"),
             (with_camera(|_, lens| lens.pitch_rad = f64::NAN), "pitch_rad is NaN"),
             (with_camera(|camera, _| camera.forward_m = 1e9), "forward_m is 1000000000"),
+            (with_camera(|_, lens| lens.left_m = f64::INFINITY), "left_m is inf"),
         ];
         for (hello, named) in bad {
             let error = RobotDescription::read(hello).unwrap_err();

@@ -38,11 +38,11 @@ impl RobotFactory for RobotServer {
             robot,
             origin: self.origin(),
             cameras: described.cameras.iter().zip(queues).enumerate().map(prepare).collect(),
-            embodiment: described.embodiment,
             expects: described.expects,
             map: if described.map.is_empty() { NO_MAP.to_owned() } else { described.map },
             seed: None,
-            attachments: Vec::new(),
+            attachments: described.embodiment.attachment().into_iter().collect(),
+            embodiment: described.embodiment,
         }))
     }
 }
