@@ -80,6 +80,11 @@ impl PictureQueue {
         self.ready.notify_one();
     }
 
+    /// The next picture, if one waits.
+    pub(super) fn take(&self) -> Option<RawPicture> {
+        self.lock().pictures.pop_front()
+    }
+
     /// Ends the camera's thread.
     pub(crate) fn close(&self) {
         self.stop.store(true, Ordering::Relaxed);
