@@ -45,6 +45,7 @@ fn main() -> Done {
     grants(&mut seeds)?;
     logs(&mut seeds)?;
     messages(&mut seeds)?;
+    robot(&mut seeds)?;
     streams(&mut seeds)?;
     println!("{} seeds", seeds.count);
     Ok(())
@@ -378,6 +379,72 @@ fn messages(seeds: &mut Seeds) -> Done {
     seeds.add("gate", &[&honest])?;
     seeds.add("gate", &[&takeover, &[7, 15], &piece(&command), &[15, 3], &[0; 8], &[5, 0, 0x60, 1, 1]])?;
     seeds.add("gate", &[&takeover, &[10, 0], &piece(&request.encode_to_vec()), &[14, 0x80, 14, 0, 17, 9]])
+}
+
+fn robot(seeds: &mut Seeds) -> Done {
+    let pong = [9, 0, 3, 3];
+    let stand = [&[4, 10, 0][..], &piece(b"")].concat();
+    let drive = [13, 0, 1];
+    let ticks = [15, 0, 11];
+    for kind in [0, 1] {
+        seeds.add("robot", &[&[2, 0, kind, 0], &pong, &stand, &drive, &stand.repeat(4), &ticks])?;
+    }
+    let surroundings = v1::Surroundings {
+        corridor: (0..3)
+            .map(|n| v1::CorridorPoint {
+                s_m: n as f32 * 9.0,
+                x_m: n as f32 * 9.0,
+                lane_left_m: 1.7,
+                lane_right_m: 1.7,
+                speed_limit_mps: 14.0,
+                ..Default::default()
+            })
+            .collect(),
+        objects: vec![v1::TrackedObject { x_m: 20.0, length_m: 4.0, width_m: 2.0, ..Default::default() }],
+        visibility_m: 100.0,
+        friction: 0.9,
+        route_left_m: 500.0,
+        ..Default::default()
+    };
+    let scan = foxglove::LaserScan { ranges: vec![20.0; 9], start_angle: -0.3, end_angle: 0.3, ..Default::default() };
+    let fix = foxglove::LocationFix { latitude: 57.7, longitude: 11.9, ..Default::default() };
+    let seen = v1::RobotSense {
+        surroundings: Some(surroundings),
+        scan: Some(scan),
+        fix: Some(fix),
+        estop_pressed: false,
+        ..Default::default()
+    };
+    let mut sees = [&[4, 10, 1][..], &[0xff, 0xbf, 0, 0x40, 0, 0x40, 0, 0x40]].concat();
+    sees.extend(piece(&seen.encode_to_vec()));
+    seeds.add("robot", &[&[2, 0, 0, 3], &pong, &sees, &ticks, &drive, &sees, &sees, &ticks])?;
+    let cameras = [&[2, 0, 12, 0][..], &pong].concat();
+    let units = seeds::pictures()?.into_iter().flat_map(|unit| [&[10, 40, 0][..], &piece(&unit)].concat());
+    seeds
+        .add("robot", &[&cameras, &[11, 20, 1, 90, 11, 20, 2, 200], &units.collect::<Vec<u8>>(), &[12, 0], &cameras])?;
+    let bring = |text: &str| [&[2, 0, 2, 0][..], &piece(text.as_bytes())].concat();
+    for embodiment in Embodiment::built_in() {
+        let toml: String = embodiment
+            .source()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .fold(String::new(), |text, line| text + line.split(" #").next().unwrap_or_default() + "\n");
+        seeds.add("robot", &[&bring(&toml), &pong, &stand, &drive, &stand, &ticks])?;
+    }
+    // What a robot sends in truth, in pieces.
+    let frame = |frame| vehicle_bridge::robots::process::encode(&v1::FromRobot { frame: Some(frame) });
+    let named = v1::robot_hello::Embodiment::EmbodimentName("ackermann_car".into());
+    let hello = v1::RobotHello { version: 1, embodiment: Some(named), ..Default::default() };
+    let bytes = [
+        frame(v1::from_robot::Frame::Hello(hello)),
+        frame(v1::from_robot::Frame::Heartbeat(v1::RobotHeartbeat { monotonic_us: 5 })),
+        frame(v1::from_robot::Frame::Bye(v1::RobotBye { reason: 1, detail: "done".into() })),
+    ]
+    .concat();
+    let (head, tail) = bytes.split_at(9);
+    seeds.add("robot", &[&[0, 0], &piece(head), &[0, 9], &piece(tail)])?;
+    let message = v1::FromRobot { frame: Some(v1::from_robot::Frame::Picture(v1::RobotPicture::default())) };
+    seeds.add("robot", &[&[2, 0, 0, 0], &[1, 0], &piece(&message.encode_to_vec())])
 }
 
 /// As short as a description that a peer could answer with.

@@ -19,6 +19,7 @@ mod media;
 mod opendrive;
 mod picture;
 mod policy;
+mod robot;
 pub mod seeds;
 mod sound;
 mod wire;
@@ -30,7 +31,7 @@ pub use grants::key;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, in the order of their names.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("config", config::run),
     ("control_plane", control_plane::run),
     ("dataset", dataset::run),
@@ -43,6 +44,7 @@ pub const TARGETS: [Target; 14] = [
     ("opendrive", opendrive::run),
     ("picture", picture::run),
     ("policy", policy::run),
+    ("robot", robot::run),
     ("sound", sound::run),
     ("wire", wire::run),
 ];

@@ -43,4 +43,4 @@ macro_rules! targets {
     };
 }
 
-targets!(config control_plane dataset episode film gate grants logs media opendrive picture policy sound wire);
+targets!(config control_plane dataset episode film gate grants logs media opendrive picture policy robot sound wire);

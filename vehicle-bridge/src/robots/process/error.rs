@@ -3,6 +3,15 @@
 use super::hello::VERSION;
 use protocol::v1::{RobotBye, RobotByeReason};
 
+/// Longest words about a connection's end, bytes: values that a robot sent, of any length, stand in them.
+const MOST_DETAIL_BYTES: usize = 1_024;
+
+/// `text`, at most [`MOST_DETAIL_BYTES`] and a mark that something is missing.
+pub(super) fn shortened(text: &str) -> String {
+    let kept = text.get(..text.floor_char_boundary(MOST_DETAIL_BYTES)).unwrap_or_default();
+    if kept.len() < text.len() { format!("{kept}… ({} bytes)", text.len()) } else { text.to_owned() }
+}
+
 /// What a robot did that cannot be; the message names the value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AdapterError {
@@ -77,7 +86,12 @@ impl AdapterError {
         Self::Value { what: what.into(), got: got.to_string(), expected: expected.into() }
     }
 
-    /// As the other side is told.
+    /// A picture that cannot be used.
+    pub(super) fn picture(camera: usize, problem: String) -> Self {
+        Self::value(format!("a picture of camera {camera}"), &"useless", problem)
+    }
+
+    /// As the other side is told; the detail has bounds.
     #[must_use]
     pub fn bye(&self) -> RobotBye {
         let reason = match self {
@@ -92,6 +106,6 @@ impl AdapterError {
             Self::Flood { .. } => RobotByeReason::Flood,
             Self::Busy => RobotByeReason::Busy,
         };
-        RobotBye { reason: reason.into(), detail: self.to_string() }
+        RobotBye { reason: reason.into(), detail: shortened(&self.to_string()) }
     }
 }

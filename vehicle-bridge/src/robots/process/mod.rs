@@ -14,7 +14,9 @@
 mod address;
 mod error;
 mod frame;
+pub mod fuzzing;
 mod hello;
+mod inbound;
 mod latest;
 mod pictures;
 mod robot;

@@ -73,6 +73,11 @@ impl PictureQueue {
         self.ready.notify_one();
     }
 
+    /// The next picture, if one waits.
+    pub(super) fn take(&self) -> Option<RawPicture> {
+        self.lock().pictures.pop_front()
+    }
+
     /// The next picture, waited for at most this long.
     pub(super) fn next(&self, timeout: Duration) -> Option<RawPicture> {
         let waited = self.ready.wait_timeout_while(self.lock(), timeout, |waiting| waiting.pictures.is_empty());

@@ -1,12 +1,14 @@
 //! The threads around a session: one listens, and each connection has one that reads and one that writes.
 
 use super::address::Listeners;
+use super::error::shortened;
+use super::inbound::Inbound;
 use super::latest::Latest;
 use super::pictures::{PictureQueue, RawPicture};
-use super::session::{Event, Reading, Session};
+use super::session::{Event, Reading};
 use super::{
-    ACT_TIMEOUT_US, AdapterError, FrameBuffer, ListenAddress, ListenAddressError, MAX_FRAME_BYTES, MAX_HELLO_BYTES,
-    ProcessRobot, RobotDescription, SENSE_TIMEOUT_US, SILENCE_TIMEOUT_US, Stream, VERSION, encode,
+    ACT_TIMEOUT_US, AdapterError, ListenAddress, ListenAddressError, MAX_FRAME_BYTES, ProcessRobot, RobotDescription,
+    SENSE_TIMEOUT_US, SILENCE_TIMEOUT_US, Stream, VERSION, encode,
 };
 use protocol::VehicleId;
 use protocol::v1::to_robot::Frame;
@@ -69,6 +71,70 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Nobody is connected yet. `origin` is the zero of the bridge's clock.
+    pub(super) fn new(vehicle: VehicleId, rate: ControlRate, origin: Instant) -> Self {
+        Self {
+            readings: Latest::default(),
+            acts: Latest::default(),
+            vehicle,
+            rate,
+            origin,
+            connected: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
+            connection: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            description: Mutex::default(),
+            described: Condvar::new(),
+            pictures: Mutex::default(),
+            fault: Mutex::default(),
+        }
+    }
+
+    /// The number of a connection that begins.
+    pub(super) fn begin(&self) -> u64 {
+        self.connection.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The robot of connection `number` has its welcome.
+    pub(super) fn connect(&self, number: u64) {
+        self.connected.store(number, Ordering::Release);
+    }
+
+    /// The connection has ended.
+    pub(super) fn disconnect(&self) {
+        self.connected.store(0, Ordering::Release);
+    }
+
+    /// Acts on what came over connection `number`.
+    ///
+    /// # Errors
+    /// [`AdapterError`] when the robot is not like the first one.
+    pub(super) fn take_in(&self, number: u64, event: Event) -> Result<Reply, AdapterError> {
+        match event {
+            Event::Hello(description) => {
+                let welcome = self.welcome(&description);
+                let software = description.software.clone();
+                self.accept(*description)?;
+                tracing::info!(software, "a robot is connected");
+                return Ok(Reply::Welcome(welcome));
+            }
+            Event::Sense(reading) => self.readings.put((number, *reading)),
+            Event::Picture { camera, capture_us, data } => {
+                if let Some(queue) = lock(&self.pictures).get(camera) {
+                    queue.put(RawPicture { capture_us, connection: number, data });
+                }
+            }
+            Event::Bye(bye) => return Ok(Reply::Left(bye)),
+            Event::None => {}
+        }
+        Ok(Reply::None)
+    }
+
+    /// From now on pictures go there, one queue a camera.
+    pub(super) fn deliver_pictures(&self, queues: Vec<Arc<PictureQueue>>) {
+        *lock(&self.pictures) = queues;
+    }
+
     fn now_us(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -139,21 +205,7 @@ impl RobotServer {
     ) -> Result<Self, ServerError> {
         let listeners = Listeners::open(address)?;
         let address = listeners.address();
-        let shared = Arc::new(Shared {
-            readings: Latest::default(),
-            acts: Latest::default(),
-            vehicle,
-            rate,
-            origin,
-            connected: AtomicU64::new(0),
-            busy: AtomicBool::new(false),
-            connection: AtomicU64::new(0),
-            stop: AtomicBool::new(false),
-            description: Mutex::default(),
-            described: Condvar::new(),
-            pictures: Mutex::default(),
-            fault: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(vehicle, rate, origin));
         let worker = Arc::clone(&shared);
         let thread = spawn("robot-listen", move || serve(&listeners, &worker)).map_err(ServerError::Thread)?;
         Ok(Self { shared, address, thread: Some(thread) })
@@ -193,15 +245,14 @@ impl RobotServer {
 
     /// From now on pictures go there, one queue a camera.
     pub(super) fn deliver_pictures(&self, queues: Vec<Arc<PictureQueue>>) {
-        *lock(&self.shared.pictures) = queues;
+        self.shared.deliver_pictures(queues);
     }
 
     /// How a camera's thread ends the connection over which `problem` came.
     pub(super) fn picture_fault(&self) -> impl Fn(usize, u64, String) + Send + use<> {
         let shared = Arc::clone(&self.shared);
         move |camera, connection, problem| {
-            let error = AdapterError::value(format!("a picture of camera {camera}"), &"useless", problem);
-            *lock(&shared.fault) = Some((connection, error));
+            *lock(&shared.fault) = Some((connection, AdapterError::picture(camera, problem)));
         }
     }
 }
@@ -266,6 +317,17 @@ fn refuse(mut stream: Stream) {
     }
 }
 
+/// What the robot has to hear, or what it said last.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// The answer to its hello. Once it is sent the robot is connected.
+    Welcome(ToRobot),
+    /// It leaves.
+    Left(RobotBye),
+    /// Nothing.
+    None,
+}
+
 /// How a connection ended without anybody's fault.
 enum End {
     /// The robot said goodbye.
@@ -284,19 +346,19 @@ fn connection(shared: &Arc<Shared>, stream: Stream) {
         Err(error) => return tracing::error!(%error, "a robot's connection cannot be used"),
     };
     let gone = Arc::new(AtomicBool::new(false));
-    let number = shared.connection.fetch_add(1, Ordering::Relaxed) + 1;
+    let number = shared.begin();
     let writer = {
         let (shared, stream, gone) = (Arc::clone(shared), Arc::clone(&write_half), Arc::clone(&gone));
         spawn("robot-write", move || write_acts(&shared, number, &stream, &gone))
     };
     let outcome = match &writer {
         Ok(_) => {
-            let session = Session::new(shared.now_us());
-            Connection { shared, number, stream, session, write_half: &write_half, gone: &gone }.run()
+            let inbound = Inbound::new(shared.now_us());
+            Connection { shared, number, stream, inbound, write_half: &write_half, gone: &gone }.run()
         }
         Err(error) => return tracing::error!(%error, "no thread for a robot's connection"),
     };
-    shared.connected.store(0, Ordering::Release);
+    shared.disconnect();
     gone.store(true, Ordering::Relaxed);
     if let Ok(writer) = writer {
         let _ = writer.join();
@@ -313,7 +375,7 @@ fn connection(shared: &Arc<Shared>, stream: Stream) {
 fn tell_end(outcome: &Result<End, AdapterError>) -> Option<RobotBye> {
     match outcome {
         Ok(End::Left(bye)) => {
-            tracing::warn!(reason = bye.reason().as_str_name(), detail = bye.detail, "the robot left");
+            tracing::warn!(reason = bye.reason().as_str_name(), detail = shortened(&bye.detail), "the robot left");
             None
         }
         Ok(End::Closed) => {
@@ -325,8 +387,9 @@ fn tell_end(outcome: &Result<End, AdapterError>) -> Option<RobotBye> {
             Some(RobotBye { reason: RobotByeReason::Shutdown.into(), detail })
         }
         Err(error) => {
-            tracing::error!(%error, "the robot's connection is closed; waiting for it again");
-            Some(error.bye())
+            let bye = error.bye();
+            tracing::error!(error = bye.detail, "the robot's connection is closed; waiting for it again");
+            Some(bye)
         }
     }
 }
@@ -335,7 +398,7 @@ struct Connection<'a> {
     shared: &'a Arc<Shared>,
     number: u64,
     stream: Stream,
-    session: Session,
+    inbound: Inbound,
     write_half: &'a Mutex<Stream>,
     /// Set when the other side takes nothing any more.
     gone: &'a AtomicBool,
@@ -343,64 +406,38 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     fn run(&mut self) -> Result<End, AdapterError> {
-        let mut frames = FrameBuffer::default();
         let mut chunk = vec![0; CHUNK];
-        let mut most = MAX_HELLO_BYTES;
         loop {
             if self.shared.is_stopped() {
                 return Ok(End::Stopped);
             }
             match self.stream.read(&mut chunk) {
-                Ok(0) if frames.pending() > 0 => return Err(AdapterError::Cut(frames.pending())),
-                Ok(0) => return Ok(End::Closed),
-                Ok(count) => frames.push(chunk.get(..count).unwrap_or_default()),
+                Ok(0) => return self.inbound.end().map(|()| End::Closed),
+                Ok(count) => self.inbound.push(chunk.get(..count).unwrap_or_default()),
                 Err(error) if is_pause(&error) => {}
                 Err(_) => return Ok(End::Closed),
             }
-            let mut pending = frames.pending();
-            while let Some(frame) = frames.next(most)? {
-                let length = pending - frames.pending();
-                pending = frames.pending();
-                if let Some(bye) = self.take_in(frame, length)? {
-                    return Ok(End::Left(bye));
+            while let Some(event) = self.inbound.next(self.shared.now_us())? {
+                match self.shared.take_in(self.number, event)? {
+                    Reply::Welcome(welcome) => {
+                        send(&mut lock(self.write_half), &welcome, self.gone);
+                        self.shared.connect(self.number);
+                    }
+                    Reply::Left(bye) => return Ok(End::Left(bye)),
+                    Reply::None => {}
                 }
-                // Only a welcomed robot sends pictures.
-                most = MAX_FRAME_BYTES;
             }
-            self.session.check_silence(self.shared.now_us())?;
+            self.inbound.session.check_silence(self.shared.now_us())?;
             self.check_pictures()?;
             if self.gone.load(Ordering::Relaxed) {
                 return Ok(End::Closed);
             }
-            if self.session.is_ping_due(self.shared.now_us()) {
+            if self.inbound.session.is_ping_due(self.shared.now_us()) {
                 let mut stream = lock(self.write_half);
                 let ping = ClockPing { t1_us: self.shared.now_us() };
                 send(&mut stream, &ToRobot { frame: Some(Frame::Ping(ping)) }, self.gone);
             }
         }
-    }
-
-    fn take_in(&mut self, frame: protocol::v1::FromRobot, length: usize) -> Result<Option<RobotBye>, AdapterError> {
-        match self.session.receive(frame, length, self.shared.now_us())? {
-            Event::Hello(description) => {
-                let welcome = self.shared.welcome(&description);
-                let software = description.software.clone();
-                self.shared.accept(*description)?;
-                tracing::info!(software, "a robot is connected");
-                send(&mut lock(self.write_half), &welcome, self.gone);
-                self.shared.connected.store(self.number, Ordering::Release);
-            }
-            Event::Sense(reading) => self.shared.readings.put((self.number, *reading)),
-            Event::Picture { camera, capture_us, data } => {
-                let queues = lock(&self.shared.pictures);
-                if let Some(queue) = queues.get(camera) {
-                    queue.put(RawPicture { capture_us, connection: self.number, data });
-                }
-            }
-            Event::Bye(bye) => return Ok(Some(bye)),
-            Event::None => {}
-        }
-        Ok(None)
     }
 
     /// What the cameras' threads found out about this connection.

@@ -67,6 +67,11 @@ impl Session {
         Self { heard_us: now_us, counted: (now_us, 0), ..Self::default() }
     }
 
+    /// The robot, once it has said what it is.
+    pub(super) fn description(&self) -> Option<&RobotDescription> {
+        self.description.as_ref()
+    }
+
     /// Takes in a frame of `length` bytes that was whole at `now_us`.
     ///
     /// # Errors
