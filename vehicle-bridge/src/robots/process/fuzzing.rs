@@ -3,8 +3,9 @@
 
 use super::inbound::Inbound;
 use super::pictures::RawPicture;
+use super::pictures::{PictureQueue, Unpacker};
 use super::server::{Reply, Shared};
-use super::{AdapterError, PictureQueue, ProcessRobot, RobotDescription, Unpacker};
+use super::{AdapterError, ProcessRobot, RobotDescription};
 use protocol::v1::RobotBye;
 use protocol::{IdError, VehicleId};
 use std::sync::Arc;
