@@ -110,6 +110,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         let part = if args.quick { 0.1 } else { effort as f64 };
         rows.extend(camera(part)?);
         rows.push(virtual_time(part)?);
+        rows.push(fork(part)?);
         rows.push(policy_latency(part)?);
     }
     if args.recorder || everything {
@@ -158,27 +159,48 @@ fn camera(effort: f64) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// The vehicle core with policy, link model, operator and recorder in virtual time; one thread. The films of episodes
-/// are left out, as they are drawn apart from the drive.
-fn virtual_time(effort: f64) -> anyhow::Result<Row> {
-    let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
-    let plan = FleetPlan {
+/// Trips like the fleet's.
+fn fleet(trips: usize) -> anyhow::Result<FleetPlan> {
+    Ok(FleetPlan {
         name: "bench".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
         seed: 1,
-        trips: times_of(8, effort),
+        trips,
         route_m: 1_500.0,
         max_time_s: 120.0,
         recording: Recording::Discard,
         assists: false,
         turn: None,
-    };
+    })
+}
+
+/// The vehicle core with policy, link model, operator and recorder in virtual time; one thread. The films of episodes
+/// are left out, as they are drawn apart from the drive.
+fn virtual_time(effort: f64) -> anyhow::Result<Row> {
+    let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
+    let plan = fleet(times_of(8, effort))?;
     let (mut virtual_s, started) = (0.0, Instant::now());
     for index in 0..plan.trips {
         virtual_s += drive(&plan.trip(index)?, policy.clone())?.time_s;
     }
     let times = virtual_s / started.elapsed().as_secs_f64();
     Ok(Row::higher("vehicle core in virtual time, 1 core", times, "x real", "limit", 100.0))
+}
+
+/// A fork of a trip's closed loop, taken at ticks all along it; one thread.
+fn fork(effort: f64) -> anyhow::Result<Row> {
+    let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
+    let mut running = fleet(1)?.trip(0)?.closed_loop(policy.clone(), policy)?;
+    let mut times = Vec::new();
+    for _ in 0..times_of(3_000, effort) {
+        running.step();
+        let started = Instant::now();
+        let fork = std::hint::black_box(running.fork());
+        times.push(started.elapsed().as_secs_f64() * 1e6);
+        drop(fork);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(Row::lower("fork of the closed loop, median", times[times.len() / 2], "us", "limit", 100.0))
 }
 
 /// One proposal from an observation, features included; one thread.

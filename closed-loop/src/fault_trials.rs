@@ -7,15 +7,17 @@
 
 mod actuators;
 mod course;
+mod link;
 mod outcome;
-mod pipe;
 mod seat;
+mod struck;
 
 pub use course::run;
 pub use outcome::Outcome;
 
+use crate::LoopError;
 use serde::Serialize;
-use sim::road::{RoadError, RoadNetwork};
+use sim::road::RoadNetwork;
 use std::sync::Arc;
 
 /// What is lost.
@@ -148,18 +150,9 @@ pub struct Row {
 /// Why trials cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
-    /// The world.
+    /// There is no such drive.
     #[error(transparent)]
-    Road(#[from] RoadError),
-    /// The policy.
-    #[error(transparent)]
-    Policy(#[from] policy::PolicyError),
-    /// The core.
-    #[error(transparent)]
-    Core(#[from] vehicle_core::CoreError),
-    /// An identifier.
-    #[error(transparent)]
-    Id(#[from] protocol::IdError),
+    Loop(#[from] LoopError),
     /// Nowhere to drive.
     #[error("trials need at least one road")]
     NoRoad,
@@ -178,7 +171,7 @@ pub enum TrialError {
 /// # Errors
 /// [`TrialError`] when one cannot be read: a bug.
 pub fn built_in_roads() -> Result<Vec<Arc<RoadNetwork>>, TrialError> {
-    let road = |name: &&str| Ok(Arc::new(RoadNetwork::built_in(name)?));
+    let road = |name: &&str| Ok(Arc::new(RoadNetwork::built_in(name).map_err(LoopError::from)?));
     RoadNetwork::built_in_names().iter().map(road).collect()
 }
 

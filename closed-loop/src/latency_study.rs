@@ -15,14 +15,12 @@ mod summary;
 pub use course::{Ending, Met, Trial, run};
 pub use summary::{Row, Share, summarise};
 
-use policy::PolicyError;
-use protocol::IdError;
+use crate::LoopError;
 use serde::Serialize;
-use sim::road::{RoadError, RoadNetwork};
+use sim::road::RoadNetwork;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use vehicle_core::CoreError;
 
 /// How the operator copes with the delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -75,18 +73,9 @@ pub struct Study {
 /// Why a study cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// A route.
+    /// There is no such drive.
     #[error(transparent)]
-    Road(#[from] RoadError),
-    /// The core.
-    #[error(transparent)]
-    Core(#[from] CoreError),
-    /// The policy that the core insists on.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// An identifier.
-    #[error(transparent)]
-    Id(#[from] IdError),
+    Loop(#[from] LoopError),
     /// Somebody asked for an end.
     #[error("interrupted after {done} of {all} trips")]
     Interrupted {

@@ -37,7 +37,8 @@ pub fn camera_model(name: &str, spec: &CameraSpec) -> CameraModel {
     }
 }
 
-/// A robot in a simulated world.
+/// A robot in a simulated world. A clone goes on from the same moment by itself.
+#[derive(Clone)]
 pub struct SimRobot {
     world: World,
     /// What each observation channel holds.
@@ -123,6 +124,11 @@ impl SimRobot {
     #[must_use]
     pub fn embodiment(&self) -> &Embodiment {
         self.world.embodiment()
+    }
+
+    /// What is random in the world from now on comes from `seed` ([`World::reseed`]).
+    pub fn reseed(&mut self, seed: u64) {
+        self.world.reseed(seed);
     }
 
     /// Lets the world go on for `dt_s` under `command`.

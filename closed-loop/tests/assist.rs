@@ -2,20 +2,20 @@
 //! gets round it by the answers of a person who never drives.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
-use closed_loop::sim_robot::SimRobot;
 use closed_loop::virtual_drive::{LinkModel, Recording, TripPlan, drive};
+use closed_loop::{ClosedLoop, EmptySeat, LoopParts, LoopPlan};
 use policy::{FEATURES, HIDDEN, Layer, Manifest, Network, Policy};
 use protocol::v1::{
-    Author, EngageRequest, HandBackRequest, Mode, PathAnswer, PathQuestion, Reason, SeatRequest, TakeoverRequest,
-    seat_request::Request,
+    Author, AuthorityState, EngageRequest, HandBackRequest, Mode, PathAnswer, PathQuestion, Reason, SeatRequest,
+    TakeoverRequest, seat_request::Request,
 };
 use protocol::{Embodiment, PolicyVersion, SeatKind, VehicleId};
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
-use sim::world::{World, WorldConfig};
+use sim::world::WorldConfig;
 use std::sync::Arc;
 use vehicle_core::authority::Change;
-use vehicle_core::{CoreConfig, FromSeat, SeatBody, Tick, VehicleCore};
+use vehicle_core::{CoreConfig, FromSeat, SeatBody};
 
 /// Pure-pursuit steering at a second's preview, and the speed that limits, bends and sight allow: two features straight
 /// to the actuators.
@@ -51,11 +51,7 @@ fn kind_of(seat: &str) -> SeatKind {
 }
 
 struct Street {
-    robot: SimRobot,
-    core: VehicleCore,
-    tick: Tick,
-    inbox: Vec<FromSeat>,
-    now_us: u64,
+    running: ClosedLoop<EmptySeat>,
     takeovers: usize,
     fallbacks: usize,
 }
@@ -64,16 +60,12 @@ impl Street {
     /// The policy drives in `Assist`.
     fn new(seed: u64) -> Self {
         let network = Arc::new(RoadNetwork::built_in("soderleden").unwrap());
-        let config = CoreConfig { self_check_us: 100_000, ..CoreConfig::default() };
-        let mut street = Self {
-            robot: SimRobot::new(World::new(network, world(seed, 0.0)).unwrap()),
-            core: VehicleCore::new(Embodiment::ackermann_car(), config, lane_keeper(), 0).unwrap(),
-            tick: Tick::default(),
-            inbox: Vec::new(),
-            now_us: 0,
-            takeovers: 0,
-            fallbacks: 0,
+        let plan = LoopPlan {
+            core: CoreConfig { self_check_us: 100_000, ..CoreConfig::default() },
+            ..LoopPlan::new("street", VehicleId::new("car").unwrap(), network, world(seed, 0.0))
         };
+        let running = ClosedLoop::new(plan, lane_keeper(), LoopParts::without_seat(lane_keeper())).unwrap();
+        let mut street = Self { running, takeovers: 0, fallbacks: 0 };
         (0..10).for_each(|_| street.step());
         assert_eq!(street.ask("desk", Request::Engage(EngageRequest {})), Reason::Ok);
         assert_eq!(street.ask("desk", assist()), Reason::Ok);
@@ -81,13 +73,19 @@ impl Street {
     }
 
     fn step(&mut self) {
-        self.robot.advance(0.02, &self.tick.command);
-        self.now_us += 20_000;
-        let sensors = self.robot.look(self.now_us);
-        self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
-        self.takeovers += usize::from(self.tick.authority.mode() == Mode::Drive);
+        self.running.step();
+        let tick = self.running.tick();
+        self.takeovers += usize::from(tick.authority.mode() == Mode::Drive);
         let fell = |c: &Change| matches!(c, Change::FallbackBegan(_));
-        self.fallbacks += self.tick.changes.iter().filter(|c| fell(c)).count();
+        self.fallbacks += tick.changes.iter().filter(|c| fell(c)).count();
+    }
+
+    fn authority(&self) -> &AuthorityState {
+        &self.running.tick().authority
+    }
+
+    fn speed_mps(&self) -> f64 {
+        self.running.robot().world().ego().speed_mps
     }
 
     fn ask(&mut self, seat: &str, request: Request) -> Reason {
@@ -97,16 +95,17 @@ impl Street {
             request: Some(request),
             ..SeatRequest::default()
         });
-        self.inbox.push(FromSeat { seat: seat.into(), kind: kind_of(seat), received_us: self.now_us, body });
+        let received_us = self.running.now_us();
+        self.running.hear(FromSeat { seat: seat.into(), kind: kind_of(seat), received_us, body });
         self.step();
-        self.tick.responses[0].1.reason()
+        self.running.tick().responses[0].1.reason()
     }
 
     /// Drives until the vehicle asks.
     fn question(&mut self) -> PathQuestion {
         for _ in 0..10_000 {
             self.step();
-            if let Some(question) = &self.tick.authority.question {
+            if let Some(question) = &self.authority().question {
                 return question.as_ref().clone();
             }
         }
@@ -128,21 +127,21 @@ fn a_double_parked_car_is_passed_by_answers_alone() {
     let mut answered = 0;
     for _ in 0..20_000 {
         street.step();
-        if let Some(question) = street.tick.authority.question.clone() {
-            let help = street.tick.authority.help.clone().unwrap();
+        if let Some(question) = street.authority().question.clone() {
+            let help = street.authority().help.clone().unwrap();
             assert_eq!((help.reason(), question.paths.is_empty()), (Reason::PathBlocked, false));
             assert_eq!(street.ask("desk", pick(question.id, question.paths[0].id)), Reason::Ok);
-            assert!(street.tick.authority.help.is_none() && street.tick.authority.chosen_path.is_some());
+            assert!(street.authority().help.is_none() && street.authority().chosen_path.is_some());
             answered += 1;
         }
-        let status = street.robot.status();
+        let status = street.running.robot().status();
         assert!(status.collided_with.is_none() && !status.off_road, "{status:?} after {answered} answers");
         if status.route_done {
             break;
         }
     }
-    assert!(street.robot.status().route_done && answered > 0, "{answered} answers");
-    assert_eq!((street.takeovers, street.fallbacks, street.tick.authority.mode()), (0, 0, Mode::Assist));
+    assert!(street.running.robot().status().route_done && answered > 0, "{answered} answers");
+    assert_eq!((street.takeovers, street.fallbacks, street.authority().mode()), (0, 0, Mode::Assist));
 }
 
 #[test]
@@ -152,8 +151,8 @@ fn a_declined_question_leaves_the_car_standing_before_the_obstacle() {
     let decline = PathAnswer { question_id: question.id, declined: true, ..Default::default() };
     assert_eq!(street.ask("desk", Request::PathAnswer(decline)), Reason::Ok);
     (0..900).for_each(|_| street.step());
-    assert!(street.robot.world().ego().speed_mps < 0.1 && street.robot.status().collided_with.is_none());
-    assert_eq!((street.tick.authority.author(), street.tick.authority.question.is_some()), (Author::Policy, false));
+    assert!(street.speed_mps() < 0.1 && street.running.robot().status().collided_with.is_none());
+    assert_eq!((street.authority().author(), street.authority().question.is_some()), (Author::Policy, false));
 }
 
 #[test]
@@ -163,9 +162,9 @@ fn answers_out_of_place_are_refused_with_their_reason() {
     let question = street.question();
     assert_eq!(street.ask("desk", pick(question.id + 1, 1)), Reason::NoSuchQuestion);
     assert_eq!(street.ask("", pick(question.id, 1)), Reason::NotAuthenticated);
-    street.core.set_person_present(true);
+    street.running.core_mut().set_person_present(true);
     assert_eq!(street.ask("robot", pick(question.id, 1)), Reason::HeldByOther);
-    street.core.set_person_present(false);
+    street.running.core_mut().set_person_present(false);
     // Somebody else is about to take over.
     assert_eq!(street.ask("other", Request::Takeover(TakeoverRequest::default())), Reason::Ok);
     assert_eq!(street.ask("desk", pick(question.id, 1)), Reason::HeldByOther);
@@ -177,7 +176,7 @@ fn questions_end_with_assist() {
     let question = street.question();
     let monitor = Request::HandBack(HandBackRequest { mode: Mode::Monitor.into() });
     assert_eq!(street.ask("desk", monitor), Reason::Ok);
-    assert!(street.tick.authority.question.is_none());
+    assert!(street.authority().question.is_none());
     assert_eq!(street.ask("desk", pick(question.id, 1)), Reason::NoSuchQuestion);
 }
 
@@ -187,11 +186,11 @@ fn an_estop_on_the_chosen_path_stops_the_car_and_ends_the_path() {
     let question = street.question();
     assert_eq!(street.ask("desk", pick(question.id, 1)), Reason::Ok);
     (0..200).for_each(|_| street.step());
-    assert!(street.robot.world().ego().speed_mps > 1.0 && street.tick.authority.chosen_path.is_some());
+    assert!(street.speed_mps() > 1.0 && street.authority().chosen_path.is_some());
     assert_eq!(street.ask("desk", Request::Estop(Default::default())), Reason::Ok);
     (0..200).for_each(|_| street.step());
-    assert!(street.robot.world().ego().speed_mps < 0.1 && street.tick.authority.chosen_path.is_none());
-    assert_eq!(street.tick.authority.mode(), Mode::Stopped);
+    assert!(street.speed_mps() < 0.1 && street.authority().chosen_path.is_none());
+    assert_eq!(street.authority().mode(), Mode::Stopped);
 }
 
 #[test]

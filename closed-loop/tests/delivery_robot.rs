@@ -2,19 +2,20 @@
 //! the minimal risk manoeuvre with its own deceleration.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
-use closed_loop::sim_robot::SimRobot;
 use closed_loop::virtual_drive::{LinkModel, Recording, TripPlan, drive};
+use closed_loop::{ClosedLoop, EmptySeat, LoopParts, LoopPlan, NoDriver};
 use policy::Policy;
 use protocol::v1::seat_request::Request;
-use protocol::v1::{Author, CommandDatagram, OperatorInput, Reason, SeatRequest, TakeoverRequest};
+use protocol::v1::{Author, AuthorityState, CommandDatagram, OperatorInput, Reason, SeatRequest, TakeoverRequest};
 use protocol::{Embodiment, PolicyVersion, SeatKind, VehicleId};
 use sim::road::RoadNetwork;
-use sim::world::{World, WorldConfig};
+use sim::world::{EgoState, World, WorldConfig};
 use std::sync::Arc;
 use vehicle_core::fallback::stopping_distance_m;
-use vehicle_core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
+use vehicle_core::{CoreConfig, FromSeat, SeatBody};
 
-const TICK_US: u64 = 20_000;
+/// An arm on a table.
+const ARM: &str = include_str!("../../protocol/tests/arm.toml");
 
 fn plane() -> Arc<RoadNetwork> {
     Arc::new(RoadNetwork::plane().unwrap())
@@ -30,11 +31,7 @@ fn untrained(robot: &Embodiment) -> Policy {
 
 /// The robot with a seat that drives it.
 struct Yard {
-    robot: SimRobot,
-    core: VehicleCore,
-    tick: Tick,
-    inbox: Vec<FromSeat>,
-    now_us: u64,
+    running: ClosedLoop<EmptySeat, NoDriver>,
     sequence: u64,
     last: Vec<f64>,
 }
@@ -42,18 +39,13 @@ struct Yard {
 impl Yard {
     fn taken_over() -> Self {
         let embodiment = Embodiment::delivery_robot();
-        let world = World::with_robot(plane(), empty_world(), &embodiment).unwrap();
-        let policy = untrained(&embodiment);
-        let config = CoreConfig { self_check_us: 0, ..CoreConfig::default() };
-        let mut yard = Self {
-            robot: SimRobot::new(world),
-            core: VehicleCore::new(embodiment, config, policy, 0).unwrap(),
-            tick: Tick::default(),
-            inbox: Vec::new(),
-            now_us: 10_000_000,
-            sequence: 0,
-            last: vec![0.0; 2],
+        let plan = LoopPlan {
+            core: CoreConfig { self_check_us: 0, ..CoreConfig::default() },
+            begins_us: 10_000_000,
+            ..LoopPlan::new("yard", VehicleId::new("robot").unwrap(), plane(), empty_world())
         };
+        let running = ClosedLoop::new(plan, untrained(&embodiment), LoopParts::without_seat(NoDriver)).unwrap();
+        let mut yard = Self { running, sequence: 0, last: vec![0.0; 2] };
         yard.step();
         let request = Some(Request::Takeover(TakeoverRequest::default()));
         yard.hear(SeatBody::Request(SeatRequest { id: 1, request, ..SeatRequest::default() }));
@@ -62,39 +54,45 @@ impl Yard {
     }
 
     fn hear(&mut self, body: SeatBody) {
-        self.inbox.push(FromSeat { seat: "desk".into(), kind: SeatKind::Human, received_us: self.now_us, body });
+        let (kind, received_us) = (SeatKind::Human, self.running.now_us());
+        self.running.hear(FromSeat { seat: "desk".into(), kind, received_us, body });
     }
 
     /// A tick; what is commanded keeps the limits of the robot's file.
-    fn step(&mut self) -> Sensors {
-        self.robot.advance(TICK_US as f64 * 1e-6, &self.tick.command);
-        self.now_us += TICK_US;
-        let sensors = self.robot.look(self.now_us);
-        self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
-        let embodiment = self.robot.embodiment();
-        let (channels, braking) = (embodiment.channels(), self.tick.command.author() == Author::Fallback);
+    fn step(&mut self) {
+        self.running.step();
+        let (embodiment, command) = (self.running.robot().embodiment(), &self.running.tick().command);
+        let (channels, braking) = (embodiment.channels(), command.author() == Author::Fallback);
         for (index, channel) in embodiment.action.iter().enumerate() {
-            let (now, before) = (self.tick.command.action[index], self.last[index]);
+            let (now, before) = (command.action[index], self.last[index]);
             assert!((channel.min..=channel.max).contains(&now), "{}: {now}", channel.name);
             // The manoeuvre brakes at once.
             let sudden = braking && Some(index) == channels.accelerate && now < before;
             assert!(sudden || (now - before).abs() <= channel.rate_per_s * 0.02 + 1e-9, "{}: {now}", channel.name);
         }
-        self.last.clone_from(&self.tick.command.action);
-        sensors
+        self.last.clone_from(&command.action);
     }
 
-    fn drive(&mut self, acceleration: f64, yaw_rate: f64) -> Sensors {
+    fn authority(&self) -> &AuthorityState {
+        &self.running.tick().authority
+    }
+
+    fn ego(&self) -> &EgoState {
+        self.running.robot().world().ego()
+    }
+
+    fn drive(&mut self, acceleration: f64, yaw_rate: f64) {
         self.sequence += 1;
-        let (sequence, epoch, seat_us) = (self.sequence, self.core.authority().epoch(), self.now_us);
+        let (sequence, epoch, seat_us) =
+            (self.sequence, self.running.core().authority().epoch(), self.running.now_us());
         let action = vec![acceleration, yaw_rate];
         let input = OperatorInput { sequence, epoch, seat_us, deadman: true, action, ..OperatorInput::default() };
         self.hear(SeatBody::Command(CommandDatagram { inputs: vec![input], ..CommandDatagram::default() }));
-        self.step()
+        self.step();
     }
 
     fn speed_mps(&self) -> f64 {
-        self.robot.world().ego().speed_mps
+        self.ego().speed_mps
     }
 }
 
@@ -102,20 +100,20 @@ impl Yard {
 fn full_throttle_ends_at_its_greatest_speed_and_full_turns_below_its_lateral_limit() {
     let mut yard = Yard::taken_over();
     for _ in 0..500 {
-        let sensors = yard.drive(1.0, 0.0);
-        assert_eq!(sensors.state.observation.len(), 3);
+        yard.drive(1.0, 0.0);
+        assert_eq!(yard.running.sensors().state.observation.len(), 3);
         assert!(yard.speed_mps() <= 1.5 + 1e-9, "{}", yard.speed_mps());
     }
-    assert_eq!(yard.tick.authority.author(), Author::Operator);
+    assert_eq!(yard.authority().author(), Author::Operator);
     assert!(yard.speed_mps() > 1.4, "{}", yard.speed_mps());
-    let heading = yard.robot.world().ego().heading_rad;
+    let heading = yard.ego().heading_rad;
     for _ in 0..100 {
         yard.drive(0.0, 1.5);
-        let ego = yard.robot.world().ego();
+        let ego = yard.ego();
         assert!(ego.speed_mps * ego.yaw_rate_radps < 2.0 + 0.1, "{ego:?}");
     }
-    assert!((yard.robot.world().ego().heading_rad - heading).abs() > 1.0, "it turned");
-    assert_eq!(yard.tick.authority.author(), Author::Operator);
+    assert!((yard.ego().heading_rad - heading).abs() > 1.0, "it turned");
+    assert_eq!(yard.authority().author(), Author::Operator);
 }
 
 #[test]
@@ -124,44 +122,44 @@ fn commands_beyond_its_limits_are_refused() {
     yard.drive(0.5, 0.0);
     yard.drive(3.0, 0.0);
     yard.drive(0.0, 1.6);
-    assert_eq!(yard.core.refused(Reason::OutOfLimits), 2);
+    assert_eq!(yard.running.core().refused(Reason::OutOfLimits), 2);
 }
 
 #[test]
 fn it_turns_on_the_spot() {
     let mut yard = Yard::taken_over();
-    (0..100).for_each(|_| drop(yard.drive(0.0, 1.0)));
-    let ego = *yard.robot.world().ego();
+    (0..100).for_each(|_| yard.drive(0.0, 1.0));
+    let ego = *yard.ego();
     assert!(ego.heading_rad > 1.5 && ego.odometer_m < 0.01, "{ego:?}");
 }
 
 #[test]
 fn a_seat_that_falls_silent_ends_in_a_stop_within_the_robots_own_promise() {
     let mut yard = Yard::taken_over();
-    (0..400).for_each(|_| drop(yard.drive(1.0, 0.0)));
-    let (speed, began_m) = (yard.speed_mps(), yard.robot.world().ego().odometer_m);
+    (0..400).for_each(|_| yard.drive(1.0, 0.0));
+    let (speed, began_m) = (yard.speed_mps(), yard.ego().odometer_m);
     let mut stood = None;
     for tick in 0..200 {
         yard.step();
         if yard.speed_mps() < 0.1 && stood.is_none() {
-            stood = Some((tick, yard.robot.world().ego().odometer_m));
+            stood = Some((tick, yard.ego().odometer_m));
         }
     }
-    assert_eq!((yard.tick.command.author(), yard.tick.authority.reason()), (Author::Fallback, Reason::LinkLost));
+    assert_eq!((yard.running.tick().command.author(), yard.authority().reason()), (Author::Fallback, Reason::LinkLost));
     let (_, stood_m) = stood.unwrap();
-    let promised_m = stopping_distance_m(speed, yard.robot.embodiment().stop_decel_mps2);
+    let promised_m = stopping_distance_m(speed, yard.running.robot().embodiment().stop_decel_mps2);
     assert!(stood_m - began_m <= promised_m, "{} m, promised {promised_m} m", stood_m - began_m);
-    assert!(yard.speed_mps() == 0.0 && yard.robot.status().collided_with.is_none());
+    assert!(yard.speed_mps() == 0.0 && yard.running.robot().status().collided_with.is_none());
 }
 
 #[test]
 fn a_stop_on_the_spot_ends_the_turn() {
     let mut yard = Yard::taken_over();
-    (0..100).for_each(|_| drop(yard.drive(0.0, 1.5)));
-    assert!(yard.robot.world().ego().yaw_rate_radps > 1.4);
-    (0..100).for_each(|_| drop(yard.step()));
-    assert_eq!(yard.tick.command.author(), Author::Fallback);
-    let turns = yard.robot.world().ego().yaw_rate_radps;
+    (0..100).for_each(|_| yard.drive(0.0, 1.5));
+    assert!(yard.ego().yaw_rate_radps > 1.4);
+    (0..100).for_each(|_| yard.step());
+    assert_eq!(yard.running.tick().command.author(), Author::Fallback);
+    let turns = yard.ego().yaw_rate_radps;
     assert!(turns.abs() < 1e-3, "{turns} rad/s");
 }
 
@@ -190,21 +188,7 @@ fn it_drives_a_trip_in_virtual_time_with_the_scripted_operator() {
 
 #[test]
 fn a_robot_that_does_not_drive_has_no_place_on_the_plane() {
-    let arm = r#"
-        name = "arm"
-        kinematics = "fixed"
-        [body]
-        front_overhang_m = 0.2
-        rear_overhang_m = 0.2
-        width_m = 0.4
-        height_m = 1.0
-        mass_kg = 20
-        [limits]
-        stop_decel_mps2 = 1
-        emergency_decel_mps2 = 1
-        lateral_max_mps2 = 1
-    "#;
-    let arm = Embodiment::from_toml("arm.toml", arm).unwrap();
+    let arm = Embodiment::from_toml("arm.toml", ARM).unwrap();
     let error = World::with_robot(plane(), empty_world(), &arm).err().unwrap().to_string();
     assert!(error.contains("\"arm\" does not drive"), "{error}");
 }

@@ -5,6 +5,7 @@ use crate::network::{Network, Scratch, action_unit, output_count};
 use crate::{FORMAT, LayerKind, Observation, PolicyError, artefact, features};
 use protocol::{Embodiment, PolicyVersion};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Most action channels of an embodiment.
 pub const MAX_CHANNELS: usize = protocol::MAX_ACTION_CHANNELS;
@@ -28,11 +29,11 @@ impl Proposal {
     }
 }
 
-/// A network with all that belongs to it, ready to drive.
+/// A network with all that belongs to it, ready to drive. Clones share the weights.
 pub struct Policy {
-    manifest: Manifest,
-    embodiment: Embodiment,
-    network: Network,
+    manifest: Arc<Manifest>,
+    embodiment: Arc<Embodiment>,
+    network: Arc<Network>,
     scratch: Scratch,
     outputs: [f32; MAX_CHANNELS + 1],
 }
@@ -68,6 +69,7 @@ impl Policy {
             )));
         }
         let scratch = Scratch::new(&network);
+        let (manifest, embodiment, network) = (Arc::new(manifest), Arc::new(embodiment), Arc::new(network));
         Ok(Self { manifest, embodiment, network, scratch, outputs: [0.0; MAX_CHANNELS + 1] })
     }
 
@@ -147,9 +149,9 @@ impl Policy {
 impl Clone for Policy {
     fn clone(&self) -> Self {
         Self {
-            manifest: self.manifest.clone(),
-            embodiment: self.embodiment.clone(),
-            network: self.network.clone(),
+            manifest: Arc::clone(&self.manifest),
+            embodiment: Arc::clone(&self.embodiment),
+            network: Arc::clone(&self.network),
             scratch: Scratch::new(&self.network),
             outputs: self.outputs,
         }

@@ -112,22 +112,7 @@ fn what_is_missing_or_senseless_is_named() {
     let mut bad = good.clone();
     bad.objects.push(TrackedObject { velocity_y_mps: f32::INFINITY, ..Default::default() });
     assert!(ask(&state(1.0), &bad).contains("objects[0].velocity_y_mps is inf"));
-    let arm = r#"
-        name = "arm"
-        kinematics = "fixed"
-        observation = [{ name = "joint1_rad", unit = "rad", min = -3, max = 3, rate_per_s = 1 }]
-        [body]
-        front_overhang_m = 0.2
-        rear_overhang_m = 0.2
-        width_m = 0.4
-        height_m = 1.0
-        mass_kg = 20
-        [limits]
-        stop_decel_mps2 = 1
-        emergency_decel_mps2 = 1
-        lateral_max_mps2 = 1
-    "#;
-    let arm = Embodiment::from_toml("arm.toml", arm).unwrap();
+    let arm = Embodiment::from_toml("arm.toml", include_str!("../../protocol/tests/arm.toml")).unwrap();
     let error = features(&arm, &Observation { state: &state(1.0), surroundings: &good }).unwrap_err();
     assert!(matches!(&error, PolicyError::Missing { what } if what.contains("speed_mps") && what.contains("arm")));
 }

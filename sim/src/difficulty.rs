@@ -16,6 +16,7 @@ use closure::Blockage;
 use cut_in::CutIn;
 use pedestrian::Pedestrian;
 use rain::Rain;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use place::place;
@@ -83,6 +84,12 @@ impl Difficulties {
         for cut_in in &mut self.cut_ins {
             cut_in.step(time_s, scene, around, traffic);
         }
+    }
+
+    /// Draws anew what people and cars that have not acted yet will do; where they are stays.
+    pub(crate) fn redraw(&mut self, rng: &mut impl Rng) {
+        self.people.iter_mut().for_each(|person| person.redraw(rng));
+        self.cut_ins.iter_mut().for_each(|cut_in| cut_in.redraw(rng));
     }
 
     /// Closed stretches of the whole trip.

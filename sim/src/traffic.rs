@@ -15,6 +15,7 @@ pub(crate) use track::{Track, smoothstep, tracks};
 
 use crate::route::Route;
 use crate::scene::Actor;
+use protocol::v1::ObjectKind;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -81,10 +82,16 @@ pub(crate) struct Traffic {
     gaps_m: Vec<f64>,
 }
 
+/// Traffic's own stream of random numbers.
+fn generator(seed: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(1);
+    rng
+}
+
 impl Traffic {
     pub(crate) fn new(tracks: Arc<Vec<Track>>, per_km: f64, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(1);
+        let rng = generator(seed);
         let gaps_m = vec![0.0; tracks.len()];
         Self {
             tracks,
@@ -96,6 +103,16 @@ impl Traffic {
             presences: Vec::new(),
             accelerations: Vec::new(),
             gaps_m,
+        }
+    }
+
+    /// What is random from now on comes from `seed`; the temperament of those who drive already is drawn anew.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.rng = generator(seed);
+        for index in 0..self.cars.len() {
+            let truck = self.cars[index].kind == ObjectKind::Truck;
+            let eagerness = self.draw_eagerness(truck);
+            self.cars[index].idm = self.draw_idm(truck, eagerness);
         }
     }
 

@@ -25,6 +25,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
+/// Stream of the generator that draws the difficulties' acts anew; the first two are those of the route and of traffic.
+const RESEEDED_STREAM: u64 = 2;
+
 /// What a world is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorldConfig {
@@ -170,6 +173,8 @@ impl EgoState {
 #[derive(Clone)]
 pub struct World {
     config: WorldConfig,
+    /// Seed of the sensors' noise.
+    noise_seed: u64,
     network: Arc<RoadNetwork>,
     route: Arc<Route>,
     embodiment: Arc<Embodiment>,
@@ -217,6 +222,7 @@ impl World {
         }
         let mut world = Self {
             traffic: Traffic::new(Arc::new(tracks), config.traffic_per_km, config.seed),
+            noise_seed: config.seed,
             config,
             network,
             route,
@@ -257,6 +263,17 @@ impl World {
         self.move_others(dt_s);
         self.gather_actors();
         self.update_status();
+    }
+
+    /// What is random from now on comes from `seed`: who comes, how those who are there drive on (their temperament is
+    /// drawn anew, their places and speeds stay), what people and cars of a difficulty that have not acted yet will do, and
+    /// the sensors' noise. The same seed gives the same future for the same commands.
+    pub fn reseed(&mut self, seed: u64) {
+        self.noise_seed = seed;
+        self.traffic.reseed(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(RESEEDED_STREAM);
+        self.difficulties.redraw(&mut rng);
     }
 
     /// Finds the car on the route, the weather there and what stands near.
@@ -403,7 +420,7 @@ impl World {
             ahead_m,
             height_m,
         };
-        lidar::scan(mount, self.actors.iter().map(Footprint::of), self.rain(), self.config.seed, self.tick)
+        lidar::scan(mount, self.actors.iter().map(Footprint::of), self.rain(), self.noise_seed, self.tick)
     }
 
     /// The present moment for a camera.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 const COVERED_M: f64 = 0.3;
 
 /// Notices when a sensor falls silent or says nonsense.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SensorWatch {
     expects: ExpectedSensors,
     scan: Option<Arc<LaserScan>>,

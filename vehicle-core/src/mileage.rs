@@ -6,6 +6,7 @@ use protocol::api::Disengagement;
 use protocol::v1::{Author, TakeoverCause, TakeoverEvent};
 use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, SeatKind, VehicleId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which vehicle drives and how its episodes are described.
 #[derive(Debug, Clone)]
@@ -94,9 +95,9 @@ pub enum TakeoverEntry {
 }
 
 /// Adds up metres and notices takeovers, tick by tick.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MileageAccounting {
-    vehicle: VehicleMetadata,
+    vehicle: Arc<VehicleMetadata>,
     count: u64,
     current: Option<(EpisodeId, TakeoverEvent)>,
     odometer_m: Option<f64>,
@@ -107,7 +108,7 @@ impl MileageAccounting {
     /// With nothing driven yet.
     #[must_use]
     pub fn new(vehicle: VehicleMetadata) -> Self {
-        Self { vehicle, count: 0, current: None, odometer_m: None, metres: BTreeMap::new() }
+        Self { vehicle: Arc::new(vehicle), count: 0, current: None, odometer_m: None, metres: BTreeMap::new() }
     }
 
     /// Goes on from what was driven before, by policy version.

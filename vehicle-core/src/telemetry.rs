@@ -8,16 +8,17 @@ use protocol::foxglove::{CompressedVideo, Event, KeyValuePair, LaserScan, Locati
 use protocol::v1::{LinkStats, PolicyProposal, PolicyStatus, TakeoverEvent};
 use protocol::{Embodiment, Message, Topic, topics};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Surroundings, scan and pose are written each time they are new; authority and links at this period or on a change.
 const SLOW_NS: u64 = 1_000_000_000;
 
 /// Turns ticks into messages for the recorder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TelemetryEncoder {
     /// Wall or virtual time at which the vehicle's clock read zero, nanoseconds since 1970.
     epoch_ns: u64,
-    embodiment: Embodiment,
+    embodiment: Arc<Embodiment>,
     sequences: BTreeMap<&'static str, u32>,
     last_surroundings_us: Option<u64>,
     last_authority: Option<(u64, i32, i32, u64)>,
@@ -69,7 +70,7 @@ impl TelemetryEncoder {
     pub fn new(epoch_ns: u64, embodiment: &Embodiment) -> Self {
         Self {
             epoch_ns,
-            embodiment: embodiment.clone(),
+            embodiment: Arc::new(embodiment.clone()),
             sequences: BTreeMap::new(),
             last_surroundings_us: None,
             last_authority: None,

@@ -229,7 +229,7 @@ impl VehicleCore {
         out: &mut Tick,
     ) {
         let holder = Holder { seat: self.authority.granted_seat(), epoch: self.authority.epoch() };
-        let place = (sensors.state.world_from_vehicle.as_ref(), &self.embodiment);
+        let place = (sensors.state.world_from_vehicle.as_ref(), &*self.embodiment);
         match self.admission.admit(Untrusted(input), &message.seat, message.received_us, holder, place) {
             Ok(admitted) => {
                 let age_us = now_us.saturating_sub(message.received_us);

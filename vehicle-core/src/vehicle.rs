@@ -16,10 +16,12 @@ use super::{CoreConfig, InferenceResult, Tick};
 use policy::Policy;
 use protocol::v1::{Author, OperatorInput, PolicyProposal, PolicyStatus, Reason};
 use protocol::{Embodiment, PolicyVersion};
+use std::sync::Arc;
 
-/// The core of one vehicle.
+/// The core of one vehicle. A clone goes on from the same state by itself.
+#[derive(Clone)]
 pub struct VehicleCore {
-    pub(super) embodiment: Embodiment,
+    pub(super) embodiment: Arc<Embodiment>,
     pub(super) config: CoreConfig,
     pub(super) authority: Authority,
     pub(super) admission: Admission,
@@ -81,7 +83,7 @@ impl VehicleCore {
         Ok(Self {
             steer,
             authority: Authority::new(epoch, config.self_check_us),
-            embodiment,
+            embodiment: Arc::new(embodiment),
             admission: Admission::default(),
             governor: Governor::default(),
             handover: Handover::default(),

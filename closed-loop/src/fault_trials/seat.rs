@@ -1,13 +1,15 @@
 //! The operator of a trial: drives by what arrives, as a person would, and does not know that something is about to
 //! fail.
 
-use protocol::Embodiment;
+use crate::{LoopSeat, SeatTime, ToSeat};
 use protocol::v1::{
     CommandDatagram, HandBackRequest, Mode, OperatorInput, SeatRequest, StateDatagram, Surroundings, TakeoverRequest,
     VehicleState, seat_request::Request,
 };
-use sim::operator::{Planner, View, drive};
+use protocol::{Embodiment, SeatKind};
+use sim::operator::{Outbox, Planner, View, drive};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Name of the seat.
 pub(super) const SEAT: &str = "desk";
@@ -17,11 +19,13 @@ const BRAKE_MPS2: f64 = -6.0;
 /// And of the wheels, rad.
 const SWERVE_RAD: f64 = 0.5;
 
-pub(super) struct Seat {
+#[derive(Debug, Clone)]
+pub(super) struct TrialSeat {
     embodiment: Embodiment,
     planner: Planner,
     scene: Option<(Surroundings, VehicleState)>,
-    state: Option<(u64, StateDatagram)>,
+    /// The newest state and when it arrived.
+    state: Option<(u64, Arc<StateDatagram>)>,
     inputs: VecDeque<OperatorInput>,
     sequence: u64,
     request: u64,
@@ -36,10 +40,10 @@ pub(super) struct Seat {
     shown_us: u64,
 }
 
-impl Seat {
-    pub(super) fn new(one_way_us: u64) -> Self {
+impl TrialSeat {
+    pub(super) fn new(embodiment: Embodiment, one_way_us: u64) -> Self {
         Self {
-            embodiment: Embodiment::ackermann_car(),
+            embodiment,
             planner: Planner::default(),
             scene: None,
             state: None,
@@ -53,17 +57,6 @@ impl Seat {
             picture_frozen: false,
             shown_us: 0,
         }
-    }
-
-    pub(super) fn receive(&mut self, at_us: u64, datagram: StateDatagram) {
-        let Some(state) = &datagram.state else { return };
-        if let Some(surroundings) = &datagram.surroundings {
-            self.scene = Some((surroundings.clone(), state.clone()));
-        }
-        if !self.picture_frozen {
-            self.shown_us = state.monotonic_us;
-        }
-        self.state = Some((at_us, datagram));
     }
 
     pub(super) fn take_over(&mut self) -> SeatRequest {
@@ -80,7 +73,7 @@ impl Seat {
     }
 
     /// The next datagram, under the epoch that the seat believes in.
-    pub(super) fn command(&mut self, now_us: u64, clock_us: u64) -> Option<CommandDatagram> {
+    fn command(&mut self, SeatTime { now_us, clock_us }: SeatTime) -> Option<CommandDatagram> {
         let (received_us, datagram) = self.state.as_ref()?;
         let (surroundings, seen_from) = self.scene.as_ref()?;
         let age_us = now_us.saturating_sub(*received_us) + self.one_way_us;
@@ -109,5 +102,31 @@ impl Seat {
             self.inputs.pop_front();
         }
         Some(CommandDatagram { inputs: self.inputs.iter().cloned().collect(), ..CommandDatagram::default() })
+    }
+}
+
+impl LoopSeat for TrialSeat {
+    fn seat_id(&self) -> &str {
+        SEAT
+    }
+
+    fn kind(&self) -> SeatKind {
+        SeatKind::Human
+    }
+
+    fn receive(&mut self, arrived_us: u64, _: SeatTime, message: &ToSeat) {
+        let ToSeat::State(datagram) = message else { return };
+        let Some(state) = &datagram.state else { return };
+        if let Some(surroundings) = &datagram.surroundings {
+            self.scene = Some((surroundings.clone(), state.clone()));
+        }
+        if !self.picture_frozen {
+            self.shown_us = state.monotonic_us;
+        }
+        self.state = Some((arrived_us, Arc::clone(datagram)));
+    }
+
+    fn poll(&mut self, time: SeatTime) -> Outbox {
+        Outbox { requests: Vec::new(), command: self.command(time) }
     }
 }

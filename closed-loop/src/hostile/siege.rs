@@ -2,18 +2,17 @@
 //! of them is accounted for.
 
 use super::{Body, Forger, Kind, Now, Sender, datagram, kinds};
-use crate::sim_robot::SimRobot;
-use crate::virtual_drive::TICK_US;
-use policy::{Policy, PolicyError};
+use crate::{ClosedLoop, EmptySeat, LoopError, LoopParts, LoopPlan, NoDriver, TICK_US};
+use policy::Policy;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{Author, Reason, SeatRequest, TakeoverRequest};
-use protocol::{Embodiment, IdError, PolicyVersion, SeatKind};
-use sim::road::{RoadError, RoadNetwork};
-use sim::world::{World, WorldConfig};
+use protocol::{Embodiment, PolicyVersion, SeatKind, VehicleId};
+use sim::road::RoadNetwork;
+use sim::world::WorldConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vehicle_core::tally::{Passed, Tally};
-use vehicle_core::{CoreConfig, CoreError, FromSeat, SeatBody, Tick, VehicleCore, control_tick};
+use vehicle_core::{CoreConfig, FromSeat, SeatBody};
 
 /// Seat of whoever drives, and of whoever only would like to.
 const SEATS: (&str, &str) = ("desk", "evil");
@@ -25,18 +24,9 @@ const SEAT_CLOCK_US: u64 = 5_000_000_000;
 /// Why a siege cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SiegeError {
-    /// The road.
+    /// There is no such drive.
     #[error(transparent)]
-    Road(#[from] RoadError),
-    /// The core.
-    #[error(transparent)]
-    Core(#[from] CoreError),
-    /// A name.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// The policy.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Loop(#[from] LoopError),
     /// The holder's own request was refused.
     #[error("the honest takeover was refused")]
     Refused,
@@ -63,12 +53,7 @@ impl Report {
 }
 
 struct Siege {
-    robot: SimRobot,
-    core: VehicleCore,
-    tick: Tick,
-    inbox: Vec<FromSeat>,
-    now_us: u64,
-    here: (f64, f64),
+    running: ClosedLoop<EmptySeat, NoDriver>,
     forger: Forger,
     report: Report,
 }
@@ -85,7 +70,7 @@ pub fn run(count: usize, seed: u64) -> Result<Report, SiegeError> {
         // Each in turn at first, then as they come.
         let kind = *kinds.get(n).unwrap_or_else(|| siege.forger.choose(&kinds));
         siege.strike(&kind);
-        if siege.core.authority().granted_seat() != Some(SEATS.0) {
+        if siege.running.core().authority().granted_seat() != Some(SEATS.0) {
             siege.take_over()?;
         }
     }
@@ -93,31 +78,37 @@ pub fn run(count: usize, seed: u64) -> Result<Report, SiegeError> {
 }
 
 impl Siege {
-    fn new(seed: u64) -> Result<Self, SiegeError> {
+    fn new(seed: u64) -> Result<Self, LoopError> {
         let car = Embodiment::ackermann_car();
-        let network = Arc::new(RoadNetwork::built_in("soderleden")?);
+        let road = Arc::new(RoadNetwork::built_in("soderleden")?);
         let world = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
         let policy = Policy::untrained(&car, PolicyVersion::new("any")?, 1)?;
-        let config = CoreConfig { self_check_us: 0, runs_policy: false, ..CoreConfig::default() };
-        Ok(Self {
-            robot: SimRobot::new(World::new(network, world)?),
-            core: VehicleCore::new(car, config, policy, 1_000)?,
-            tick: Tick::default(),
-            inbox: Vec::new(),
+        let plan = LoopPlan {
+            core: CoreConfig { self_check_us: 0, ..CoreConfig::default() },
+            epoch: 1_000,
             // A vehicle that has been up for a while: what is long ago was.
-            now_us: 60_000_000,
-            here: (0.0, 0.0),
+            begins_us: 60_000_000 - TICK_US,
+            ..LoopPlan::new("siege", VehicleId::new("siege")?, road, world)
+        };
+        Ok(Self {
+            running: ClosedLoop::new(plan, policy, LoopParts::without_seat(NoDriver))?,
             forger: Forger::new(seed),
             report: Report::default(),
         })
     }
 
+    /// The vehicle's clock at the next tick, which hears what is said now.
+    fn next_us(&self) -> u64 {
+        self.running.now_us() + TICK_US
+    }
+
     fn seat_us(&self) -> u64 {
-        self.now_us + SEAT_CLOCK_US
+        self.next_us() + SEAT_CLOCK_US
     }
 
     fn hear(&mut self, seat: &str, body: SeatBody) {
-        self.inbox.push(FromSeat { seat: seat.into(), kind: SeatKind::Human, received_us: self.now_us, body });
+        let (kind, received_us) = (SeatKind::Human, self.next_us());
+        self.running.hear(FromSeat { seat: seat.into(), kind, received_us, body });
     }
 
     fn ask(&mut self, seat: &str, request: Request) {
@@ -132,31 +123,25 @@ impl Siege {
         self.hear(SEATS.0, SeatBody::Command(datagram(vec![input])));
     }
 
-    /// One tick, to which the inbox was said.
-    fn turn(&mut self) {
-        let (now_us, inbox) = (self.now_us, &mut self.inbox);
-        let sensors = control_tick(&mut self.robot, &mut self.core, now_us, inbox, &mut self.tick, |_, _, _| ());
-        self.here = sensors.state.world_from_vehicle.map_or(self.here, |pose| (pose.x_m, pose.y_m));
-        self.now_us += TICK_US;
-    }
-
     fn take_over(&mut self) -> Result<(), SiegeError> {
-        self.turn();
+        self.running.step();
         self.ask(SEATS.0, Request::Takeover(TakeoverRequest::default()));
-        self.turn();
-        let granted = self.tick.responses.iter().find(|(_, response)| response.accepted);
+        self.running.step();
+        let granted = self.running.tick().responses.iter().find(|(_, response)| response.accepted);
         let authority = granted.and_then(|(_, response)| response.authority.clone());
         self.forger.epoch = authority.ok_or(SiegeError::Refused)?.epoch;
         self.say_something_honest();
-        self.turn();
+        self.running.step();
         Ok(())
     }
 
     /// A tick of one kind, with something honest before and after it.
     fn strike(&mut self, kind: &Kind) {
-        let before = self.core.tally().clone();
+        let before = self.running.core().tally().clone();
         self.say_something_honest();
-        let now = Now { seat_us: self.seat_us(), vehicle_us: self.now_us, here: self.here };
+        let place = self.running.sensors().state.world_from_vehicle;
+        let here = place.map_or((0.0, 0.0), |pose| (pose.x_m, pose.y_m));
+        let now = Now { seat_us: self.seat_us(), vehicle_us: self.next_us(), here };
         let seat = if kind.sender == Sender::Holder { SEATS.0 } else { SEATS.1 };
         for _ in 0..A_TICK {
             match self.forger.make(kind, now) {
@@ -165,7 +150,7 @@ impl Siege {
             }
         }
         self.say_something_honest();
-        self.turn();
+        self.running.step();
         *self.report.sent.entry(kind.name).or_default() += A_TICK as u64;
         if let Some(fault) = self.judge(kind, &before) {
             self.report.faults.entry(kind.name).or_insert(fault);
@@ -173,7 +158,8 @@ impl Siege {
     }
 
     fn judge(&self, kind: &Kind, before: &Tally) -> Option<String> {
-        let (after, authority) = (self.core.tally(), &self.tick.authority);
+        let (after, tick) = (self.running.core().tally(), self.running.tick());
+        let authority = &tick.authority;
         for passed in Passed::ALL {
             let (count, honest) =
                 (after.passed(passed) - before.passed(passed), 2 * u64::from(passed == Passed::Input));
@@ -190,8 +176,8 @@ impl Siege {
             return Some(format!("refused as {refused:?} and not {A_TICK} times as {:?}", kind.reason));
         }
         let driven = authority.author() == Author::Operator && authority.seat_id == SEATS.0;
-        let braked = self.tick.command.action.iter().all(|value| *value <= 1e-9);
+        let braked = tick.command.action.iter().all(|value| *value <= 1e-9);
         let as_wished = driven && braked && !authority.estop_latched && authority.reason() == Reason::OperatorRequest;
-        (!as_wished).then(|| format!("the vehicle does {:?} under {authority:?}", self.tick.command))
+        (!as_wished).then(|| format!("the vehicle does {:?} under {authority:?}", tick.command))
     }
 }

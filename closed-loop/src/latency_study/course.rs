@@ -1,25 +1,22 @@
-//! One trip: world, vehicle core, link and seat in one loop.
+//! One trip: the closed loop with the study's operator.
 
-use super::seat::{Outbox, SEAT, Seat};
+use super::seat::StudySeat;
 use super::{Mode, StudyError, Trip};
-use crate::sim_robot::SimRobot;
-use crate::virtual_drive::link_model::Pipe;
-use crate::virtual_drive::{LinkModel, TICK_US};
+use crate::{ClosedLoop, LinkModel, LoopError, LoopFaults, LoopParts, LoopPlan, ModelledLink, NoDriver, TICK_US};
 use policy::Policy;
-use protocol::v1::{ControlCommand, ObjectKind, Pose2, Reason, StateDatagram};
-use protocol::{Embodiment, PolicyVersion, SeatKind};
+use protocol::v1::{ControlCommand, ObjectKind, Pose2, Reason};
+use protocol::{Embodiment, PolicyVersion, VehicleId};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use sim::difficulty::Difficulty;
-use sim::world::{Footprint, World, WorldConfig};
+use sim::world::{Footprint, WorldConfig};
 use std::sync::Arc;
+use vehicle_core::CoreConfig;
+use vehicle_core::authority::Change;
 use vehicle_core::fallback::STANDSTILL_MPS;
 use vehicle_core::pursuit::seen_from;
-use vehicle_core::{CoreConfig, FromSeat, Robot, SeatBody, Tick, VehicleCore, control_tick};
 
-/// The seat's clock is ahead of the vehicle's by this.
-const SEAT_CLOCK_US: u64 = 77_000_123;
 /// A car that gets on more slowly than this on the whole has not completed its route, m/s.
 const SLOWEST_MPS: f64 = 1.5;
 /// Time on top of that, seconds.
@@ -99,20 +96,23 @@ pub struct Trial {
     pub lane_ticks: u64,
 }
 
+/// The car pulls to a side: the actuators' doing, not the core's.
+#[derive(Debug, Clone, Copy)]
+struct Pull {
+    rad: f64,
+}
+
+impl LoopFaults for Pull {
+    fn actuate(&mut self, embodiment: &Embodiment, command: &mut ControlCommand) {
+        let steer = embodiment.channels().steer;
+        if let Some(steering) = steer.and_then(|index| command.action.get_mut(index)) {
+            *steering += self.rad;
+        }
+    }
+}
+
 struct Course {
-    robot: SimRobot,
-    /// What the car is told, as it carries it out.
-    pulled: ControlCommand,
-    pull_rad: f64,
-    core: VehicleCore,
-    seat: Seat,
-    one_way_us: u64,
-    to_seat: Pipe<StateDatagram>,
-    to_vehicle: Pipe<SeatBody>,
-    tick: Tick,
-    inbox: Vec<FromSeat>,
-    now_us: u64,
-    ticks: u64,
+    running: ClosedLoop<StudySeat, NoDriver, ModelledLink, Pull>,
     /// Sum of squares of the lane error, its greatest and how many ticks.
     error: (f64, f64, u64),
     manoeuvres: u32,
@@ -132,39 +132,33 @@ pub fn run(trip: &Trip) -> Result<Trial, StudyError> {
 }
 
 impl Course {
-    fn new(trip: &Trip) -> Result<Self, StudyError> {
+    /// Nobody but the operator drives here.
+    fn new(trip: &Trip) -> Result<Self, LoopError> {
         let car = Embodiment::ackermann_car();
-        let world = World::new(
-            Arc::clone(&trip.road),
-            WorldConfig {
-                seed: trip.seed,
-                traffic_per_km: TRAFFIC_PER_KM,
-                difficulties: Difficulty::ALL.to_vec(),
-                difficulty_spacing_m: SPACING_M,
-                cruise_cap_mps: CRUISE_MPS,
-                target_length_m: trip.route_m,
-            },
-        )?;
+        let world = WorldConfig {
+            seed: trip.seed,
+            traffic_per_km: TRAFFIC_PER_KM,
+            difficulties: Difficulty::ALL.to_vec(),
+            difficulty_spacing_m: SPACING_M,
+            cruise_cap_mps: CRUISE_MPS,
+            target_length_m: trip.route_m,
+        };
         let policy = Policy::untrained(&car, PolicyVersion::new("study")?, 1)?;
-        let config = CoreConfig { self_check_us: 100_000, ..CoreConfig::default() };
         let link = LinkModel { delay_ms: trip.one_way_ms, ..LinkModel::default() };
-        let one_way_us = link.one_way_us();
-        let mut core = VehicleCore::new(car.clone(), config, policy, 0)?;
-        // Nobody but the operator drives here.
-        core.suspend_policy(true);
+        let plan = LoopPlan {
+            core: CoreConfig { self_check_us: 100_000, ..CoreConfig::default() },
+            state_every: 1,
+            sends_answers: false,
+            ..LoopPlan::new("study", VehicleId::new("study")?, Arc::clone(&trip.road), world)
+        };
+        let parts = LoopParts {
+            seat: StudySeat::new(trip.mode, car, (trip.one_way_ms * 1e3) as u64, 2 * link.one_way_us() + TICK_US),
+            driver: NoDriver,
+            link: ModelledLink::new(&link, trip.seed),
+            faults: Pull { rad: ChaCha8Rng::seed_from_u64(trip.seed).random_range(-PULL_RAD..PULL_RAD) },
+        };
         Ok(Self {
-            robot: SimRobot::new(world),
-            pulled: ControlCommand::default(),
-            pull_rad: ChaCha8Rng::seed_from_u64(trip.seed).random_range(-PULL_RAD..PULL_RAD),
-            core,
-            seat: Seat::new(trip.mode, car, 2 * one_way_us + TICK_US),
-            one_way_us: (trip.one_way_ms * 1e3) as u64,
-            to_seat: Pipe::new(&link, trip.seed ^ 0x5ea7),
-            to_vehicle: Pipe::new(&link, trip.seed ^ 0xca11),
-            tick: Tick::default(),
-            inbox: Vec::new(),
-            now_us: 0,
-            ticks: 0,
+            running: ClosedLoop::new(plan, policy, parts)?,
             error: (0.0, 0.0, 0),
             manoeuvres: 0,
             braked: 0,
@@ -173,10 +167,12 @@ impl Course {
     }
 
     fn drive(&mut self) -> Ending {
-        let last_s = SPARE_S + self.robot.world().route().length_m() / SLOWEST_MPS;
-        while (self.now_us as f64) < last_s * 1e6 {
-            self.step();
-            let status = self.robot.status();
+        let last_s = SPARE_S + self.running.robot().world().route().length_m() / SLOWEST_MPS;
+        while (self.running.now_us() as f64) < last_s * 1e6 {
+            self.speed_mps = self.running.robot().world().ego().speed_mps;
+            self.running.step();
+            self.measure();
+            let status = self.running.robot().status();
             if status.collided_with.is_some() {
                 return Ending::Collision;
             }
@@ -190,53 +186,12 @@ impl Course {
         Ending::TimeUp
     }
 
-    fn step(&mut self) {
-        self.speed_mps = self.robot.world().ego().speed_mps;
-        self.pulled.clone_from(&self.tick.command);
-        let steer = self.robot.embodiment().channels().steer;
-        if let Some(steering) = steer.and_then(|index| self.pulled.action.get_mut(index)) {
-            *steering += self.pull_rad;
-        }
-        // The pull is the actuators' doing, not the core's: what was decided is written again with it.
-        self.robot.write(&self.pulled);
-        self.now_us += TICK_US;
-        self.ticks += 1;
-        let now_us = self.now_us;
-        let arrived = self.to_vehicle.arrived(now_us);
-        self.inbox.extend(arrived.map(|body| FromSeat {
-            seat: SEAT.into(),
-            kind: SeatKind::Human,
-            received_us: now_us,
-            body,
-        }));
-        let (core, inbox) = (&mut self.core, &mut self.inbox);
-        let sensors = control_tick(&mut self.robot, core, now_us, inbox, &mut self.tick, |_, _, _| ());
-        self.measure();
-        let datagram = StateDatagram {
-            state: Some(sensors.state),
-            authority: Some(self.tick.authority.clone()),
-            surroundings: sensors.surroundings.filter(|s| s.monotonic_us == now_us).map(|s| s.as_ref().clone()),
-            ..StateDatagram::default()
-        };
-        self.to_seat.send(now_us, datagram);
-        let seat_us = now_us + SEAT_CLOCK_US;
-        for datagram in self.to_seat.arrived(now_us) {
-            self.seat.receive(seat_us, datagram);
-        }
-        let Outbox { request, command } = self.seat.poll(seat_us, now_us + self.one_way_us);
-        if let Some(request) = request {
-            self.to_vehicle.send_reliably(now_us, SeatBody::Request(request));
-        }
-        if let Some(command) = command {
-            self.to_vehicle.send(now_us, SeatBody::Command(command));
-        }
-    }
-
     fn measure(&mut self) {
-        let began = self.tick.changes.iter().filter(|c| matches!(c, vehicle_core::authority::Change::FallbackBegan(_)));
+        let tick = self.running.tick();
+        let began = tick.changes.iter().filter(|c| matches!(c, Change::FallbackBegan(_)));
         self.manoeuvres += began.count() as u32;
-        self.braked += u64::from(self.tick.command.gate() == Reason::CollisionAhead);
-        let world = self.robot.world();
+        self.braked += u64::from(tick.command.gate() == Reason::CollisionAhead);
+        let world = self.running.robot().world();
         let at_m = world.progress_m();
         let closes = |kind| matches!(kind, Difficulty::ConesClosingLane | Difficulty::DoubleParked);
         let near = |s_m: f64| (s_m - CLOSURE_M.0..s_m + CLOSURE_M.1).contains(&at_m);
@@ -248,7 +203,7 @@ impl Course {
     }
 
     fn met(&self) -> Option<Met> {
-        let world = self.robot.world();
+        let world = self.running.robot().world();
         let ego = world.ego();
         let pose = Pose2 { x_m: ego.x_m, y_m: ego.y_m, heading_rad: ego.heading_rad };
         let body = ego.footprint();
@@ -275,12 +230,12 @@ impl Course {
             seed: trip.seed,
             ending,
             met: (ending == Ending::Collision).then(|| self.met()).flatten(),
-            distance_m: self.robot.world().ego().odometer_m,
-            time_s: self.now_us as f64 * 1e-6,
+            distance_m: self.running.robot().world().ego().odometer_m,
+            time_s: self.running.now_us() as f64 * 1e-6,
             lane_rms_m: (squares / lane_ticks.max(1) as f64).sqrt(),
             lane_max_m,
             manoeuvres: self.manoeuvres,
-            braked: self.braked as f64 / self.ticks.max(1) as f64,
+            braked: self.braked as f64 / self.running.ticks().max(1) as f64,
             lane_ticks,
         }
     }

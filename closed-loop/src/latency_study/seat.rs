@@ -1,48 +1,47 @@
 //! The operator of the study: knows what has arrived, and nothing else.
 
 use super::Mode as Way;
-use protocol::Embodiment;
+use crate::{LoopSeat, SeatTime, ToSeat};
 use protocol::v1::{
     Author, CommandDatagram, Mode, OperatorInput, SeatRequest, StateDatagram, Surroundings, TakeoverRequest,
     VehicleState, seat_request::Request,
 };
-use sim::operator::{Believed, Own, Planner, Predictor, View, drive, trajectory};
+use protocol::{Embodiment, SeatKind};
+use sim::operator::{Believed, Outbox, Own, Planner, Predictor, View, drive, trajectory};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Name of the seat.
-pub(super) const SEAT: &str = "desk";
+const SEAT: &str = "desk";
 /// How many of the last inputs each datagram repeats; trajectories are large.
 const REPEATS: usize = 4;
 const REPEATS_OF_TRAJECTORIES: usize = 2;
 /// A request unanswered for this long is sent again, microseconds.
 const RETRY_US: u64 = 2_000_000;
 
-pub(super) struct Seat {
+#[derive(Debug, Clone)]
+pub(super) struct StudySeat {
     way: Way,
     embodiment: Embodiment,
-    /// Channels of acceleration and steering.
+    /// Delay, one way.
+    one_way_us: u64,
     planner: Planner,
     predictor: Predictor,
     scene: Option<(Surroundings, VehicleState)>,
-    state: Option<(u64, StateDatagram)>,
+    /// The newest state and when it arrived.
+    state: Option<(u64, Arc<StateDatagram>)>,
     inputs: VecDeque<OperatorInput>,
     sequence: u64,
     request: u64,
     asked_us: Option<u64>,
 }
 
-/// What the seat sends at a poll.
-#[derive(Default)]
-pub(super) struct Outbox {
-    pub(super) request: Option<SeatRequest>,
-    pub(super) command: Option<CommandDatagram>,
-}
-
-impl Seat {
+impl StudySeat {
     /// A seat that has measured the round trip.
-    pub(super) fn new(way: Way, embodiment: Embodiment, round_trip_us: u64) -> Self {
+    pub(super) fn new(way: Way, embodiment: Embodiment, one_way_us: u64, round_trip_us: u64) -> Self {
         Self {
             way,
+            one_way_us,
             planner: Planner::careful(),
             predictor: Predictor::new(round_trip_us, &embodiment),
             embodiment,
@@ -55,26 +54,7 @@ impl Seat {
         }
     }
 
-    /// What the seat is shown: the newest wins.
-    pub(super) fn receive(&mut self, at_us: u64, datagram: StateDatagram) {
-        let stamp = |d: &StateDatagram| d.state.as_ref().map_or(0, |s| s.monotonic_us);
-        if self.state.as_ref().is_some_and(|(_, known)| stamp(known) >= stamp(&datagram)) {
-            return;
-        }
-        if let (Some(surroundings), Some(state)) = (&datagram.surroundings, &datagram.state) {
-            self.scene = Some((surroundings.clone(), state.clone()));
-        }
-        self.state = Some((at_us, datagram));
-    }
-
-    /// Acts at `now_us` of its own clock. `fresh_us` is what a seat that lies says of its picture.
-    pub(super) fn poll(&mut self, now_us: u64, fresh_us: u64) -> Outbox {
-        let Some((received_us, datagram)) = self.state.take() else { return Outbox::default() };
-        let out = self.act(now_us, received_us, &datagram, fresh_us).unwrap_or_default();
-        self.state = Some((received_us, datagram));
-        out
-    }
-
+    /// `fresh_us` is what a seat that lies says of its picture.
     fn act(&mut self, now_us: u64, received_us: u64, datagram: &StateDatagram, fresh_us: u64) -> Option<Outbox> {
         let authority = datagram.authority.as_ref()?;
         let mine = authority.seat_id == SEAT && authority.lease_left_ms > 0;
@@ -84,7 +64,7 @@ impl Seat {
             self.asked_us = None;
         } else if self.asked_us.is_none_or(|at| now_us.saturating_sub(at) >= RETRY_US) {
             self.asked_us = Some(now_us);
-            out.request = Some(self.take_over());
+            out.requests.push(self.take_over());
         }
         // As console and browser do, it commands once it has heard of its grant.
         if mine {
@@ -149,5 +129,34 @@ impl Seat {
             self.inputs.pop_front();
         }
         Some(CommandDatagram { inputs: self.inputs.iter().cloned().collect(), ..CommandDatagram::default() })
+    }
+}
+
+impl LoopSeat for StudySeat {
+    fn seat_id(&self) -> &str {
+        SEAT
+    }
+
+    fn kind(&self) -> SeatKind {
+        SeatKind::Human
+    }
+
+    /// The newest state wins.
+    fn receive(&mut self, _: u64, time: SeatTime, message: &ToSeat) {
+        let ToSeat::State(datagram) = message else { return };
+        let stamp = |d: &StateDatagram| d.state.as_ref().map_or(0, |s| s.monotonic_us);
+        if self.state.as_ref().is_some_and(|(_, known)| stamp(known) >= stamp(datagram)) {
+            return;
+        }
+        if let (Some(surroundings), Some(state)) = (&datagram.surroundings, &datagram.state) {
+            self.scene = Some((surroundings.clone(), state.clone()));
+        }
+        self.state = Some((time.clock_us, Arc::clone(datagram)));
+    }
+
+    fn poll(&mut self, time: SeatTime) -> Outbox {
+        let Some((received_us, datagram)) = self.state.clone() else { return Outbox::default() };
+        let fresh_us = time.now_us + self.one_way_us;
+        self.act(time.clock_us, received_us, &datagram, fresh_us).unwrap_or_default()
     }
 }

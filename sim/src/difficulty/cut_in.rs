@@ -42,15 +42,27 @@ pub(crate) struct CutIn {
 
 impl CutIn {
     pub(super) fn new(s_m: f64, roadside_d_m: Option<f64>, rng: &mut impl Rng) -> Self {
-        Self {
+        let mut cut_in = Self {
             s_m,
             car: 0,
             phase: Phase::Waiting,
-            brake_mps2: rng.random_range(4.0..6.0),
-            low_mps: rng.random_range(1.5..4.0),
-            slow_s: rng.random_range(2.0..4.0),
-            factor: rng.random_range(1.0..1.3),
+            brake_mps2: 0.0,
+            low_mps: 0.0,
+            slow_s: 0.0,
+            factor: 0.0,
             roadside_d_m,
+        };
+        cut_in.redraw(rng);
+        cut_in
+    }
+
+    /// Draws how a car that has not begun to brake will do it.
+    pub(super) fn redraw(&mut self, rng: &mut impl Rng) {
+        if !matches!(self.phase, Phase::Braking | Phase::Slow(_) | Phase::Done) {
+            self.brake_mps2 = rng.random_range(4.0..6.0);
+            self.low_mps = rng.random_range(1.5..4.0);
+            self.slow_s = rng.random_range(2.0..4.0);
+            self.factor = rng.random_range(1.0..1.3);
         }
     }
 

@@ -50,17 +50,27 @@ impl Pedestrian {
         // On wide roads the person comes from the nearer side.
         let from_right = right <= left || (left < 9.0 && rng.random_bool(0.7));
         let (d_m, goal_m) = if from_right { (-right, left) } else { (left, -right) };
-        let hesitates = rng.random_bool(0.3).then(|| (rng.random_range(-1.0..1.0), rng.random_range(0.8..1.6)));
-        Self {
+        let mut person = Self {
             id: *next_id,
             s_m,
             d_m,
             goal_m,
-            pace_mps: rng.random_range(1.2..1.8),
-            factor: rng.random_range(1.0..1.35),
-            hesitates,
+            pace_mps: 0.0,
+            factor: 0.0,
+            hesitates: None,
             ego_stands_s: 0.0,
             phase: Phase::Waiting,
+        };
+        person.redraw(rng);
+        person
+    }
+
+    /// Draws when and how a person who still waits will cross.
+    pub(super) fn redraw(&mut self, rng: &mut impl Rng) {
+        if self.phase == Phase::Waiting {
+            self.hesitates = rng.random_bool(0.3).then(|| (rng.random_range(-1.0..1.0), rng.random_range(0.8..1.6)));
+            self.pace_mps = rng.random_range(1.2..1.8);
+            self.factor = rng.random_range(1.0..1.35);
         }
     }
 

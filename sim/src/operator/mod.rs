@@ -22,6 +22,7 @@ use protocol::v1::{
     vehicle_event,
 };
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub use control::drive;
 pub use planner::{Plan, Planner};
@@ -77,10 +78,10 @@ const RETRY_US: u64 = 1_000_000;
 const BLIND_US: u64 = 1_000_000;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScriptedOperator {
     config: OperatorConfig,
-    embodiment: Embodiment,
+    embodiment: Arc<Embodiment>,
     /// Newest state and when it arrived, seat's clock.
     state: Option<(u64, StateDatagram)>,
     /// Newest surroundings with the vehicle state that they were seen from.
@@ -111,7 +112,7 @@ impl ScriptedOperator {
     pub fn new(config: OperatorConfig, embodiment: Embodiment) -> Self {
         Self {
             config,
-            embodiment,
+            embodiment: Arc::new(embodiment),
             state: None,
             scene: None,
             shown_us: 0,
@@ -162,7 +163,7 @@ impl ScriptedOperator {
         if let Some(vehicle_event::Event::Hello(hello)) = &event.event
             && let Some(told) = Embodiment::told(&hello.embodiment, &hello.embodiment_file)
         {
-            self.embodiment = told;
+            self.embodiment = Arc::new(told);
         }
         if let Some(vehicle_event::Event::Response(answer)) = &event.event
             && self.pending.is_some_and(|(id, _)| id == answer.id)

@@ -21,7 +21,7 @@ struct Circumstances {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Patience {
     seen: Option<Circumstances>,
     refusals: u32,

@@ -123,7 +123,7 @@ impl Traffic {
 
     fn draw_car(&mut self, track: usize, s_m: f64, flow_mps: f64) -> Car {
         let truck = self.rng.random_bool(0.12);
-        let eagerness = if truck { self.rng.random_range(0.75..0.9) } else { self.rng.random_range(0.85..1.1) };
+        let eagerness = self.draw_eagerness(truck);
         let id = self.next_id;
         self.next_id += 1;
         Car {
@@ -131,13 +131,7 @@ impl Traffic {
             kind: if truck { ObjectKind::Truck } else { ObjectKind::Car },
             length_m: if truck { self.rng.random_range(7.0..12.0) } else { self.rng.random_range(3.9..5.0) },
             width_m: if truck { self.rng.random_range(2.2..2.5) } else { self.rng.random_range(1.7..1.95) },
-            idm: Idm {
-                eagerness,
-                headway_s: self.rng.random_range(1.2..1.9),
-                standstill_m: self.rng.random_range(1.8..3.0),
-                accelerate_mps2: if truck { 0.9 } else { self.rng.random_range(1.2..2.0) },
-                brake_mps2: self.rng.random_range(1.8..2.6),
-            },
+            idm: self.draw_idm(truck, eagerness),
             track,
             s_m,
             d_m: 0.0,
@@ -151,6 +145,20 @@ impl Traffic {
             x_m: 0.0,
             y_m: 0.0,
             heading_rad: 0.0,
+        }
+    }
+
+    pub(super) fn draw_eagerness(&mut self, truck: bool) -> f64 {
+        if truck { self.rng.random_range(0.75..0.9) } else { self.rng.random_range(0.85..1.1) }
+    }
+
+    pub(super) fn draw_idm(&mut self, truck: bool, eagerness: f64) -> Idm {
+        Idm {
+            eagerness,
+            headway_s: self.rng.random_range(1.2..1.9),
+            standstill_m: self.rng.random_range(1.8..3.0),
+            accelerate_mps2: if truck { 0.9 } else { self.rng.random_range(1.2..2.0) },
+            brake_mps2: self.rng.random_range(1.8..2.6),
         }
     }
 

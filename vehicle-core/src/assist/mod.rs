@@ -66,7 +66,7 @@ pub enum News {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Assistant {
     asked: u64,
     blocked_since_us: Option<u64>,

@@ -158,7 +158,7 @@ impl Sequence {
 }
 
 /// Input validation and what it remembers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Admission {
     sequence: Sequence,
     seat: String,
