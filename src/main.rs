@@ -54,7 +54,10 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
-    let cli: Cli = vehicle_bridge::cli::parse();
+    let (cli, origins) = match vehicle_bridge::config::parse::<Cli>(&takeover::bridge::CONFIG) {
+        Ok(parsed) => parsed,
+        Err(error) => return finish(Err(error.into())),
+    };
     let level = if matches!(
         cli.command,
         Command::Demo(_) | Command::Evaluate(_) | Command::LatencyStudy(_) | Command::Train(_)
@@ -76,7 +79,7 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => takeover::bench::run(&args),
         Command::Audit(args) => return finish(takeover::audit::run(&args)),
         Command::Embodiment(args) => takeover::embodiment::run(&args),
-        Command::Bridge(args) => takeover::bridge::run(&args),
+        Command::Bridge(args) => takeover::bridge::run(&args, &origins),
         Command::Operator(args) => takeover::operator::run(&args),
         Command::Seat(args) => takeover::seat::run(&args),
         Command::Web(args) => takeover::control_plane::run(&args),

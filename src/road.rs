@@ -17,10 +17,10 @@ pub enum RoadReport {
 /// The network without a file: an open plane.
 const PLANE: &str = "plane";
 
-/// The names of the built-in networks.
+/// Whether this names a network that needs no file.
 #[must_use]
-pub fn built_in() -> Vec<&'static str> {
-    RoadNetwork::built_in_names().iter().copied().chain([PLANE]).collect()
+pub fn is_built_in(name: &str) -> bool {
+    name == PLANE || RoadNetwork::built_in_names().contains(&name)
 }
 
 /// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
@@ -45,8 +45,8 @@ fn load_road(name: &str) -> anyhow::Result<Arc<RoadNetwork>> {
     }
     let path = Path::new(name);
     if !path.exists() {
-        let known = built_in().join(", ");
-        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}");
+        let known = RoadNetwork::built_in_names().join(", ");
+        anyhow::bail!("{name:?} is neither a file nor a built-in road; built in are {known}, {PLANE}");
     }
     Ok(Arc::new(RoadNetwork::from_file(path).with_context(|| format!("cannot use {name}"))?))
 }

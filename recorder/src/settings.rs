@@ -87,12 +87,19 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] naming the setting that cannot be used.
     pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
-        let settings: Self = toml::from_str(text)?;
-        let t = &settings.triggers;
+        toml::from_str::<Self>(text)?.checked()
+    }
+
+    /// Checks settings that were read as a part of something else.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the setting that cannot be used.
+    pub fn checked(self) -> Result<Self, SettingsError> {
+        let t = &self.triggers;
         for (name, value, low, high) in [
-            ("pre_roll_s", settings.pre_roll_s, 0.0, 600.0),
-            ("post_roll_s", settings.post_roll_s, 0.0, 600.0),
-            ("ring_mib", f64::from(settings.ring_mib), 1.0, 65_536.0),
+            ("pre_roll_s", self.pre_roll_s, 0.0, 600.0),
+            ("post_roll_s", self.post_roll_s, 0.0, 600.0),
+            ("ring_mib", f64::from(self.ring_mib), 1.0, 65_536.0),
             ("triggers.hard_brake_mps2", t.hard_brake_mps2, 0.1, 100.0),
             ("triggers.near_miss_s", t.near_miss_s, 0.0, 60.0),
             ("triggers.shadow_disagreement", t.shadow_disagreement, 0.0, 1.0),
@@ -104,11 +111,11 @@ impl Settings {
                 return Err(SettingsError::Range { name, value, low, high });
             }
         }
-        if let Some(topic) = settings.privacy.omit.iter().find(|topic| topics::by_name(topic).is_none()) {
+        if let Some(topic) = self.privacy.omit.iter().find(|topic| topics::by_name(topic).is_none()) {
             return Err(SettingsError::Topic { topic: topic.clone() });
         }
-        settings.triggers.parsed_rules()?;
-        Ok(settings)
+        self.triggers.parsed_rules()?;
+        Ok(self)
     }
 
     /// For the recorder.

@@ -3,19 +3,27 @@
 pub mod simulated;
 
 use crate::embodiment;
-use crate::road::{RoadReport, open_road};
+use crate::output::print_text;
+use crate::road::{self, RoadReport, open_road};
 use anyhow::Context;
 use policy::Policy;
 use protocol::Embodiment;
 use simulated::{SimulatedRobot, live_world};
 use std::sync::Arc;
-use vehicle_bridge::cli::{self, BridgeArgs};
-use vehicle_bridge::robots::RobotFactory;
+use vehicle_bridge::cli::{self, BridgeArgs, BridgeCommand};
+use vehicle_bridge::config::{ConfigFormat, ConfigKey, KeyKind, Origins};
 
 /// Runs a vehicle: drives it (a simulated robot, or a robot in a process of its own), streams its cameras to operators' seats,
 /// records takeovers, takes policy updates from the control plane.
+///
+/// `takeover bridge config --print-default` writes a configuration file with every option for `--config`; docs/bridge.md says
+/// more.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct LauncherBridgeArgs {
+    /// Something other than driving.
+    #[command(subcommand)]
+    pub command: Option<BridgeCommand>,
     /// What is driven: `sim`, a simulated robot in this program, or `process`, a robot or simulator that connects to
     /// `--listen` by the robot adapter's protocol.
     #[arg(long, value_enum, default_value_t, value_name = "sim|process")]
@@ -58,35 +66,71 @@ pub struct SimArgs {
     pub seed: u64,
 }
 
-/// Runs the bridge until a signal.
+/// The keys of its configuration file.
+pub const CONFIG: ConfigFormat = ConfigFormat {
+    program: "takeover bridge",
+    subcommand: Some("bridge"),
+    keys: &[ConfigKey::OF_ANY_ROBOT, OF_SIM, ConfigKey::OF_PROCESS],
+};
+
+const OF_SIM: &[ConfigKey] = &[
+    ConfigKey { table: "sim", ..ConfigKey::new("embodiment", KeyKind::PathUnless(is_embodiment), "") },
+    ConfigKey { table: "sim", ..ConfigKey::new("road", KeyKind::PathUnless(road::is_built_in), "") },
+    ConfigKey { table: "sim", ..ConfigKey::new("cameras", KeyKind::Number, "") },
+    ConfigKey { table: "sim", ..ConfigKey::new("seed", KeyKind::Number, "") },
+];
+
+fn is_embodiment(name: &str) -> bool {
+    Embodiment::by_name(name).is_some()
+}
+
+/// Runs the bridge until a signal, or writes or checks its configuration.
 ///
 /// # Errors
-/// When a part cannot start.
-pub fn run(args: &LauncherBridgeArgs) -> anyhow::Result<()> {
-    let LauncherBridgeArgs { robot, sim, bridge } = args;
+/// When a part cannot start, or something is wrong with the configuration.
+pub fn run(args: &LauncherBridgeArgs, origins: &Origins) -> anyhow::Result<()> {
+    let LauncherBridgeArgs { command, robot, sim, bridge } = args;
+    if let Some(BridgeCommand::Config(config)) = command {
+        return Ok(print_text(&cli::configure(config, &CONFIG, check)?)?);
+    }
     if bridge.listen.is_some() && *robot != RobotKind::Process {
         anyhow::bail!("--listen is for a robot in another process: give --robot process, too");
     }
-    cli::run(bridge, || match robot {
-        RobotKind::Sim => simulated_robot(sim, bridge),
-        RobotKind::Process => cli::process_robot(bridge),
+    cli::run(bridge, origins, || match robot {
+        RobotKind::Sim => Ok(Arc::new(simulated_robot(sim, bridge, origins)?)),
+        RobotKind::Process => cli::process_robot(bridge, origins),
     })
 }
 
-/// The simulated robot that the arguments name, once the simulator is found to have what they ask of it.
-fn simulated_robot(args: &SimArgs, bridge: &BridgeArgs) -> anyhow::Result<Arc<dyn RobotFactory>> {
-    let embodiment = &args.embodiment;
-    if embodiment.channels().speed.is_none() {
-        anyhow::bail!("embodiment {:?} does not drive: the simulator has no robot for it", embodiment.name);
+/// Checks what a configuration names, without starting anything.
+fn check(args: &LauncherBridgeArgs, origins: &Origins) -> anyhow::Result<()> {
+    cli::check(&args.bridge, origins)?;
+    match args.robot {
+        _ if args.bridge.source.is_some() => Ok(()),
+        RobotKind::Sim => simulated_robot(&args.sim, &args.bridge, origins).map(drop),
+        RobotKind::Process => cli::process_address(&args.bridge).map(drop),
     }
-    let cameras = usize::from(args.cameras);
+}
+
+/// The simulated robot that the arguments name, once the simulator is found to have what they ask of it.
+fn simulated_robot(args: &SimArgs, bridge: &BridgeArgs, origins: &Origins) -> anyhow::Result<SimulatedRobot> {
+    let SimArgs { embodiment, road, cameras, seed } = args;
+    if embodiment.channels().speed.is_none() {
+        let error =
+            anyhow::anyhow!("embodiment {:?} does not drive: the simulator has no robot for it", embodiment.name);
+        return origins.explain("embodiment", Err(error));
+    }
+    let cameras = usize::from(*cameras);
     if cameras > embodiment.cameras.len() {
-        anyhow::bail!("--cameras {cameras}: embodiment {:?} has {}", embodiment.name, embodiment.cameras.len());
+        let (name, carried) = (&embodiment.name, embodiment.cameras.len());
+        return origins
+            .explain("cameras", Err(anyhow::anyhow!("--cameras {cameras}: embodiment {name:?} has {carried}")));
     }
     if let Some(folder) = &bridge.candidate {
-        Policy::load_for(embodiment, folder)
-            .with_context(|| format!("cannot use the candidate in {}", folder.display()))?;
+        let policy = Policy::load_for(embodiment, folder);
+        let policy = policy.with_context(|| format!("cannot use the candidate in {}", folder.display()));
+        origins.explain("candidate", policy)?;
     }
-    let network = open_road(&args.road, RoadReport::Short)?;
-    Ok(Arc::new(SimulatedRobot { embodiment: embodiment.clone(), network, world: live_world(args.seed), cameras }))
+    let network = origins.explain("road", open_road(road, RoadReport::Short))?;
+    Ok(SimulatedRobot { embodiment: embodiment.clone(), network, world: live_world(*seed), cameras })
 }

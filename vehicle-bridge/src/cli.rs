@@ -1,17 +1,19 @@
 //! The bridge as a program: arguments and the run until a signal, whatever it drives. The launcher's `takeover bridge` adds
 //! the simulated robot.
 
+use crate::config::{self, ConfigArgs, ConfigFormat, Origins};
 use crate::geofence_file;
 use crate::live::{self, BridgeConfig};
 use crate::robots::RobotFactory;
 use crate::robots::process::{ListenAddress, RobotServer};
-use crate::sound::{Sound, SoundArgs};
+use crate::sound::{self, Sound, SoundArgs};
 use crate::source;
 use crate::upload::Allowance;
 use anyhow::Context;
-use control_plane_client::ControlPlaneArgs;
+use control_plane_client::{ControlPlaneAddress, ControlPlaneArgs};
 use protocol::signing::PublicKey;
 use protocol::{Address, VehicleId};
+use recorder::SettingsError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +21,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use vehicle_core::ControlRate;
+use vehicle_core::geofence::Geofence;
 
 /// What a bridge is told, whatever it drives.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BridgeArgs {
+    /// TOML file with a key for each of these options, which win over it (docs/bridge.md). `bridge config --print-default`
+    /// writes one with every key.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where the control plane is.
     #[command(flatten)]
     pub control_plane: ControlPlaneArgs,
@@ -79,10 +86,10 @@ pub struct BridgeArgs {
     #[arg(long, value_name = "synthetic|FILE")]
     pub source: Option<String>,
     /// With --source: writes figures (ages of commands, processor time, ...) to this file at the end.
-    #[arg(long, requires = "source", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// With --source: ends after so many seconds.
-    #[arg(long, requires = "source", value_parser = seconds)]
+    #[arg(long, value_parser = seconds)]
     pub seconds: Option<f64>,
     /// What it says and where what it hears goes.
     #[command(flatten)]
@@ -90,21 +97,6 @@ pub struct BridgeArgs {
     /// Ends when standard input closes, so that the program never outlives the one that started it.
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
-}
-
-/// The command line, with negative numbers taken as the values that they are meant as: the error then names them.
-#[must_use]
-pub fn parse<T: clap::Parser>() -> T {
-    let matches = with_negative_values(T::command()).get_matches();
-    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-}
-
-fn with_negative_values(command: clap::Command) -> clap::Command {
-    let allow = |arg: clap::Arg| {
-        let has_value = arg.get_action().takes_values();
-        if has_value { arg.allow_negative_numbers(true) } else { arg }
-    };
-    command.mut_args(allow).mut_subcommands(with_negative_values)
 }
 
 /// Longest time that a program can be told to run, seconds: ten years.
@@ -148,13 +140,6 @@ pub fn stop_on_signal(runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>, 
     }
 }
 
-/// The recorder's settings, from a file or as they come.
-fn recording(path: Option<&Path>) -> anyhow::Result<recorder::Settings> {
-    let Some(path) = path else { return Ok(recorder::Settings::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))
-}
-
 /// Turns `flag` over at each signal of this kind.
 pub fn toggle_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<AtomicBool>) {
     let flag = Arc::clone(flag);
@@ -177,35 +162,132 @@ fn set_on_signal(runtime: &tokio::runtime::Handle, kind: SignalKind, flag: &Arc<
     });
 }
 
+/// The commands beside driving.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum BridgeCommand {
+    /// Write a configuration file with every key, or check one.
+    Config(ConfigArgs),
+}
+
+/// Writes or checks a configuration file of the bridge with the options `A`, and returns what is to be printed. `check` is
+/// handed what the file gives.
+///
+/// # Errors
+/// What is wrong with the file, or what it names.
+pub fn configure<A: clap::Args>(
+    args: &ConfigArgs,
+    format: &ConfigFormat,
+    check: impl FnOnce(&A, &Origins) -> anyhow::Result<()>,
+) -> anyhow::Result<String> {
+    let Some(file) = &args.check else { return Ok(config::default_file::<A>(format)) };
+    let (parsed, origins) = config::load::<A>(format, file)?;
+    check(&parsed, &origins)?;
+    Ok(format!("{} is valid\n", file.display()))
+}
+
+/// The address of a robot in another process, which the arguments must name.
+///
+/// # Errors
+/// When they do not.
+pub fn process_address(args: &BridgeArgs) -> anyhow::Result<&ListenAddress> {
+    args.listen.as_ref().context(
+        "a robot in another process has to be told where to connect: give --listen, such as --listen unix:/run/robot.sock, or \
+         listen in the table [process] of the configuration",
+    )
+}
+
 /// The robot in another process that the arguments name; standard output says where it connects, for scripts.
 ///
 /// # Errors
 /// When no address is named, or nobody can listen there.
-pub fn process_robot(args: &BridgeArgs) -> anyhow::Result<Arc<dyn RobotFactory>> {
-    let Some(address) = &args.listen else {
-        anyhow::bail!(
-            "a robot in another process has to be told where to connect: give --listen, such as --listen unix:/run/robot.sock"
-        );
-    };
-    let server = RobotServer::listen(address, args.vehicle.clone(), args.control_rate, Instant::now())?;
+pub fn process_robot(args: &BridgeArgs, origins: &Origins) -> anyhow::Result<Arc<dyn RobotFactory>> {
+    let server = RobotServer::listen(process_address(args)?, args.vehicle.clone(), args.control_rate, Instant::now());
+    let server = origins.explain("listen", server.map_err(anyhow::Error::from))?;
     // A reader that is gone is no reason not to drive.
     let _ = writeln!(std::io::stdout(), "robot at {}", server.address());
     Ok(Arc::new(server))
+}
+
+/// What the arguments name, found in order.
+struct Named {
+    control_plane: ControlPlaneAddress,
+    paths: link::Paths,
+    recording: recorder::Settings,
+    geofence: Option<Geofence>,
+}
+
+impl Named {
+    fn open(args: &BridgeArgs, origins: &Origins) -> anyhow::Result<Self> {
+        for (option, given) in [("json", args.json.is_some()), ("seconds", args.seconds.is_some())] {
+            if given && args.source.is_none() {
+                origins.explain(option, Err(anyhow::anyhow!("--{option} is for a source: give --source, too")))?;
+            }
+        }
+        let by_ca = args.control_plane.control_plane_ca.is_some();
+        let control_plane = args.control_plane.address().map_err(anyhow::Error::from);
+        let control_plane = if by_ca { origins.explain("control-plane-ca", control_plane) } else { control_plane };
+        Ok(Self {
+            control_plane: origins.explain("control-plane", control_plane)?,
+            paths: origins.explain("interface", link::Paths::new(&args.interfaces).map_err(anyhow::Error::from))?,
+            recording: origins.explain("recorder", recording(args.recorder.as_deref(), origins))?,
+            geofence: origins.explain("geofence", geofence(args.geofence.as_deref(), origins))?,
+        })
+    }
+}
+
+/// A configuration file that has the recorder's settings as a table.
+#[derive(serde::Deserialize)]
+struct WithRecorder {
+    recorder: recorder::Settings,
+}
+
+/// The recorder's settings: from a file, from the configuration's table, or as they come.
+fn recording(path: Option<&Path>, origins: &Origins) -> anyhow::Result<recorder::Settings> {
+    let Some(path) = path else { return Ok(recorder::Settings::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let settings = match origins.is_table("recorder") {
+        true => {
+            toml::from_str::<WithRecorder>(&text).map_err(SettingsError::from).and_then(|all| all.recorder.checked())
+        }
+        false => recorder::Settings::from_toml(&text),
+    };
+    settings.with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// The permitted area: from a file, or from the configuration's table.
+fn geofence(path: Option<&Path>, origins: &Origins) -> anyhow::Result<Option<Geofence>> {
+    let Some(path) = path else { return Ok(None) };
+    let area = match origins.is_table("geofence") {
+        true => geofence_file::read_table(path),
+        false => geofence_file::read(path),
+    };
+    area.map(Some).with_context(|| format!("cannot use the permitted area {}", path.display()))
+}
+
+/// Checks what the arguments name, whatever is driven, without starting anything.
+///
+/// # Errors
+/// The first thing that cannot be used.
+pub fn check(args: &BridgeArgs, origins: &Origins) -> anyhow::Result<()> {
+    Named::open(args, origins)?;
+    origins.explain("audio", sound::check(&args.sound))?;
+    match &args.source {
+        Some(source) => origins.explain("source", source::check(source)),
+        None => Ok(()),
+    }
 }
 
 /// Runs the bridge until a signal. `robot` makes what it drives, unless the arguments name a source in its place.
 ///
 /// # Errors
 /// When a part cannot start.
-pub fn run(args: &BridgeArgs, robot: impl FnOnce() -> anyhow::Result<Arc<dyn RobotFactory>>) -> anyhow::Result<()> {
+pub fn run(
+    args: &BridgeArgs,
+    origins: &Origins,
+    robot: impl FnOnce() -> anyhow::Result<Arc<dyn RobotFactory>>,
+) -> anyhow::Result<()> {
     // First whatever can be wrong with the arguments: a start that fails leaves nothing behind.
-    let control_plane = args.control_plane.address()?;
-    let paths = link::Paths::new(&args.interfaces)?;
-    let recording = recording(args.recorder.as_deref())?;
-    let geofence = args.geofence.as_deref().map(|path| {
-        geofence_file::read(path).with_context(|| format!("cannot use the permitted area {}", path.display()))
-    });
-    let geofence = geofence.transpose()?;
+    let named = Named::open(args, origins)?;
     let robot = if args.source.is_none() { Some(robot()?) } else { None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -213,24 +295,7 @@ pub fn run(args: &BridgeArgs, robot: impl FnOnce() -> anyhow::Result<Arc<dyn Rob
     let sound = Sound::open(&args.sound)?;
     match (robot, &args.source) {
         (Some(robot), _) => {
-            let config = BridgeConfig {
-                control_plane,
-                vehicle: args.vehicle.clone(),
-                robot,
-                data_dir: args.data.clone(),
-                uploads: Allowance {
-                    most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
-                    share: f64::from(args.upload_share) / 100.0,
-                },
-                paths,
-                recording,
-                rate: args.control_rate,
-                geofence,
-                candidate: args.candidate.clone(),
-                view: args.view.clone(),
-                control_plane_key: args.control_plane_key,
-                hang_policy: Arc::default(),
-            };
+            let config = bridge_config(args, named, robot);
             if args.rehearse {
                 set_on_signal(runtime.handle(), SignalKind::user_defined1(), &config.hang_policy, true);
                 set_on_signal(runtime.handle(), SignalKind::user_defined2(), &config.hang_policy, false);
@@ -239,18 +304,39 @@ pub fn run(args: &BridgeArgs, robot: impl FnOnce() -> anyhow::Result<Arc<dyn Rob
         }
         (None, source) => {
             let config = source::SourceConfig {
-                control_plane,
+                control_plane: named.control_plane,
                 vehicle: args.vehicle.clone(),
                 source: source.clone().unwrap_or_default(),
                 json: args.json.clone(),
                 seconds: args.seconds,
-                paths,
+                paths: named.paths,
             };
             source::run(&config, runtime.handle(), &stop, sound)?;
         }
     }
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     Ok(())
+}
+
+fn bridge_config(args: &BridgeArgs, named: Named, robot: Arc<dyn RobotFactory>) -> BridgeConfig {
+    BridgeConfig {
+        control_plane: named.control_plane,
+        vehicle: args.vehicle.clone(),
+        robot,
+        data_dir: args.data.clone(),
+        uploads: Allowance {
+            most_bps: args.upload_kbps.map(|kbps| f64::from(kbps) * 1e3),
+            share: f64::from(args.upload_share) / 100.0,
+        },
+        paths: named.paths,
+        recording: named.recording,
+        rate: args.control_rate,
+        geofence: named.geofence,
+        candidate: args.candidate.clone(),
+        view: args.view.clone(),
+        control_plane_key: args.control_plane_key,
+        hang_policy: Arc::default(),
+    }
 }
 
 #[cfg(test)]

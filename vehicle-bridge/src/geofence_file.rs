@@ -64,13 +64,32 @@ struct AreaFile {
     corners_m: Spanned<Vec<Spanned<Vec<f64>>>>,
 }
 
+/// A bridge's configuration that has the area as a table.
+#[derive(Deserialize)]
+struct WithArea {
+    geofence: AreaFile,
+}
+
 /// Reads the permitted area of a file.
 ///
 /// # Errors
 /// [`GeofenceFileError`], naming the line.
 pub fn read(path: &Path) -> Result<Geofence, GeofenceFileError> {
-    let text = std::fs::read_to_string(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))?;
-    parse(&text)
+    parse(&text_of(path)?)
+}
+
+/// Reads the permitted area that is the table `[geofence]` of a bridge's configuration.
+///
+/// # Errors
+/// [`GeofenceFileError`], naming the line of the configuration.
+pub fn read_table(path: &Path) -> Result<Geofence, GeofenceFileError> {
+    let text = text_of(path)?;
+    let WithArea { geofence } = toml::from_str(&text)?;
+    area(&text, geofence)
+}
+
+fn text_of(path: &Path) -> Result<String, GeofenceFileError> {
+    std::fs::read_to_string(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))
 }
 
 /// Reads the permitted area of a file's text.
@@ -78,7 +97,10 @@ pub fn read(path: &Path) -> Result<Geofence, GeofenceFileError> {
 /// # Errors
 /// [`GeofenceFileError`], naming the line.
 pub fn parse(text: &str) -> Result<Geofence, GeofenceFileError> {
-    let AreaFile { corners_m } = toml::from_str(text)?;
+    area(text, toml::from_str(text)?)
+}
+
+fn area(text: &str, AreaFile { corners_m }: AreaFile) -> Result<Geofence, GeofenceFileError> {
     let line_of = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
     let list_line = line_of(corners_m.span().start);
     let corners = corners_m.into_inner();

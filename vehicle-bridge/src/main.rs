@@ -1,8 +1,10 @@
 //! `takeover-bridge`: the robot's program, without a simulator.
 
 use clap::Parser;
+use std::io::Write;
 use tracing_subscriber::EnvFilter;
-use vehicle_bridge::cli::{self, BridgeArgs};
+use vehicle_bridge::cli::{self, BridgeArgs, BridgeCommand};
+use vehicle_bridge::config::{self, ConfigFormat, ConfigKey, Origins};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -14,6 +16,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
+    #[command(flatten)]
+    bridge: RobotBridgeArgs,
+}
+
+/// What this program is told.
+#[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct RobotBridgeArgs {
+    #[command(subcommand)]
+    command: Option<BridgeCommand>,
     /// What is driven: `process`, a robot or simulator that connects to `--listen` by the robot adapter's protocol. For the
     /// simulated robot use `takeover bridge`.
     #[arg(long, default_value = "process", value_parser = robot, value_name = "process")]
@@ -28,6 +40,13 @@ enum RobotKind {
     Process,
 }
 
+/// The keys of its configuration file.
+const FORMAT: ConfigFormat = ConfigFormat {
+    program: "takeover-bridge",
+    subcommand: None,
+    keys: &[ConfigKey::OF_ANY_ROBOT, ConfigKey::OF_PROCESS],
+};
+
 fn robot(name: &str) -> Result<RobotKind, String> {
     match name {
         "process" => Ok(RobotKind::Process),
@@ -36,11 +55,23 @@ fn robot(name: &str) -> Result<RobotKind, String> {
     }
 }
 
+fn check(args: &RobotBridgeArgs, origins: &Origins) -> anyhow::Result<()> {
+    cli::check(&args.bridge, origins)?;
+    match args.robot {
+        RobotKind::Process if args.bridge.source.is_none() => cli::process_address(&args.bridge).map(drop),
+        RobotKind::Process => Ok(()),
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("info,{}", link::QUIET)));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Cli { robot, bridge } = cli::parse();
-    cli::run(&bridge, || match robot {
-        RobotKind::Process => cli::process_robot(&bridge),
+    let (Cli { bridge: args }, origins) = config::parse(&FORMAT)?;
+    if let Some(BridgeCommand::Config(config)) = &args.command {
+        let text = cli::configure(config, &FORMAT, check)?;
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    cli::run(&args.bridge, &origins, || match args.robot {
+        RobotKind::Process => cli::process_robot(&args.bridge, &origins),
     })
 }

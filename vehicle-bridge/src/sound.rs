@@ -113,6 +113,14 @@ pub fn read_wav(path: &Path) -> anyhow::Result<Vec<i16>> {
     Ok(samples.chunks_exact(channels).map(mean).collect())
 }
 
+/// Checks that what an end is to say can be had.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(args: &SoundArgs) -> anyhow::Result<()> {
+    Mouth::open(&args.audio).map(drop)
+}
+
 /// What an end says and hears.
 pub struct Sound {
     mouth: Mouth,

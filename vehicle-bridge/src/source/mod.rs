@@ -103,6 +103,14 @@ impl Footage {
     }
 }
 
+/// Checks that a source can be played.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(source: &str) -> anyhow::Result<()> {
+    Footage::open(source).map(drop)
+}
+
 /// Opens a film as [`run`] does; for the fuzz targets (`tests/fuzz`).
 #[doc(hidden)]
 pub fn fuzz_film(path: &std::path::Path) -> anyhow::Result<()> {
