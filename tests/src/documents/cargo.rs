@@ -61,7 +61,9 @@ pub fn understands(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         // An installed tool less; what it would say is for those who have it.
         return Ok(());
     }
-    if output.status.success() || !said.contains(NOWHERE) {
+    // cargo-mutants does not name the file that it misses.
+    let missed_the_manifest = said.contains(NOWHERE) || said.contains("Manifest path is not a file");
+    if output.status.success() || !missed_the_manifest {
         bail!("cargo {}: {said}", arguments.join(" "));
     }
     targets_exist(root, arguments)
