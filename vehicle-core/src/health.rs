@@ -72,15 +72,16 @@ const STEERING_BAND_MPS2: f64 = 1.2;
 const SPOT_MPS: f64 = 0.03;
 /// A brake must give at least this share of what is asked, as it does on a wet road.
 const BRAKE_SHARE: f64 = 0.35;
-/// Acceleration may exceed what is asked by this, m/s^2: slopes, noise. When brakes are asked for, only the lesser: an
-/// engine's lag is no excuse then.
-const ACCELERATION_BAND_MPS2: (f64, f64) = (1.0, 1.5);
+/// Acceleration may exceed what is asked by this share of the deceleration that the robot promises, 1.0 and 1.5 of a car's
+/// 4 m/s^2: slopes, noise. When brakes are asked for, only the lesser: an engine's lag is no excuse then.
+const ACCELERATION_BAND: (f64, f64) = (1.0 / 4.0, 1.5 / 4.0);
 /// Between the two, the band widens by this much for each m/s^2.
 const BAND_SLOPE: f64 = 1.0 / 3.0;
 /// A deviation that lasts this long is a failure, seconds.
 const DEBOUNCE_S: f64 = 0.4;
-/// Below this speed a car's acceleration tells nothing, m/s.
-const SLOWEST_MPS: f64 = 1.0;
+/// Below the speed that the promised deceleration takes away in this time, seconds, a robot's acceleration tells nothing:
+/// below 1 m/s of a car.
+const SLOWEST_S: f64 = 0.25;
 /// A healthy actuator may lag this much longer than its embodiment says.
 const LAG_MARGIN: f64 = 1.25;
 
@@ -135,8 +136,9 @@ impl ActuatorMonitor {
         let command = |index: Option<usize>| commanded.as_slice().get(index?).copied();
         let asked = command(channels.accelerate).unwrap_or(0.0);
         self.acceleration_mps2 = near(self.acceleration_mps2, asked, channels.accelerate);
-        let mut deviates =
-            feedback.speed_mps > SLOWEST_MPS && exceeds(feedback.acceleration_mps2, self.acceleration_mps2);
+        let decel_mps2 = embodiment.stop_decel_mps2;
+        let mut deviates = feedback.speed_mps > SLOWEST_S * decel_mps2
+            && exceeds(feedback.acceleration_mps2, self.acceleration_mps2, decel_mps2);
         if let (Some(wanted), Some(measured)) = (command(channels.steer), feedback.steering) {
             let model = near(self.steering.unwrap_or(measured), wanted, channels.steer);
             self.steering = Some(model);
@@ -156,8 +158,8 @@ fn steering_band(speed_mps: f64, embodiment: &Embodiment) -> f64 {
     band.clamp(STEERING_BAND.0 * range, STEERING_BAND.1 * range)
 }
 
-fn exceeds(measured_mps2: f64, model_mps2: f64) -> bool {
-    let (least, most) = ACCELERATION_BAND_MPS2;
+fn exceeds(measured_mps2: f64, model_mps2: f64, decel_mps2: f64) -> bool {
+    let (least, most) = (ACCELERATION_BAND.0 * decel_mps2, ACCELERATION_BAND.1 * decel_mps2);
     let band_mps2 = (most + BAND_SLOPE * model_mps2).clamp(least, most);
     let asked_mps2 = if model_mps2 < 0.0 { BRAKE_SHARE * model_mps2 } else { model_mps2 };
     measured_mps2 > asked_mps2 + band_mps2
