@@ -173,6 +173,21 @@ fn a_robot_without_wheels_is_judged_by_its_motion() {
 }
 
 #[test]
+fn a_slow_robots_drive_is_judged_by_what_it_can_do() {
+    let robot = Embodiment::delivery_robot();
+    let fault = |asked: f64, measured: f64, speed_mps: f64| {
+        let mut watch = ActuatorMonitor::default();
+        let feedback = ActuatorFeedback { steering: Some(0.0), acceleration_mps2: measured, speed_mps };
+        (0..100).any(|_| !watch.is_tracking(&action(asked, 0.0), &robot, &feedback, 0.02))
+    };
+    assert!(fault(0.0, 1.0, 0.9), "a motor that gives all it has");
+    assert!(fault(-2.5, 0.0, 0.9), "brakes that do not bite");
+    assert!(!fault(0.0, 0.56, 0.9) && fault(0.0, 0.57, 0.9));
+    assert!(!fault(-2.5, 0.0, 0.375) && fault(-2.5, 0.0, 0.38), "what nearly stands tells nothing");
+    assert!(!fault(1.0, 1.0, 0.9) && !fault(-2.5, -0.51, 0.9));
+}
+
+#[test]
 fn the_feedback_is_read_from_the_embodiments_channels() {
     let feedback = ActuatorFeedback::of(&[12.0, -3.0, 0.2, 0.0], &Embodiment::ackermann_car());
     assert_eq!(feedback, ActuatorFeedback { steering: Some(0.2), acceleration_mps2: -3.0, speed_mps: 12.0 });
