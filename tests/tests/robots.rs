@@ -197,7 +197,8 @@ fn real_time_a_delivery_robot_is_driven_by_keys_and_gamepad_recorded_and_exporte
     let mut page = Page::open(&format!("{}/seat.html?id={CAR}&seat=marta", site.address)).unwrap();
     page.wait_until("takeover.driver.connected && takeover.cameras.pictures[0].counts.shown > 20").unwrap();
     page.wait_until("takeover.lidar.scans > 3 && takeover.driver.vehicle.state.observation.length === 3").unwrap();
-    let shown = "[...document.querySelectorAll('#speed, #speed-unit, #name-steer')].map((e) => e.textContent).join('|')";
+    let shown =
+        "[...document.querySelectorAll('#speed, #speed-unit, #name-steer')].map((e) => e.textContent).join('|')";
     assert_eq!(page.evaluate(shown).unwrap(), "0.0|m/s|yaw rate");
     assert_eq!(
         page.evaluate("document.getElementById('lidar-title').textContent").unwrap(),
@@ -238,7 +239,8 @@ fn drive_by_keys(site: &Site, page: &mut Page) {
     page.release("ShiftLeft").unwrap();
     let stands = |c: &Value| c["mode"] == "stopped" && c["author"] == "fallback" && c["speed_mps"] == 0.0;
     site.wait_until("a robot that stopped by itself", stands).unwrap();
-    page.wait_until("document.getElementById('banner-detail').textContent.includes('the deadman was released')").unwrap();
+    page.wait_until("document.getElementById('banner-detail').textContent.includes('the deadman was released')")
+        .unwrap();
 }
 
 /// Takes over, drives a bend, stops at once and releases the stop, all on a gamepad.
