@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ]);
     // Seldom there, and large beside the rest of the message.
     config.boxed(".takeover.v1.AuthorityState.question");
+    config.boxed(".takeover.v1.Hello.robot");
     config.enable_type_names();
     config.compile_fds(set)?;
     Ok(())

@@ -5,8 +5,10 @@
 mod foreign;
 
 use bytes::Bytes;
-use protocol::{Attachment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
-use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, silent, verify};
+use protocol::{
+    Attachment, Embodiment, EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1,
+};
+use recorder::exchange::{comma2k19, edit, lerobot, rosbag2, silent, table, verify};
 use recorder::{EpisodeReader, RecorderError, write_episode_with};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -232,4 +234,44 @@ fn a_segment_of_comma2k19_becomes_states_and_fixes() {
     npy(at("can/speed/t"), 1, &times[1..]);
     let error = comma2k19::import(&at(""), id("d"), dir.path(), &mut silent).unwrap_err().to_string();
     assert!(error.contains("speed") && error.contains("99"), "{error}");
+}
+
+#[test]
+fn columns_have_the_names_of_a_robot_that_is_not_built_in_and_numbers_where_its_file_does_not_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = Embodiment::delivery_robot().source().replacen("delivery_robot", "tug", 1);
+    let tug = Embodiment::from_toml("tug.toml", &text).unwrap();
+    let states = |name: &str, file: Attachment| {
+        let message = |n: u64| {
+            let state = v1::VehicleState { sequence: n, observation: vec![1.0, 0.5, n as f64], ..Default::default() };
+            let command = v1::ControlCommand { action: vec![0.5, n as f64], ..Default::default() };
+            let at = n * 20 * MS;
+            [
+                Message::encode(&topics::VEHICLE_STATE, n as u32, at, at, &state),
+                Message::encode(&topics::CONTROL_COMMAND, n as u32, at, at, &command),
+            ]
+        };
+        let info = EpisodeInfo { embodiment: "tug".into(), ..info(name, (0, 200)) };
+        let done = write_episode_with(dir.path(), &info, &[file], (0..10).flat_map(message)).unwrap();
+        EpisodeReader::open(&dir.path().join(done.file)).unwrap()
+    };
+    let columns = |reader: &EpisodeReader| -> Vec<String> {
+        let states = table::States::read(reader, &mut silent).unwrap();
+        let named = |name: &&String| name.starts_with("observation") || name.starts_with("action");
+        states.columns().iter().map(|column| &column.name).filter(named).cloned().collect()
+    };
+    let known = states("known", tug.attachment().unwrap());
+    assert_eq!(known.embodiment().unwrap(), Some(tug.clone()));
+    let names = ["observation.speed_mps", "observation.acceleration_mps2", "observation.yaw_rate_radps"];
+    assert_eq!(columns(&known)[..3], names);
+    assert_eq!(columns(&known)[3..], ["action.acceleration_mps2", "action.yaw_rate_radps"]);
+    let out = dir.path().join("dataset");
+    lerobot::export(&[known.path().to_owned()], &out, None, None, &mut silent).unwrap();
+    let described: serde_json::Value = serde_json::from_slice(&fs::read(out.join("meta/info.json")).unwrap()).unwrap();
+    assert_eq!(described["features"]["observation.state"]["names"][2], "yaw_rate_radps");
+    for (name, data) in [("other", text.replacen("tug", "van", 1)), ("broken", "name = ".to_owned())] {
+        let unknown = states(name, Attachment { data: data.into(), ..tug.attachment().unwrap() });
+        assert_eq!(unknown.embodiment().unwrap(), None);
+        assert_eq!(columns(&unknown)[2..4], ["observation.2", "action.0"], "{name}");
+    }
 }

@@ -1,5 +1,7 @@
 //! An episode's signals drawn with the characters of a terminal.
 
+use protocol::Embodiment;
+use protocol::units::SpeedUnit;
 use recorder::EpisodeReader;
 use recorder::exchange::table::States;
 use recorder::exchange::{ExchangeError, Progress};
@@ -12,7 +14,7 @@ const ROWS: usize = 4;
 const ACROSS: usize = 2;
 const DOWN: usize = 4;
 
-/// Speed, steering and mode over time in lines of `width` characters; `None` when the file holds no states.
+/// Speed, what steers the robot, and mode over time in lines of `width` characters; `None` when the file holds no states.
 ///
 /// # Errors
 /// Those of reading the episode.
@@ -31,13 +33,20 @@ pub fn sketch(
     let (Some(&from_s), Some(&to_s)) = (times_s.first(), times_s.last()) else { return Ok(None) };
     let span = Span { times_s, from_s, length_s: (to_s - from_s).max(1e-3), columns: width.clamp(40, 200) - MARGIN };
     let mut text = String::new();
-    let speed = numbers("observation.speed_mps", protocol::units::kmh(1.0));
-    let steering = numbers("observation.steering_rad", 1f64.to_degrees());
-    for (title, values, least) in
-        [("speed, km/h", speed, [0.0, 10.0]), ("steering, degrees, left is up", steering, [-5.0, 5.0])]
-    {
+    let robot = reader.embodiment()?;
+    let unit = robot.as_ref().map_or(SpeedUnit::KilometresPerHour, Embodiment::speed_unit);
+    let turns = robot.as_ref().and_then(|robot| robot.observation.get(robot.channels().steering?));
+    let (turning, name) = turns
+        .map_or(("steering".to_owned(), "steering_rad".to_owned()), |channel| (channel.label(), channel.name.clone()));
+    let degrees = if name.ends_with("radps") { "degrees a second" } else { "degrees" };
+    let speed = numbers("observation.speed_mps", unit.amount(1.0));
+    let steering = numbers(&format!("observation.{name}"), 1f64.to_degrees());
+    for (title, values, least) in [
+        (format!("speed, {}", unit.label()), speed, [0.0, least_speed(unit)]),
+        (format!("{turning}, {degrees}, left is up"), steering, [-5.0, 5.0]),
+    ] {
         if values.iter().any(|value| value.is_finite()) {
-            graph(&mut text, title, &span, &values, least);
+            graph(&mut text, &title, &span, &values, least);
         }
     }
     if let Some(recorder::exchange::parquet::Values::Text(modes)) = column("mode") {
@@ -48,6 +57,14 @@ pub fn sketch(
     line(&mut text, "", &format!(" 0{end:>width$}", width = span.columns - 1));
     line(&mut text, "", " m monitor, a assist, D drive, s stopped");
     Ok(Some(text))
+}
+
+/// What the scale of speeds reaches at least.
+fn least_speed(unit: SpeedUnit) -> f64 {
+    match unit {
+        SpeedUnit::KilometresPerHour => 10.0,
+        SpeedUnit::MetresPerSecond => 1.0,
+    }
 }
 
 /// Places in time across the drawing.

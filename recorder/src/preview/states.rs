@@ -21,6 +21,7 @@ struct State {
     t_s: f64,
     speed_mps: Option<f64>,
     steering_rad: Option<f64>,
+    yaw_rate_radps: Option<f64>,
     mode: Option<String>,
     author: Option<String>,
     /// In the map's plane.
@@ -158,10 +159,11 @@ impl Reading {
         }
         self.next_ns = at_ns.saturating_add(self.step_ns);
         let observed = |name: &str| self.embodiment.as_ref().and_then(|e| e.observation(&state.observation, name));
-        let (speed, steering) = (observed("speed_mps"), observed("steering_rad"));
+        let [speed, steering, yaw_rate] = ["speed_mps", "steering_rad", "yaw_rate_radps"].map(observed);
         self.now.t_s = seconds(self.start_ns, at_ns);
         self.now.speed_mps = speed.and_then(finite);
         self.now.steering_rad = steering.and_then(finite);
+        self.now.yaw_rate_radps = yaw_rate.and_then(finite);
         if let Some(pose) = &state.world_from_vehicle {
             (self.now.x_m, self.now.y_m) = (finite(pose.x_m), finite(pose.y_m));
             self.now.heading_rad = finite(pose.heading_rad);

@@ -308,7 +308,7 @@ fn start_link(
         action_max: car.action.iter().map(|c| c.max).collect(),
         map: map.to_owned(),
         embodiment_file: car.to_tell().to_owned(),
-        robot: Some(car.summary()),
+        robot: Some(Box::new(car.summary())),
         cameras: descriptions,
     };
     let video: Vec<_> = cameras.iter().map(|camera| camera.video).collect();
