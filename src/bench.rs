@@ -8,12 +8,14 @@ use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
 use sim::camera::{Camera, CameraSpec, Picture};
+use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use trainer::seeds::SeedPurpose;
 
 /// As long as a picture needs to be there, and the margins.
 const SHORTEST_LINK_S: f64 = 5.0;
@@ -164,6 +166,8 @@ fn virtual_time(effort: f64) -> anyhow::Result<Row> {
         name: "bench".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
         seed: 1,
+        purpose: SeedPurpose::Report,
+        events: Difficulty::ALL.to_vec(),
         trips: times_of(8, effort),
         route_m: 1_500.0,
         max_time_s: 120.0,

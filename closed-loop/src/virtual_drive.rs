@@ -4,6 +4,8 @@
 mod deferred_renderer;
 pub(crate) mod link_model;
 
+use crate::driver::{Driver, OperatorInSeat};
+use crate::score::{FreeDrive, ScoreObserver, TripScore};
 use crate::sim_robot::{self, SimRobot};
 use deferred_renderer::DeferredRenderer;
 use link_model::Pipe;
@@ -35,6 +37,8 @@ pub const VIRTUAL_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 const SEAT_CLOCK_AHEAD_US: u64 = 77_000_123;
 /// The vehicle sends its state every second tick.
 const STATE_EVERY: u64 = 2;
+/// Ticks between two looks of the score: 10 a second.
+const SCORE_EVERY: u64 = 5;
 
 /// What becomes of takeovers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +56,10 @@ pub enum Recording {
 pub struct TripPlan {
     /// Identity of the trip; start of its takeovers' identifiers.
     pub id: String,
-    /// Who drives.
+    /// Which vehicle.
     pub vehicle: VehicleId,
+    /// Who sits in the policy's seat.
+    pub driver: Driver,
     /// Where.
     pub network: Arc<RoadNetwork>,
     /// Traffic, difficulties, seed.
@@ -85,6 +91,8 @@ pub struct TripReport {
     pub crash: Option<String>,
     /// Who drove into it.
     pub crash_author: Option<&'static str>,
+    /// How well the driver in the policy's seat drove.
+    pub score: TripScore,
 }
 
 /// Why a trip cannot be driven.
@@ -112,6 +120,8 @@ struct Drive<'a> {
     plan: &'a TripPlan,
     robot: SimRobot,
     core: VehicleCore,
+    in_seat: Option<OperatorInSeat>,
+    score: ScoreObserver,
     operator: ScriptedOperator,
     to_seat: Pipe<ToSeat>,
     to_vehicle: Pipe<SeatBody>,
@@ -162,11 +172,15 @@ impl<'a> Drive<'a> {
         let operator = OperatorConfig { seat_id, assists: plan.assists, ..OperatorConfig::default() };
         let mut operator = ScriptedOperator::new(operator, robot.clone());
         operator.set_one_way_us(plan.link.one_way_us());
+        let in_seat = (plan.driver == Driver::Operator).then(|| OperatorInSeat::new(robot.clone()));
+        let core = CoreConfig { runs_policy: plan.core.runs_policy && in_seat.is_none(), ..plan.core.clone() };
         Ok(Self {
+            in_seat,
+            score: ScoreObserver::new(FreeDrive::of(&world)),
             robot: SimRobot::new(world).with_cameras(front.into_iter().collect()),
             telemetry: TelemetryEncoder::new(VIRTUAL_EPOCH_NS + plan.starts_at_s * 1_000_000_000, &robot),
             renderer: DeferredRenderer::new(&plan.network, &robot),
-            core: VehicleCore::new(robot, plan.core.clone(), policy, 0)?,
+            core: VehicleCore::new(robot, core, policy, 0)?,
             operator,
             to_seat: Pipe::new(&plan.link, plan.world.seed ^ 0x5ea7),
             to_vehicle: Pipe::new(&plan.link, plan.world.seed ^ 0xca11),
@@ -207,7 +221,13 @@ impl<'a> Drive<'a> {
         self.ticks += 1;
         self.hear();
         let (now_us, inbox) = (self.now_us, &mut self.inbox);
-        let sensors = control_tick(&mut self.robot, &mut self.core, now_us, inbox, &mut self.tick, |_, _, _| ());
+        let in_seat = &mut self.in_seat;
+        let propose = |sensors: &mut Sensors, core: &mut VehicleCore, _: &mut Vec<FromSeat>| {
+            let inference = in_seat.as_mut().and_then(|operator| operator.infer(sensors));
+            inference.into_iter().for_each(|inference| core.receive_inference(inference));
+        };
+        let sensors = control_tick(&mut self.robot, &mut self.core, now_us, inbox, &mut self.tick, propose);
+        self.watch();
         let entries = {
             let policy = &self.core.policy().manifest().version;
             let wall_ns = self.telemetry.wall_ns(self.now_us);
@@ -217,6 +237,17 @@ impl<'a> Drive<'a> {
         self.tell(&sensors);
         self.operate();
         Ok(())
+    }
+
+    /// Shows the score how it stands, at the moment of a crash too.
+    fn watch(&mut self) {
+        let status = self.robot.status();
+        let has_crashed = status.collided_with.is_some() || status.off_road;
+        if self.ticks.is_multiple_of(SCORE_EVERY) || has_crashed {
+            let policy_drives = self.tick.command.author() == Author::Policy;
+            let asks = self.tick.authority.help.is_some();
+            self.score.look(self.robot.world(), policy_drives, asks);
+        }
     }
 
     fn hear(&mut self) {
@@ -294,16 +325,14 @@ impl<'a> Drive<'a> {
     }
 
     fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<Action>) {
-        let Some(recorder) = &mut self.recorder else {
-            if let TakeoverEntry::Begin { disengagement, .. } = entry {
-                self.disengagements.extend(disengagement);
-            }
-            return;
-        };
+        if let TakeoverEntry::Begin { disengagement: Some(disengagement), .. } = &entry {
+            self.disengagements.push(disengagement.clone());
+            self.score.note_takeover();
+        }
+        let Some(recorder) = &mut self.recorder else { return };
         match entry {
-            TakeoverEntry::Begin { mut info, event, disengagement } => {
+            TakeoverEntry::Begin { mut info, event, .. } => {
                 info.turn = self.plan.turn;
-                self.disengagements.extend(disengagement);
                 actions.extend(recorder.begin(now_ns, *info));
                 actions.extend(recorder.push(self.telemetry.takeover(self.now_us, &event)));
             }
@@ -371,6 +400,7 @@ impl<'a> Drive<'a> {
             },
             time_s: self.now_us as f64 * 1e-6,
             crash_author: crash.is_some().then(|| author.label()),
+            score: self.score.finish(crash.is_some()),
             crash,
         })
     }
