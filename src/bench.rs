@@ -9,12 +9,14 @@ use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
 use sim::camera::{Camera, CameraSpec};
+use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use trainer::seeds::SeedPurpose;
 use video::I420Buffer;
 
 /// As long as a picture needs to be there, and the margins.
@@ -165,6 +167,8 @@ fn fleet(trips: usize) -> anyhow::Result<FleetPlan> {
         name: "bench".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
         seed: 1,
+        purpose: SeedPurpose::Report,
+        events: Difficulty::ALL.to_vec(),
         trips,
         route_m: 1_500.0,
         max_time_s: 120.0,

@@ -51,6 +51,8 @@ enum Command {
     Train(takeover::train::TrainArgs),
     /// Drive a policy in virtual time and say how far it gets.
     Evaluate(takeover::evaluate::EvaluateArgs),
+    /// Decide by driving whether a candidate is better than the policy before it.
+    Gate(takeover::gate::GateArgs),
 }
 
 fn main() -> std::process::ExitCode {
@@ -60,7 +62,7 @@ fn main() -> std::process::ExitCode {
     };
     let level = if matches!(
         cli.command,
-        Command::Demo(_) | Command::Evaluate(_) | Command::LatencyStudy(_) | Command::Train(_)
+        Command::Demo(_) | Command::Evaluate(_) | Command::Gate(_) | Command::LatencyStudy(_) | Command::Train(_)
     ) {
         "warn"
     } else {
@@ -89,6 +91,7 @@ fn main() -> std::process::ExitCode {
         Command::Episode(args) => return finish(takeover::episode::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),
+        Command::Gate(args) => takeover::gate::run(&args),
     };
     finish(result.map(|()| std::process::ExitCode::SUCCESS))
 }

@@ -4,7 +4,8 @@
 //! - [`ClosedLoop`] is the loop itself, which all others are users of: simulated robot, vehicle core, what drives in the
 //!   policy's place, link and an operator's seat, tick by tick; it can be forked between any two.
 //! - [`sim_robot::SimRobot`] is the adapter for the simulated robot; the bridge drives it in real time as well.
-//! - [`virtual_drive::drive`] drives a whole trip with the scripted operator and a recorder.
+//! - [`virtual_drive::drive`] drives a whole trip with the scripted operator and a recorder. [`driver`]
+//!   says who sits in the policy's seat, [`score`] how well it drives.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`latency_study`] compares two ways of driving over links of different delay.
 //! - [`hostile::siege::run`] says to the core what no honest seat says, a hundred thousand times over.
@@ -12,9 +13,11 @@
 //! It has no network and waits for nothing.
 
 mod closed_loop;
+pub mod driver;
 pub mod fault_trials;
 pub mod hostile;
 pub mod latency_study;
+pub mod score;
 pub mod sim_robot;
 pub mod virtual_drive;
 

@@ -6,6 +6,8 @@ mod deferred_renderer;
 use crate::closed_loop::{
     ClosedLoop, LoopDriver, LoopError, LoopParts, LoopPlan, ModelledLink, NoFaults, VIRTUAL_EPOCH_NS,
 };
+use crate::driver::{Driver, OperatorInSeat};
+use crate::score::{FreeDrive, ScoreObserver, TripScore};
 use crate::sim_robot;
 use deferred_renderer::DeferredRenderer;
 use policy::Policy;
@@ -25,6 +27,9 @@ use vehicle_core::mileage::{Metres, TakeoverEntry};
 
 pub use crate::closed_loop::{LinkModel, TICK_US};
 
+/// Ticks between two looks of the score: 10 a second.
+const SCORE_EVERY: u64 = 5;
+
 /// What becomes of takeovers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recording {
@@ -41,8 +46,10 @@ pub enum Recording {
 pub struct TripPlan {
     /// Identity of the trip; start of its takeovers' identifiers.
     pub id: String,
-    /// Who drives.
+    /// Which vehicle.
     pub vehicle: VehicleId,
+    /// Who sits in the policy's seat.
+    pub driver: Driver,
     /// Where.
     pub network: Arc<RoadNetwork>,
     /// Traffic, difficulties, seed.
@@ -74,6 +81,8 @@ pub struct TripReport {
     pub crash: Option<String>,
     /// Who drove into it.
     pub crash_author: Option<&'static str>,
+    /// How well the driver in the policy's seat drove.
+    pub score: TripScore,
 }
 
 /// Why a trip cannot be driven.
@@ -127,6 +136,7 @@ pub type TripLoop<D = Policy> = ClosedLoop<ScriptedOperator, D>;
 struct Drive<'a, D> {
     plan: &'a TripPlan,
     running: TripLoop<D>,
+    score: ScoreObserver,
     recorder: Option<Recorder>,
     open: BTreeMap<EpisodeId, Vec<Message>>,
     renderer: DeferredRenderer,
@@ -139,8 +149,16 @@ struct Drive<'a, D> {
 /// # Errors
 /// [`DriveError`] when the plan cannot be driven or its episodes not be written.
 pub fn drive(plan: &TripPlan, policy: Policy) -> Result<TripReport, DriveError> {
-    let driver = policy.clone();
-    drive_by(plan, policy, driver)
+    match plan.driver {
+        Driver::Policy => {
+            let driver = policy.clone();
+            drive_by(plan, policy, driver)
+        }
+        Driver::Operator => {
+            let driver = OperatorInSeat::new(policy.embodiment().clone());
+            drive_by(plan, policy, driver)
+        }
+    }
 }
 
 /// The same with `driver` in the place of `policy`, which says what robot it is and whose metres are counted.
@@ -155,9 +173,12 @@ pub fn drive_by<D: LoopDriver>(plan: &TripPlan, policy: Policy, driver: D) -> Re
 
 impl<'a, D: LoopDriver> Drive<'a, D> {
     fn new(plan: &'a TripPlan, policy: Policy, driver: D) -> Result<Self, DriveError> {
+        let renderer = DeferredRenderer::new(&plan.network, policy.embodiment());
+        let running = plan.closed_loop(policy, driver)?;
         Ok(Self {
-            renderer: DeferredRenderer::new(&plan.network, policy.embodiment()),
-            running: plan.closed_loop(policy, driver)?,
+            renderer,
+            score: ScoreObserver::new(FreeDrive::of(running.robot().world())),
+            running,
             recorder: (plan.recording != Recording::Off).then(|| Recorder::new(RecorderConfig::default())),
             open: BTreeMap::new(),
             episodes: Vec::new(),
@@ -171,6 +192,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
         let last_us = (self.plan.max_time_s * 1e6) as u64;
         while self.running.now_us() < last_us {
             let entries = self.running.step();
+            self.watch();
             self.record(entries)?;
             let status = self.running.robot().status();
             if let Some(object) = status.collided_with {
@@ -184,6 +206,18 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
             }
         }
         Ok(None)
+    }
+
+    /// Shows the score how it stands, at the moment of a crash too.
+    fn watch(&mut self) {
+        let status = self.running.robot().status();
+        let has_crashed = status.collided_with.is_some() || status.off_road;
+        if self.running.ticks().is_multiple_of(SCORE_EVERY) || has_crashed {
+            let tick = self.running.tick();
+            let policy_drives = tick.command.author() == Author::Policy;
+            let asks = tick.authority.help.is_some();
+            self.score.look(self.running.robot().world(), policy_drives, asks);
+        }
     }
 
     fn record(&mut self, entries: Vec<TakeoverEntry>) -> Result<(), DriveError> {
@@ -204,16 +238,14 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
     }
 
     fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<Action>) {
-        let Some(recorder) = &mut self.recorder else {
-            if let TakeoverEntry::Begin { disengagement, .. } = entry {
-                self.disengagements.extend(disengagement);
-            }
-            return;
-        };
+        if let TakeoverEntry::Begin { disengagement: Some(disengagement), .. } = &entry {
+            self.disengagements.push(disengagement.clone());
+            self.score.note_takeover();
+        }
+        let Some(recorder) = &mut self.recorder else { return };
         match entry {
-            TakeoverEntry::Begin { mut info, event, disengagement } => {
+            TakeoverEntry::Begin { mut info, event, .. } => {
                 info.turn = self.plan.turn;
-                self.disengagements.extend(disengagement);
                 actions.extend(recorder.begin(now_ns, *info));
                 actions.extend(recorder.push(self.running.encode_takeover(&event)));
             }
@@ -281,6 +313,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
             },
             time_s: self.running.now_us() as f64 * 1e-6,
             crash_author: crash.is_some().then(|| author.label()),
+            score: self.score.finish(crash.is_some()),
             crash,
         })
     }

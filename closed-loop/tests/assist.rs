@@ -2,6 +2,7 @@
 //! gets round it by the answers of a person who never drives.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use closed_loop::driver::Driver;
 use closed_loop::virtual_drive::{LinkModel, Recording, TripPlan, drive};
 use closed_loop::{ClosedLoop, EmptySeat, LoopParts, LoopPlan};
 use policy::{FEATURES, HIDDEN, Layer, Manifest, Network, Policy};
@@ -199,6 +200,7 @@ fn the_scripted_operator_answers_and_need_not_take_over() {
         let plan = TripPlan {
             id: "assist".into(),
             vehicle: VehicleId::new("virtual-1").unwrap(),
+            driver: Driver::Policy,
             network: Arc::new(RoadNetwork::built_in("soderleden").unwrap()),
             world: world(seed, 4.0),
             link: LinkModel::default(),

@@ -2,6 +2,7 @@
 //! the minimal risk manoeuvre with its own deceleration.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use closed_loop::driver::Driver;
 use closed_loop::virtual_drive::{LinkModel, Recording, TripPlan, drive};
 use closed_loop::{ClosedLoop, EmptySeat, LoopParts, LoopPlan, NoDriver};
 use policy::Policy;
@@ -169,6 +170,7 @@ fn it_drives_a_trip_in_virtual_time_with_the_scripted_operator() {
     let plan = TripPlan {
         id: "robot".into(),
         vehicle: VehicleId::new("robot-1").unwrap(),
+        driver: Driver::Policy,
         network: plane(),
         world: empty_world(),
         link: LinkModel::default(),

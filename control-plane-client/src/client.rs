@@ -205,6 +205,14 @@ impl ControlPlaneClient {
         self.post("evaluations", evaluation)
     }
 
+    /// Every evaluation there is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn evaluations(&self) -> Result<Vec<Evaluation>, ClientError> {
+        self.get("evaluations", &[])
+    }
+
     /// The report of all published versions, as the control plane words it: the bytes of `report.json`.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ mod policy;
 pub use artefact::{MANIFEST_FILE, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, WEIGHTS_FILE};
 pub use corridor::{Along, Corridor};
 pub use error::PolicyError;
-pub use features::{FEATURE_VERSION, FEATURES, Observation, features};
+pub use features::{FEATURE_NAMES, FEATURE_VERSION, FEATURES, Observation, feature_index, features};
 pub use layer::{Layer, LayerKind};
 pub use manifest::{FORMAT, Manifest, NetworkShape, TrainedOn};
 pub use network::{HIDDEN, Network, action_unit, output_count};

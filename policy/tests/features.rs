@@ -4,11 +4,12 @@
 
 mod scene;
 
-use policy::{FEATURES, Observation, PolicyError, features};
+use policy::{FEATURE_NAMES, FEATURES, Observation, PolicyError, feature_index, features};
 use proptest::prelude::*;
 use protocol::Embodiment;
 use protocol::v1::{CorridorPoint, ObjectKind, Surroundings, TrackedObject, VehicleState};
 use scene::{object, road, state};
+use std::collections::BTreeSet;
 
 fn see(speed: f64, surroundings: &Surroundings) -> [f32; FEATURES] {
     let car = Embodiment::ackermann_car();
@@ -115,6 +116,36 @@ fn what_is_missing_or_senseless_is_named() {
     let arm = Embodiment::from_toml("arm.toml", include_str!("../../protocol/tests/arm.toml")).unwrap();
     let error = features(&arm, &Observation { state: &state(1.0), surroundings: &good }).unwrap_err();
     assert!(matches!(&error, PolicyError::Missing { what } if what.contains("speed_mps") && what.contains("arm")));
+}
+
+#[test]
+fn features_are_found_by_names_that_say_what_they_are() {
+    let distinct: BTreeSet<&str> = FEATURE_NAMES.into_iter().collect();
+    assert_eq!(distinct.len(), FEATURES, "a name stands for one feature");
+    let of = |f: &[f32; FEATURES], name: &str| f[feature_index(name).unwrap()];
+    // 1.5 m left of the lane's centre at 10 m/s: pure pursuit of the point 18 m ahead, with a wheelbase of 2.8 m or so.
+    let f = see(10.0, &road(0.0, 1.5, 0.0));
+    let own = Embodiment::ackermann_car().kinematics.turning_length_m() as f32;
+    let chord = 18.0f32.powi(2) + 1.5f32.powi(2);
+    let wanted = (own * 2.0 * -1.5 / chord).atan() / 0.1;
+    assert!((of(&f, "pure_pursuit_1.5s") - wanted).abs() < 0.02, "{} {wanted}", of(&f, "pure_pursuit_1.5s"));
+    assert!((of(&f, "offset") - 1.5).abs() < 1e-3);
+    // A car stands on the path that is driven, beside the middle of the lane.
+    let mut s = road(0.0, 1.5, 0.0);
+    let free = of(&see(10.0, &s), "idm_own_path");
+    s.objects.push(object(ObjectKind::Car, 25.0, 1.0, (0.0, 0.0)));
+    let f = see(10.0, &s);
+    assert!(of(&f, "idm_own_path") < -0.5 && free > 0.2, "{} {free}", of(&f, "idm_own_path"));
+    // A person who steps out is braked for; the four last names are those of their places.
+    let mut s = road(0.0, 0.0, 0.0);
+    s.objects.push(object(ObjectKind::Pedestrian, 20.0, -3.0, (0.0, 1.8)));
+    let f = see(10.0, &s);
+    assert!(of(&f, "pedestrian_braking") > 0.5 && of(&f, "pedestrian_conflict") > 0.9);
+    let places = [("pure_pursuit_1.0s", PURSUIT_1S), ("idm_lane_now", FOLLOW), ("pass_left_offset", PASS_LEFT)];
+    let more = [("oncoming_3s", ONCOMING), ("behind_left_near", BEHIND), ("band_-2.0m_near", BANDS)];
+    assert!(places.into_iter().chain(more).all(|(name, place)| feature_index(name) == Some(place)));
+    assert_eq!(feature_index("pedestrian_near"), Some(PEDESTRIAN));
+    assert_eq!(feature_index("no such feature"), None);
 }
 
 fn wild() -> impl Strategy<Value = f32> {

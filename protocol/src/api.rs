@@ -4,12 +4,14 @@
 //! report repeated after a crash changes nothing.
 
 mod answers;
+mod evaluation;
 mod fleet;
 mod storage;
 mod vehicles;
 
 pub use answers::{ErrorAnswer, Stored, TripView};
-pub use fleet::{CauseCount, Fleet, FleetRow, FleetTotal, TakeoverView};
+pub use evaluation::{ALL_ROADS, DomainFigures, Evaluation, EvaluationRole, ScoreParts, UNSEEN_EVENTS};
+pub use fleet::{CauseCount, Fleet, FleetRow, FleetTotal, MilesPerDisengagement, TakeoverView};
 pub use storage::{Erasures, Removal, RetentionReport, RetentionRequest};
 pub use vehicles::{ClockView, VehicleView};
 
@@ -382,22 +384,4 @@ pub struct Withdrawal {
     pub reason: String,
     /// Since when, milliseconds since 1970 by the control plane's clock.
     pub since_ms: i64,
-}
-
-/// `POST /api/v1/evaluations`: a version's drives on roads and seeds kept out of training; the last for a version wins.
-/// `GET /api/v1/report` answers the list in the order of publication, the same bytes as `report.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Which version.
-    pub policy: PolicyVersion,
-    /// Miles with the policy in authority.
-    pub miles: f64,
-    /// Takeovers in those miles.
-    pub disengagements: u64,
-    /// Miles per disengagement; the miles themselves when there was none.
-    pub mpd: f64,
-    /// Lower end of the exact Poisson 95 % interval.
-    pub mpd_low: f64,
-    /// Upper end; `null` when there was no disengagement.
-    pub mpd_high: Option<f64>,
 }

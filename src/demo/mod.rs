@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trainer::flywheel::{Effort, Flywheel};
+use trainer::road_split::RoadSplit;
 
 /// Runs the whole loop on this machine: the control plane with its dashboard, one car in real time with live video and
 /// a scripted operator, and a fleet in virtual time that drives, is taken over, records, trains, evaluates and ships.
@@ -74,6 +75,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let setup = setup(args)?;
     let roads = roads(setup.roads.as_deref(), &["soderleden", "fabriksgatan"])?;
     let held_out_roads = roads_held_out(setup.held_out_roads.as_deref())?;
+    let roads = RoadSplit::new(&roads, &held_out_roads, setup.seed)?;
     let address = own_address(args.port)?;
     std::fs::create_dir_all(&args.data).with_context(|| format!("cannot make the folder {}", args.data.display()))?;
     let data = args.data.canonicalize()?;
@@ -82,7 +84,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
         bail!("another demo has begun {} meanwhile; start again, or give --data another folder", data.display());
     }
     begin(&setup, &data)?;
-    for dir in ["episodes", "policies", "logs"] {
+    for dir in ["episodes", "policies", "gates", "logs"] {
         std::fs::create_dir_all(data.join(dir))?;
     }
     remove_unfinished(&data.join("episodes"))?;
@@ -102,8 +104,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
         plane: ControlPlaneClient::new(&url.parse()?, Retry::UntilStopped(Arc::clone(&stop))),
         episodes_dir: data.join("episodes"),
         policies_dir: data.join("policies"),
+        gates_dir: data.join("gates"),
         roads,
-        held_out_roads,
         seed: setup.seed,
         effort: Effort::default(),
     };
@@ -173,7 +175,7 @@ fn turn(
         let report = write_report(flywheel, data)?;
         let last = args.exit && args.turns == Some(done);
         if !last {
-            bars.say(&show::verdict(&outcome));
+            bars.say(&show::outcome(&outcome));
             bars.say(&show::table(&report));
         }
     }

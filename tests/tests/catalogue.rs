@@ -6,6 +6,7 @@ use policy::Policy;
 use protocol::api::{EpisodeView, Trip};
 use protocol::erasure::Proof;
 use protocol::{Embodiment, PolicyVersion};
+use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Process, free_port, headless, program, wait_for};
 use trainer::fleet::FleetPlan;
+use trainer::seeds::SeedPurpose;
 
 /// Episodes of an untrained policy, in the folder.
 fn drive(folder: &Path) -> Trip {
@@ -21,6 +23,8 @@ fn drive(folder: &Path) -> Trip {
         name: "trip".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("fabriksgatan").unwrap())],
         seed: 11,
+        purpose: SeedPurpose::Report,
+        events: Difficulty::ALL.to_vec(),
         trips: 1,
         route_m: 300.0,
         max_time_s: 30.0,
@@ -28,7 +32,7 @@ fn drive(folder: &Path) -> Trip {
         assists: false,
         turn: None,
     };
-    plan.drive(&policy, |_| ()).unwrap().remove(0).trip
+    plan.drive(&policy.into(), |_| ()).unwrap().remove(0).trip
 }
 
 struct Program {

@@ -1,11 +1,14 @@
 //! The main job as the user starts it: one turn of the flywheel, killed in the middle and resumed, and its dashboard.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
-use protocol::api::Evaluation;
+use protocol::api::{ALL_ROADS, Evaluation, EvaluationRole, UNSEEN_EVENTS};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::{Process, free_port, headless, program, run, wait_for};
+use trainer::comparison::GateReport;
+use trainer::gate::GateDecision;
+use trainer::seeds::SeedPurpose;
 
 fn demo(data: &Path) -> Command {
     let mut command = Command::new(program("takeover").unwrap());
@@ -37,8 +40,26 @@ fn real_time_demo_learns_survives_sigkill_with_the_same_report_and_shows_it() {
     let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
     let printed = run(&mut demo(&whole)).unwrap();
     let rows: Vec<Evaluation> = serde_json::from_str(&report(&whole)).unwrap();
-    let [first, last] = &rows[..] else { panic!("{rows:?}") };
+    let row = |role: EvaluationRole, road: &str| {
+        let found: Vec<&Evaluation> = rows.iter().filter(|row| row.role == role && row.road == road).collect();
+        let [row] = found[..] else { panic!("{role:?} on {road}: {rows:?}") };
+        row
+    };
+    let (first, last) = (row(EvaluationRole::Previous, ALL_ROADS), row(EvaluationRole::Policy, ALL_ROADS));
     assert!(last.mpd >= 3.0 * first.mpd && last.mpd_low > first.mpd, "{rows:?}");
+    assert_eq!((last.turn, first.policy.as_str(), last.policy.as_str()), (Some(1), "v0", "v1"));
+    for role in [EvaluationRole::Policy, EvaluationRole::Operator, EvaluationRole::Reference] {
+        assert_eq!(row(role, "e6mini").miles, row(role, ALL_ROADS).miles, "there is one road");
+        let unseen = row(role, UNSEEN_EVENTS);
+        assert!(unseen.miles > 0.0 && unseen.events == ["double_parked"], "{unseen:?}");
+    }
+    let gate: GateReport =
+        serde_json::from_str(&std::fs::read_to_string(whole.join("gates/v1.json")).unwrap()).unwrap();
+    assert!(gate.decision == GateDecision::Ship && gate.candidates.len() == 2, "{gate:?}");
+    assert!(gate.candidates.iter().any(|side| Some(side.training_seed) == last.training_seed), "{gate:?} {last:?}");
+    let kinds = [SeedPurpose::of(gate.seed), last.training_seed.and_then(SeedPurpose::of)];
+    assert_eq!(kinds, [Some(SeedPurpose::Gate), Some(SeedPurpose::Training)]);
+    assert_eq!((last.seed, &last.gated_on, &last.trained_on), (5, &gate.roads, &gate.roads));
     let table = takeover::demo::table(&rows);
     assert!(printed.contains(table.trim_end()), "{printed}");
 
@@ -65,7 +86,7 @@ fn real_time_demo_learns_survives_sigkill_with_the_same_report_and_shows_it() {
     let (page, console) = browse(&url);
     assert_eq!(console, "");
     for row in &rows {
-        for shown in [row.policy.to_string(), format!("{:.2}", row.miles), row.disengagements.to_string()] {
+        for shown in [row.policy.to_string(), format!("{:.2}", row.miles), row.takeovers.to_string()] {
             assert!(page.contains(&shown), "the dashboard lacks {shown} of {row:?}");
         }
     }

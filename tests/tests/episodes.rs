@@ -9,12 +9,14 @@ use policy::Policy;
 use protocol::foxglove::Event;
 use protocol::{Embodiment, PolicyVersion, topics};
 use recorder::EpisodeReader;
+use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use trainer::fleet::FleetPlan;
+use trainer::seeds::SeedPurpose;
 
 fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
     let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("v0").unwrap(), 5).unwrap();
@@ -25,6 +27,8 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
             Arc::new(RoadNetwork::built_in("soderleden").unwrap()),
         ],
         seed,
+        purpose: SeedPurpose::Report,
+        events: Difficulty::ALL.to_vec(),
         trips: 2,
         route_m: 600.0,
         max_time_s: 60.0,
@@ -32,7 +36,7 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
         assists: false,
         turn: Some(7),
     };
-    plan.drive(&policy, |_| ()).unwrap()
+    plan.drive(&policy.into(), |_| ()).unwrap()
 }
 
 #[test]

@@ -9,6 +9,7 @@ use protocol::v1::{self, Author};
 use protocol::{Embodiment, Message, PolicyVersion, foxglove, topics};
 use recorder::EpisodeReader;
 use serde_json::Value;
+use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Process, Site, free_port, node, program, python, run};
 use trainer::fleet::FleetPlan;
+use trainer::seeds::SeedPurpose;
 
 /// Episodes of a short drive in virtual time.
 fn drive(folder: &Path) -> Vec<PathBuf> {
@@ -26,6 +28,8 @@ fn drive(folder: &Path) -> Vec<PathBuf> {
         name: "trip".into(),
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden").unwrap())],
         seed: 8,
+        purpose: SeedPurpose::Report,
+        events: Difficulty::ALL.to_vec(),
         trips: 1,
         route_m: 500.0,
         max_time_s: 45.0,
@@ -33,7 +37,7 @@ fn drive(folder: &Path) -> Vec<PathBuf> {
         assists: false,
         turn: None,
     };
-    let reports = plan.drive(&policy, |_| ()).unwrap();
+    let reports = plan.drive(&policy.into(), |_| ()).unwrap();
     let files: Vec<_> = reports.iter().flat_map(|r| &r.trip.episodes).map(|e| folder.join(&e.file)).collect();
     assert!(files.len() >= 2, "an untrained policy is taken over all the time");
     files

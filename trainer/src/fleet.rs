@@ -1,13 +1,16 @@
 //! A fleet in virtual time: many trips over many roads, two at a time or as many as there are cores, with the same
 //! result whatever the number.
 
+use crate::policy_seat::PolicySeat;
+use crate::seeds::SeedPurpose;
+use closed_loop::driver::Driver;
 use closed_loop::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
-use policy::Policy;
 use protocol::{IdError, VehicleId};
 use rayon::prelude::*;
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
+use std::ops::Range;
 use std::sync::Arc;
 use vehicle_core::CoreConfig;
 
@@ -20,6 +23,10 @@ pub struct FleetPlan {
     pub roads: Vec<Arc<RoadNetwork>>,
     /// Seed of this fleet; each trip gets its own from it.
     pub seed: u64,
+    /// What the trips are for.
+    pub purpose: SeedPurpose,
+    /// Kinds of events on the way.
+    pub events: Vec<Difficulty>,
     /// How many trips.
     pub trips: usize,
     /// Wanted length of a trip's route, metres.
@@ -39,15 +46,6 @@ const VEHICLES: usize = 4;
 /// Virtual time between the starts of two trips, seconds.
 const TRIP_SLOT_S: u64 = 3_600;
 
-/// SplitMix64 (Steele et al. 2014): independent seeds from one.
-#[must_use]
-pub fn mix(seed: u64, index: u64) -> u64 {
-    let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 impl FleetPlan {
     /// The plan of trip `index`.
     ///
@@ -55,15 +53,16 @@ impl FleetPlan {
     /// [`IdError`] when the name does not fit an identifier.
     pub fn trip(&self, index: usize) -> Result<TripPlan, IdError> {
         let network = Arc::clone(&self.roads[index % self.roads.len()]);
-        let seed = mix(self.seed, index as u64);
+        let seed = self.purpose.derive(self.seed, &[index as u64]);
         Ok(TripPlan {
             id: format!("{}-{index:03}", self.name),
             vehicle: VehicleId::new(format!("virtual-{}", index % VEHICLES + 1))?,
+            driver: Driver::Policy,
             network,
             world: WorldConfig {
                 seed,
                 traffic_per_km: 8.0,
-                difficulties: Difficulty::ALL.to_vec(),
+                difficulties: self.events.clone(),
                 difficulty_spacing_m: 450.0,
                 cruise_cap_mps: 16.0,
                 target_length_m: self.route_m,
@@ -78,6 +77,13 @@ impl FleetPlan {
         })
     }
 
+    /// Names of the kinds of events on the way.
+    #[must_use]
+    pub fn event_names(&self) -> Vec<String> {
+        let name = |kind: &Difficulty| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned);
+        self.events.iter().filter_map(name).collect()
+    }
+
     /// Does `work` for every trip, several at a time.
     ///
     /// # Errors
@@ -86,17 +92,38 @@ impl FleetPlan {
         &self,
         work: impl Fn(TripPlan) -> Result<T, E> + Sync,
     ) -> Result<Vec<T>, E> {
-        let results: Vec<Result<T, E>> = (0..self.trips).into_par_iter().map(|index| work(self.trip(index)?)).collect();
+        self.try_some(0..self.trips, work)
+    }
+
+    fn try_some<T: Send, E: From<IdError> + Send>(
+        &self,
+        which: Range<usize>,
+        work: impl Fn(TripPlan) -> Result<T, E> + Sync,
+    ) -> Result<Vec<T>, E> {
+        let results: Vec<Result<T, E>> = which.into_par_iter().map(|index| work(self.trip(index)?)).collect();
         results.into_iter().collect()
     }
 
-    /// Drives every trip with `policy`, calling `done` as each ends, in any order. The reports come in the trips' order.
+    /// Drives every trip with `seat`, calling `done` as each ends, in any order. The reports come in the trips' order.
     ///
     /// # Errors
     /// The first trip's error, by order.
-    pub fn drive(&self, policy: &Policy, done: impl Fn(&TripReport) + Sync) -> Result<Vec<TripReport>, DriveError> {
-        self.try_each(|trip| {
-            let report = drive(&trip, policy.clone())?;
+    pub fn drive(&self, seat: &PolicySeat, done: impl Fn(&TripReport) + Sync) -> Result<Vec<TripReport>, DriveError> {
+        self.drive_some(0..self.trips, seat, done)
+    }
+
+    /// The same for the trips of these numbers.
+    ///
+    /// # Errors
+    /// The first trip's error, by order.
+    pub fn drive_some(
+        &self,
+        which: Range<usize>,
+        seat: &PolicySeat,
+        done: impl Fn(&TripReport) + Sync,
+    ) -> Result<Vec<TripReport>, DriveError> {
+        self.try_some(which, |trip| {
+            let report = drive(&TripPlan { driver: seat.driver, ..trip }, seat.policy.clone())?;
             done(&report);
             Ok(report)
         })

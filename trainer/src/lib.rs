@@ -21,14 +21,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whether a policy is good enough to ship is not decided here but by driving: see the evaluation.
+//! Whether a policy is good enough to ship is not decided by its loss but by driving: [`fleet`] drives in virtual time,
+//! [`gate`] says whether a candidate is better than its predecessor ([`comparison`] drives for it), [`figures`] makes the
+//! rows of a report, [`policy_seat`] has the drivers that stand beside the policies there. [`seeds`] keeps what is learnt
+//! from, what decides and what is reported apart. [`flywheel`] turns it all.
 
+pub mod comparison;
 mod dataset;
 mod error;
+pub mod figures;
 pub mod fleet;
 pub mod flywheel;
+pub mod gate;
 mod learn;
+pub mod policy_seat;
 mod publish;
+pub mod road_split;
+pub mod seeds;
 
 pub use dataset::{
     Dataset, Episode, Frame, FrameLabel, HELP_HORIZON_NS, PERTURBED_COPIES, PRE_TAKEOVER_FRAMES, Selection, Split,

@@ -23,6 +23,8 @@ const MAX_SEATS: usize = 100;
 const MAX_METRES: f64 = 4e10;
 /// Longest episode, seconds: what 64 bits of nanoseconds hold.
 const MAX_DURATION_S: f64 = 2e10;
+/// Fastest mean speed, m/s.
+const MAX_SPEED_MPS: f64 = 1_000.0;
 /// Most takeovers or episodes of one trip.
 const MAX_ROWS: usize = 10_000;
 /// Most reasons of refusals.
@@ -215,29 +217,69 @@ pub fn policy(p: &Policy) -> ApiResult<()> {
     count("frames", p.frames)
 }
 
-/// The interval must be the one of [`protocol::mpd`]: nobody posts a rosier one.
+/// Whatever follows from the counts must be as [`protocol::mpd`] derives it: nobody posts rosier figures.
 pub fn evaluation(e: &Evaluation) -> ApiResult<()> {
+    text("road", &e.road)?;
     amount("miles", e.miles, MAX_METRES / METRES_PER_MILE)?;
-    count("disengagements", e.disengagements)?;
-    let right = Evaluation::new(e.policy.clone(), e.miles * METRES_PER_MILE, e.disengagements);
+    let counts = [
+        ("takeovers", Some(e.takeovers)),
+        ("necessary", e.necessary),
+        ("crashes", Some(e.crashes)),
+        ("near_misses", Some(e.near_misses)),
+        ("help_requests", Some(e.help_requests)),
+        ("trips", Some(e.trips)),
+        ("completed", Some(e.completed)),
+    ];
+    counts.into_iter().try_for_each(|(field, value)| count(field, value.unwrap_or_default()))?;
+    if e.necessary.is_some_and(|necessary| necessary > e.takeovers) || e.completed > e.trips {
+        let parts = (e.necessary, e.takeovers, e.completed, e.trips);
+        return refuse("necessary, takeovers, completed, trips", parts, "a part is not more than the whole");
+    }
+    let speeds = [("mean_speed_mps", e.mean_speed_mps), ("free_speed_share", e.free_speed_share)];
+    speeds.into_iter().try_for_each(|(field, value)| amount(field, value, MAX_SPEED_MPS))?;
+    amount("score", e.score, 1.0)?;
+    if e.domains.len() > MAX_ROWS || e.events.len() > MAX_ROWS {
+        return refuse("domains, events", (e.domains.len(), e.events.len()), "use at most 10000 of each");
+    }
+    for text in e.events.iter().chain(&e.trained_on).chain(&e.gated_on).chain(e.domains.iter().map(|d| &d.domain)) {
+        self::text("events, trained_on, gated_on, domains", text)?;
+    }
+    derived(e, &e.clone().derived())
+}
+
+/// Whether the derived figures are right, but for the last digits.
+fn derived(e: &Evaluation, right: &Evaluation) -> ApiResult<()> {
     let near = |a: f64, b: f64| a.is_finite() && (a - b).abs() <= TOLERANCE * b.abs().max(1e-9);
-    if !near(e.mpd, right.mpd) {
-        return refuse(
-            "mpd",
-            e.mpd,
-            &format!("{} miles and {} disengagements give {}", e.miles, e.disengagements, right.mpd),
-        );
-    }
-    if !near(e.mpd_low, right.mpd_low) {
-        return refuse("mpd_low", e.mpd_low, &format!("the exact Poisson interval starts at {}", right.mpd_low));
-    }
-    let same_end = match (e.mpd_high, right.mpd_high) {
-        (Some(a), Some(b)) => near(a, b),
-        (None, None) => true,
-        _ => false,
+    let figures = |e: &Evaluation| {
+        [
+            ("mpd", Some(e.mpd)),
+            ("mpd_low", Some(e.mpd_low)),
+            ("mpd_high", e.mpd_high),
+            ("necessary_mpd", e.necessary_mpd),
+            ("necessary_mpd_low", e.necessary_mpd_low),
+            ("necessary_mpd_high", e.necessary_mpd_high),
+            ("crashes_per_100_miles", e.crashes_per_100_miles),
+            ("crashes_per_100_miles_low", e.crashes_per_100_miles_low),
+            ("crashes_per_100_miles_high", e.crashes_per_100_miles_high),
+            ("near_misses_per_100_miles", e.near_misses_per_100_miles),
+            ("near_misses_per_100_miles_low", e.near_misses_per_100_miles_low),
+            ("near_misses_per_100_miles_high", e.near_misses_per_100_miles_high),
+            ("help_requests_per_100_miles", e.help_requests_per_100_miles),
+            ("help_requests_per_100_miles_low", e.help_requests_per_100_miles_low),
+            ("help_requests_per_100_miles_high", e.help_requests_per_100_miles_high),
+            ("completion", Some(e.completion)),
+            ("completion_low", Some(e.completion_low)),
+            ("completion_high", Some(e.completion_high)),
+        ]
     };
-    if !same_end {
-        return refuse("mpd_high", e.mpd_high, &format!("the exact Poisson interval ends at {:?}", right.mpd_high));
+    for ((field, posted), (_, right)) in figures(e).into_iter().zip(figures(right)) {
+        let is_right = match (posted, right) {
+            (Some(posted), Some(right)) => near(posted, right),
+            (posted, right) => posted == right,
+        };
+        if !is_right {
+            return refuse(field, posted, &format!("the counts of the row give {right:?}"));
+        }
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! The pages' declared types beside what is sent.
 
 use protocol::api::{
-    CauseCount, ClockView, ControlTiming, Episode, EpisodeView, Evaluation, Fleet, FleetRow, FleetTotal, Policy,
-    TakeoverView, UploadProgress, VehicleClock, VehicleView, Verdict, Withdrawal,
+    CauseCount, ClockView, ControlTiming, DomainFigures, Episode, EpisodeView, Evaluation, EvaluationRole, Fleet,
+    FleetRow, FleetTotal, MilesPerDisengagement, Policy, TakeoverView, UploadProgress, VehicleClock, VehicleView,
+    Verdict, Withdrawal,
 };
 use protocol::{ClockDifference, EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::Serialize;
@@ -21,8 +22,7 @@ fn sent(value: &impl Serialize) -> BTreeSet<String> {
 }
 
 fn evaluation() -> Evaluation {
-    let policy = PolicyVersion::new("v1").unwrap();
-    Evaluation { policy, miles: 1.0, disengagements: 1, mpd: 1.0, mpd_low: 0.5, mpd_high: Some(2.0) }
+    Evaluation::empty(PolicyVersion::new("v1").unwrap(), EvaluationRole::Policy, "e6mini".into())
 }
 
 #[test]
@@ -65,25 +65,16 @@ fn the_pages_types_of_the_fleet_have_the_fields_that_are_sent() {
     assert_eq!(declared("UploadProgress"), sent(&upload));
     assert_eq!(declared("ClockView"), sent(&clock));
     assert_eq!(declared("ClockDifference"), sent(&difference));
-    let total = FleetTotal {
-        kind: "live".into(),
-        vehicles: 0,
-        miles: 0.0,
-        manual_miles: 0.0,
-        disengagements: 0,
-        mpd: 0.0,
-        mpd_low: 0.0,
-        mpd_high: None,
-    };
+    let driven = MilesPerDisengagement::new(1_000.0, 1);
+    let total = FleetTotal { kind: "live".into(), vehicles: 0, manual_miles: 0.0, driven };
     assert_eq!(declared("FleetTotal"), sent(&total));
     let cause = CauseCount { kind: "live".into(), cause: "stuck".into(), disengagements: 1 };
     assert_eq!(declared("CauseCount"), sent(&cause));
-    let row = FleetRow { kind: "live".into(), manual_miles: 0.0, driven: evaluation() };
+    let policy = PolicyVersion::new("v1").unwrap();
+    let row = FleetRow { kind: "live".into(), policy, manual_miles: 0.0, driven };
     let fleet = Fleet { totals: vec![total], by_policy: vec![row.clone()], by_cause: vec![cause] };
     assert_eq!(declared("Fleet"), sent(&fleet));
-    let mut of_row = declared("Evaluation");
-    of_row.extend(["kind".into(), "manual_miles".into()]);
-    assert_eq!(of_row, sent(&row));
+    assert_eq!(declared("FleetRow"), sent(&row));
 }
 
 #[test]
@@ -105,6 +96,19 @@ fn the_pages_types_of_episodes_and_policies_have_the_fields_that_are_sent() {
     };
     assert_eq!(declared("TakeoverView"), sent(&takeover));
     assert_eq!(declared("Evaluation"), sent(&evaluation()));
+    assert_eq!(declared("ScoreParts"), sent(&evaluation().parts));
+    let domain = DomainFigures {
+        domain: String::new(),
+        miles: 0.0,
+        takeovers: 0,
+        mpd: 0.0,
+        mpd_low: 0.0,
+        mpd_high: None,
+        crashes: 0,
+        near_misses: 0,
+        mean_speed_mps: 0.0,
+    };
+    assert_eq!(declared("DomainFigures"), sent(&domain));
     let verdict = Verdict { verdict: "useful".into(), by: "Anna".into(), note: "glare".into(), at_ms: 1 };
     assert_eq!(declared("Verdict"), sent(&verdict));
     let text = || Some("x".to_owned());

@@ -5,7 +5,7 @@ import { ControlPlaneError, ask, askList } from "./api.js";
 import { modeWords } from "./authority.js";
 import { watch } from "./camera.js";
 import { draw } from "./chart.js";
-import { body, count, el, get, interval, kmh, mark, miles, number, present, rows, size, text, time, words } from "./dom.js";
+import { body, count, el, get, interval, kmh, mark, miles, number, percent, present, rows, size, text, time, words } from "./dom.js";
 import { fresh, health } from "./health.js";
 import { CAUSES } from "./labels.js";
 import { part } from "./parts.js";
@@ -13,25 +13,38 @@ import { part } from "./parts.js";
 const POLL_MS = 2000;
 const TAKEOVERS = 25;
 
+/** @param {Api.Evaluation} e */
+const isVersion = (e) => e.road === "all" && (e.role === "policy" || e.role === "previous");
+/** A figure that may be missing. @param {number | null} value */
+const perhaps = (value) => (value === null ? number("–", "") : number(miles(value), value));
+
 let drawn = "";
 /** @param {Api.Evaluation[]} report */
 function showReport(report) {
   present("report", report.length === 0);
-  rows(body("report-table"), [...report].reverse(), (e) => e.policy, [
+  rows(body("report-table"), [...report].reverse(), (e) => `${e.policy} ${e.role} ${e.road}`, [
     (e) => e.policy,
+    (e) => words(e.role),
+    (e) => words(e.road),
     (e) => number(miles(e.miles), e.miles),
-    (e) => number(count(e.disengagements), e.disengagements),
+    (e) => number(count(e.takeovers), e.takeovers),
     (e) => number(miles(e.mpd), e.mpd),
     (e) => number(interval(e), `${e.mpd_low} ${e.mpd_high}`),
+    (e) => perhaps(e.necessary_mpd),
+    (e) => perhaps(e.crashes_per_100_miles),
+    (e) => number(percent(e.completion), e.completion),
+    (e) => number(`${kmh(e.mean_speed_mps)} km/h`, e.mean_speed_mps),
+    (e) => number(e.score.toFixed(2), e.score),
   ]);
-  const signature = `${JSON.stringify(report)} ${get("chart").clientWidth}`;
-  if (report.length > 0 && signature !== drawn) {
-    draw(get("chart"), report);
+  const versions = report.filter(isVersion);
+  const signature = `${JSON.stringify(versions)} ${get("chart").clientWidth}`;
+  if (versions.length > 0 && signature !== drawn) {
+    draw(get("chart"), versions);
     drawn = signature;
   }
-  const last = report.at(-1);
+  const last = versions.at(-1);
   text(get("kpi-mpd"), last ? miles(last.mpd) : "–");
-  text(get("kpi-mpd-note"), last ? `${interval(last)} · ${last.policy}${gain(report[0], last)}` : "no policy evaluated yet");
+  text(get("kpi-mpd-note"), last ? `${interval(last)} · ${last.policy}${gain(versions[0], last)}` : "no policy evaluated yet");
 }
 
 /**
@@ -126,7 +139,7 @@ const film = (t) => el("video", { src: `/api/v1/episodes/${t.id}/preview_video`,
  * @param {Api.Evaluation[]} evaluations
  */
 function showPolicies(policies, evaluations) {
-  const mpd = new Map(evaluations.map((e) => [e.policy, e.mpd]));
+  const mpd = new Map(evaluations.filter(isVersion).map((e) => [e.policy, e.mpd]));
   const used = policies.filter((p) => p.status === "published" && !p.withdrawn);
   present("policies", policies.length === 0);
   rows(body("policies-table"), [...policies].reverse(), (p) => p.version, [

@@ -149,6 +149,9 @@ export function interval(e) {
  */
 export const number = (shown, exact) => [shown, { class: "num", "data-value": String(exact ?? "") }];
 
+/** A share for people. @param {number} share */
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
 /** A speed for people; what rounds to nothing is nothing, whichever way it goes. @param {number} mps */
 export const kmh = (mps) => String(Math.round(mps * 3.6) || 0);
 

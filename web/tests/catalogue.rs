@@ -144,27 +144,51 @@ fn the_report_has_published_versions_in_order_of_publication_and_stays_the_same_
     for (version, status) in [("zebra", "published"), ("apple", "refused"), ("mango", "published")] {
         c.post("policies", &policy(version, None, status));
     }
-    for (version, miles, n) in
-        [("mango", 31.7, 0), ("mango", 31.7, 3), ("apple", 2.0, 9), ("zebra", 10.0, 8), ("unknown", 5.0, 1)]
-    {
-        assert_eq!(c.post("evaluations", &evaluation(version, miles, n)).0, 201);
+    let posted = [
+        ("reference", "all", 3.0, 2),
+        ("operator", "all", 5.0, 1),
+        ("mango", "all", 31.7, 0),
+        ("mango", "all", 31.7, 3),
+        ("apple", "all", 2.0, 9),
+        ("zebra", "all", 10.0, 8),
+        ("zebra", "unseen_events", 1.0, 1),
+        ("zebra", "town", 10.0, 8),
+        ("unknown", "all", 5.0, 1),
+    ];
+    for (version, road, miles, n) in posted {
+        assert_eq!(c.post("evaluations", &evaluation(version, road, miles, n)).0, 201);
     }
-    // The last one for a version wins.
-    c.post("evaluations", &evaluation("zebra", 12.25, 0));
+    // The last one for a version and a road wins.
+    c.post("evaluations", &evaluation("zebra", "all", 12.25, 0));
     let text = c.text("/api/v1/report");
     let report: Vec<protocol::api::Evaluation> = serde_json::from_str(&text).unwrap();
-    assert_eq!(report.iter().map(|e| e.policy.as_str()).collect::<Vec<_>>(), ["zebra", "mango"]);
-    assert_eq!((report[0].miles, report[0].disengagements, report[0].mpd_high), (12.25, 0, None));
+    let rows = report.iter().map(|e| [e.policy.as_str(), e.role.label(), &e.road]);
+    let expected = [
+        ["zebra", "previous", "town"],
+        ["zebra", "previous", "all"],
+        ["zebra", "previous", "unseen_events"],
+        ["mango", "policy", "all"],
+        ["operator", "operator", "all"],
+        ["reference", "reference", "all"],
+    ];
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
+    assert_eq!((report[1].miles, report[1].takeovers, report[1].mpd_high), (12.25, 0, None));
     assert_eq!(text, format!("{}\n", serde_json::to_string_pretty(&report).unwrap()));
-    assert_eq!(column(&c.get("evaluations").1, "policy"), ["zebra", "apple", "mango", "unknown"]);
+    let all = c.get("evaluations").1;
+    assert_eq!(
+        column(&all, "policy"),
+        ["zebra", "zebra", "zebra", "apple", "mango", "operator", "unknown", "reference"]
+    );
     plane.restart();
     assert_eq!(plane.client.text("/api/v1/report"), text);
 }
 
 fn wrong_values_are_refused_with_field_and_value(plane: &mut Plane) {
     let c = &plane.client;
-    let mut rosy = evaluation("v1", 10.0, 4);
+    let mut rosy = evaluation("v1", "town", 10.0, 4);
     rosy["mpd_low"] = json!(2.4);
+    let mut silent = evaluation("v1", "town", 10.0, 4);
+    silent["crashes"] = json!(1);
     let cases = [
         ("mileage", mileage("../car", "v1", 1.0, 0.0), "../car"),
         ("mileage", mileage("car", "v1", -1.0, 0.0), "autonomous_m: -1.0"),
@@ -190,7 +214,8 @@ fn wrong_values_are_refused_with_field_and_value(plane: &mut Plane) {
         ),
         ("policies", policy("v1", Some("v1"), "published"), "parent: \"v1\""),
         ("policies", policy("v1", None, "excellent"), "status: \"excellent\""),
-        ("evaluations", rosy, "mpd_low: 2.4"),
+        ("evaluations", rosy, "mpd_low: Some(2.4)"),
+        ("evaluations", silent, "crashes_per_100_miles: Some(0.0)"),
         ("vehicles", json!({"vehicle": "car", "embodiment": "", "kind": "boat", "map": "", "software": ""}), "boat"),
         (
             "status",

@@ -67,11 +67,77 @@ declare namespace Api {
 
   interface Evaluation {
     policy: string;
+    role: "policy" | "previous" | "operator" | "reference";
+    road: string;
+    turn: number | null;
+    training_seed: number | null;
     miles: number;
-    disengagements: number;
+    takeovers: number;
     mpd: number;
     mpd_low: number;
     mpd_high: number | null;
+    necessary: number | null;
+    necessary_mpd: number | null;
+    necessary_mpd_low: number | null;
+    necessary_mpd_high: number | null;
+    crashes: number;
+    crashes_per_100_miles: number | null;
+    crashes_per_100_miles_low: number | null;
+    crashes_per_100_miles_high: number | null;
+    near_misses: number;
+    near_misses_per_100_miles: number | null;
+    near_misses_per_100_miles_low: number | null;
+    near_misses_per_100_miles_high: number | null;
+    help_requests: number;
+    help_requests_per_100_miles: number | null;
+    help_requests_per_100_miles_low: number | null;
+    help_requests_per_100_miles_high: number | null;
+    trips: number;
+    completed: number;
+    completion: number;
+    completion_low: number;
+    completion_high: number;
+    mean_speed_mps: number;
+    mean_speed_mps_low: number;
+    mean_speed_mps_high: number;
+    free_speed_share: number;
+    free_speed_share_low: number;
+    free_speed_share_high: number;
+    comfort: number;
+    comfort_low: number;
+    comfort_high: number;
+    score: number;
+    score_low: number;
+    score_high: number;
+    parts: ScoreParts;
+    domains: DomainFigures[];
+    events: string[];
+    seed: number;
+    trained_on: string[];
+    gated_on: string[];
+  }
+
+  interface ScoreParts {
+    no_at_fault_collision: number;
+    drivable_area: number;
+    direction: number;
+    making_progress: number;
+    progress: number;
+    time_to_collision: number;
+    speed_limit: number;
+    comfort: number;
+  }
+
+  interface DomainFigures {
+    domain: string;
+    miles: number;
+    takeovers: number;
+    mpd: number;
+    mpd_low: number;
+    mpd_high: number | null;
+    crashes: number;
+    near_misses: number;
+    mean_speed_mps: number;
   }
 
   interface Policy {
@@ -100,6 +166,17 @@ declare namespace Api {
     mpd_high: number | null;
   }
 
+  interface FleetRow {
+    kind: string;
+    policy: string;
+    manual_miles: number;
+    miles: number;
+    disengagements: number;
+    mpd: number;
+    mpd_low: number;
+    mpd_high: number | null;
+  }
+
   interface CauseCount {
     kind: string;
     cause: string;
@@ -108,7 +185,7 @@ declare namespace Api {
 
   interface Fleet {
     totals: FleetTotal[];
-    by_policy: (Evaluation & { kind: string; manual_miles: number })[];
+    by_policy: FleetRow[];
     by_cause: CauseCount[];
   }
 

@@ -7,7 +7,7 @@
 //! | 64..96 | lateral bands and candidate paths: how close, how fast closing | `paths` |
 //! | 96..128 | single objects: leader, blockage, pedestrian, oncoming, behind, beside | `actors` |
 //!
-//! Each is scaled so that ordinary driving lies within about -1 to 1 and is clamped to -3 to 3.
+//! [`FEATURE_NAMES`] names them one by one. Each is scaled so that ordinary driving lies within about -1 to 1 and is clamped to -3 to 3.
 //!
 //! What the vehicle did a moment ago (its steering angle, acceleration and yaw rate) is left out on purpose. It
 //! predicts an expert's next action so well that a clone learns to repeat itself and not to look (de Haan, Jayaraman
@@ -15,8 +15,11 @@
 
 mod actors;
 mod lane;
+mod names;
 mod objects;
 mod paths;
+
+pub use names::{FEATURE_NAMES, feature_index};
 
 use crate::PolicyError;
 use crate::corridor::{Corridor, LIMIT, is_sensible};

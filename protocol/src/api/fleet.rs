@@ -1,6 +1,5 @@
 //! Everything driven and every takeover, as the control plane shows them.
 
-use super::Evaluation;
 use crate::{EpisodeId, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 
@@ -32,16 +31,33 @@ pub struct TakeoverView {
     pub preview: bool,
 }
 
+/// How far vehicles get between takeovers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MilesPerDisengagement {
+    /// Miles with the policy in authority.
+    pub miles: f64,
+    /// Takeovers in those miles.
+    pub disengagements: u64,
+    /// Miles per disengagement; the miles themselves when there was none.
+    pub mpd: f64,
+    /// Lower end of the exact Poisson 95 % interval.
+    pub mpd_low: f64,
+    /// Upper end; `null` when there was no disengagement.
+    pub mpd_high: Option<f64>,
+}
+
 /// Distance and takeovers of one kind of vehicle with one policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetRow {
     /// `live` or `virtual`.
     pub kind: String,
+    /// Which policy was loaded.
+    pub policy: PolicyVersion,
     /// Miles with anybody but the policy in authority.
     pub manual_miles: f64,
     /// Miles with the policy in authority, takeovers, and their quotient with its interval.
     #[serde(flatten)]
-    pub driven: Evaluation,
+    pub driven: MilesPerDisengagement,
 }
 
 /// Distance and takeovers of one kind of vehicle over all policies.
@@ -51,18 +67,11 @@ pub struct FleetTotal {
     pub kind: String,
     /// How many vehicles of this kind are known.
     pub vehicles: u64,
-    /// Miles with the policy in authority.
-    pub miles: f64,
-    /// Miles with anybody else in authority.
+    /// Miles with anybody but the policy in authority.
     pub manual_miles: f64,
-    /// Takeovers.
-    pub disengagements: u64,
-    /// Miles per disengagement; the miles themselves when there was none.
-    pub mpd: f64,
-    /// Lower end of the exact Poisson 95 % interval.
-    pub mpd_low: f64,
-    /// Upper end; `null` when there was no disengagement.
-    pub mpd_high: Option<f64>,
+    /// Miles with the policy in authority, takeovers, and their quotient with its interval.
+    #[serde(flatten)]
+    pub driven: MilesPerDisengagement,
 }
 
 /// How often a cause was given.

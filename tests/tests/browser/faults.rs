@@ -61,7 +61,9 @@ fn the_dashboard_tells_silence_refusals_and_its_own_faults_apart() {
         .page
         .evaluate(
             "document.getElementById('live-table').remove(); window.answers = { '/api/v1/report': [200, \
-        '[{\"policy\":\"v7\",\"miles\":1,\"disengagements\":2,\"mpd\":0.5,\"mpd_low\":0.1,\"mpd_high\":1}]'] }",
+        '[{\"policy\":\"v7\",\"role\":\"policy\",\"road\":\"all\",\"miles\":1,\"takeovers\":2,\"mpd\":0.5,\
+        \"mpd_low\":0.1,\"mpd_high\":1,\"necessary_mpd\":null,\"crashes_per_100_miles\":0,\"completion\":1,\
+        \"mean_speed_mps\":9,\"score\":0.7}]'] }",
         )
         .unwrap();
     opened.page.wait_until("document.querySelector('.faults')?.innerText.includes('the page has no element \"live-table\" (dom.js, line')").unwrap();

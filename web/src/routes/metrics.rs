@@ -42,7 +42,7 @@ fn exposition(app: &App, fleet: &Fleet, counts: Counts) -> String {
         .iter()
         .flat_map(|t| {
             [
-                (authority(&t.kind, "policy"), t.miles * METRES_PER_MILE),
+                (authority(&t.kind, "policy"), t.driven.miles * METRES_PER_MILE),
                 (authority(&t.kind, "other"), t.manual_miles * METRES_PER_MILE),
             ]
         })

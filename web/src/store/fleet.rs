@@ -2,7 +2,7 @@ use super::row::{Columns, FromRow};
 use super::{Store, unsigned};
 use crate::reply::ApiResult;
 use protocol::PolicyVersion;
-use protocol::api::{CauseCount, Evaluation, Fleet, FleetRow, FleetTotal};
+use protocol::api::{CauseCount, Fleet, FleetRow, FleetTotal, MilesPerDisengagement};
 use protocol::units;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -36,7 +36,7 @@ impl Store {
                     .bind(kind)
                     .fetch_one(&self.readers)
                     .await?;
-            totals.push(total(kind, unsigned(vehicles), &rows)?);
+            totals.push(total(kind, unsigned(vehicles), &rows));
         }
         let by_policy = rows.into_iter().map(fleet_row).collect();
         Ok(Fleet { totals, by_policy, by_cause: self.causes().await? })
@@ -101,29 +101,24 @@ impl FromRow for Counts {
     }
 }
 
-fn total(kind: &str, vehicles: u64, rows: &[Exposure]) -> ApiResult<FleetTotal> {
+fn total(kind: &str, vehicles: u64, rows: &[Exposure]) -> FleetTotal {
     let of_kind = || rows.iter().filter(|row| row.kind == kind);
     // Not `sum`: that of nothing is -0.
     let metres = of_kind().fold(0.0, |sum, row| sum + row.autonomous_m);
     let manual = of_kind().fold(0.0, |sum, row| sum + row.manual_m);
-    // The version is only a carrier for the arithmetic: the figures are over all versions.
-    let all = Evaluation::new(PolicyVersion::new("all")?, metres, of_kind().map(|row| row.takeovers).sum());
-    Ok(FleetTotal {
+    FleetTotal {
         kind: kind.to_owned(),
         vehicles,
-        miles: all.miles,
         manual_miles: units::miles(manual),
-        disengagements: all.disengagements,
-        mpd: all.mpd,
-        mpd_low: all.mpd_low,
-        mpd_high: all.mpd_high,
-    })
+        driven: MilesPerDisengagement::new(metres, of_kind().map(|row| row.takeovers).sum()),
+    }
 }
 
 fn fleet_row(row: Exposure) -> FleetRow {
     FleetRow {
         kind: row.kind,
+        policy: row.policy,
         manual_miles: units::miles(row.manual_m),
-        driven: Evaluation::new(row.policy, row.autonomous_m, row.takeovers),
+        driven: MilesPerDisengagement::new(row.autonomous_m, row.takeovers),
     }
 }

@@ -1,9 +1,9 @@
-use super::row::{Columns, FromRow};
+use super::row::{Columns, FromRow, bad};
 use super::sql::Sql;
 use super::{Store, now_ms, signed};
 use crate::reply::{ApiError, ApiResult};
 use protocol::PolicyVersion;
-use protocol::api::{Evaluation, Policy, Withdrawal};
+use protocol::api::{Evaluation, EvaluationRole, Policy, Withdrawal};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -105,50 +105,49 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// The last evaluation of a version wins.
+    /// The last evaluation of a policy in a role on a road wins.
     pub async fn evaluation(&self, e: &Evaluation) -> ApiResult<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT INTO evaluations (policy, miles, disengagements, mpd, mpd_low, mpd_high)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (policy) DO UPDATE SET miles = excluded.miles, disengagements = excluded.disengagements,
-               mpd = excluded.mpd, mpd_low = excluded.mpd_low, mpd_high = excluded.mpd_high",
+            "INSERT INTO evaluation_rows (policy, role, road, figures) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (policy, role, road) DO UPDATE SET figures = excluded.figures",
         )
         .bind(e.policy.as_str())
-        .bind(e.miles)
-        .bind(signed(e.disengagements))
-        .bind(e.mpd)
-        .bind(e.mpd_low)
-        .bind(e.mpd_high)
-        // The driver takes an absent f64 for an f32: a statement that it kept would expect one from then on.
-        .persistent(false)
+        .bind(e.role.label())
+        .bind(&e.road)
+        .bind(serde_json::to_string(e).map_err(std::io::Error::from)?)
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)
     }
 
-    /// Evaluations of published versions in the order of publication.
+    /// Evaluations of published versions in the order of publication, then those of the operator and of the reference
+    /// driver. Of the versions, the one in use is the policy, those before it are previous ones.
     pub async fn report(&self) -> ApiResult<Vec<Evaluation>> {
-        let rows = sqlx::query(
-            "SELECT e.policy AS policy, e.miles AS miles, e.disengagements AS disengagements, e.mpd AS mpd,
-               e.mpd_low AS mpd_low, e.mpd_high AS mpd_high
-             FROM evaluations e JOIN policies p ON p.version = e.policy WHERE p.status = 'published' ORDER BY p.seq",
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        Ok(Evaluation::from_rows(&rows)?)
+        let rows = self.evaluation_rows(" WHERE p.status = 'published' OR e.role IN ('operator', 'reference')").await?;
+        let in_use = self.latest_policy().await?.map(|policy| policy.version);
+        let role = |e: &Evaluation| match e.role {
+            EvaluationRole::Policy if in_use.as_ref() != Some(&e.policy) => EvaluationRole::Previous,
+            role => role,
+        };
+        Ok(rows.into_iter().map(|e| Evaluation { role: role(&e), ..e }).collect())
     }
 
     /// Every evaluation, refused and unknown versions too, in the order of publication.
     pub async fn evaluations(&self) -> ApiResult<Vec<Evaluation>> {
-        let rows = sqlx::query(
-            "SELECT e.policy AS policy, e.miles AS miles, e.disengagements AS disengagements, e.mpd AS mpd,
-               e.mpd_low AS mpd_low, e.mpd_high AS mpd_high
-             FROM evaluations e LEFT JOIN policies p ON p.version = e.policy ORDER BY p.seq IS NULL, p.seq, e.policy",
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        Ok(Evaluation::from_rows(&rows)?)
+        self.evaluation_rows("").await
+    }
+
+    /// The roads of a driver come in the order of their names, the rows over all roads behind them.
+    async fn evaluation_rows(&self, which: &'static str) -> ApiResult<Vec<Evaluation>> {
+        let mut query = Sql::new(
+            "SELECT e.figures AS figures FROM evaluation_rows e
+             LEFT JOIN policies p ON p.version = e.policy AND e.role = 'policy'",
+        );
+        query
+            .push(which)
+            .push(" ORDER BY p.seq IS NULL, p.seq, e.role, e.policy, e.road IN ('all', 'unseen_events'), e.road");
+        Ok(Evaluation::from_rows(&query.fetch_all(&self.readers).await?)?)
     }
 }
 
@@ -172,13 +171,6 @@ fn withdrawal(row: &AnyRow, column: &str) -> sqlx::Result<Withdrawal> {
 
 impl FromRow for Evaluation {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            policy: row.parsed("policy")?,
-            miles: row.try_get("miles")?,
-            disengagements: row.count("disengagements")?,
-            mpd: row.try_get("mpd")?,
-            mpd_low: row.try_get("mpd_low")?,
-            mpd_high: row.try_get("mpd_high")?,
-        })
+        serde_json::from_str(row.try_get("figures")?).map_err(|cause| bad("figures", cause))
     }
 }

@@ -179,8 +179,13 @@ pub fn policy(version: &str, parent: Option<&str>, status: &str) -> Value {
     })
 }
 
-pub fn evaluation(policy: &str, miles: f64, disengagements: u64) -> Value {
-    let policy = protocol::PolicyVersion::new(policy).unwrap();
-    let metres = miles * protocol::units::METRES_PER_MILE;
-    serde_json::to_value(protocol::api::Evaluation::new(policy, metres, disengagements)).unwrap()
+pub fn evaluation(policy: &str, road: &str, miles: f64, takeovers: u64) -> Value {
+    use protocol::api::{Evaluation, EvaluationRole};
+    let role = match policy {
+        "operator" => EvaluationRole::Operator,
+        "reference" => EvaluationRole::Reference,
+        _ => EvaluationRole::Policy,
+    };
+    let empty = Evaluation::empty(protocol::PolicyVersion::new(policy).unwrap(), role, road.into());
+    serde_json::to_value(Evaluation { miles, takeovers, ..empty }.derived()).unwrap()
 }
