@@ -1,8 +1,7 @@
 //! `takeover evaluate`: how far a driver in the policy's seat gets, and how well it drives, in virtual time.
 
 use crate::output::end_on_interrupt;
-use crate::road::RoadReport;
-use crate::road::distinct;
+use crate::road::{RoadReport, distinct};
 use crate::seat_choice::policy_seat;
 use anyhow::Context;
 use closed_loop::virtual_drive::{Recording, TripReport};
