@@ -13,7 +13,7 @@ use protocol::v1::{Author, LinkStats, StateDatagram, TakeoverCause, VehicleEvent
 use protocol::{
     CameraSensor, Embodiment, EpisodeId, EpisodeInfo, EpisodeSource, IdError, Message, SeatKind, VehicleId,
 };
-use recorder::{Action, Recorder, RecorderConfig, RecorderError};
+use recorder::{Recorder, RecorderAction, RecorderConfig, RecorderError};
 use sim::camera::CameraSpec;
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use sim::road::{RoadError, RoadNetwork};
@@ -293,7 +293,7 @@ impl<'a> Drive<'a> {
         self.carry_out(actions)
     }
 
-    fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<Action>) {
+    fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<RecorderAction>) {
         let Some(recorder) = &mut self.recorder else {
             if let TakeoverEntry::Begin { disengagement, .. } = entry {
                 self.disengagements.extend(disengagement);
@@ -314,18 +314,18 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), DriveError> {
+    fn carry_out(&mut self, actions: Vec<RecorderAction>) -> Result<(), DriveError> {
         for action in actions {
             match action {
-                Action::Open(info) => {
+                RecorderAction::Open(info) => {
                     self.open.insert(info.id.clone(), Vec::new());
                 }
-                Action::Write(id, message) => {
+                RecorderAction::Write(id, message) => {
                     if let Some(messages) = self.open.get_mut(&id) {
                         messages.push(message);
                     }
                 }
-                Action::Close(id, info) => {
+                RecorderAction::Close(id, info) => {
                     let messages = self.open.remove(&id).unwrap_or_default();
                     if let Recording::Folder(dir) = &self.plan.recording {
                         let whole = self.with_pictures(&info, messages)?;
