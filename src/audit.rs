@@ -6,7 +6,7 @@ use clap::Subcommand;
 use protocol::signing::PublicKey;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use vehicle_bridge::audit::verify::{Report, Signature, verify};
+use vehicle_bridge::audit::verify::{AuditReport, AuditSignature, verify};
 
 /// Looks at a vehicle's audit log: who had authority when, and what was refused.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,8 +53,8 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report) -> Result<(), OutputError> {
-    let Report { files, records, first_seq, last_seq, head, .. } = report;
+fn print(report: &AuditReport) -> Result<(), OutputError> {
+    let AuditReport { files, records, first_seq, last_seq, head, .. } = report;
     say!("{records} records ({first_seq} to {last_seq}) in {files} files, newest hash {head}")?;
     if *first_seq > 1 {
         say!("records 1 to {} are in files that were not looked at", first_seq - 1)?;
@@ -69,9 +69,9 @@ fn print(report: &Report) -> Result<(), OutputError> {
         say!("the last line is torn: its writer was killed")?;
     }
     match &report.signature {
-        Signature::Absent => say!("no signed head was looked at: records cut off at the end would not be seen")?,
-        Signature::Good(key) => say!("signed by {key}")?,
-        Signature::Bad(reason) => say!("BAD: {reason}")?,
+        AuditSignature::Absent => say!("no signed head was looked at: records cut off at the end would not be seen")?,
+        AuditSignature::Good(key) => say!("signed by {key}")?,
+        AuditSignature::Bad(reason) => say!("BAD: {reason}")?,
     }
     match &report.bad {
         Some(bad) => say!("BAD: {}, line {}: {}", bad.file.display(), bad.line, bad.reason)?,

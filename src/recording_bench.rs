@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, VehicleId, foxglove, topics, v1};
 use recorder::exchange::{lerobot, silent};
-use recorder::trials::{Frame, Killed, kill_once, overlapping_takeovers};
+use recorder::trials::{Killed, TrialFrame, kill_once, overlapping_takeovers};
 use recorder::write_episode;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -146,11 +146,11 @@ fn judge(python: &Path, files: &[PathBuf], video: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the encoder refuses.
-pub fn film() -> anyhow::Result<Vec<Frame>> {
+pub fn film() -> anyhow::Result<Vec<TrialFrame>> {
     moving_picture((64, 64), 20, 100_000)
 }
 
-fn moving_picture((width, height): (usize, usize), fps: usize, bitrate_bps: u32) -> anyhow::Result<Vec<Frame>> {
+fn moving_picture((width, height): (usize, usize), fps: usize, bitrate_bps: u32) -> anyhow::Result<Vec<TrialFrame>> {
     let mut encoder = H264Encoder::new(H264Config { bitrate_bps, ..H264Config::new(width, height, fps as f64) })?;
     let chroma = vec![128; width * height / 4];
     let mut frames = Vec::new();
@@ -160,7 +160,7 @@ fn moving_picture((width, height): (usize, usize), fps: usize, bitrate_bps: u32)
         let picture = I420 { width, height, y: &y, u: &chroma, v: &chroma };
         let frame = encoder.encode(picture, (n * 1_000_000 / fps) as u64, Reference::Previous)?;
         let frame = frame.context("the encoder left a picture out")?;
-        frames.push(Frame { data: Bytes::from(frame.data.to_vec()), keyframe: frame.keyframe });
+        frames.push(TrialFrame { data: Bytes::from(frame.data.to_vec()), keyframe: frame.keyframe });
     }
     Ok(frames)
 }

@@ -14,7 +14,7 @@ use policy::Policy;
 use protocol::api::{Disengagement, Episode, Trip};
 use protocol::v1::{Author, TakeoverCause};
 use protocol::{CameraSensor, EpisodeId, EpisodeInfo, IdError, Message, VehicleId};
-use recorder::{Action, Recorder, RecorderConfig, RecorderError};
+use recorder::{Recorder, RecorderAction, RecorderConfig, RecorderError};
 use sim::camera::CameraSpec;
 use sim::operator::{OperatorConfig, ScriptedOperator};
 use sim::road::RoadNetwork;
@@ -237,7 +237,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
         self.carry_out(actions)
     }
 
-    fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<Action>) {
+    fn enter(&mut self, now_ns: u64, entry: TakeoverEntry, actions: &mut Vec<RecorderAction>) {
         if let TakeoverEntry::Begin { disengagement: Some(disengagement), .. } = &entry {
             self.disengagements.push(disengagement.clone());
             self.score.note_takeover();
@@ -256,18 +256,18 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
         }
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), DriveError> {
+    fn carry_out(&mut self, actions: Vec<RecorderAction>) -> Result<(), DriveError> {
         for action in actions {
             match action {
-                Action::Open(info) => {
+                RecorderAction::Open(info) => {
                     self.open.insert(info.id.clone(), Vec::new());
                 }
-                Action::Write(id, message) => {
+                RecorderAction::Write(id, message) => {
                     if let Some(messages) = self.open.get_mut(&id) {
                         messages.push(message);
                     }
                 }
-                Action::Close(id, info) => {
+                RecorderAction::Close(id, info) => {
                     let messages = self.open.remove(&id).unwrap_or_default();
                     if let Recording::Folder(dir) = &self.plan.recording {
                         let whole = self.with_pictures(&info, messages)?;

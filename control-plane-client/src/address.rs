@@ -27,7 +27,7 @@ pub struct ControlPlaneAddress {
 
 /// Why an address cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub enum ControlPlaneAddressError {
     /// It is not an address of a control plane.
     #[error(
         "control plane address {address:?} cannot be used: {reason} (expected something like http://127.0.0.1:8080)"
@@ -64,18 +64,18 @@ impl ControlPlaneAddress {
     /// one or several), or else from this machine's system; for `http://` there is nothing to check.
     ///
     /// # Errors
-    /// [`AddressError`] with the address or the file and what is wrong with it.
-    pub fn new(address: &str, authority: Option<&Path>) -> Result<Self, AddressError> {
+    /// [`ControlPlaneAddressError`] with the address or the file and what is wrong with it.
+    pub fn new(address: &str, authority: Option<&Path>) -> Result<Self, ControlPlaneAddressError> {
         let (uri, is_tls) =
-            parse(address).map_err(|reason| AddressError::Form { address: address.to_owned(), reason })?;
+            parse(address).map_err(|reason| ControlPlaneAddressError::Form { address: address.to_owned(), reason })?;
         let tls = match (is_tls, authority) {
             (false, _) => None,
             (true, Some(path)) => {
-                let failed = |reason| AddressError::Authority { path: path.to_owned(), reason };
+                let failed = |reason| ControlPlaneAddressError::Authority { path: path.to_owned(), reason };
                 Some(Tls::of_file(path).map_err(failed)?)
             }
             (true, None) => {
-                let failed = |reason| AddressError::NoAuthority { address: address.to_owned(), reason };
+                let failed = |reason| ControlPlaneAddressError::NoAuthority { address: address.to_owned(), reason };
                 Some(Tls::of_system().map_err(failed)?)
             }
         };
@@ -151,10 +151,10 @@ impl ControlPlaneAddress {
 }
 
 impl std::str::FromStr for ControlPlaneAddress {
-    type Err = AddressError;
+    type Err = ControlPlaneAddressError;
 
     /// As [`ControlPlaneAddress::new`], with the authorities that the system trusts.
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, ControlPlaneAddressError> {
         Self::new(text, None)
     }
 }

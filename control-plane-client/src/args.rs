@@ -1,6 +1,6 @@
 //! The options by which programs are told where their control plane is.
 
-use crate::{AddressError, ControlPlaneAddress};
+use crate::{ControlPlaneAddress, ControlPlaneAddressError};
 use std::path::PathBuf;
 
 /// Where the control plane is, the same in every program that calls one.
@@ -19,8 +19,8 @@ impl ControlPlaneArgs {
     /// The address that they name.
     ///
     /// # Errors
-    /// [`AddressError`] when the address or the file with the authority's certificates cannot be used.
-    pub fn address(&self) -> Result<ControlPlaneAddress, AddressError> {
+    /// [`ControlPlaneAddressError`] when the address or the file with the authority's certificates cannot be used.
+    pub fn address(&self) -> Result<ControlPlaneAddress, ControlPlaneAddressError> {
         ControlPlaneAddress::new(&self.control_plane, self.control_plane_ca.as_deref())
     }
 }
@@ -36,7 +36,7 @@ mod tests {
         plane: ControlPlaneArgs,
     }
 
-    fn address(options: &[&str]) -> Result<ControlPlaneAddress, AddressError> {
+    fn address(options: &[&str]) -> Result<ControlPlaneAddress, ControlPlaneAddressError> {
         Program::try_parse_from([&["program"], options].concat()).unwrap().plane.address()
     }
 

@@ -7,7 +7,7 @@ use protocol::api::{
     RetentionRequest, StatusAnswer, Stored, Trip, TripView, UploadStart, UploadState, VehicleRegistration,
     VehicleStatus, VehicleView, Verdict,
 };
-use protocol::erasure::{Asked, Plan, Proof};
+use protocol::erasure::{Asked, ErasurePlan, Proof};
 use protocol::{EpisodeId, PolicyVersion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -228,7 +228,7 @@ impl ControlPlaneClient {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn plan_erasure(&self, asked: &Asked) -> Result<Plan, ClientError> {
+    pub fn plan_erasure(&self, asked: &Asked) -> Result<ErasurePlan, ClientError> {
         let asked = Asked { dry_run: true, ..asked.clone() };
         self.exchange.repeat(|| self.post_once(&self.exchange.removal, "erasures", &asked))
     }

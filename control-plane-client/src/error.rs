@@ -1,13 +1,13 @@
 //! The one error type.
 
-use crate::AddressError;
+use crate::ControlPlaneAddressError;
 
 /// Why a call of the control plane failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address cannot be used.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Address(#[from] ControlPlaneAddressError),
     /// There is no connection.
     #[error(
         "no control plane answers at {address}: {reason}; start one there with `takeover web`, or name another with \

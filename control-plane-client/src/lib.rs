@@ -37,7 +37,7 @@ mod exchange;
 mod retry;
 mod tls;
 
-pub use address::{AddressError, ControlPlaneAddress};
+pub use address::{ControlPlaneAddress, ControlPlaneAddressError};
 pub use args::ControlPlaneArgs;
 pub use client::ControlPlaneClient;
 pub use error::ClientError;

@@ -1,47 +1,14 @@
 //! Calls over TLS, with an authority of the fleet's own.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+mod authority;
+
+use authority::Authority;
 use control_plane_client::{ClientError, ControlPlaneAddress, ControlPlaneClient, Retry};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// An authority, with its certificate in a file.
-struct Authority {
-    folder: tempfile::TempDir,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-        Self { folder, issuer: Issuer::new(params, key) }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// Settings of a server with a certificate for `name`.
-    fn server(&self, name: &str) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
-    }
-}
 
 /// A control plane without policies behind TLS; its port.
 fn serve(config: Arc<ServerConfig>) -> u16 {
@@ -66,7 +33,7 @@ fn serve(config: Arc<ServerConfig>) -> u16 {
 }
 
 fn ask(url: &str, authority: &Authority) -> Result<usize, ClientError> {
-    let address = ControlPlaneAddress::new(url, Some(&authority.file())).unwrap();
+    let address = ControlPlaneAddress::new(url, Some(authority.file())).unwrap();
     ControlPlaneClient::new(&address, Retry::Briefly).policies().map(|policies| policies.len())
 }
 

@@ -3,13 +3,18 @@
 use control_plane_client::ControlPlaneAddress;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// How long one address of a host gets before the next is tried beside it (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
+/// After which an address that has not answered is tried once more beside that attempt: longer than the round trip by a
+/// satellite, so that a path that only is slow sees one attempt.
+const AGAIN_AFTER: Duration = Duration::from_millis(700);
+/// Attempts at once.
+const MOST_ATTEMPTS: usize = 8;
 
 fn unresolved(host: &str, error: &std::io::Error) -> String {
     format!("the host {host:?} cannot be resolved ({error})")
@@ -24,25 +29,35 @@ fn unreached(address: SocketAddr, error: &std::io::Error) -> String {
 }
 
 /// A connection to the first of the host's addresses that takes one: tried one after the other, IPv6 and IPv4 in turns,
-/// without waiting for a dead one (RFC 8305).
+/// without waiting for a dead one (RFC 8305), and then again beside the attempts that are not answered: the system
+/// repeats a lost packet of one only after a second, three and seven (RFC 6298).
 pub(crate) async fn connect(control_plane: &ControlPlaneAddress) -> Result<TcpStream, String> {
     let (host, port) = (control_plane.host(), control_plane.port());
     let found = tokio::net::lookup_host((host, port)).await.map_err(|e| unresolved(host, &e))?;
-    let mut waiting = in_turns(found.collect()).into_iter();
+    let mut addresses = VecDeque::from(in_turns(found.collect()));
+    let (mut untried, mut is_turn) = (addresses.len(), true);
     let mut tried = FuturesUnordered::new();
     let mut reason = format!("{host} has no address");
     loop {
-        if let Some(address) = waiting.next() {
-            tried.push(async move { TcpStream::connect(address).await.map_err(|e| unreached(address, &e)) });
+        if let Some(address) = addresses.pop_front_if(|_| is_turn && tried.len() < MOST_ATTEMPTS) {
+            addresses.push_back(address);
+            untried = untried.saturating_sub(1);
+            tried.push(async move { TcpStream::connect(address).await.map_err(|e| (address, unreached(address, &e))) });
         } else if tried.is_empty() {
             return Err(reason);
         }
+        let pause = if untried > 0 { HEAD_START } else { AGAIN_AFTER };
         tokio::select! {
             Some(outcome) = tried.next() => match outcome {
                 Ok(stream) => return Ok(stream),
-                Err(error) => reason = error,
+                Err((address, error)) => {
+                    // Whoever refuses now does so again.
+                    addresses.retain(|other| *other != address);
+                    reason = error;
+                    is_turn = untried > 0 || tried.is_empty();
+                }
             },
-            () = tokio::time::sleep(HEAD_START), if waiting.len() > 0 => {}
+            () = tokio::time::sleep(pause) => is_turn = true,
         }
     }
 }

@@ -7,7 +7,7 @@
 pub enum LinkError {
     /// The control plane's address cannot be used.
     #[error(transparent)]
-    ControlPlane(#[from] control_plane_client::AddressError),
+    ControlPlane(#[from] control_plane_client::ControlPlaneAddressError),
     /// The file with the long-lived certificate.
     #[error("identity {}: {reason}; if the file is lost for good, move it away and free the name with --forget-identity", path.display())]
     Identity {

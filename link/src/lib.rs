@@ -56,9 +56,10 @@
 //! - `picture-feedback`: the seat tells which pictures it has decoded, so that after a loss the encoder refers to one of
 //!   those instead of sending a keyframe.
 //!
-//! Two ends of this crate also use several paths at once where interfaces are given ([`Paths`]): for each further path
-//! the seat makes a call of its own (with `path`: session and index), and that connection carries the very same RTP
-//! packets, datagrams and reliable messages; what came already is dropped on arrival (`link_sequence`).
+//! Two ends of this crate also use several paths at once where interfaces are given ([`Paths`]). Each path is a call and
+//! a connection of its own; the first one's name is the session's, the others name session and index (`path`). All carry
+//! the very same RTP packets, datagrams and reliable messages; what came already is dropped on arrival (`link_sequence`).
+//! A session outlives each of its paths, the first one like any other.
 //!
 //! A path that goes silent is waited for: the session goes on where it was when the path comes back within half a minute,
 //! and the seat asks for another path by signalling meanwhile ([`Signal::Restart`](protocol::signalling::Signal::Restart)).
@@ -83,6 +84,7 @@ mod paths;
 mod peer;
 pub mod rtp;
 mod seat;
+mod session;
 mod signalling;
 mod vehicle;
 

@@ -4,8 +4,10 @@
 
 use crate::peer::PeerConfig;
 use crate::{Identity, LinkError, control_plane};
-use control_plane_client::{AddressError, ControlPlaneAddress, tls_problem};
+use control_plane_client::{ControlPlaneAddress, ControlPlaneAddressError, tls_problem};
 use futures_util::{SinkExt, StreamExt};
+use protocol::Failure;
+use protocol::api::ErrorAnswer;
 use protocol::signalling::{IceServer, Signal};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +28,27 @@ pub(crate) enum SignalEvent {
     /// Connected and registered.
     Up,
     /// Lost; it retries by itself.
-    Down(String),
+    Down(NotRegistered),
     /// A message from the other side or from the control plane.
     Signal(Signal),
+}
+
+/// Why this end is not registered at the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotRegistered {
+    /// It does not answer, or not as a control plane does; that may change by itself.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It turns this end away, for example since the name is bound to another certificate: that lasts until a person acts.
+    #[error("the control plane refuses ({status}{}): {reason}", code.map(|code| format!(", {code}")).unwrap_or_default())]
+    Refused {
+        /// Of HTTP.
+        status: u16,
+        /// For programs, and for advice to the person; a control plane of an earlier release gives none.
+        code: Option<Failure>,
+        /// As it says it.
+        reason: String,
+    },
 }
 
 /// Who registers.
@@ -69,14 +89,14 @@ fn signal_url(
     control_plane: &ControlPlaneAddress,
     peer: Peer<'_>,
     identity: Option<&Identity>,
-) -> Result<Uri, AddressError> {
+) -> Result<Uri, ControlPlaneAddressError> {
     let query = match peer {
         Peer::Vehicle(id) => format!("vehicle={id}"),
         Peer::Seat(id) => format!("seat={id}"),
     };
     let identity = identity.map(|i| format!("&fingerprint={}&pin=true", i.fingerprint())).unwrap_or_default();
     let url = control_plane.web_socket_url(&format!("/api/v1/signal?{query}{identity}"));
-    let failed = |reason: String| AddressError::Form { address: control_plane.to_string(), reason };
+    let failed = |reason: String| ControlPlaneAddressError::Form { address: control_plane.to_string(), reason };
     let uri: Uri = url.parse().map_err(|e: InvalidUri| failed(e.to_string()))?;
     ClientRequestBuilder::new(uri.clone()).into_client_request().map_err(|e| failed(e.to_string()))?;
     Ok(uri)
@@ -117,7 +137,7 @@ async fn run(
     let mut retry = FIRST_RETRY;
     let unwanted = |outgoing: &mpsc::Receiver<Signal>| outgoing.is_closed() && outgoing.is_empty();
     while !(unwanted(&outgoing) || incoming.is_closed()) {
-        let reason = match silence.while_it_lasts(connect(&place)).await {
+        let why = match silence.while_it_lasts(connect(&place)).await {
             Ok(socket) => {
                 retry = FIRST_RETRY;
                 silence.is_over();
@@ -127,15 +147,15 @@ async fn run(
                 let ended = serve(socket, &mut outgoing, &incoming, &welcome).await;
                 silence.begins();
                 match ended {
-                    Some(reason) => reason,
+                    Some(reason) => NotRegistered::Unreachable(reason),
                     None => return,
                 }
             }
-            Err(reason) => reason,
+            Err(why) => why,
         };
-        tracing::debug!(uri = %place.uri, %reason, "control plane not reachable, retrying");
-        silence.failed(&reason);
-        if incoming.send(SignalEvent::Down(reason)).await.is_err() || outgoing.is_closed() {
+        tracing::debug!(uri = %place.uri, reason = %why, "not registered, retrying");
+        silence.failed(&why);
+        if incoming.send(SignalEvent::Down(why)).await.is_err() || outgoing.is_closed() {
             return;
         }
         silence.while_it_lasts(sleep(retry)).await;
@@ -145,32 +165,32 @@ async fn run(
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(place: &Place) -> Result<Socket, String> {
+async fn connect(place: &Place) -> Result<Socket, NotRegistered> {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(MAX_MESSAGE);
     config.max_frame_size = Some(MAX_MESSAGE);
     let attempt = async {
-        let stream = control_plane::connect(&place.address).await?;
-        stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        let stream = control_plane::connect(&place.address).await.map_err(NotRegistered::Unreachable)?;
+        protocol::hasten_small_messages(&stream).map_err(|e| NotRegistered::Unreachable(e.to_string()))?;
         let connector = place.address.tls().map_or(Connector::Plain, Connector::Rustls);
         match client_async_tls_with_config(&place.uri, stream, Some(config), Some(connector)).await {
             Ok((socket, _)) => Ok(socket),
             Err(Error::Http(answer)) => Err(refusal(&answer)),
-            Err(error) => Err(tls_problem(&error)
-                .unwrap_or_else(|| format!("what answers there is no control plane of this release ({error})"))),
+            Err(error) => Err(NotRegistered::Unreachable(
+                tls_problem(&error)
+                    .unwrap_or_else(|| format!("what answers there is no control plane of this release ({error})")),
+            )),
         }
     };
-    timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_TIMEOUT:?}")))
+    let no_answer = || NotRegistered::Unreachable(format!("no answer within {CONNECT_TIMEOUT:?}"));
+    timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// How the reason of a refusal begins.
-const REFUSES: &str = "the control plane refuses";
-
-/// What the control plane says when it turns this end away, such as that the name is bound to another certificate.
-fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
-    let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
-    let text = body.as_ref().and_then(|body| body["error"].as_str()).unwrap_or("it gives no reason");
-    format!("{REFUSES} ({}): {text}", answer.status())
+/// What the control plane says when it turns this end away.
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> NotRegistered {
+    let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<ErrorAnswer>(body).ok());
+    let (reason, code) = body.map_or(("it gives no reason".to_owned(), None), |body| (body.error, body.code));
+    NotRegistered::Refused { status: answer.status().as_u16(), code, reason }
 }
 
 /// The local address of an open connection.
@@ -254,7 +274,7 @@ async fn name_unusable(servers: Vec<IceServer>) {
 /// When a person is told that the control plane does not answer: soon, and then seldom.
 struct Silence {
     control_plane: String,
-    reason: String,
+    why: NotRegistered,
     due: Instant,
     told: bool,
 }
@@ -265,8 +285,8 @@ const NEXT_WORD: Duration = Duration::from_secs(30);
 
 impl Silence {
     fn new(control_plane: &ControlPlaneAddress) -> Self {
-        let (control_plane, reason) = (control_plane.to_string(), "no answer".to_owned());
-        Self { control_plane, reason, due: Instant::now() + FIRST_WORD, told: false }
+        let why = NotRegistered::Unreachable("no answer".to_owned());
+        Self { control_plane: control_plane.to_string(), why, due: Instant::now() + FIRST_WORD, told: false }
     }
 
     /// Waits for `work` and says meanwhile what is due.
@@ -280,25 +300,23 @@ impl Silence {
         }
     }
 
-    fn failed(&mut self, reason: &str) {
+    fn failed(&mut self, why: &NotRegistered) {
         // A refusal repeats until a person acts on it; other reasons come and go.
-        let refused = |reason: &str| reason.starts_with(REFUSES);
-        let new_refusal = refused(reason) && self.reason != reason;
-        reason.clone_into(&mut self.reason);
-        if new_refusal {
+        let is_new_refusal = matches!(why, NotRegistered::Refused { .. }) && self.why != *why;
+        self.why.clone_from(why);
+        if is_new_refusal {
             self.tell();
         }
     }
 
     fn tell(&mut self) {
-        let Self { control_plane, reason, .. } = self;
-        if reason.starts_with(REFUSES) {
-            tracing::warn!(%reason, "not registered");
-        } else {
-            tracing::warn!(
+        let Self { control_plane, why, .. } = self;
+        match why {
+            NotRegistered::Refused { .. } => tracing::warn!(reason = %why, "not registered"),
+            NotRegistered::Unreachable(reason) => tracing::warn!(
                 "the control plane at {control_plane} does not answer: {reason}; trying on (is that its address? \
                  `takeover web` starts one)"
-            );
+            ),
         }
         (self.due, self.told) = (Instant::now() + NEXT_WORD, true);
     }
@@ -328,5 +346,22 @@ mod tests {
         ] {
             assert_eq!(signal_url(&control_plane.parse().unwrap(), peer, None).unwrap().to_string(), url);
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_code_whatever_its_text() {
+        let read = |body: &str| {
+            let answer = Response::builder().status(403).body(Some(body.as_bytes().to_vec())).unwrap();
+            refusal(&answer)
+        };
+        let refused = |code, reason: &str| NotRegistered::Refused { status: 403, code, reason: reason.into() };
+        let bound = r#"{"error":"bound","code":"identity_changed"}"#;
+        assert_eq!(read(bound), refused(Some(Failure::IdentityChanged), "bound"));
+        assert_eq!(read(bound).to_string(), "the control plane refuses (403, identity_changed): bound");
+        let newer = r#"{"error":"e","code":"moon_in_the_way","since":"noon"}"#;
+        assert_eq!(read(newer), refused(Some(Failure::Unknown), "e"));
+        // A control plane of an earlier release, and a proxy in front of it.
+        assert_eq!(read(r#"{"error":"e"}"#), refused(None, "e"));
+        assert_eq!(read("<html>"), refused(None, "it gives no reason"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::AsFd;
 
 /// `HOST:PORT`, resolved when it was read: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `car.example:0`.
 ///
@@ -103,6 +104,19 @@ impl Address {
             _ => Ok(listeners),
         }
     }
+}
+
+/// Sets a TCP connection up for small messages that somebody waits for: each leaves at once, and one that is lost is
+/// repeated at an even pace at first (`TCP_THIN_LINEAR_TIMEOUTS` in tcp(7)) rather than after twice the time each time,
+/// which adds up to many seconds where a third of the packets is lost.
+///
+/// # Errors
+/// What the system says; the connection can be used all the same.
+pub fn hasten_small_messages(connection: &impl AsFd) -> io::Result<()> {
+    rustix::net::sockopt::set_tcp_nodelay(connection, true)?;
+    #[cfg(target_os = "linux")]
+    rustix::net::sockopt::set_tcp_thin_linear_timeouts(connection, true)?;
+    Ok(())
 }
 
 /// Whether this machine has no such address, or no addresses of this kind at all.

@@ -49,7 +49,7 @@ pub struct Removed {
 /// What would go, without anything being done: the answer to a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub struct ErasurePlan {
     /// The episodes.
     pub remove: Vec<Removed>,
     /// Takeovers that stay in the count without vehicle, time and place.

@@ -46,7 +46,7 @@ pub mod trigger;
 pub mod units;
 mod wall;
 
-pub use address::{Address, AddressError, ListenError};
+pub use address::{Address, AddressError, ListenError, hasten_small_messages};
 pub use clock::{ClockEstimate, ClockEstimator};
 pub use embodiment::{
     Ackermann, Actuator, Body, CameraSensor, Channel, Channels, Differential, EMBODIMENT_ATTACHMENT, Embodiment,

@@ -5,7 +5,7 @@
 //! cargo run --release --workspace --example look -- WIDTH HEIGHT < pictures
 //! ```
 
-use recorder::privacy::{BuiltInDetector, Detector, Kind, Look};
+use recorder::privacy::{BuiltInDetector, Detector, LumaPicture, RegionKind};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sides: Vec<usize> = std::env::args().skip(1).map(|side| side.parse()).collect::<Result<_, _>>()?;
     let &[width, height] = &sides[..] else { return Err("say width and height".into()) };
-    let mut detector = BuiltInDetector::load(&BTreeSet::from([Kind::Faces, Kind::Plates]))?;
+    let mut detector = BuiltInDetector::load(&BTreeSet::from([RegionKind::Faces, RegionKind::Plates]))?;
     let mut luma = vec![0; width * height];
     let mut input = std::io::stdin().lock();
     while input.read_exact(&mut luma).is_ok() {
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut took_ms = 0.0;
         for look in 0..4 {
             let started = Instant::now();
-            let found = detector.look(&Look { luma: &luma, width, height, number: look })?;
+            let found = detector.look(&LumaPicture { luma: &luma, width, height, number: look })?;
             took_ms += started.elapsed().as_secs_f64() * 1e3 / 4.0;
             regions.extend(found.into_iter().filter(|region| !regions.contains(region)).collect::<Vec<_>>());
         }

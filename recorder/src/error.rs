@@ -17,11 +17,8 @@ pub enum RecorderError {
         source: std::io::Error,
     },
     /// A key to sign with cannot be had.
-    #[error("no signing key: {problem}")]
-    Key {
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    Key(#[from] protocol::signing::KeyError),
     /// A file and the signature beside it do not fit.
     #[error("the signature of {path} does not hold: {problem}", path = path.display())]
     Signature {

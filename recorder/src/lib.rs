@@ -1,8 +1,8 @@
 //! Takeover episodes: ring buffer with pre-roll, MCAP files that survive a crash, reader and recovery.
 //!
 //! - [`Recorder`] is the state machine without I/O: it keeps the last seconds of every topic in a ring and answers
-//!   triggers with [`Action`]s. A takeover that begins gets the seconds before it, from a video keyframe on; takeovers
-//!   that overlap share their messages.
+//!   triggers with [`RecorderAction`]s. A takeover that begins gets the seconds before it, from a video keyframe
+//!   on; takeovers that overlap share their messages.
 //! - Its words are `protocol`'s: [`protocol::Message`] goes in, [`protocol::EpisodeInfo`] describes an episode,
 //!   [`protocol::trigger`] says what opens one. Noticing triggers is the vehicle core's.
 //! - [`EpisodeFile`] writes one episode: `<id>.mcap.part` while it grows, `<id>.mcap` once it is whole and on disk.
@@ -77,11 +77,12 @@ pub use drive_log::DriveLogConfig;
 pub use error::RecorderError;
 pub use file::EpisodeFile;
 pub use messages::{EpisodeMessage, Messages};
+pub use protocol::signing::SigningKey;
 pub use reader::{EpisodeReader, TopicSummary};
-pub use recorder::{Action, Recorder, RecorderConfig};
+pub use recorder::{Recorder, RecorderAction, RecorderConfig};
 pub use recovery::{Recovery, recover, recover_all, scan};
 pub use settings::{Settings, SettingsError};
-pub use signature::{Signature, SigningKey};
+pub use signature::EpisodeSignature;
 pub use status::{Disk, RecorderStatus};
 pub use thread::{Listener, RecorderEvent, RecorderHandle, RecorderThread, ThreadConfig};
 pub use virtual_time::{write_episode, write_episode_with};

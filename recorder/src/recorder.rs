@@ -25,7 +25,7 @@ impl Default for RecorderConfig {
 
 /// What the shell has to do, in this order.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum RecorderAction {
     /// Open the episode's file.
     Open(EpisodeInfo),
     /// Write a message to it.
@@ -97,15 +97,15 @@ impl Open {
 ///
 /// ```
 /// use protocol::EpisodeInfo;
-/// use recorder::{Action, Recorder, RecorderConfig};
+/// use recorder::{RecorderAction, Recorder, RecorderConfig};
 /// # use protocol::{EpisodeId, PolicyVersion, VehicleId};
 /// # let info = EpisodeInfo::new(EpisodeId::new("e")?, VehicleId::new("v")?, PolicyVersion::new("p")?);
 /// let mut recorder = Recorder::new(RecorderConfig::default());
 /// let id = info.id.clone();
-/// assert!(matches!(recorder.begin(60_000_000_000, info)[..], [Action::Open(_)]));
+/// assert!(matches!(recorder.begin(60_000_000_000, info)[..], [RecorderAction::Open(_)]));
 /// recorder.end(70_000_000_000, &id);
 /// assert!(recorder.poll(74_999_999_999).is_empty());
-/// assert!(matches!(recorder.poll(75_000_000_000)[..], [Action::Close(..)]));
+/// assert!(matches!(recorder.poll(75_000_000_000)[..], [RecorderAction::Close(..)]));
 /// # Ok::<(), protocol::IdError>(())
 /// ```
 pub struct Recorder {
@@ -126,7 +126,7 @@ impl Recorder {
 
     /// Takes a message into the ring and into every episode that wants it. An episode's video starts at a keyframe;
     /// frames before it are counted among its drops.
-    pub fn push(&mut self, message: Message) -> Vec<Action> {
+    pub fn push(&mut self, message: Message) -> Vec<RecorderAction> {
         let mut actions = Vec::new();
         let holder = self.seats.note(&message);
         for open in &mut self.open {
@@ -135,7 +135,7 @@ impl Recorder {
                 open.info.seats.push(seat.clone());
             }
             if open.takes(&message) {
-                actions.push(Action::Write(open.info.id.clone(), message.clone()));
+                actions.push(RecorderAction::Write(open.info.id.clone(), message.clone()));
             }
         }
         self.ring.push(message);
@@ -144,7 +144,7 @@ impl Recorder {
 
     /// A takeover begins at `now_ns`: opens its episode and writes the pre-roll, from the keyframe at or before the
     /// requested start. Fills in the times of `info`. An episode that is open already stays as it is.
-    pub fn begin(&mut self, now_ns: u64, info: EpisodeInfo) -> Vec<Action> {
+    pub fn begin(&mut self, now_ns: u64, info: EpisodeInfo) -> Vec<RecorderAction> {
         let key = (info.trigger, String::new());
         self.open(now_ns, info, &key)
     }
@@ -152,7 +152,12 @@ impl Recorder {
     /// What else fired at `now_ns`. Episodes that are being recorded note it, and the one that lasts longest is kept
     /// open until the trigger's own post-roll is over; when none is being recorded it gets one, described by
     /// `describe`.
-    pub fn trigger(&mut self, now_ns: u64, fired: Fired, describe: impl FnOnce() -> EpisodeInfo) -> Vec<Action> {
+    pub fn trigger(
+        &mut self,
+        now_ns: u64,
+        fired: Fired,
+        describe: impl FnOnce() -> EpisodeInfo,
+    ) -> Vec<RecorderAction> {
         match fired {
             Fired::Ends { trigger, name } => {
                 let key = (trigger, name);
@@ -178,7 +183,7 @@ impl Recorder {
         }
     }
 
-    fn open(&mut self, now_ns: u64, mut info: EpisodeInfo, key: &Key) -> Vec<Action> {
+    fn open(&mut self, now_ns: u64, mut info: EpisodeInfo, key: &Key) -> Vec<RecorderAction> {
         if self.open.iter().any(|open| open.info.id == info.id) {
             return Vec::new();
         }
@@ -203,8 +208,8 @@ impl Recorder {
         open.note(key, now_ns, open.info.reason.clone());
         let info = open.info.clone();
         self.open.push(open);
-        let writes = pre_roll.into_iter().map(|message| Action::Write(id.clone(), message));
-        std::iter::once(Action::Open(info)).chain(writes).collect()
+        let writes = pre_roll.into_iter().map(|message| RecorderAction::Write(id.clone(), message));
+        std::iter::once(RecorderAction::Open(info)).chain(writes).collect()
     }
 
     /// The takeover ends at `now_ns`: its post-roll starts. Answers whether the episode is open; a second end changes
@@ -229,12 +234,12 @@ impl Recorder {
     }
 
     /// Closes the episodes whose post-roll is over at `now_ns`. Call it with the time of the newest message or later.
-    pub fn poll(&mut self, now_ns: u64) -> Vec<Action> {
+    pub fn poll(&mut self, now_ns: u64) -> Vec<RecorderAction> {
         self.close_where(|open| open.close_at_ns.is_some_and(|close_at| close_at <= now_ns), now_ns)
     }
 
     /// Closes everything at `now_ns`, whether its takeover ended or not: the robot shuts down.
-    pub fn close_all(&mut self, now_ns: u64) -> Vec<Action> {
+    pub fn close_all(&mut self, now_ns: u64) -> Vec<RecorderAction> {
         self.close_where(|_| true, now_ns)
     }
 
@@ -286,11 +291,11 @@ impl Recorder {
         self.open.iter().map(|open| &open.info)
     }
 
-    fn close_where(&mut self, ready: impl Fn(&Open) -> bool, now_ns: u64) -> Vec<Action> {
+    fn close_where(&mut self, ready: impl Fn(&Open) -> bool, now_ns: u64) -> Vec<RecorderAction> {
         let closing = self.open.extract_if(.., |open| ready(open));
         let close = |mut open: Open| {
             open.info.end_ns = open.close_at_ns.unwrap_or(now_ns).min(now_ns).max(open.info.start_ns);
-            Action::Close(open.info.id.clone(), open.info)
+            RecorderAction::Close(open.info.id.clone(), open.info)
         };
         closing.map(close).collect()
     }
@@ -322,7 +327,7 @@ mod tests {
         recorder.trigger(21 * S, ends(Trigger::HardBrake), || info("never"));
         assert!(recorder.poll(25 * S).is_empty());
         let closed = recorder.poll(26 * S);
-        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        let [RecorderAction::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
         assert_eq!((done.trigger, done.takeover_ns, done.takeover_end_ns), (Trigger::HardBrake, 20 * S, Some(21 * S)));
         assert_eq!((done.end_ns, done.reason.as_str(), done.triggers.len()), (26 * S, "why", 1));
     }
@@ -337,7 +342,7 @@ mod tests {
         recorder.trigger(36 * S, ends(Trigger::Bookmark), || info("never"));
         recorder.trigger(37 * S, ends(Trigger::Estop), || info("never"));
         let closed = recorder.poll(41 * S);
-        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        let [RecorderAction::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
         assert_eq!((done.trigger, done.takeover_end_ns, done.end_ns), (Trigger::Takeover, Some(30 * S), 41 * S));
         let fired: Vec<_> = done.triggers.iter().map(|t| (t.trigger, t.until_ns)).collect();
         assert_eq!(fired, [(Trigger::Takeover, Some(30 * S)), (Trigger::Bookmark, Some(36 * S))]);
@@ -347,11 +352,11 @@ mod tests {
     fn a_takeover_during_another_triggers_episode_has_one_of_its_own() {
         let mut recorder = Recorder::new(RecorderConfig::default());
         recorder.trigger(20 * S, begins(Trigger::NearMiss), || info("n"));
-        assert!(matches!(recorder.begin(21 * S, info("t"))[..], [Action::Open(_)]));
+        assert!(matches!(recorder.begin(21 * S, info("t"))[..], [RecorderAction::Open(_)]));
         recorder.trigger(22 * S, ends(Trigger::NearMiss), || info("never"));
         recorder.trigger(23 * S, begins(Trigger::Fault), || info("never"));
         let closed = recorder.poll(27 * S);
-        assert!(matches!(&closed[..], [Action::Close(id, _)] if id.as_str() == "n"), "{closed:?}");
+        assert!(matches!(&closed[..], [RecorderAction::Close(id, _)] if id.as_str() == "n"), "{closed:?}");
         recorder.end(28 * S, &info("t").id);
         assert!(recorder.poll(60 * S).is_empty(), "the fault lasts");
     }
@@ -372,7 +377,7 @@ mod tests {
         held(&mut recorder, 23, "second", Mode::Assist);
         recorder.end(24 * S, &EpisodeId::new("e").unwrap());
         let closed = recorder.poll(29 * S);
-        let [Action::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
+        let [RecorderAction::Close(_, done)] = &closed[..] else { panic!("{closed:?}") };
         let seats: Vec<_> = done.seats.iter().map(protocol::SeatId::as_str).collect();
         assert_eq!(seats, ["before", "first", "second"]);
     }

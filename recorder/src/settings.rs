@@ -1,7 +1,7 @@
 //! The recorder's part of a vehicle's configuration, a TOML file.
 
 use crate::RecorderConfig;
-use crate::privacy::Policy;
+use crate::privacy::RedactionPolicy;
 use protocol::topics;
 use protocol::trigger::{RuleError, TriggerConfig};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub struct Settings {
     /// What opens episodes.
     pub triggers: TriggerConfig,
     /// What is taken out of an episode before it leaves the vehicle.
-    pub privacy: Policy,
+    pub privacy: RedactionPolicy,
 }
 
 impl Default for Settings {
@@ -47,7 +47,7 @@ impl Default for Settings {
             ring_mib: 256,
             drive_log: true,
             triggers: TriggerConfig::default(),
-            privacy: Policy::default(),
+            privacy: RedactionPolicy::default(),
         }
     }
 }

@@ -2,8 +2,7 @@
 //! `<file>.sig`, so that every later change of the file, and a file of another vehicle, is noticed.
 
 use crate::RecorderError;
-use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use protocol::signing::{PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -17,7 +16,7 @@ const PURPOSE: &str = "takeover episode 1";
 
 /// The content of a `.sig` file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signature {
+pub struct EpisodeSignature {
     /// Name of the signed file, without folders.
     pub file: String,
     /// Its size.
@@ -30,72 +29,18 @@ pub struct Signature {
     pub signature: String,
 }
 
-/// A key to sign with.
-pub struct SigningKey(Ed25519KeyPair);
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SigningKey(public {})", self.public_key())
-    }
-}
-
-impl SigningKey {
-    /// A key of this seed of 32 bytes.
-    ///
-    /// # Errors
-    /// [`RecorderError::Key`].
-    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, RecorderError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed);
-        pair.map(Self).map_err(|error| RecorderError::Key { problem: error.to_string() })
-    }
-
-    /// The key whose seed is in the file `path` (64 hex digits), made, readable by its owner only, when there is none.
-    ///
-    /// # Errors
-    /// [`RecorderError::Io`], [`RecorderError::Key`] when the file holds something else.
-    pub fn load_or_make(path: &Path) -> Result<Self, RecorderError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path)?,
-            Err(error) => return Err(RecorderError::io("read", path)(error)),
-        };
-        let no_seed = || RecorderError::Key { problem: format!("{} does not hold 64 hex digits", path.display()) };
-        let bytes = hex::decode(text.trim()).map_err(|_| no_seed())?;
-        Self::from_seed(&bytes.try_into().map_err(|_| no_seed())?)
-    }
-
-    /// The public half, hex: what [`verify`] is given to trust.
-    #[must_use]
-    pub fn public_key(&self) -> String {
-        hex::encode(self.0.public_key())
-    }
-
+impl EpisodeSignature {
     /// Signs a file by what is known of it.
     #[must_use]
-    pub fn sign(&self, file: &str, bytes: u64, sha256: &str) -> Signature {
-        Signature {
+    pub fn new(key: &SigningKey, file: &str, bytes: u64, sha256: &str) -> Self {
+        Self {
             file: file.to_owned(),
             bytes,
             sha256: sha256.to_owned(),
-            public_key: self.public_key(),
-            signature: hex::encode(self.0.sign(&signed_text(file, bytes, sha256))),
+            public_key: key.public().to_string(),
+            signature: hex::encode(key.sign(&signed_text(file, bytes, sha256))),
         }
     }
-}
-
-fn make(path: &Path) -> Result<String, RecorderError> {
-    let mut seed = [0; 32];
-    let filled = SystemRandom::new().fill(&mut seed);
-    filled.map_err(|_| RecorderError::Key { problem: "the system has no randomness".to_owned() })?;
-    let text = hex::encode(seed);
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written =
-        options.open(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(RecorderError::io("write", path))?;
-    Ok(text)
 }
 
 fn signed_text(file: &str, bytes: u64, sha256: &str) -> Vec<u8> {
@@ -114,7 +59,7 @@ pub fn path_beside(file: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`RecorderError::Io`].
-pub fn write_beside(file: &Path, signature: &Signature) -> Result<(), RecorderError> {
+pub fn write_beside(file: &Path, signature: &EpisodeSignature) -> Result<(), RecorderError> {
     let target = path_beside(file);
     let part = target.with_extension("sig.part");
     let text = serde_json::to_string(signature).unwrap_or_default();
@@ -145,13 +90,14 @@ pub fn sum(path: &Path) -> Result<(u64, String), RecorderError> {
 ///
 /// # Errors
 /// [`RecorderError::Signature`] saying what does not fit; [`RecorderError::Io`] when either cannot be read.
-pub fn verify(path: &Path, trusted: &[&str]) -> Result<Signature, RecorderError> {
+pub fn verify(path: &Path, trusted: &[&str]) -> Result<EpisodeSignature, RecorderError> {
     let beside = path_beside(path);
     let refused = |problem: String| RecorderError::Signature { path: path.to_owned(), problem };
     let file = File::open(&beside).map_err(RecorderError::io("open", &beside))?;
     let mut text = String::new();
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(RecorderError::io("read", &beside))?;
-    let signature: Signature = serde_json::from_str(&text).map_err(|error| refused(format!("unreadable: {error}")))?;
+    let signature: EpisodeSignature =
+        serde_json::from_str(&text).map_err(|error| refused(format!("unreadable: {error}")))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if signature.file != name {
         return Err(refused(format!("it is for {:?}", signature.file)));
@@ -163,11 +109,12 @@ pub fn verify(path: &Path, trusted: &[&str]) -> Result<Signature, RecorderError>
     if (bytes, &sha256) != (signature.bytes, &signature.sha256) {
         return Err(refused(format!("the file has {bytes} bytes with hash {sha256}, not those that were signed")));
     }
-    let decode = |what: &str, text: &str| hex::decode(text).map_err(|_| refused(format!("its {what} is no hex")));
-    let key = UnparsedPublicKey::new(&ED25519, decode("key", &signature.public_key)?);
-    let fits = key.verify(&signed_text(&name, bytes, &sha256), &decode("signature", &signature.signature)?);
-    fits.map_err(|_| refused("its key did not make it".to_owned()))?;
-    Ok(signature)
+    let key: PublicKey = signature.public_key.parse().map_err(|error| refused(format!("its key: {error}")))?;
+    let made = hex::decode(&signature.signature).map_err(|_| refused("it is no hexadecimal text".to_owned()))?;
+    match key.verifies(&signed_text(&name, bytes, &sha256), &made) {
+        true => Ok(signature),
+        false => Err(refused("its key did not make it".to_owned())),
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +126,7 @@ mod tests {
         fs::write(&path, b"content").unwrap();
         let key = SigningKey::from_seed(&[seed; 32]).unwrap();
         let (bytes, sha256) = sum(&path).unwrap();
-        write_beside(&path, &key.sign("e.mcap", bytes, &sha256)).unwrap();
+        write_beside(&path, &EpisodeSignature::new(&key, "e.mcap", bytes, &sha256)).unwrap();
         (path, key)
     }
 
@@ -187,10 +134,10 @@ mod tests {
     fn a_signed_file_is_verified_and_any_change_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let (path, key) = signed(dir.path(), 1);
-        let public = key.public_key();
+        let public = key.public().to_string();
         assert_eq!(verify(&path, &[&public]).unwrap().public_key, public);
         assert!(verify(&path, &[]).is_ok());
-        let other = SigningKey::from_seed(&[2; 32]).unwrap().public_key();
+        let other = SigningKey::from_seed(&[2; 32]).unwrap().public().to_string();
         assert!(verify(&path, &[&other]).unwrap_err().to_string().contains("not trusted"));
         fs::write(&path, b"CONTENT").unwrap();
         assert!(verify(&path, &[]).unwrap_err().to_string().contains("not those that were signed"));
@@ -205,29 +152,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, _) = signed(dir.path(), 1);
         let beside = path_beside(&path);
-        let whole: Signature = serde_json::from_str(&fs::read_to_string(&beside).unwrap()).unwrap();
+        let whole: EpisodeSignature = serde_json::from_str(&fs::read_to_string(&beside).unwrap()).unwrap();
         fs::write(&path, b"other").unwrap();
         let (bytes, sha256) = sum(&path).unwrap();
-        let other = SigningKey::from_seed(&[2; 32]).unwrap().public_key();
+        let other = SigningKey::from_seed(&[2; 32]).unwrap().public().to_string();
         for forged in [
-            Signature { bytes, sha256: sha256.clone(), ..whole.clone() },
-            Signature { bytes, sha256: sha256.clone(), public_key: other, ..whole.clone() },
-            Signature { bytes, sha256, signature: "00".repeat(64), ..whole },
+            EpisodeSignature { bytes, sha256: sha256.clone(), ..whole.clone() },
+            EpisodeSignature { bytes, sha256: sha256.clone(), public_key: other, ..whole.clone() },
+            EpisodeSignature { bytes, sha256, signature: "00".repeat(64), ..whole },
         ] {
             write_beside(&path, &forged).unwrap();
             assert!(verify(&path, &[]).unwrap_err().to_string().contains("did not make it"));
         }
         fs::write(&beside, b"{}").unwrap();
         assert!(verify(&path, &[]).unwrap_err().to_string().contains("unreadable"));
-    }
-
-    #[test]
-    fn a_key_is_made_once_and_rubbish_is_no_key() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("recorder.key");
-        let public = SigningKey::load_or_make(&path).unwrap().public_key();
-        assert_eq!(SigningKey::load_or_make(&path).unwrap().public_key(), public);
-        fs::write(&path, "hello").unwrap();
-        assert!(matches!(SigningKey::load_or_make(&path), Err(RecorderError::Key { .. })));
     }
 }

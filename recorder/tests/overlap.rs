@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, topics};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use recorder::{Action, Recorder, RecorderConfig};
+use recorder::{Recorder, RecorderAction, RecorderConfig};
 use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;
@@ -47,12 +47,12 @@ struct Files {
 }
 
 impl Files {
-    fn perform(&mut self, actions: Vec<Action>) {
+    fn perform(&mut self, actions: Vec<RecorderAction>) {
         for action in actions {
             match action {
-                Action::Open(info) => assert!(self.open.insert(info.id, Vec::new()).is_none()),
-                Action::Write(id, message) => self.open.get_mut(&id).unwrap().push(message),
-                Action::Close(id, info) => self.done.push((info, self.open.remove(&id).unwrap())),
+                RecorderAction::Open(info) => assert!(self.open.insert(info.id, Vec::new()).is_none()),
+                RecorderAction::Write(id, message) => self.open.get_mut(&id).unwrap().push(message),
+                RecorderAction::Close(id, info) => self.done.push((info, self.open.remove(&id).unwrap())),
             }
         }
         self.most_open = self.most_open.max(self.open.len());

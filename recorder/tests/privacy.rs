@@ -8,7 +8,9 @@ use openh264::encoder::{Encoder, EncoderConfig, IntraFramePeriod, Profile, RateC
 use openh264::formats::YUVBuffer;
 use proptest::prelude::*;
 use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, foxglove, topics, v1};
-use recorder::privacy::{BuiltInDetector, Detector, Kind, Look, Policy, PrivacyError, Region, redact, redact_with};
+use recorder::privacy::{
+    BuiltInDetector, Detector, LumaPicture, PrivacyError, RedactionPolicy, Region, RegionKind, redact, redact_with,
+};
 use recorder::{EpisodeReader, preview, write_episode};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,17 +69,17 @@ impl Detector for Square {
         "square".into()
     }
 
-    fn look(&mut self, picture: &Look<'_>) -> Result<Vec<Region>, String> {
+    fn look(&mut self, picture: &LumaPicture<'_>) -> Result<Vec<Region>, String> {
         assert_eq!(picture.luma.len(), picture.width * picture.height);
         let row = &picture.luma[45 * picture.width..46 * picture.width];
         let x = row.windows(2).position(|pair| pair[0].abs_diff(pair[1]) > 40).ok_or("no square")? as f32;
-        let region = Region { kind: Kind::Faces, x: x - 4.0, y: 26.0, width: 40.0, height: 40.0, is_sure: true };
+        let region = Region { kind: RegionKind::Faces, x: x - 4.0, y: 26.0, width: 40.0, height: 40.0, is_sure: true };
         Ok(if picture.number.is_multiple_of(3) { vec![region] } else { Vec::new() })
     }
 }
 
-fn faces() -> Policy {
-    Policy { blur: BTreeSet::from([Kind::Faces]), ..Policy::default() }
+fn faces() -> RedactionPolicy {
+    RedactionPolicy { blur: BTreeSet::from([RegionKind::Faces]), ..RedactionPolicy::default() }
 }
 
 fn everything(path: &Path) -> Vec<(String, u32, u64, u64, Bytes)> {
@@ -92,13 +94,13 @@ fn pictures_are_covered_in_every_picture_and_nothing_else_changes() {
     let pictures = pictures();
     let cameras = [(&topics::CAMERA_FRONT, &pictures[..]), (&topics::CAMERA_LEFT, &pictures[..])];
     let source = episode(dir.path(), &cameras, "h264");
-    let policy = Policy { omit: BTreeSet::from(["/camera/left".to_owned()]), ..faces() };
+    let policy = RedactionPolicy { omit: BTreeSet::from(["/camera/left".to_owned()]), ..faces() };
     let mut told = Vec::new();
     let report =
         redact_with(&source, &dir.path().join("out"), &policy, &mut Square, &mut |done, of| told.push((done, of)));
     let report = report.unwrap();
     assert!(told.is_sorted() && told.last().is_some_and(|(done, of)| done == of), "{told:?}");
-    let found = report.regions["/camera/front"][&Kind::Faces];
+    let found = report.regions["/camera/front"][&RegionKind::Faces];
     assert_eq!((report.pictures, found.blurred >= PICTURES, found.followed), (PICTURES, true, 1), "{report:?}");
     assert_eq!(report.omitted, ["/camera/left"]);
 
@@ -129,7 +131,7 @@ fn pictures_are_covered_in_every_picture_and_nothing_else_changes() {
     assert_eq!(record["regions /camera/front"], "faces 1");
 
     // Once more, of the redacted one: what was done before is not forgotten.
-    let again = Policy { omit: BTreeSet::from(["/camera/front".to_owned()]), ..Policy::default() };
+    let again = RedactionPolicy { omit: BTreeSet::from(["/camera/front".to_owned()]), ..RedactionPolicy::default() };
     let second = redact(&report.path, &dir.path().join("again"), &again, &mut |_, _| ()).unwrap();
     let record = EpisodeReader::open(&second.path).unwrap().metadata("privacy").unwrap();
     assert!(record["before"].contains("square") && record["omitted"] == "/camera/front", "{record:?}");
@@ -156,7 +158,7 @@ fn refused(films: &[(&'static Topic, &[Vec<u8>])], format: &str) -> String {
     let left = out.read_dir().map_or(0, Iterator::count);
     assert_eq!(left, 0, "{error}");
     // Without blurring nobody has to understand the pictures; a preview says what is wrong.
-    let all = Policy { omit: BTreeSet::from(["/camera/left".to_owned()]), ..Policy::default() };
+    let all = RedactionPolicy { omit: BTreeSet::from(["/camera/left".to_owned()]), ..RedactionPolicy::default() };
     redact(&source, &out, &all, &mut |_, _| ()).unwrap();
     let preview = preview::make(&source, &out).unwrap();
     assert!(preview.video.is_none() && preview.no_video.is_some() && preview.state.exists());
@@ -193,7 +195,7 @@ fn a_file_that_is_there_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let source = episode(dir.path(), &[], "h264");
     let before = std::fs::read(&source).unwrap();
-    let policy = Policy { omit: BTreeSet::from(["/scan".to_owned()]), ..Policy::default() };
+    let policy = RedactionPolicy { omit: BTreeSet::from(["/scan".to_owned()]), ..RedactionPolicy::default() };
     let error = redact(&source, dir.path(), &policy, &mut |_, _| ()).unwrap_err().to_string();
     assert!(error.contains("exists already"), "{error}");
     assert_eq!(std::fs::read(&source).unwrap(), before);
@@ -233,8 +235,8 @@ proptest! {
         struct Blind;
         impl Detector for Blind {
             fn name(&self) -> String { "blind".into() }
-            fn look(&mut self, picture: &Look<'_>) -> Result<Vec<Region>, String> {
-                BuiltInDetector::load(&BTreeSet::from([Kind::Plates])).map_err(|e| e.to_string())?.look(picture)
+            fn look(&mut self, picture: &LumaPicture<'_>) -> Result<Vec<Region>, String> {
+                BuiltInDetector::load(&BTreeSet::from([RegionKind::Plates])).map_err(|e| e.to_string())?.look(picture)
             }
         }
         match redact_with(&source, &dir.path().join("out"), &faces(), &mut Blind, &mut |_, _| ()) {

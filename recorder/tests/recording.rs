@@ -140,7 +140,7 @@ fn a_hard_brake_is_kept_signed_and_beside_the_drive_log() {
     let reader = EpisodeReader::open(&path).unwrap();
     assert_eq!((reader.info().trigger, reader.info().triggers.len()), (Trigger::HardBrake, 1));
     assert_eq!(reader.info().takeover_ns, 3_060 * MS);
-    assert_eq!(verify(&path, &[&key.public_key()]).unwrap().sha256, episode.sha256);
+    assert_eq!(verify(&path, &[&key.public().to_string()]).unwrap().sha256, episode.sha256);
     let logged = EpisodeReader::open(&log.join(&part.file)).unwrap();
     assert_eq!((logged.message_count(), logged.info().trigger), (30, Trigger::DriveLog));
 }

@@ -26,7 +26,7 @@ const RAIN_LOSS_FAR: f64 = 0.55;
 
 /// Where the sensor is in the world.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mount {
+pub struct LidarPose {
     /// East, m.
     pub x_m: f64,
     /// North, m.
@@ -41,7 +41,13 @@ pub struct Mount {
 
 /// One scan of `around`. `rain` is 0 (dry) to 1; `seed` and `tick` choose the noise. Angles count from the car's x axis,
 /// counter-clockwise, from -pi; `timestamp` is left to the caller.
-pub fn scan(mount: Mount, around: impl IntoIterator<Item = Footprint>, rain: f64, seed: u64, tick: u64) -> LaserScan {
+pub fn scan(
+    mount: LidarPose,
+    around: impl IntoIterator<Item = Footprint>,
+    rain: f64,
+    seed: u64,
+    tick: u64,
+) -> LaserScan {
     let mut ranges = vec![f64::INFINITY; BEAMS];
     for thing in around {
         sweep(mount, &thing, &mut ranges);
@@ -62,7 +68,7 @@ pub fn scan(mount: Mount, around: impl IntoIterator<Item = Footprint>, rain: f64
 }
 
 /// Shortens the ranges of the beams that meet `thing`; only those within the angle it can cover are tried.
-fn sweep(mount: Mount, thing: &Footprint, ranges: &mut [f64]) {
+fn sweep(mount: LidarPose, thing: &Footprint, ranges: &mut [f64]) {
     let (dx, dy) = (thing.x_m - mount.x_m, thing.y_m - mount.y_m);
     let (distance, reach) = (dx.hypot(dy), thing.reach_m());
     if distance - reach > MAX_RANGE_M {
@@ -104,7 +110,7 @@ fn weather(ranges: &mut [f64], rain: f64, seed: u64, tick: u64) {
 mod tests {
     use super::*;
 
-    const HERE: Mount = Mount { x_m: 3.0, y_m: -2.0, heading_rad: 0.7, ahead_m: 1.3, height_m: 1.6 };
+    const HERE: LidarPose = LidarPose { x_m: 3.0, y_m: -2.0, heading_rad: 0.7, ahead_m: 1.3, height_m: 1.6 };
 
     fn thing(bearing: f64, distance: f64, half: f64, round: bool) -> Footprint {
         let (sin, cos) = (HERE.heading_rad + bearing).sin_cos();

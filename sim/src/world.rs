@@ -413,7 +413,7 @@ impl World {
     pub fn scan(&self) -> LaserScan {
         let (sin, cos) = self.ego.heading_rad.sin_cos();
         let (ahead_m, height_m) = self.embodiment.lidar.map_or((0.0, 0.0), |l| (l.mount.forward_m, l.mount.height_m));
-        let mount = lidar::Mount {
+        let mount = lidar::LidarPose {
             x_m: self.ego.x_m + ahead_m * cos,
             y_m: self.ego.y_m + ahead_m * sin,
             heading_rad: self.ego.heading_rad,

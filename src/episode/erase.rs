@@ -4,7 +4,7 @@ use super::catalogue::{client, utc};
 use super::print_json;
 use anyhow::{Context, bail};
 use control_plane_client::ControlPlaneArgs;
-use protocol::erasure::{Asked, Plan, Proof, verify_chain};
+use protocol::erasure::{Asked, ErasurePlan, Proof, verify_chain};
 use protocol::signing::PublicKey;
 use protocol::{EpisodeId, SeatId, VehicleId};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ pub fn run(args: &EraseArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
+fn show(plan: &ErasurePlan, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return print_json(plan);
     }

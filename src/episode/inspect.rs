@@ -4,7 +4,7 @@ use super::{bar, files, print_json, show};
 use crate::output::{OutputError, or_unread};
 use protocol::{EpisodeInfo, Trigger};
 use recorder::exchange::import_notes;
-use recorder::exchange::verify::Verdict;
+use recorder::exchange::verify::EpisodeCheck;
 use recorder::{EpisodeReader, Recovery, signature};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
         let bar = bar(&file.display().to_string());
         let mut verdict = match EpisodeReader::open(&file) {
             Ok(reader) => recorder::exchange::verify::verify(&reader, &mut show(&bar)),
-            Err(error) => Verdict { problems: vec![error.to_string()], ..Verdict::default() },
+            Err(error) => EpisodeCheck { problems: vec![error.to_string()], ..EpisodeCheck::default() },
         };
         bar.finish_and_clear();
         let signer = signed_by(&file, &keys).unwrap_or_else(|problem| {
@@ -140,7 +140,7 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_verdict(file: &Path, verdict: &Verdict, signer: Option<String>) -> Result<(), OutputError> {
+fn print_verdict(file: &Path, verdict: &EpisodeCheck, signer: Option<String>) -> Result<(), OutputError> {
     let messages: u64 = verdict.topics.values().map(|topic| topic.messages).sum();
     match verdict.problems.as_slice() {
         [] => {

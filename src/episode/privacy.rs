@@ -4,8 +4,9 @@ use super::{bar, files, print_json, show};
 use crate::output::{OutputError, or_unread};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use recorder::privacy::{Kind, Policy, RedactionReport, redact};
-use recorder::{EpisodeReader, Settings, SigningKey, preview};
+use protocol::signing::SigningKey;
+use recorder::privacy::{RedactionPolicy, RedactionReport, RegionKind, redact};
+use recorder::{EpisodeReader, Settings, preview};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,9 +44,9 @@ pub struct RedactArgs {
 }
 
 impl RedactArgs {
-    fn policy(&self) -> anyhow::Result<Policy> {
+    fn policy(&self) -> anyhow::Result<RedactionPolicy> {
         let mut policy = match &self.settings {
-            None => Policy::default(),
+            None => RedactionPolicy::default(),
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
                 Settings::from_toml(&text).with_context(|| path.display().to_string())?.privacy
@@ -53,8 +54,8 @@ impl RedactArgs {
         };
         policy.omit.extend(self.omit.iter().cloned());
         policy.blur.extend(self.blur.iter().map(|blur| match blur {
-            Blur::Faces => Kind::Faces,
-            Blur::Plates => Kind::Plates,
+            Blur::Faces => RegionKind::Faces,
+            Blur::Plates => RegionKind::Plates,
         }));
         if policy.is_empty() {
             bail!("nothing is to be taken out: say --blur faces,plates, --omit TOPIC, or --settings with [privacy]");

@@ -4,7 +4,7 @@ use protocol::Embodiment;
 use protocol::units::SpeedUnit;
 use recorder::EpisodeReader;
 use recorder::exchange::table::States;
-use recorder::exchange::{ExchangeError, Progress};
+use recorder::exchange::{ExchangeError, ExchangeProgress};
 use std::fmt::Write;
 
 /// Characters before the drawing, for the scale.
@@ -21,7 +21,7 @@ const DOWN: usize = 4;
 pub fn sketch(
     reader: &EpisodeReader,
     width: usize,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<Option<String>, ExchangeError> {
     let states = States::read(reader, progress)?;
     let column = |name: &str| states.columns().iter().find(|column| column.name == name).map(|column| &column.values);

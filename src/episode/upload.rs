@@ -39,7 +39,7 @@ pub struct UploadArgs {
 
 pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     let policy = match &args.recorder {
-        None => recorder::privacy::Policy::default(),
+        None => recorder::privacy::RedactionPolicy::default(),
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy

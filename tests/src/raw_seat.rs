@@ -1,44 +1,19 @@
 //! A seat that says whatever bytes it likes, over a real session.
 
-use anyhow::{Context, bail};
+#[path = "../../link/tests/foreign/mod.rs"]
+mod foreign;
+
+use anyhow::Context;
 use bytes::BytesMut;
-use futures_util::{SinkExt, StreamExt};
+use foreign::ForeignSeat;
+use futures_util::StreamExt;
 use prost::Message as _;
-use protocol::signalling::Signal;
 use protocol::v1::{self, SeatRequest, SeatResponse, StateDatagram, VehicleEvent, vehicle_event};
-use protocol::{SeatId, SeatKind, VehicleId};
-use rtc::ice::mdns::MulticastDnsMode;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
-use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
-    RTCPeerConnectionIceEvent, RTCSessionDescription, SettingEngineBuilder,
-};
-
-enum Event {
-    Candidate(RTCIceCandidateInit),
-    Channel(Arc<dyn DataChannel>),
-}
-
-struct Handler(mpsc::UnboundedSender<Event>);
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Ok(candidate) = event.candidate.to_json() {
-            let _ = self.0.send(Event::Candidate(candidate));
-        }
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        let _ = self.0.send(Event::Channel(channel));
-    }
-}
+use webrtc::peer_connection::PeerConnection;
 
 /// What the vehicle said.
 #[derive(Debug, Default)]
@@ -64,30 +39,6 @@ pub struct RawSeat {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn peer(events: mpsc::UnboundedSender<Event>) -> anyhow::Result<Arc<dyn PeerConnection>> {
-    let mut media = MediaEngine::default();
-    media.register_default_codecs()?;
-    let connection = PeerConnectionBuilder::new()
-        .with_media_engine(media)
-        .with_setting_engine(
-            SettingEngineBuilder::new()
-                .with_include_loopback_candidate(true)
-                // Its socket fails on a machine without IPv4.
-                .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-                .build(),
-        )
-        .with_handler(Arc::new(Handler(events)))
-        // Whichever kind of addresses the machine has; the library leaves out what it cannot bind.
-        .with_udp_addrs(vec!["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"])
-        .build()
-        .await?;
-    Ok(Arc::new(connection))
-}
-
-fn say(signal: &Signal) -> anyhow::Result<Message> {
-    Ok(Message::text(serde_json::to_string(signal)?))
-}
-
 impl RawSeat {
     /// Calls `vehicle` as `seat` and waits until all channels are open.
     ///
@@ -98,61 +49,9 @@ impl RawSeat {
     }
 
     async fn call(plane: &str, seat: &str, vehicle: &str) -> anyhow::Result<Self> {
-        let url = format!("{}/api/v1/signal?seat={seat}", plane.replacen("http", "ws", 1));
-        let (mut socket, _) = connect_async(url).await?;
-        let session = format!("{seat}-{}", std::process::id());
-        let (seat, vehicle) = (SeatId::new(seat)?, VehicleId::new(vehicle)?);
-        let features = Vec::new();
-        let call = Signal::Call {
-            session: session.clone(),
-            seat,
-            seat_kind: SeatKind::Human,
-            vehicle,
-            watch_only: false,
-            features,
-            path: None,
-            vouched: None,
-        };
-        socket.send(say(&call)?).await?;
-        let (events_tx, mut events) = mpsc::unbounded_channel();
-        let connection = peer(events_tx).await?;
-        let (mut own, mut others) = (Vec::new(), Vec::new());
-        while others.len() < 2 {
-            tokio::select! {
-                event = events.recv() => match event.context("the connection is gone")? {
-                    Event::Channel(channel) => others.push(channel),
-                    Event::Candidate(c) => {
-                        let (session, candidate) = (session.clone(), c.candidate);
-                        let candidate = Signal::Candidate { session, candidate, sdp_mid: None, sdp_mline_index: Some(0) };
-                        socket.send(say(&candidate)?).await?;
-                    }
-                },
-                message = socket.next() => {
-                    let message = message.context("signalling ended")??;
-                    let Message::Text(text) = message else { continue };
-                    match serde_json::from_str(&text)? {
-                        Signal::Offer { sdp, .. } => {
-                            connection.set_remote_description(RTCSessionDescription::offer(sdp)?).await?;
-                            for label in [link::COMMAND_CHANNEL, link::REQUESTS_CHANNEL] {
-                                own.push(connection.create_data_channel(label, None).await?);
-                            }
-                            let answer = connection.create_answer(None).await?;
-                            let sdp = answer.sdp.clone();
-                            connection.set_local_description(answer).await?;
-                            let answer = Signal::Answer { session: session.clone(), sdp, vouched: None };
-                            socket.send(say(&answer)?).await?;
-                        }
-                        Signal::Candidate { candidate, .. } => {
-                            let init = RTCIceCandidateInit { candidate, sdp_mline_index: Some(0), ..Default::default() };
-                            connection.add_ice_candidate(init).await?;
-                        }
-                        Signal::Bye { reason, .. } => bail!("refused: {reason}"),
-                        Signal::Error { message, .. } => bail!("refused: {message}"),
-                        _ => {}
-                    }
-                }
-            }
-        }
+        let labels = [link::COMMAND_CHANNEL, link::REQUESTS_CHANNEL];
+        let called = ForeignSeat::call(plane, seat, vehicle, &labels, &[]).await;
+        let ForeignSeat { connection, own, others, mut socket } = called.map_err(anyhow::Error::from_boxed)?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         for channel in own.iter().chain(&others) {
             tokio::spawn(listen(channel.clone(), heard.clone()));

@@ -63,7 +63,7 @@ fn a_face_and_a_plate_are_gone_and_everything_else_is_there() {
     let before = std::fs::read(&source).unwrap();
 
     let key = dir.join("recorder.key");
-    let public = recorder::SigningKey::load_or_make(&key).unwrap().public_key();
+    let public = recorder::SigningKey::load_or_make(&key).unwrap().public().to_string();
     let redact = |source: &Path, output: &Path| {
         let policy = ["--blur", "faces,plates"].map(std::ffi::OsStr::new);
         let [verb, output_flag, key_flag] = ["redact", "--output", "--key"].map(std::ffi::OsStr::new);

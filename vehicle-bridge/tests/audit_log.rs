@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use vehicle_bridge::audit::chain::{Chain, read};
 use vehicle_bridge::audit::file::{AuditFile, FILE_BYTES, HEAD, files};
-use vehicle_bridge::audit::verify::{Report, Signature, verify};
+use vehicle_bridge::audit::verify::{AuditReport, AuditSignature, verify};
 use vehicle_bridge::audit::{AuditError, AuditEvent, AuditThread};
 
 fn event(n: u64) -> AuditEvent {
@@ -32,7 +32,7 @@ fn newest(folder: &Path) -> PathBuf {
     files(folder).unwrap().pop().unwrap()
 }
 
-fn check(folder: &Path) -> Report {
+fn check(folder: &Path) -> AuditReport {
     verify(folder, None).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn a_log_of_several_lives_is_one_chain_under_one_signature() {
     assert!(report.good && report.bad.is_none() && !report.torn, "{report:?}");
     assert_eq!((report.records, report.first_seq, report.last_seq), (15, 1, 15));
     let key = SigningKey::load_or_make(&folder.path().join("audit.key")).unwrap().public();
-    assert_eq!(report.signature, Signature::Good(key.to_string()));
+    assert_eq!(report.signature, AuditSignature::Good(key.to_string()));
     assert!(verify(folder.path(), Some(&key)).unwrap().good);
     let other = SigningKey::from_seed(&[7; 32]).unwrap().public();
     assert!(!verify(folder.path(), Some(&other)).unwrap().good);
@@ -100,7 +100,7 @@ fn records_cut_off_at_the_end_are_missed_because_the_head_is_signed() {
     std::fs::write(&path, shorter).unwrap();
     let report = check(folder.path());
     assert!(!report.good && report.bad.is_none());
-    assert_eq!(report.signature, Signature::Bad("records 9 to 10 are missing at the end".into()));
+    assert_eq!(report.signature, AuditSignature::Bad("records 9 to 10 are missing at the end".into()));
     // A head made up for the shorter log lacks the vehicle's signature.
     let mut head: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.path().join(HEAD)).unwrap()).unwrap();
@@ -123,7 +123,7 @@ fn a_forged_tail_with_right_hashes_is_not_what_was_signed() {
     std::fs::write(&path, format!("{}\n{forged}", lines[0])).unwrap();
     let report = check(folder.path());
     assert!(report.bad.is_none() && !report.good, "{report:?}");
-    assert_eq!(report.signature, Signature::Bad("record 3 is not the one that was signed".into()));
+    assert_eq!(report.signature, AuditSignature::Bad("record 3 is not the one that was signed".into()));
 }
 
 #[test]

@@ -54,7 +54,7 @@ const HELP_PLACES: usize = 3;
 
 /// What the machine must know of the vehicle to answer a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Situation {
+pub struct RequestContext {
     /// Who sits at the seat that asks: a program that stands by gives way to people.
     pub seat_kind: SeatKind,
     /// The robot's speed, m/s.
@@ -200,7 +200,7 @@ impl Authority {
         &mut self,
         now_us: u64,
         request: &SeatRequest,
-        situation: &Situation,
+        situation: &RequestContext,
         changes: &mut Vec<Change>,
     ) -> SeatResponse {
         let seat = request.seat_id.as_str();
@@ -237,7 +237,7 @@ impl Authority {
         seat: &str,
         cause: TakeoverCause,
         note: &str,
-        situation: &Situation,
+        situation: &RequestContext,
         changes: &mut Vec<Change>,
     ) -> Result<(), Reason> {
         self.may_leave_stopped(situation)?;
@@ -268,7 +268,7 @@ impl Authority {
         }
     }
 
-    fn may_leave_stopped(&self, situation: &Situation) -> Result<(), Reason> {
+    fn may_leave_stopped(&self, situation: &RequestContext) -> Result<(), Reason> {
         self.not_ready(situation.unfit).map_or(Ok(()), Err)
     }
 
@@ -288,7 +288,7 @@ impl Authority {
         &mut self,
         seat: &str,
         mode: Mode,
-        situation: &Situation,
+        situation: &RequestContext,
         changes: &mut Vec<Change>,
     ) -> Result<(), Reason> {
         let watched = self.author == Author::Policy && self.grant.is_none();
@@ -309,7 +309,7 @@ impl Authority {
         Ok(())
     }
 
-    fn engage(&mut self, seat: &str, situation: &Situation) -> Result<(), Reason> {
+    fn engage(&mut self, seat: &str, situation: &RequestContext) -> Result<(), Reason> {
         self.may_leave_stopped(situation)?;
         if self.grant.as_ref().is_some_and(|grant| grant.seat != seat) {
             return Err(Reason::HeldByOther);
@@ -338,7 +338,7 @@ impl Authority {
         }
     }
 
-    fn reset_estop(&mut self, held_ms: u64, situation: &Situation) -> Result<(), Reason> {
+    fn reset_estop(&mut self, held_ms: u64, situation: &RequestContext) -> Result<(), Reason> {
         if !self.estop {
             return Err(Reason::NothingToReset);
         }

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::assist::{AssistSetpoint, Look, News, hold_back};
-use super::authority::{COMMAND_TIMEOUT_US, Situation};
+use super::authority::{COMMAND_TIMEOUT_US, RequestContext};
 use super::fallback::{OPERATOR_DEGRADATION, POLICY_DEGRADATION};
 use super::gate::actuation::{self, Command, Scene};
 use super::gate::admission::{Holder, Input, Setpoint};
@@ -194,7 +194,7 @@ impl VehicleCore {
             Some(Request::EstopReset(_) | Request::Estop(_)) => self.reset_hold.let_go(),
             _ => {}
         }
-        let situation = Situation {
+        let situation = RequestContext {
             seat_kind: from.kind,
             speed_mps: self.speed(&sensors.state),
             unfit: self.unfit,

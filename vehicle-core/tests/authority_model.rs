@@ -13,7 +13,7 @@ use protocol::v1::{
     seat_request::Request,
 };
 use std::collections::{HashMap, VecDeque};
-use vehicle_core::authority::{Authority, EPOCH_RESERVE, FIRST_COMMAND_US, LEASE_US, Situation, next_life};
+use vehicle_core::authority::{Authority, EPOCH_RESERVE, FIRST_COMMAND_US, LEASE_US, RequestContext, next_life};
 use vehicle_core::gate::admission::{Holder, Sequence};
 
 const STEP_US: u64 = 500_000;
@@ -66,8 +66,13 @@ struct State {
     two_writers: bool,
 }
 
-const STANDING: Situation =
-    Situation { seat_kind: SeatKind::Human, speed_mps: 0.0, unfit: None, policy_ready: true, estop_pressed: false };
+const STANDING: RequestContext = RequestContext {
+    seat_kind: SeatKind::Human,
+    speed_mps: 0.0,
+    unfit: None,
+    policy_ready: true,
+    estop_pressed: false,
+};
 
 impl State {
     fn start() -> Self {

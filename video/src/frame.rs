@@ -1,6 +1,7 @@
 //! Pictures on their way into and out of an encoder.
 
-use crate::{I420, VideoError};
+#[cfg(feature = "codec")]
+use crate::{H264Config, I420, VideoError};
 use bytes::Bytes;
 
 /// One coded picture.
@@ -41,6 +42,7 @@ pub enum Reference {
 /// Turns pictures into access units. One instance serves one camera; hardware encoders implement it too.
 ///
 /// Another picture size is another encoder, which starts with a keyframe.
+#[cfg(feature = "codec")]
 pub trait VideoEncoder: Send {
     /// Encodes one picture; `None` when the encoder left it out to hold the bitrate.
     ///
@@ -57,29 +59,52 @@ pub trait VideoEncoder: Send {
     /// older than one already acknowledged change nothing.
     fn acknowledge(&mut self, capture_us: u64);
 
-    /// Changes the target from the next picture on, without a keyframe.
+    /// What it encodes for now.
+    fn config(&self) -> &H264Config;
+
+    /// Goes on with `config`, which has the size that the encoder was made for and can be encoded, from the next picture
+    /// on and without a keyframe.
+    ///
+    /// # Errors
+    /// When the codec refuses it.
+    fn reconfigure(&mut self, config: H264Config) -> Result<(), VideoError>;
+
+    /// Changes the target, bits per second.
     ///
     /// # Errors
     /// When `bps` is outside the encoder's range.
-    fn set_bitrate(&mut self, bps: u32) -> Result<(), VideoError>;
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), VideoError> {
+        let config = H264Config { bitrate_bps: bps, ..*self.config() };
+        self.reconfigure(config.checked()?)
+    }
 
-    /// Tells how many pictures a second will come from now on, without a keyframe: the bitrate is shared out among them.
+    /// Tells how many pictures a second will come from now on: the bitrate is shared out among them.
     ///
     /// # Errors
     /// When `fps` is outside the encoder's range.
-    fn set_frame_rate(&mut self, fps: f64) -> Result<(), VideoError>;
+    fn set_frame_rate(&mut self, fps: f64) -> Result<(), VideoError> {
+        let config = H264Config { fps, ..*self.config() };
+        self.reconfigure(config.checked()?)
+    }
 
     /// Changes the longest time between keyframes, seconds; `None` for keyframes only when asked for.
     ///
     /// # Errors
     /// When the interval is outside the encoder's range.
-    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), VideoError>;
+    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), VideoError> {
+        let config = H264Config { keyframe_interval_s: seconds, ..*self.config() };
+        self.reconfigure(config.checked()?)
+    }
 
     /// Target, bits per second.
-    fn bitrate_bps(&self) -> u32;
+    fn bitrate_bps(&self) -> u32 {
+        self.config().bitrate_bps
+    }
 
     /// Width and height, pixels.
-    fn size(&self) -> (usize, usize);
+    fn size(&self) -> (usize, usize) {
+        (self.config().width, self.config().height)
+    }
 }
 
 /// What a vehicle's camera stream looks like.

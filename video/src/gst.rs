@@ -1,6 +1,5 @@
 //! H.264 encoding with whatever GStreamer has: NVENC, VA-API, V4L2, Jetson, or a codec on the CPU.
 
-use super::encoder::check_bitrate;
 use super::gst_elements::{Bitrate, ELEMENTS, Element, Window};
 use super::{EncodedFrame, H264Config, I420, Reference, VideoEncoder};
 use crate::VideoError;
@@ -37,7 +36,7 @@ impl GstEncoder {
     /// # Errors
     /// When the size, rate or bitrate cannot be encoded, when there is no such element, or when it does not start.
     pub fn new(name: Option<&str>, config: H264Config) -> Result<Self, VideoError> {
-        config.check()?;
+        let config = config.checked()?;
         let wanted = name.unwrap_or("H.264 encoder");
         gstreamer::init().map_err(|error| failed(wanted, &error))?;
         let element = ELEMENTS
@@ -200,33 +199,14 @@ impl VideoEncoder for GstEncoder {
 
     fn acknowledge(&mut self, _capture_us: u64) {}
 
-    fn set_bitrate(&mut self, bps: u32) -> Result<(), VideoError> {
-        self.config.bitrate_bps = check_bitrate(bps)?;
-        self.tell_bitrate();
-        Ok(())
+    fn config(&self) -> &H264Config {
+        &self.config
     }
 
-    fn set_frame_rate(&mut self, fps: f64) -> Result<(), VideoError> {
-        let config = H264Config { fps, ..self.config };
-        config.check()?;
+    fn reconfigure(&mut self, config: H264Config) -> Result<(), VideoError> {
         self.config = config;
         self.tell_bitrate();
         Ok(())
-    }
-
-    fn set_keyframe_interval(&mut self, seconds: Option<f64>) -> Result<(), VideoError> {
-        let config = H264Config { keyframe_interval_s: seconds, ..self.config };
-        config.check()?;
-        self.config = config;
-        Ok(())
-    }
-
-    fn bitrate_bps(&self) -> u32 {
-        self.config.bitrate_bps
-    }
-
-    fn size(&self) -> (usize, usize) {
-        (self.config.width, self.config.height)
     }
 }
 

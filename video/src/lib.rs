@@ -26,6 +26,8 @@ mod bits;
 #[cfg(feature = "codec")]
 mod budget;
 #[cfg(feature = "codec")]
+mod config;
+#[cfg(feature = "codec")]
 mod continuity;
 mod decoded;
 #[cfg(feature = "codec")]
@@ -52,13 +54,17 @@ pub mod timecode;
 #[cfg(feature = "codec")]
 pub mod transcode;
 
+#[cfg(feature = "codec")]
+pub use config::{H264Config, nearest_bitrate};
 pub use decoded::DecodedPicture;
 #[cfg(feature = "codec")]
 pub use decoder::H264Decoder;
 #[cfg(feature = "codec")]
-pub use encoder::{H264Config, H264Encoder, nearest_bitrate};
+pub use encoder::H264Encoder;
 pub use error::VideoError;
-pub use frame::{EncodedFrame, Reference, VideoEncoder, VideoSpec};
+#[cfg(feature = "codec")]
+pub use frame::VideoEncoder;
+pub use frame::{EncodedFrame, Reference, VideoSpec};
 pub use frame_times::FrameTimes;
 #[cfg(feature = "gstreamer")]
 pub use gst::GstEncoder;

@@ -6,7 +6,7 @@ use crate::storage;
 use crate::store::{Condemned, Job, now_ms};
 use axum::http::StatusCode;
 use protocol::PolicyVersion;
-use protocol::erasure::{Asked, FORMAT, Plan, Proof, Removed, Statement, Verification};
+use protocol::erasure::{Asked, ErasurePlan, FORMAT, Proof, Removed, Statement, Verification};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What would go.
-pub async fn plan(app: &App, asked: &Asked) -> ApiResult<Plan> {
+pub async fn plan(app: &App, asked: &Asked) -> ApiResult<ErasurePlan> {
     let doomed = app.store.doomed(asked).await?;
     let (policies, _) = trained_on(app, &doomed.episodes).await?;
     let listed = storage::list(app).await?;
     let remove = doomed.episodes.into_iter().map(|episode| complete(episode, &listed).removed).collect();
-    Ok(Plan { remove, disengagements: doomed.disengagements, policies })
+    Ok(ErasurePlan { remove, disengagements: doomed.disengagements, policies })
 }
 
 /// Erases and proves it. Goes on when whoever asked hangs up; what is cut off by the end of the process is taken up at

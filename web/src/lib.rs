@@ -48,8 +48,8 @@ mod stun;
 mod uploads;
 
 pub use error::{Error, Result};
-pub use objects::{Kind, ObjectKey, Objects, ObjectsError};
-pub use retention::{Retention, RetentionError, Rule};
+pub use objects::{ObjectKey, Objects, ObjectsError, UploadKind};
+pub use retention::{Retention, RetentionError, RetentionRule};
 pub use server::{DATABASE, Server, WebConfig, serve};
 pub use signal::{IceConfig, TurnAccess};
 pub use store::Database;

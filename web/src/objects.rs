@@ -4,7 +4,7 @@
 mod key;
 mod open;
 
-pub use key::{Kind, ObjectKey, is_sha256};
+pub use key::{ObjectKey, UploadKind, is_sha256};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use protocol::Failure;
 use protocol::api::{ErrorAnswer, Stored};
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
@@ -22,6 +23,16 @@ pub enum ApiError {
     /// The client's mistake or a missing thing; the message is for the client.
     #[error("{0}: {1}")]
     Client(StatusCode, String),
+    /// Signalling is refused, with the code that programs know it by.
+    #[error("{status}, {code}: {message}")]
+    Signalling {
+        /// Of the answer.
+        status: StatusCode,
+        /// Which refusal.
+        code: Failure,
+        /// For the client.
+        message: String,
+    },
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -57,7 +68,7 @@ impl ApiError {
 
     fn status_and_text(&self) -> (StatusCode, String) {
         match self {
-            Self::Client(status, message) => (*status, message.clone()),
+            Self::Client(status, message) | Self::Signalling { status, message, .. } => (*status, message.clone()),
             Self::Database(sqlx::Error::Database(e)) if e.code().is_some_and(|code| FULL.contains(&&*code)) => (
                 StatusCode::INSUFFICIENT_STORAGE,
                 "the database's disk is full: free some space; nothing was stored".into(),
@@ -99,7 +110,11 @@ impl IntoResponse for ApiError {
         if status.is_server_error() {
             tracing::error!("{self}");
         }
-        (status, Json(ErrorAnswer { error: text })).into_response()
+        let code = match self {
+            Self::Signalling { code, .. } => Some(code),
+            _ => None,
+        };
+        (status, Json(ErrorAnswer { error: text, code })).into_response()
     }
 }
 

@@ -42,13 +42,13 @@ pub struct Retention {
     pub max_total_gib: Option<f64>,
     /// In their order.
     #[serde(default, rename = "rule", skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<Rule>,
+    pub rules: Vec<RetentionRule>,
 }
 
 /// Fits episodes of which everything that it names is true.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct RetentionRule {
     /// One of [`Verdict::WORDS`], or `none` for those that nobody has looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
@@ -184,7 +184,7 @@ impl Retention {
             let rule = self.rules.iter().zip(1..).find(|(rule, _)| rule.fits(episode));
             let age_days = now_ms.saturating_sub(episode.stored_ms) as f64 / DAY_MS;
             match rule {
-                Some((Rule { keep_days: Some(days), .. }, number)) if age_days >= *days => {
+                Some((RetentionRule { keep_days: Some(days), .. }, number)) if age_days >= *days => {
                     due.push((episode, format!("rule {number}: {days} days are over")));
                 }
                 rule => {
@@ -207,7 +207,7 @@ impl Retention {
     }
 }
 
-impl Rule {
+impl RetentionRule {
     fn fits(&self, e: &Candidate) -> bool {
         let is = |wanted: &Option<String>, value: Option<&str>| wanted.is_none() || wanted.as_deref() == value;
         is(&self.verdict, Some(e.verdict.as_deref().unwrap_or("none")))

@@ -180,8 +180,8 @@ async fn open_in(folder: &DataFolder, config: WebConfig) -> Result<(Arc<App>, wa
 async fn run(listeners: Listeners, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     // Signalling is small messages that somebody waits for.
     let listener = listeners.tap_io(|stream| {
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!("TCP_NODELAY: {e}");
+        if let Err(e) = protocol::hasten_small_messages(stream) {
+            tracing::debug!("options of a connection: {e}");
         }
     });
     let stopped = async move {

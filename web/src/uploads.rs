@@ -10,7 +10,7 @@ mod receive;
 
 pub use receive::receive;
 
-use crate::objects::{Kind, ObjectKey, Objects};
+use crate::objects::{ObjectKey, Objects, UploadKind};
 use crate::reply::{ApiError, ApiResult};
 use crate::store::Store;
 use axum::http::StatusCode;
@@ -36,12 +36,12 @@ const RESERVE: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Largest file, bytes.
-fn most_bytes(kind: Kind) -> u64 {
+fn most_bytes(kind: UploadKind) -> u64 {
     match kind {
-        Kind::Episode => 16 << 30,
-        Kind::PreviewVideo => 256 << 20,
-        Kind::PreviewState => 16 << 20,
-        Kind::Signature => 64 << 10,
+        UploadKind::Episode => 16 << 30,
+        UploadKind::PreviewVideo => 256 << 20,
+        UploadKind::PreviewState => 16 << 20,
+        UploadKind::Signature => 64 << 10,
     }
 }
 

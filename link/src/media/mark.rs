@@ -25,7 +25,7 @@ impl FrameMark {
         [a, b, c, d, e, f]
     }
 
-    /// `None` unless it is a mark that a [`Sender`](super::Sender) can have made.
+    /// `None` unless it is a mark that a [`MediaSender`](super::MediaSender) can have made.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let [a, b, c, d, e, f] = *bytes.first_chunk::<{ Self::LEN }>()?;

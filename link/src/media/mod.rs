@@ -1,7 +1,7 @@
 //! Pictures over a lossy path, sans-IO: forward error correction and retransmission that know each frame's deadline.
 //!
-//! [`Sender`] turns access units into RTP packets, adds as much redundancy as loss, bursts and round trip call for
-//! ([`policy`]), and repeats what the other side asks for. [`Receiver`] puts frames together the moment enough has
+//! [`MediaSender`] turns access units into RTP packets, adds as much redundancy as loss, bursts and round trip call for
+//! ([`policy`]), and repeats what the other side asks for. [`MediaReceiver`] puts frames together the moment enough has
 //! arrived, asks for what will not come by itself, and says when only a keyframe or a recovery frame helps.
 //!
 //! Between our own peers, FEC packets share the video's SSRC and sequence numbers under [`FEC_PAYLOAD_TYPE`], and each
@@ -21,8 +21,8 @@ mod sender;
 pub use incoming::{AssembledFrame, RtpIn};
 pub use mark::FrameMark;
 pub use policy::PathState;
-pub use receiver::{Receiver, ReceiverConfig, ReceiverOutput, ReceiverStats};
-pub use sender::{Kind, OutPacket, Sender, SenderStats};
+pub use receiver::{MediaReceiver, ReceiverConfig, ReceiverOutput, ReceiverStats};
+pub use sender::{MediaSender, OutPacket, PacketKind, SenderStats};
 
 /// RTP payload type of FEC packets; only between peers that said they understand them.
 pub const FEC_PAYLOAD_TYPE: u8 = 121;

@@ -45,7 +45,7 @@ pub(super) const TWICE_FROM: f64 = 0.05;
 
 /// Chooses repair shards a block; caches what it computed.
 #[derive(Debug)]
-pub struct Policy {
+pub struct RepairPolicy {
     target: f64,
     deadline_us: u64,
     path: PathState,
@@ -55,7 +55,7 @@ pub struct Policy {
     cache: Vec<Option<(u8, u8)>>,
 }
 
-impl Policy {
+impl RepairPolicy {
     /// `target`: probability of an incomplete frame; `deadline_us`: from capture to completion.
     #[must_use]
     pub fn new(target: f64, deadline_us: u64) -> Self {
@@ -216,8 +216,8 @@ mod tests {
     use super::super::DEADLINE_US;
     use super::*;
 
-    fn policy(loss: f64, mean_burst: f64, round_trip_us: u64) -> Policy {
-        let mut policy = Policy::new(TARGET, DEADLINE_US);
+    fn policy(loss: f64, mean_burst: f64, round_trip_us: u64) -> RepairPolicy {
+        let mut policy = RepairPolicy::new(TARGET, DEADLINE_US);
         policy.set_path(PathState { loss, mean_burst, round_trip_us, spacing_us: 300, fec_allowed: true });
         policy
     }

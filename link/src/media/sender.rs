@@ -1,7 +1,7 @@
 //! One camera's packets to one receiver.
 
 use super::history::{History, Sent};
-use super::policy::{PathState, Policy, REPEAT_US, TARGET, TWICE_FROM};
+use super::policy::{PathState, REPEAT_US, RepairPolicy, TARGET, TWICE_FROM};
 use super::{DEADLINE_US, FEC_PAYLOAD_TYPE, FrameMark, MAX_MEDIA_PAYLOAD, fec};
 use crate::rtp::{packetize_within, rtp_timestamp};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use video::EncodedFrame;
 
 /// What a packet is, for pacing and accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PacketKind {
     /// First transmission.
     Media {
         /// Part of a keyframe.
@@ -36,7 +36,7 @@ pub struct OutPacket {
     /// RTP payload.
     pub payload: Bytes,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PacketKind,
     /// For the header extension, to our own peers only.
     pub mark: FrameMark,
     /// RTP timestamp of the frame that a recovery frame refers to; the same on each packet of the frame.
@@ -79,8 +79,8 @@ const ASSUMED_AGE_US: u64 = 10_000;
 
 /// Packets of one camera in one session.
 #[derive(Debug)]
-pub struct Sender {
-    policy: Policy,
+pub struct MediaSender {
+    policy: RepairPolicy,
     payload_type: u8,
     sequence: u16,
     frame: u64,
@@ -94,12 +94,12 @@ pub struct Sender {
     stats: SenderStats,
 }
 
-impl Sender {
+impl MediaSender {
     /// `payload_type` is the video's; `first_sequence` should be random (RFC 3550, 5.1).
     #[must_use]
     pub fn new(payload_type: u8, first_sequence: u16) -> Self {
         Self {
-            policy: Policy::new(TARGET, DEADLINE_US),
+            policy: RepairPolicy::new(TARGET, DEADLINE_US),
             payload_type,
             sequence: first_sequence,
             frame: 0,
@@ -154,7 +154,7 @@ impl Sender {
                 marker: index + 1 == packets,
                 payload_type: if is_fec { FEC_PAYLOAD_TYPE } else { self.payload_type },
                 payload,
-                kind: if is_fec { Kind::Fec } else { Kind::Media { keyframe: frame.keyframe } },
+                kind: if is_fec { PacketKind::Fec } else { PacketKind::Media { keyframe: frame.keyframe } },
                 mark: FrameMark {
                     index: index as u16,
                     packets: packets as u16,
@@ -173,7 +173,7 @@ impl Sender {
 
     fn account(&mut self, packet: &OutPacket) {
         let bytes = packet.payload.len() as u64;
-        if packet.kind == Kind::Fec {
+        if packet.kind == PacketKind::Fec {
             self.stats.fec_packets += 1;
             self.stats.fec_bytes += bytes;
         } else {
@@ -194,7 +194,7 @@ impl Sender {
         if is_fec {
             packet.payload.truncate(fec::HEADER);
         } else {
-            packet.kind = Kind::Retransmission;
+            packet.kind = PacketKind::Retransmission;
         }
         self.history.push(Sent { packet, sent_us, is_fec, last_repeat_us: None, deadline_us, frame: self.frame });
     }

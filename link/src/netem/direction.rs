@@ -41,7 +41,7 @@ struct Flying<T> {
 
 /// What became of a packet that was pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PushVerdict {
     /// On its way; it may still be lost behind the bottleneck.
     Accepted,
     /// The queue was full.
@@ -114,7 +114,7 @@ impl<T: Clone> Direction<T> {
     }
 
     /// Sends a packet of `bytes` (headers included) at `now_us`.
-    pub fn push(&mut self, now_us: u64, bytes: usize, payload: T) -> Verdict {
+    pub fn push(&mut self, now_us: u64, bytes: usize, payload: T) -> PushVerdict {
         self.advance(now_us);
         let bytes = (bytes as u64).max(LEAST_BYTES);
         self.stats.packets += 1;
@@ -126,7 +126,7 @@ impl<T: Clone> Direction<T> {
             || rate_bps > 0 && self.queued_bytes > 0 && self.queued_bytes + bytes > room
         {
             self.stats.queue_full += 1;
-            return Verdict::QueueFull;
+            return PushVerdict::QueueFull;
         }
         let packet = Queued { bytes, fate, payload };
         if rate_bps == 0 {
@@ -138,7 +138,7 @@ impl<T: Clone> Direction<T> {
         if self.queue.len() == 1 {
             self.serve(self.now_us * 1000, rate_bps);
         }
-        Verdict::Accepted
+        PushVerdict::Accepted
     }
 
     /// The next packet that has arrived by `now_us`, in the order of arrival.
@@ -222,16 +222,16 @@ impl<T: Clone> Direction<T> {
     }
 
     /// From the bottleneck onto the way.
-    fn leave(&mut self, at_us: u64, packet: Queued<T>) -> Verdict {
+    fn leave(&mut self, at_us: u64, packet: Queued<T>) -> PushVerdict {
         let Queued { bytes, fate, payload } = packet;
         let now = self.script.at(self.now_us);
         if now.blackhole {
             self.stats.blackholed += 1;
-            return Verdict::Lost;
+            return PushVerdict::Lost;
         }
         if fate.lost {
             self.stats.lost += 1;
-            return Verdict::Lost;
+            return PushVerdict::Lost;
         }
         let mut arrival_us = at_us + now.delay_us + self.fates.jitter_us(now, at_us);
         if fate.held_back {
@@ -246,7 +246,7 @@ impl<T: Clone> Direction<T> {
             self.fly(arrival_us, bytes, payload.clone());
         }
         self.fly(arrival_us, bytes, payload);
-        Verdict::Accepted
+        PushVerdict::Accepted
     }
 
     fn fly(&mut self, arrival_us: u64, bytes: u64, payload: T) {

@@ -63,7 +63,7 @@ impl Impairment {
 /// A part of an impairment, as files name it; what it leaves out stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Change {
+pub struct ImpairmentChange {
     /// Milliseconds one way, 0 to 60,000.
     pub delay_ms: Option<f64>,
     /// Mean of the exponential addition, milliseconds, 0 to 10,000.
@@ -88,7 +88,7 @@ pub struct Change {
     pub blackhole: Option<bool>,
 }
 
-impl Change {
+impl ImpairmentChange {
     /// `before` with these changes; `place` is where they stand, for the error.
     ///
     /// # Errors

@@ -80,9 +80,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use direction::{Delivery, Direction, DirectionStats, Verdict};
+pub use direction::{Delivery, Direction, DirectionStats, PushVerdict};
 pub use error::NetemError;
-pub use impairment::{Change, Impairment, QueueLimit};
+pub use impairment::{Impairment, ImpairmentChange, QueueLimit};
 pub use script::Script;
 pub use spec::{PathSpec, Preset, presets};
 

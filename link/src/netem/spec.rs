@@ -1,6 +1,6 @@
 //! Paths as files and by name.
 
-use super::impairment::{Change, Impairment, wrong};
+use super::impairment::{Impairment, ImpairmentChange, wrong};
 use super::{NetemError, Script};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -30,9 +30,9 @@ pub struct Preset {
 struct File {
     about: String,
     repeat_s: Option<f64>,
-    both: Change,
-    forward: Change,
-    backward: Change,
+    both: ImpairmentChange,
+    forward: ImpairmentChange,
+    backward: ImpairmentChange,
     steps: Vec<Step>,
 }
 
@@ -41,11 +41,11 @@ struct File {
 struct Step {
     at_s: f64,
     #[serde(default)]
-    both: Change,
+    both: ImpairmentChange,
     #[serde(default)]
-    forward: Change,
+    forward: ImpairmentChange,
     #[serde(default)]
-    backward: Change,
+    backward: ImpairmentChange,
 }
 
 /// A week.
@@ -111,11 +111,11 @@ impl File {
         &self,
         place: &str,
         way: &str,
-        of: impl Fn(&Step) -> &Change,
-        own: &Change,
+        of: impl Fn(&Step) -> &ImpairmentChange,
+        own: &ImpairmentChange,
         period_us: Option<u64>,
     ) -> Result<Script, NetemError> {
-        let change = |before: &Impairment, both: &Change, own: &Change, place: &str| {
+        let change = |before: &Impairment, both: &ImpairmentChange, own: &ImpairmentChange, place: &str| {
             own.apply(&both.apply(before, &format!("{place}both."))?, &format!("{place}{way}."))
         };
         let first = change(&Impairment::default(), &self.both, own, place)?;

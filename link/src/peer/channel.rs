@@ -1,6 +1,7 @@
 //! Data channels: one for each direction and kind, opened by its sender. The side that accepts a channel would send on
 //! it reliably, whatever was asked.
 
+use crate::session::PathKey;
 use crate::{COMMAND_CHANNEL, LinkError, STATE_CHANNEL};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -25,6 +26,25 @@ pub(crate) struct Incoming {
     pub(crate) label: Arc<str>,
     /// `None` for what is no binary message of a sane size.
     pub(crate) data: Option<Bytes>,
+}
+
+/// The way in for the messages of one path: to the session, which hears all of its paths.
+#[derive(Clone)]
+pub(crate) struct Inlet {
+    pub(crate) path: PathKey,
+    pub(crate) to: mpsc::Sender<(PathKey, Incoming)>,
+}
+
+impl Inlet {
+    /// Waits for room; false when the session is over.
+    async fn put(&self, message: Incoming) -> bool {
+        self.to.send((self.path, message)).await.is_ok()
+    }
+
+    /// Loses the message when there is no room, as a bad path would.
+    pub(super) fn try_put(&self, message: Incoming) {
+        let _ = self.to.try_send((self.path, message));
+    }
 }
 
 /// Reliable messages that come before the session is announced; they must be read after it, not before.
@@ -81,7 +101,7 @@ pub(crate) async fn open_channel(
     connection: &dyn PeerConnection,
     label: &str,
     reliable: bool,
-    incoming: mpsc::Sender<Incoming>,
+    inlet: Inlet,
     tasks: &mut JoinSet<()>,
 ) -> Result<ChannelEnd, LinkError> {
     let init = RTCDataChannelInit {
@@ -94,31 +114,26 @@ pub(crate) async fn open_channel(
         .await
         .map_err(|source| LinkError::WebRtc { what: "data channel", source })?;
     let (life_tx, life) = mpsc::channel(4);
-    tasks.spawn(read(channel.clone(), label.into(), incoming, Some(life_tx)));
+    tasks.spawn(read(channel.clone(), label.into(), inlet, Some(life_tx)));
     Ok(ChannelEnd { channel, life })
 }
 
 /// Reads a channel that the peer opened. Every channel must be read: one that is not would hold up all of them.
-pub(crate) fn watch_channel(channel: Arc<dyn DataChannel>, incoming: mpsc::Sender<Incoming>, tasks: &mut JoinSet<()>) {
+pub(crate) fn watch_channel(channel: Arc<dyn DataChannel>, inlet: Inlet, tasks: &mut JoinSet<()>) {
     tasks.spawn(async move {
         if let Ok(label) = channel.label().await {
-            read(channel, label.into(), incoming, None).await;
+            read(channel, label.into(), inlet, None).await;
         }
     });
 }
 
-async fn read(
-    channel: Arc<dyn DataChannel>,
-    label: Arc<str>,
-    incoming: mpsc::Sender<Incoming>,
-    life: Option<mpsc::Sender<ChannelEvent>>,
-) {
+async fn read(channel: Arc<dyn DataChannel>, label: Arc<str>, inlet: Inlet, life: Option<mpsc::Sender<ChannelEvent>>) {
     while let Some(event) = channel.poll().await {
         match event {
             DataChannelEvent::OnMessage(message) => {
                 let sane = !message.is_string && message.data.len() <= MAX_MESSAGE;
                 let data = sane.then(|| message.data.freeze());
-                if incoming.send(Incoming { label: label.clone(), data }).await.is_err() {
+                if !inlet.put(Incoming { label: label.clone(), data }).await {
                     break;
                 }
             }

@@ -4,10 +4,14 @@ mod channel;
 mod config;
 pub(crate) mod datagram;
 mod hearing;
+mod repeat;
+mod socket;
 mod sound;
 mod tap;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use channel::{ChannelEnd, Early, Incoming, open_channel, watch_channel};
+pub(crate) use channel::{ChannelEnd, Early, Incoming, Inlet, open_channel, watch_channel};
 pub(crate) use config::{PeerConfig, check_vouched};
 pub(crate) use hearing::Ear;
 pub(crate) use sound::{Voice, offers_two_way_audio};
@@ -24,6 +28,7 @@ use rtc::interceptor::{
 };
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MediaEngine};
+use rtc::peer_connection::configuration::setting_engine::SettingEngine;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
@@ -150,7 +155,7 @@ pub(crate) struct PeerSetup<'a> {
     pub(crate) config: &'a PeerConfig,
     pub(crate) events: mpsc::Sender<PeerEvent>,
     /// Datagrams of the peer, as if they had come over the channel of this label.
-    pub(crate) datagrams: (&'static str, mpsc::Sender<Incoming>),
+    pub(crate) datagrams: (&'static str, Inlet),
     /// Local addresses to bind to.
     pub(crate) sockets: Vec<String>,
 }
@@ -168,18 +173,23 @@ fn interceptors(setup: &PeerSetup<'_>, estimator: Estimator) -> Registry {
         .with(Slot::SenderReport, SenderReportBuilder::new().build())
 }
 
-/// Makes a peer connection on the given local addresses.
-pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
+/// What can be sent and received, and how it is described.
+fn media_engine() -> Result<MediaEngine, webrtc::error::Error> {
     let mut media = MediaEngine::default();
-    media
-        .register_codec(RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE }, RtpCodecKind::Video)
-        .map_err(web_rtc("video codec"))?;
-    media.register_codec(sound::codec_parameters(), RtpCodecKind::Audio).map_err(web_rtc("audio codec"))?;
+    media.register_codec(
+        RTCRtpCodecParameters { rtp_codec: codec(), payload_type: PAYLOAD_TYPE },
+        RtpCodecKind::Video,
+    )?;
+    media.register_codec(sound::codec_parameters(), RtpCodecKind::Audio)?;
     for uri in [PLAYOUT_DELAY, TRANSPORT_CC, FRAME_INFO_URI] {
         let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
-        media.register_header_extension(extension, RtpCodecKind::Video, None).map_err(web_rtc("header extension"))?;
+        media.register_header_extension(extension, RtpCodecKind::Video, None)?;
     }
-    let settings = SettingEngineBuilder::new()
+    Ok(media)
+}
+
+fn settings() -> SettingEngine {
+    SettingEngineBuilder::new()
         // A path may be dead for half a minute and come back: control authority has ended long before, and going on is
         // quicker than any new call.
         .with_ice_timeouts(
@@ -201,15 +211,20 @@ pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnectio
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
-        .build();
+        .build()
+}
+
+/// Makes a peer connection on the given local addresses.
+pub(crate) async fn build(setup: PeerSetup<'_>) -> Result<(Arc<dyn PeerConnection>, EstimateHandle), LinkError> {
     let (estimator, estimate) = Estimator::new(RateLimits::default());
     let registry = interceptors(&setup, estimator);
     let connection = PeerConnectionBuilder::new()
         .with_configuration(setup.config.configuration())
-        .with_media_engine(media)
-        .with_setting_engine(settings)
+        .with_media_engine(media_engine().map_err(web_rtc("codecs"))?)
+        .with_setting_engine(settings())
         .with_interceptor_registry(registry)
         .with_handler(Arc::new(Events(setup.events)))
+        .with_runtime(Arc::new(socket::RepeatingRuntime))
         .with_udp_addrs(setup.sockets)
         .with_data_channel_send_buffer_limit(CHANNEL_BUFFER)
         .build()
@@ -310,19 +325,5 @@ async fn apply(connection: &dyn PeerConnection, init: RTCIceCandidateInit) {
     let text = init.candidate.clone();
     if let Err(error) = connection.add_ice_candidate(init).await {
         tracing::debug!(candidate = %text, %error, "remote candidate not usable");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn extension_ids_are_read_from_an_answer() {
-        let sdp =
-            format!("v=0\r\na=extmap:5/recvonly {FRAME_INFO_URI}\r\na=extmap:x {PLAYOUT_DELAY}\r\na=extmap:7\r\n");
-        assert_eq!(answered_extensions(&sdp), ExtensionIds { playout_delay: 0, frame_info: 5 });
-        assert_eq!(camera_of("camera-2"), 2);
-        assert_eq!(camera_of("something else"), 0);
     }
 }

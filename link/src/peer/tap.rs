@@ -1,7 +1,7 @@
 //! What the crate's interceptors would keep to themselves: keyframe requests, requests for lost packets, receiver
 //! reports, and our own datagrams.
 
-use super::channel::Incoming;
+use super::channel::{Incoming, Inlet};
 use super::datagram;
 use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
@@ -14,7 +14,6 @@ use rtc::shared::error::Error;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
@@ -37,14 +36,14 @@ pub(super) async fn drain(track: Arc<TrackLocalStaticRTP>) {
 /// Sits next to the wire, so that nothing has been taken out before it looks.
 pub(super) struct Tap {
     label: Arc<str>,
-    datagrams: mpsc::Sender<Incoming>,
+    datagrams: Inlet,
     inbound: VecDeque<TaggedPacket>,
     outbound: VecDeque<TaggedPacket>,
 }
 
 impl Tap {
     /// Datagrams go to `datagrams` as if they had come over the channel `label`.
-    pub(super) fn new(label: &str, datagrams: mpsc::Sender<Incoming>) -> Self {
+    pub(super) fn new(label: &str, datagrams: Inlet) -> Self {
         Self { label: label.into(), datagrams, inbound: VecDeque::new(), outbound: VecDeque::new() }
     }
 
@@ -53,7 +52,7 @@ impl Tap {
             let Some(raw) = packet.as_any().downcast_ref::<RawPacket>() else { return true };
             let Some(data) = datagram::unwrap(raw) else { return true };
             // The driver's task must not wait; a reader that stands still loses datagrams, as on a bad path.
-            let _ = self.datagrams.try_send(Incoming { label: self.label.clone(), data: Some(data) });
+            self.datagrams.try_put(Incoming { label: self.label.clone(), data: Some(data) });
             false
         });
         packets.iter().any(|packet| is_for_us(packet.as_ref()))

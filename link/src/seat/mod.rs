@@ -5,9 +5,8 @@ mod deadman;
 mod decode;
 mod feedback;
 mod lane;
-mod leg;
-mod legs;
 mod mailbox;
+mod path;
 mod session;
 mod video;
 mod wall;
@@ -17,7 +16,6 @@ pub use mailbox::FromVehicle;
 pub use wall::WallClocks;
 
 use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
-use crate::peer::check_vouched;
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::{Identity, LinkError, Paths, now_us};
 use ::video::FrameTimes;
@@ -354,8 +352,6 @@ impl SeatLink {
 
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
-/// From the call to the vehicle's offer.
-const OFFER: Duration = Duration::from_secs(8);
 
 async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: session::Queues) {
     let mut retry = FIRST_RETRY;
@@ -365,11 +361,7 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
             return;
         }
         let session = shared.session_id();
-        let ended = match call(&shared, &session, &mut signalling, &mut queues, &mut up).await {
-            Call::Offer(offer) => session::run(&shared, &session, offer, &mut signalling, &mut queues, &mut up).await,
-            Call::Failed(reason) => session::Ended { reason: Some(reason), connected: false },
-            Call::Unwanted => session::Ended { reason: None, connected: false },
-        };
+        let ended = session::run(&shared, &session, &mut signalling, &mut queues, &mut up).await;
         let gone = ended.reason.is_none();
         let reason = ended.reason.unwrap_or_else(|| "the seat left".to_owned());
         let _ = signalling.outgoing.try_send(Signal::Bye { session, reason: reason.clone(), code: None });
@@ -383,13 +375,6 @@ async fn run(shared: Arc<Shared>, mut signalling: Signalling, mut queues: sessio
             return;
         }
     }
-}
-
-enum Call {
-    Offer(session::Offer),
-    Failed(String),
-    /// The link was dropped meanwhile.
-    Unwanted,
 }
 
 /// Waits for the control plane; false when the link was dropped.
@@ -436,57 +421,6 @@ async fn pause(time: Duration, signalling: &mut Signalling, queues: &mut session
                 None => return false,
             },
             alive = queues.discard() => if !alive { return false },
-        }
-    }
-}
-
-/// Calls the vehicle and waits for its offer.
-async fn call(
-    shared: &Shared,
-    session: &str,
-    signalling: &mut Signalling,
-    queues: &mut session::Queues,
-    up: &mut bool,
-) -> Call {
-    let call = Signal::Call {
-        session: session.to_owned(),
-        seat: shared.seat.clone(),
-        seat_kind: shared.options.kind,
-        vehicle: shared.vehicle.clone(),
-        watch_only: shared.options.watch_only,
-        features: crate::features(),
-        path: None,
-        vouched: None,
-    };
-    if signalling.outgoing.send(call).await.is_err() {
-        return Call::Unwanted;
-    }
-    let deadline = tokio::time::Instant::now() + OFFER;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => {
-                return Call::Failed(format!("vehicle {} did not answer the call within {OFFER:?}", shared.vehicle));
-            }
-            alive = queues.discard() => if !alive { return Call::Unwanted },
-            event = signalling.incoming.recv() => match event {
-                Some(SignalEvent::Signal(signal)) if signal.session().is_none_or(|s| s == session) => match signal {
-                    Signal::Offer { sdp, features, paths, vouched, .. } => {
-                        return match check_vouched(&sdp, vouched.as_deref()) {
-                            Ok(()) => Call::Offer(session::Offer { sdp, features, paths }),
-                            Err(failure) => Call::Failed(format!("{failure}: {}", failure.advice())),
-                        };
-                    }
-                    Signal::Bye { reason, .. } => return Call::Failed(reason),
-                    Signal::Error { message, .. } => return Call::Failed(message),
-                    _ => {}
-                },
-                Some(SignalEvent::Down(reason)) => {
-                    *up = false;
-                    return Call::Failed(format!("control plane lost: {reason}"));
-                }
-                Some(event) => note(&event, up),
-                None => return Call::Unwanted,
-            },
         }
     }
 }

@@ -1,40 +1,39 @@
-//! One session of the seat with its vehicle.
+//! One session of the seat with its vehicle: its paths, and what goes over all of them.
 
 use super::lane::Lane;
-use super::leg::Lanes;
-use super::legs::Legs;
 use super::mailbox::FromVehicle;
+use super::path::{self, Offer, PathEvent, PathHandle, PathInputs};
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
 use crate::audio::AudioPacket;
 use crate::lidar::ScanAssembler;
 use crate::paths::Seen;
-use crate::peer::{
-    self, ChannelEnd, Ear, Early, ExtensionIds, Incoming, PeerEvent, PeerSetup, RemoteCandidates, Voice,
-    candidate_signal, check_vouched, datagram, open_channel, watch_channel,
-};
+use crate::peer::{Early, ExtensionIds, Incoming, Inlet, datagram};
+use crate::session::{Change, Ending, Limits, PathKey, SessionState};
 use crate::signalling::{SignalEvent, Signalling};
-use crate::{
-    AUDIO_FEATURE, COMMAND_CHANNEL, EVENTS_CHANNEL, FEEDBACK_FEATURE, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL,
-};
+use crate::{EVENTS_CHANNEL, FEEDBACK_FEATURE, MAX_CAMERAS, STATE_CHANNEL};
 use bytes::Bytes;
 use prost::Message;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimator, v1};
-use rtc::rtcp::raw_packet::RawPacket;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use webrtc::media_stream::track_remote::TrackRemote;
-use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
 
-/// From the offer to open channels.
-const SETUP: Duration = Duration::from_secs(10);
-/// A vehicle sends its state many times a second; silence this long means a dead path or a dead vehicle.
-const SILENCE: Duration = Duration::from_secs(2);
-/// How often a silent vehicle is asked for another path, over signalling.
+const LIMITS: Limits = Limits {
+    of: "the vehicle",
+    // From the call to open channels.
+    set_up: Duration::from_secs(15),
+    // A vehicle sends its state many times a second; silence this long means a dead path or a dead vehicle.
+    silence: Duration::from_secs(2),
+    // The paths' own ends decide, and the person who sits there.
+    give_up: None,
+};
+/// How often a silent vehicle that knows nothing of paths is asked for other candidates, over signalling.
 const RESTART_EVERY: Duration = Duration::from_secs(2);
 /// Pings and feedback; quicker while the picture stands still.
 const PING_EVERY: Duration = Duration::from_millis(25);
@@ -44,6 +43,8 @@ const ESTOP_RIDES: Duration = Duration::from_millis(500);
 const PINGS_CALM: u32 = 4;
 /// Pings from one report to the next: a second.
 const REPORT_EVERY: u32 = 40;
+/// At the end, for the paths to say goodbye.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// What the person sends.
 pub(super) struct Queues {
@@ -63,15 +64,6 @@ impl Queues {
     }
 }
 
-/// The vehicle's offer.
-pub(super) struct Offer {
-    pub(super) sdp: String,
-    /// Names of what the vehicle understands beyond plain WebRTC.
-    pub(super) features: Vec<String>,
-    /// How many paths the vehicle wants.
-    pub(super) paths: Option<usize>,
-}
-
 /// How a session ended.
 pub(super) struct Ended {
     /// `None` when the link was dropped.
@@ -79,10 +71,10 @@ pub(super) struct Ended {
     pub(super) connected: bool,
 }
 
+/// Calls the vehicle and runs the session to its end.
 pub(super) async fn run(
     shared: &Arc<Shared>,
-    session: &str,
-    offer: Offer,
+    id: &str,
     signalling: &mut Signalling,
     queues: &mut Queues,
     up: &mut bool,
@@ -91,61 +83,50 @@ pub(super) async fn run(
     *lock(&shared.clock) = ClockEstimator::new();
     lock(&shared.wall).forget();
     shared.feedback.clear();
-    let mut tasks = JoinSet::new();
-    let ended = match Peer::answer(shared, session, offer, signalling, &mut tasks).await {
-        Ok(mut peer) => {
-            let reason = peer.serve(signalling, queues, up, &mut tasks).await;
-            let _ = peer.connection.close().await;
-            Ended { reason, connected: peer.connected }
-        }
-        Err(error) => Ended { reason: Some(error.to_string()), connected: false },
-    };
+    let (to_session, events) = mpsc::channel(64);
+    let (to_hear, messages) = mpsc::channel(256);
+    let mut session = Session::new(shared.clone(), id.to_owned(), to_session, to_hear);
+    session.call(0, signalling);
+    let reason = session.serve(FromPaths { events, messages }, signalling, queues, up).await;
+    let connected = session.state.is_connected();
     shared.count(|stats| stats.paths = 0);
-    tasks.shutdown().await;
-    ended
+    session.close().await;
+    Ended { reason, connected }
 }
 
-struct Peer {
+/// What becomes of the paths, and what the vehicle says over them.
+struct FromPaths {
+    events: mpsc::Receiver<(PathKey, PathEvent)>,
+    messages: mpsc::Receiver<(PathKey, Incoming)>,
+}
+
+struct Session {
     shared: Arc<Shared>,
-    session: String,
-    features: Vec<String>,
-    /// How many paths the vehicle wants; `None` for one that knows nothing of paths.
-    paths_wanted: Option<usize>,
-    connection: Arc<dyn PeerConnection>,
-    events: mpsc::Receiver<PeerEvent>,
-    command: ChannelEnd,
-    requests: ChannelEnd,
-    incoming_tx: mpsc::Sender<Incoming>,
-    incoming: mpsc::Receiver<Incoming>,
-    candidates: RemoteCandidates,
-    ids: ExtensionIds,
-    /// The first video track's lane and the stream that it carries, for datagrams beside it.
-    track: Option<(Arc<Lane>, watch::Receiver<u32>)>,
-    lanes: Arc<Lanes>,
-    /// Further paths, and what comes over them.
-    legs: Legs,
-    from_legs: mpsc::Receiver<Incoming>,
-    /// The first path is gone while others carry the session on.
-    first_gone: bool,
+    id: String,
+    state: SessionState,
+    paths: BTreeMap<PathKey, PathHandle>,
+    /// What a path is made with: where it tells what becomes of it, and what the vehicle says.
+    to_session: mpsc::Sender<(PathKey, PathEvent)>,
+    to_hear: mpsc::Sender<(PathKey, Incoming)>,
+    /// The vehicle's first offer.
+    offer: Option<Offer>,
+    /// By camera.
+    lanes: [Option<Arc<Lane>>; MAX_CAMERAS],
+    early: Early,
+    /// The vehicle says hello over each path; once is enough.
+    greeted: bool,
     /// What came already over another path: states and events.
     seen: (Seen, Seen),
     scans: ScanAssembler,
     /// Datagrams and requests sent.
     sent: (u64, u64),
-    /// What this seat says, over the first path; `None` when the vehicle does not want to hear it.
-    voice: Option<Voice>,
     /// When an e-stop was asked for last.
     estop_asked: Option<Instant>,
-    command_open: bool,
-    requests_open: bool,
-    connected: bool,
-    /// Connected, but nothing is heard: the person has been told that the link is lost.
-    silent: bool,
-    heard: Instant,
-    /// Over the first path.
-    first_heard: Instant,
     restart_asked: Instant,
     pings: u32,
+    /// Paths, which end once their handles are gone, and the cameras' receivers, which do not.
+    path_tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// What one turn of the loop says: go on, or end with a reason (`None`: the link was dropped).
@@ -155,113 +136,93 @@ fn over(reason: impl Into<String>) -> Turn {
     Err(Some(reason.into()))
 }
 
-impl Peer {
-    async fn answer(
-        shared: &Arc<Shared>,
-        session: &str,
-        offer: Offer,
-        signalling: &Signalling,
-        tasks: &mut JoinSet<()>,
-    ) -> Result<Self, LinkError> {
-        let (events_tx, events) = mpsc::channel(256);
-        let (incoming_tx, incoming) = mpsc::channel(64);
-        let (from_legs_tx, from_legs) = mpsc::channel(64);
-        let setup = PeerSetup {
-            config: &signalling.peer_config(),
-            events: events_tx,
-            datagrams: (STATE_CHANNEL, incoming_tx.clone()),
-            sockets: shared.paths.sockets(0)?,
-        };
-        let (connection, _) = peer::build(setup).await?;
-        let may_talk = !shared.options.watch_only && peer::offers_two_way_audio(&offer.sdp);
-        set_offer(&*connection, offer.sdp).await?;
-        let voice = if may_talk { Some(add_voice(&*connection, tasks).await?) } else { None };
-        let command = open_channel(&*connection, COMMAND_CHANNEL, false, incoming_tx.clone(), tasks).await?;
-        let requests = open_channel(&*connection, REQUESTS_CHANNEL, true, incoming_tx.clone(), tasks).await?;
-        let ids = send_answer(&*connection, session, &signalling.outgoing).await?;
-        let mut candidates = RemoteCandidates::default();
-        candidates.remote_description_is_set(&*connection).await;
-        tracing::debug!(?ids, features = ?offer.features, "answered");
-        let (now, lanes) = (Instant::now(), Arc::<Lanes>::default());
-        Ok(Self {
-            shared: shared.clone(),
-            session: session.to_owned(),
-            features: offer.features,
-            paths_wanted: offer.paths,
-            connection,
-            events,
-            command,
-            requests,
-            incoming_tx,
-            incoming,
-            candidates,
-            ids,
-            track: None,
-            legs: Legs::new(from_legs_tx, lanes.clone()),
-            lanes,
-            from_legs,
-            first_gone: false,
+impl Session {
+    fn new(
+        shared: Arc<Shared>,
+        id: String,
+        to_session: mpsc::Sender<(PathKey, PathEvent)>,
+        to_hear: mpsc::Sender<(PathKey, Incoming)>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            id,
+            state: SessionState::new(LIMITS, now),
+            paths: BTreeMap::new(),
+            to_session,
+            to_hear,
+            offer: None,
+            lanes: Default::default(),
+            early: Early::default(),
+            greeted: false,
             seen: Default::default(),
             scans: ScanAssembler::default(),
             sent: (0, 0),
-            voice,
             estop_asked: None,
-            command_open: false,
-            requests_open: false,
-            connected: false,
-            silent: false,
-            heard: now,
-            first_heard: now,
             restart_asked: now,
             pings: 0,
-        })
+            path_tasks: JoinSet::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Calls the vehicle for a path; the first one has the session's own name.
+    fn call(&mut self, index: usize, signalling: &Signalling) {
+        let key = self.state.add(index, Instant::now());
+        let inputs = PathInputs {
+            shared: self.shared.clone(),
+            session: self.id.clone(),
+            id: if key == 0 { self.id.clone() } else { format!("{}~{key}", self.id) },
+            index,
+            peer: signalling.peer_config(),
+            out: signalling.outgoing.clone(),
+            to_session: self.to_session.clone(),
+            inlet: Inlet { path: key, to: self.to_hear.clone() },
+        };
+        self.paths.insert(key, path::start(inputs, &mut self.path_tasks));
+    }
+
+    /// Lets the paths say goodbye, and ends everything.
+    async fn close(mut self) {
+        self.paths.clear();
+        let all = async { while self.path_tasks.join_next().await.is_some() {} };
+        let _ = timeout(CLOSING, all).await;
     }
 
     fn has_feature(&self, name: &str) -> bool {
-        self.features.iter().any(|f| f == name)
+        self.offer.as_ref().is_some_and(|offer| offer.features.iter().any(|feature| feature == name))
     }
 
     /// Runs until something ends it; returns why, `None` when the link was dropped.
     async fn serve(
         &mut self,
+        FromPaths { mut events, mut messages }: FromPaths,
         signalling: &mut Signalling,
         queues: &mut Queues,
         up: &mut bool,
-        tasks: &mut JoinSet<()>,
     ) -> Option<String> {
         let shared = self.shared.clone();
         let mut ping = interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut early = Early::default();
         loop {
-            let legs = self.legs.up().count() as u64;
-            shared.count(|stats| stats.paths = u64::from(self.connected && !self.first_gone) + legs);
+            let paths = if self.state.is_connected() { self.state.paths_up() as u64 } else { 0 };
+            shared.count(|stats| stats.paths = paths);
             let turn = tokio::select! {
-                event = self.events.recv(), if !self.first_gone => self.on_event(event, signalling, tasks),
                 event = signalling.incoming.recv() => match event {
-                    Some(SignalEvent::Signal(signal)) if signal.session() == Some(&self.session) => {
-                        self.on_signal(signal, signalling).await
-                    }
-                    Some(event) => { self.on_other_signal(&event); note(&event, up); Ok(()) }
+                    Some(event) => { note(&event, up); self.on_signal(event) }
                     None => Err(None),
                 },
-                Some(message) = self.from_legs.recv(), if self.connected => { self.on_leg_message(&message); Ok(()) }
-                Some(message) = self.incoming.recv() => {
-                    self.first_heard = Instant::now();
-                    match self.connected {
+                Some((key, event)) = events.recv() => self.on_path(key, event),
+                Some((key, message)) = messages.recv() => {
+                    let change = self.state.heard(key, Instant::now());
+                    // The vehicle is announced before what it says.
+                    let turn = self.on_change(change);
+                    match self.state.is_connected() {
                         true => self.on_message(&message),
-                        false => early.keep(message),
+                        false => self.early.keep(message),
                     }
-                    Ok(())
-                },
-                open = self.command.opened(), if !self.command_open => match open {
-                    true => { self.command_open = true; Ok(()) }
-                    false => over("the command channel could not be opened"),
-                },
-                open = self.requests.opened(), if !self.requests_open => match open {
-                    true => { self.requests_open = true; Ok(()) }
-                    false => over("the request channel could not be opened"),
-                },
+                    turn
+                }
                 command = queues.commands.recv() => match command {
                     Some(command) => { self.send_datagram(command).await; Ok(()) }
                     None => Err(None),
@@ -271,7 +232,7 @@ impl Peer {
                     None => Err(None),
                 },
                 packet = queues.voice.recv() => match packet {
-                    Some(packet) => { self.say(packet).await; Ok(()) }
+                    Some(packet) => { self.say(&packet); Ok(()) }
                     None => Err(None),
                 },
                 () = shared.feedback.urgent.notified() => {
@@ -283,99 +244,101 @@ impl Peer {
             if let Err(reason) = turn {
                 return reason;
             }
-            if !self.connected && self.command_open && self.requests_open {
-                self.connected = true;
-                self.heard = Instant::now();
-                self.first_heard = self.heard;
-                shared.count(|stats| stats.sessions += 1);
-                shared.mailbox.put(FromVehicle::Connected);
-                early.take().iter().for_each(|message| self.on_message(message));
-            }
         }
     }
 
-    fn on_event(&mut self, event: Option<PeerEvent>, signalling: &Signalling, tasks: &mut JoinSet<()>) -> Turn {
+    fn on_signal(&mut self, event: SignalEvent) -> Turn {
         match event {
-            Some(PeerEvent::Candidate(candidate)) => {
-                if let Some(signal) = candidate_signal(&self.session, candidate) {
-                    let _ = signalling.outgoing.try_send(signal);
+            SignalEvent::Signal(signal) => match signal {
+                Signal::Bye { session, reason, .. } if session == self.id => over(reason),
+                Signal::Error { session: Some(session), message, .. }
+                    if session == self.id && (!self.state.is_connected() || self.state.is_silent()) =>
+                {
+                    over(message)
+                }
+                Signal::Error { session: None, message, .. } if self.offer.is_none() => over(message),
+                signal => {
+                    if let Some(path) = self.paths.values().find(|path| signal.session() == Some(&path.id)) {
+                        let _ = path.signals.try_send(signal.clone());
+                    }
+                    Ok(())
+                }
+            },
+            // What was called for over the connection that is gone may never have left.
+            SignalEvent::Up => {
+                for key in self.state.call_again() {
+                    self.paths.remove(&key);
                 }
                 Ok(())
             }
-            Some(PeerEvent::Track(track)) => self.on_track(track, tasks),
-            Some(PeerEvent::Voice(track)) => {
-                let (shared, session) = (self.shared.clone(), self.session.clone());
-                let timed = self.has_feature(AUDIO_FEATURE);
-                tasks.spawn(async move {
-                    let ear = Ear::new(&shared.listener, &session, shared.vehicle.as_str(), timed);
-                    ear.hear(track, || shared.now_us()).await;
-                });
-                Ok(())
-            }
-            Some(PeerEvent::Channel(channel)) => {
-                watch_channel(channel, self.incoming_tx.clone(), tasks);
-                Ok(())
-            }
-            Some(PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)) | None
-                if self.legs.up().next().is_some() =>
-            {
-                tracing::info!(session = %self.session, "the first path is gone, the session goes on over another");
-                self.first_gone = true;
-                self.lanes.remove(&self.session);
-                Ok(())
-            }
-            Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => over("the path to the vehicle is dead"),
-            Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => over("the vehicle closed the connection"),
-            Some(PeerEvent::State(_)) => Ok(()),
-            None => over("the connection is gone"),
+            SignalEvent::Down(reason) if self.offer.is_none() => over(format!("control plane lost: {reason}")),
+            SignalEvent::Down(_) => Ok(()),
         }
     }
 
-    fn on_track(&mut self, track: Arc<dyn TrackRemote>, tasks: &mut JoinSet<()>) -> Turn {
-        let (ssrc, ssrc_rx) = watch::channel(0);
-        let (lane, others) = Lane::new();
-        lane.add(&self.session, track.clone());
-        if self.track.is_none() {
-            self.track = Some((lane.clone(), ssrc_rx));
+    fn on_path(&mut self, key: PathKey, event: PathEvent) -> Turn {
+        let now = Instant::now();
+        let change = match event {
+            PathEvent::Offered(offer) => {
+                self.offer.get_or_insert(offer);
+                None
+            }
+            PathEvent::Up => {
+                self.state.up(key, now);
+                None
+            }
+            PathEvent::Open => self.state.open(key, now),
+            PathEvent::Track { camera, track, ids } => {
+                self.on_track(key, camera, track, ids);
+                None
+            }
+            PathEvent::Over(ending) => {
+                tracing::info!(session = %self.id, path = key, reason = %ending.reason, "path over");
+                self.paths.remove(&key);
+                self.lanes.iter().flatten().for_each(|lane| lane.remove(key));
+                self.state.over(key, ending)
+            }
+        };
+        self.on_change(change)
+    }
+
+    fn on_change(&mut self, change: Option<Change>) -> Turn {
+        match change {
+            Some(Change::Connected) => {
+                self.shared.count(|stats| stats.sessions += 1);
+                self.shared.mailbox.put(FromVehicle::Connected);
+                self.early.take().iter().for_each(|message| self.on_message(message));
+            }
+            Some(Change::Back) => self.shared.mailbox.put(FromVehicle::Connected),
+            Some(Change::Silent(reason)) => {
+                tracing::info!(vehicle = %self.shared.vehicle, %reason, "link lost, waiting for a path to come back");
+                self.shared.mailbox.put(FromVehicle::Lost { reason });
+            }
+            Some(Change::Over(Ending { reason, .. })) => return over(reason),
+            None => {}
         }
-        let lanes = self.lanes.clone();
-        let (shared, ids, feedback) = (self.shared.clone(), self.ids, self.has_feature(FEEDBACK_FEATURE));
-        tasks.spawn(async move {
-            let camera = peer::camera_of(&track.track_id().await).min(crate::MAX_CAMERAS - 1);
-            lanes.set(camera, lane.clone());
-            let decoder = match shared.options.decode.then(|| decode::start(&shared, camera)).transpose() {
-                Ok(decoder) => decoder,
-                Err(error) => return tracing::error!(%error, camera, "pictures of a camera cannot be decoded"),
-            };
-            video::receive(Stream { shared, camera, track, lane, decoder, ids, feedback, ssrc }, others).await;
-        });
         Ok(())
     }
 
-    async fn on_signal(&mut self, signal: Signal, signalling: &Signalling) -> Turn {
-        match signal {
-            Signal::Candidate { candidate, sdp_mline_index, .. } => {
-                self.candidates.add(&*self.connection, candidate, sdp_mline_index).await;
-                Ok(())
-            }
-            // Another path for the same session.
-            Signal::Offer { sdp, vouched, .. } => {
-                if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
-                    return over(format!("{failure}: {}", failure.advice()));
-                }
-                self.candidates = RemoteCandidates::default();
-                let answered = async {
-                    set_offer(&*self.connection, sdp).await?;
-                    send_answer(&*self.connection, &self.session, &signalling.outgoing).await.map(|_| ())
+    fn on_track(&mut self, key: PathKey, camera: usize, track: Arc<dyn TrackRemote>, ids: ExtensionIds) {
+        let feedback = self.has_feature(FEEDBACK_FEATURE);
+        let lane = match &self.lanes[camera] {
+            Some(lane) => lane.clone(),
+            None => {
+                let decoder = self.shared.options.decode.then(|| decode::start(&self.shared, camera)).transpose();
+                let decoder = match decoder {
+                    Ok(decoder) => decoder,
+                    Err(error) => return tracing::error!(%error, camera, "pictures of a camera cannot be decoded"),
                 };
-                answered.await.map_err(|error| Some(error.to_string()))?;
-                self.candidates.remote_description_is_set(&*self.connection).await;
-                Ok(())
+                let (lane, packets) = Lane::new();
+                self.lanes[camera] = Some(lane.clone());
+                let stream = Stream { shared: self.shared.clone(), camera, lane: lane.clone(), decoder, feedback };
+                self.tasks.spawn(video::receive(stream, packets));
+                lane
             }
-            Signal::Bye { reason, .. } => over(reason),
-            Signal::Error { message, .. } if !self.connected || self.silent => over(message),
-            _ => Ok(()),
-        }
+        };
+        lane.add(key, track.clone());
+        self.tasks.spawn(async move { lane.feed(&*track, ids).await });
     }
 
     async fn on_tick(&mut self, signalling: &Signalling, up: bool) -> Turn {
@@ -385,50 +348,40 @@ impl Peer {
             let ping = Some(v1::ClockPing { t1_us: self.shared.now_us() });
             self.send_datagram(v1::CommandDatagram { ping, report, ..Default::default() }).await;
         }
-        if !self.connected {
-            return match self.heard.elapsed() > SETUP {
-                true => over(format!("no connection within {SETUP:?}")),
-                false => Ok(()),
-            };
-        }
-        if let Some(wanted) = self.paths_wanted.filter(|_| up) {
-            let wanted = wanted.max(self.shared.paths.count());
-            let first_quiet = (!self.first_gone).then(|| self.first_heard.elapsed());
-            self.legs.keep(wanted, first_quiet, (&self.shared, &self.session, signalling));
-        }
-        if self.first_gone && self.legs.up().next().is_none() {
-            return over("every path to the vehicle is dead");
-        }
-        if self.heard.elapsed() <= SILENCE {
-            return Ok(());
-        }
-        if !self.silent {
-            self.silent = true;
-            let reason = format!("nothing heard of the vehicle for {SILENCE:?}");
-            tracing::info!(vehicle = %self.shared.vehicle, %reason, "link lost, waiting for the path to come back");
-            self.shared.mailbox.put(FromVehicle::Lost { reason });
-        }
-        if up && self.paths_wanted.is_none() && self.restart_asked.elapsed() >= RESTART_EVERY {
-            self.restart_asked = Instant::now();
-            let _ = signalling.outgoing.try_send(Signal::Restart { session: self.session.clone() });
+        let now = Instant::now();
+        let change = self.state.tick(now);
+        self.on_change(change)?;
+        if up && self.state.is_connected() {
+            match self.offer.as_ref().and_then(|offer| offer.paths) {
+                Some(wanted) => self.keep_paths(wanted.max(self.shared.paths.count()), signalling),
+                None => self.ask_for_restart(signalling),
+            }
         }
         Ok(())
     }
 
-    fn on_other_signal(&mut self, event: &SignalEvent) {
-        match event {
-            SignalEvent::Signal(signal) => self.legs.on_signal(signal),
-            SignalEvent::Up => self.legs.call_again(),
-            SignalEvent::Down(_) => {}
+    /// Closes what is too many and calls for what is missing.
+    fn keep_paths(&mut self, wanted: usize, signalling: &Signalling) {
+        let now = Instant::now();
+        for key in self.state.surplus(now) {
+            self.forget(key);
+        }
+        if let Some((index, given_up)) = self.state.missing(wanted, now) {
+            given_up.into_iter().for_each(|key| self.forget(key));
+            self.call(index, signalling);
         }
     }
 
-    fn on_leg_message(&mut self, message: &Incoming) {
-        // Greetings and answers to one path's own questions came over the first path.
-        let unnumbered = |data| v1::VehicleEvent::decode(data).is_ok_and(|event| event.link_sequence == 0);
-        let repeated = &*message.label == EVENTS_CHANNEL && message.data.clone().is_some_and(unnumbered);
-        if !repeated {
-            self.on_message(message);
+    /// Without its handle a path closes by itself; the state has forgotten it already.
+    fn forget(&mut self, key: PathKey) {
+        self.paths.remove(&key);
+        self.lanes.iter().flatten().for_each(|lane| lane.remove(key));
+    }
+
+    fn ask_for_restart(&mut self, signalling: &Signalling) {
+        if self.state.is_silent() && self.restart_asked.elapsed() >= RESTART_EVERY {
+            self.restart_asked = Instant::now();
+            let _ = signalling.outgoing.try_send(Signal::Restart { session: self.id.clone() });
         }
     }
 
@@ -441,20 +394,19 @@ impl Peer {
         self.sent.0 += 1;
         command.link_sequence = self.sent.0;
         let bytes = command.encode_to_vec();
-        if self.has_feature(datagram::FEATURE)
-            && let Some((lane, ssrc)) = &self.track
-            && let Some(packet) = wrap(ssrc, &bytes)
-        {
+        let lane = self.lanes.iter().flatten().next().filter(|_| self.has_feature(datagram::FEATURE));
+        if let Some((lane, packet)) = lane.and_then(|lane| Some((lane, datagram::wrap(lane.ssrc(), &bytes)?))) {
             lane.write(packet).await;
-        } else if self.command_open {
-            self.command.send_datagram(&bytes).await;
+        } else {
+            let bytes: Bytes = bytes.into();
+            self.paths.values().for_each(|path| _ = path.datagrams.try_send(bytes.clone()));
         }
     }
 
-    async fn say(&mut self, packet: AudioPacket) {
-        if let Some(voice) = self.voice.as_mut().filter(|_| self.connected) {
-            voice.write(packet).await;
-        }
+    /// Over one path: a listener cannot tell that the voice of another is the same.
+    fn say(&self, packet: &AudioPacket) {
+        let path = self.state.first_alive(Instant::now()).and_then(|key| self.paths.get(&key));
+        path.into_iter().for_each(|path| _ = path.voice.try_send(packet.clone()));
     }
 
     async fn send_request(&mut self, mut request: v1::SeatRequest) {
@@ -462,14 +414,13 @@ impl Peer {
             self.estop_asked = Some(Instant::now());
             self.send_datagram(v1::CommandDatagram::default()).await;
         }
-        if self.requests_open {
+        // One that is made while there is no session would come as a surprise later.
+        if self.state.is_connected() {
             request.seat_id = self.shared.seat.to_string();
             self.sent.1 += 1;
             request.link_sequence = self.sent.1;
             let bytes: Bytes = request.encode_to_vec().into();
-            self.legs.send_request(&bytes);
-            // Not blocking: a stuck channel is full of requests nobody answers, and the session ends soon.
-            self.requests.send_datagram(&bytes).await;
+            self.paths.values().for_each(|path| _ = path.requests.try_send(bytes.clone()));
         }
     }
 
@@ -485,11 +436,6 @@ impl Peer {
                     if let Some(told) = &state.wall_clock {
                         lock(&shared.wall).hear(*told);
                     }
-                    self.heard = Instant::now();
-                    // The vehicle is announced before what it says.
-                    if std::mem::take(&mut self.silent) {
-                        shared.mailbox.put(FromVehicle::Connected);
-                    }
                     if !state.lidar.is_empty() {
                         return self.on_lidar(&state.lidar);
                     }
@@ -501,7 +447,9 @@ impl Peer {
             }
             (EVENTS_CHANNEL, Some(data)) => {
                 if let Ok(event) = v1::VehicleEvent::decode(data.clone()) {
-                    if self.seen.1.is_new(event.link_sequence) {
+                    let hello = matches!(event.event, Some(v1::vehicle_event::Event::Hello(_)));
+                    let repeated = hello && std::mem::replace(&mut self.greeted, true);
+                    if !repeated && self.seen.1.is_new(event.link_sequence) {
                         shared.mailbox.put(FromVehicle::Event(event));
                     }
                     return;
@@ -511,9 +459,7 @@ impl Peer {
         }
         shared.count(|stats| stats.malformed += 1);
     }
-}
 
-impl Peer {
     fn on_lidar(&mut self, segments: &[v1::LidarSegment]) {
         for segment in segments {
             match self.scans.push(segment) {
@@ -529,37 +475,4 @@ impl Peer {
             }
         }
     }
-}
-
-/// Apart, since what borrows the stream's number must not live while something is awaited.
-fn wrap(ssrc: &watch::Receiver<u32>, bytes: &[u8]) -> Option<RawPacket> {
-    datagram::wrap(*ssrc.borrow(), bytes)
-}
-
-/// To be called between offer and answer: it fills the sending half of the offered section.
-async fn add_voice(connection: &dyn PeerConnection, tasks: &mut JoinSet<()>) -> Result<Voice, LinkError> {
-    let voice = Voice::new(tasks);
-    let added = connection.add_track(voice.track.clone()).await;
-    added.map_err(|source| LinkError::WebRtc { what: "audio track", source })?;
-    Ok(voice)
-}
-
-pub(super) async fn set_offer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
-    let failed = |source| LinkError::WebRtc { what: "offer", source };
-    let offer = RTCSessionDescription::offer(sdp).map_err(failed)?;
-    connection.set_remote_description(offer).await.map_err(failed)
-}
-
-pub(super) async fn send_answer(
-    connection: &dyn PeerConnection,
-    session: &str,
-    out: &mpsc::Sender<Signal>,
-) -> Result<ExtensionIds, LinkError> {
-    let failed = |source| LinkError::WebRtc { what: "answer", source };
-    let answer = connection.create_answer(None).await.map_err(failed)?;
-    let sdp = answer.sdp.clone();
-    let ids = peer::answered_extensions(&sdp);
-    connection.set_local_description(answer).await.map_err(failed)?;
-    let _ = out.send(Signal::Answer { session: session.to_owned(), sdp, vouched: None }).await;
-    Ok(ids)
 }

@@ -2,11 +2,10 @@
 
 use super::account::SendLog;
 use super::decode::{DecodeThread, Job, Stumble};
-use super::lane::{Lane, PathPacket, frame_info};
+use super::lane::{Lane, PathPacket};
 use super::mailbox::FromVehicle;
 use super::{Shared, lock};
-use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, Receiver, ReceiverOutput, ReceiverStats, RtpIn};
-use crate::peer::ExtensionIds;
+use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, MediaReceiver, ReceiverOutput, ReceiverStats, RtpIn};
 use crate::rtp::FrameInfo;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
@@ -15,7 +14,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use video::{EncodedFrame, FrameTimes};
-use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 /// Longest sleep when nothing is due.
 const IDLE_US: u64 = 20_000;
@@ -26,19 +24,14 @@ const UNKNOWN_ROUND_TRIP_US: u64 = 50_000;
 pub(super) struct Stream {
     pub(super) shared: Arc<Shared>,
     pub(super) camera: usize,
-    /// Of the session's first path.
-    pub(super) track: Arc<dyn TrackRemote>,
-    /// All its paths.
     pub(super) lane: Arc<Lane>,
     pub(super) decoder: Option<DecodeThread>,
-    pub(super) ids: ExtensionIds,
     /// The vehicle understands feedback in datagrams; others get a picture loss indication.
     pub(super) feedback: bool,
-    pub(super) ssrc: tokio::sync::watch::Sender<u32>,
 }
 
 struct State {
-    receiver: Receiver,
+    receiver: MediaReceiver,
     log: SendLog,
     counted: ReceiverStats,
     media_ssrc: u32,
@@ -46,10 +39,9 @@ struct State {
     reviewed_us: u64,
 }
 
-pub(super) async fn receive(stream: Stream, mut others: mpsc::Receiver<PathPacket>) {
-    let mut ended = false;
+pub(super) async fn receive(stream: Stream, mut packets: mpsc::Receiver<PathPacket>) {
     let mut state = State {
-        receiver: Receiver::default(),
+        receiver: MediaReceiver::default(),
         log: SendLog::default(),
         counted: ReceiverStats::default(),
         media_ssrc: 0,
@@ -61,16 +53,7 @@ pub(super) async fn receive(stream: Stream, mut others: mpsc::Receiver<PathPacke
         let due = state.receiver.next_us().unwrap_or(u64::MAX).min(now_us + IDLE_US);
         let wake = Instant::now() + Duration::from_micros(due.saturating_sub(now_us));
         tokio::select! {
-            event = stream.track.poll(), if !ended => match event {
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) => {
-                    let info = frame_info(&packet, stream.ids);
-                    stream.on_packet(&mut state, packet, info);
-                }
-                // The first path is gone; the others carry the same.
-                Some(TrackRemoteEvent::OnEnded) | None => ended = true,
-                Some(_) => {}
-            },
-            other = others.recv() => match other {
+            packet = packets.recv() => match packet {
                 Some((packet, info)) => stream.on_packet(&mut state, packet, info),
                 None => return,
             },
@@ -85,7 +68,7 @@ impl Stream {
         let header = &packet.header;
         if state.media_ssrc != header.ssrc {
             state.media_ssrc = header.ssrc;
-            self.ssrc.send_replace(header.ssrc);
+            self.lane.set_ssrc(header.ssrc);
         }
         let sequence = header.sequence_number;
         // A packet that is newer than all before it was not sent because one was missing.

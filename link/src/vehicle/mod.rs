@@ -24,7 +24,7 @@ use prost::Message;
 use protocol::foxglove::LaserScan;
 use protocol::signalling::{FurtherPath, Signal, announced_fingerprints};
 use protocol::{ClockDifference, Failure, v1};
-use session::{Note, Session, SessionInputs, Ways};
+use session::{Note, Session, SessionInputs};
 pub use stats::PathLoad;
 use stats::Stats;
 use std::collections::BTreeMap;
@@ -420,6 +420,11 @@ impl Switchboard {
                     session.forget_path(path);
                 }
             }
+            Note::Answer { session, event } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.send_event(event);
+                }
+            }
         }
     }
 
@@ -449,13 +454,9 @@ impl Switchboard {
             Signal::Error { session: None, message, .. } => tracing::warn!(%message, "control plane refused"),
             other => {
                 let Some(id) = other.session().map(str::to_owned) else { return };
-                match self.sessions.get(&id) {
-                    Some(session) => session.on_signal(other),
-                    None => {
-                        if let Some(session) = self.sessions.values().find(|session| session.has_path(&id)) {
-                            session.on_path_signal(&id, other);
-                        }
-                    }
+                let by_path = || self.sessions.values().find(|session| session.has_path(&id));
+                if let Some(session) = self.sessions.get(&id).or_else(by_path) {
+                    session.on_signal(other);
                 }
             }
         }
@@ -463,20 +464,16 @@ impl Switchboard {
 
     /// A seat whose answer the guard does not accept gets no picture either.
     fn on_answer(&mut self, session: String, sdp: String, vouched: Option<String>) {
-        if let Some(of) = self.sessions.values().find(|known| known.has_path(&session)) {
+        let Some(known) = self.sessions.get_mut(&session) else {
+            let Some(of) = self.sessions.values().find(|known| known.has_path(&session)) else { return };
             // What the guard allowed, it allowed to one certificate.
             if announced_fingerprints(&sdp) != of.fingerprints {
-                of.on_path_signal(&session, bye(&session, "this path's certificate is not the session's"));
-                return self.refuse(
-                    session,
-                    "this path's certificate is not the session's",
-                    Failure::DtlsFingerprintMismatch,
-                );
+                let reason = "this path's certificate is not the session's";
+                of.on_signal(bye(&session, reason));
+                return self.refuse(session, reason, Failure::DtlsFingerprintMismatch);
             }
-            let id = session.clone();
-            return of.on_path_signal(&id, Signal::Answer { session, sdp, vouched });
-        }
-        let Some(known) = self.sessions.get_mut(&session) else { return };
+            return of.on_signal(Signal::Answer { session, sdp, vouched });
+        };
         known.fingerprints = announced_fingerprints(&sdp);
         match self.shared.guard.as_ref().map_or(Ok(()), |guard| guard.answer(&session, &sdp)) {
             Ok(()) => known.on_signal(Signal::Answer { session, sdp, vouched }),
@@ -531,8 +528,7 @@ impl Switchboard {
     /// A seat calls for one more path of a session that it has.
     fn on_path_call(&mut self, id: String, path: &FurtherPath, seat: &str) {
         let taken = self.sessions.contains_key(&id) || self.sessions.values().any(|s| s.has_path(&id));
-        let (peer, out) = (self.signalling.peer_config(), self.signalling.outgoing.clone());
-        let ways = Ways { out, notes: self.notes_tx.clone() };
+        let peer = self.signalling.peer_config();
         match self.sessions.get_mut(&path.session).filter(|s| s.seat == seat) {
             None => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
             Some(_) if path.index >= MAX_PATHS => {
@@ -540,10 +536,10 @@ impl Switchboard {
                 self.refuse(id, &reason, Failure::Refused);
             }
             // Those that died are there for a while beside those that were called for in their place.
-            Some(session) if taken || id.len() > 128 || session.further_paths() >= 2 * MAX_PATHS => {
+            Some(session) if taken || id.len() > 128 || session.paths() > 2 * MAX_PATHS => {
                 self.refuse(id, "the session has as many paths as it can, or the name is taken", Failure::Refused);
             }
-            Some(session) => session.add_path(id, path.index, peer, ways),
+            Some(session) => session.add_path(id, path.index, peer),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Counting what the link does.
 
 use crate::cc::Estimate;
-use crate::media::Kind;
+use crate::media::PacketKind;
 use protocol::{ClockDifference, v1};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ struct PerSession {
 /// What was sent in the last second.
 #[derive(Default)]
 struct Sent {
-    packets: VecDeque<(u64, usize, Kind)>,
+    packets: VecDeque<(u64, usize, PacketKind)>,
 }
 
 impl Sent {
@@ -44,7 +44,7 @@ impl Sent {
         }
     }
 
-    fn bps(&self, of: impl Fn(&Kind) -> bool) -> f64 {
+    fn bps(&self, of: impl Fn(&PacketKind) -> bool) -> f64 {
         self.packets.iter().filter(|(.., kind)| of(kind)).map(|(_, bytes, _)| bytes * 8).sum::<usize>() as f64
     }
 }
@@ -103,7 +103,7 @@ impl Stats {
         self.counters.keyframes.fetch_add(u64::from(keyframe), Ordering::Relaxed);
     }
 
-    pub(crate) fn packet_sent(&self, session: &str, now_us: u64, bytes: usize, kind: Kind) {
+    pub(crate) fn packet_sent(&self, session: &str, now_us: u64, bytes: usize, kind: PacketKind) {
         self.with(session, |entry| {
             entry.sent.packets.push_back((now_us, bytes, kind));
             entry.sent.trim(now_us);
@@ -149,7 +149,7 @@ impl Stats {
         let drives = sessions.values().any(|s| !s.watch_only && s.estimate.is_some());
         let chosen = || sessions.values().filter(|s| !drives || !s.watch_only);
         let estimates = || chosen().filter_map(|s| s.estimate);
-        let repairs = |s: &PerSession| s.sent.bps(|kind| !matches!(kind, Kind::Media { .. }));
+        let repairs = |s: &PerSession| s.sent.bps(|kind| !matches!(kind, PacketKind::Media { .. }));
         Room {
             target_bps: estimates().map(|e| e.target_bps).reduce(f64::min),
             overhead_bps: chosen().map(repairs).fold(0.0, f64::max),
@@ -200,8 +200,8 @@ impl Stats {
             frames_dropped: self.counters.frames_dropped.load(Ordering::Relaxed),
             stages: report.stages,
             keyframes: self.counters.keyframes.load(Ordering::Relaxed),
-            fec_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, Kind::Fec))),
-            retransmitted_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, Kind::Retransmission))),
+            fec_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, PacketKind::Fec))),
+            retransmitted_bps: worst(&|s| s.sent.bps(|kind| matches!(kind, PacketKind::Retransmission))),
             loss_burst: of_estimate(|e| e.mean_burst),
             queue_ms: of_estimate(|e| e.queue_ms),
         }

@@ -1,6 +1,6 @@
 //! Answers that many routes share.
 
-use crate::{PolicyVersion, VehicleId};
+use crate::{Failure, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 
 /// Answer to every `POST` of something with an identity.
@@ -15,6 +15,9 @@ pub struct Stored {
 pub struct ErrorAnswer {
     /// What is wrong, for people: it names field and value.
     pub error: String,
+    /// For programs, where signalling is refused; absent elsewhere and in answers of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Failure>,
 }
 
 /// `GET /api/v1/trips/ID`: a [`super::Trip`] without its rows.

@@ -9,7 +9,7 @@ mod series;
 
 use super::output::Output;
 use super::report::{Imported, Notes};
-use super::{ExchangeError, Progress};
+use super::{ExchangeError, ExchangeProgress};
 use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, Trigger, VehicleId, foxglove, topics, v1};
 use series::{Series, Wanted};
 use std::path::Path;
@@ -186,7 +186,7 @@ pub fn import(
     folder: &Path,
     id: EpisodeId,
     dir: &Path,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<Imported, ExchangeError> {
     let mut notes = Notes::default();
     let segment = Segment::read(folder, &mut notes)?;

@@ -1,7 +1,7 @@
 //! Cutting a piece out of an episode, and putting episodes of one drive together.
 
 use super::output::Output;
-use super::{ExchangeError, Progress};
+use super::{ExchangeError, ExchangeProgress};
 use crate::{EpisodeMessage, EpisodeReader};
 use protocol::{EpisodeId, EpisodeInfo, api, foxglove};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub fn cut(
     (from_ns, to_ns): (u64, u64),
     id: EpisodeId,
     dir: &Path,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<api::Episode, ExchangeError> {
     if from_ns > to_ns || to_ns < source.info().start_ns || from_ns > source.info().end_ns {
         let (start, end) = (source.info().start_ns, source.info().end_ns);
@@ -80,7 +80,7 @@ pub fn merge(
     sources: &[EpisodeReader],
     id: EpisodeId,
     dir: &Path,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<api::Episode, ExchangeError> {
     let info = merged_info(sources, id)?;
     let mut output = Output::create(dir, &info)?;

@@ -45,7 +45,7 @@ pub use error::ExchangeError;
 pub use report::{Imported, import_notes};
 
 /// Is told how much of how much is done; the unit is the caller's affair only as a share.
-pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+pub type ExchangeProgress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// For callers that show nothing.
 pub fn silent(_done: u64, _of: u64) {}

@@ -9,7 +9,7 @@ mod bag;
 
 use super::output::{Output, Stamp};
 use super::report::{Imported, Notes};
-use super::{ExchangeError, Progress};
+use super::{ExchangeError, ExchangeProgress};
 use crate::RecorderError;
 use crate::attachments::Attached;
 use crate::index::Index;
@@ -30,7 +30,12 @@ const MAX_MESSAGE_BYTES: u64 = 128 << 20;
 ///
 /// # Errors
 /// Naming the file and the place of the record that cannot be used.
-pub fn import(path: &Path, id: EpisodeId, dir: &Path, progress: &mut Progress<'_>) -> Result<Imported, ExchangeError> {
+pub fn import(
+    path: &Path,
+    id: EpisodeId,
+    dir: &Path,
+    progress: &mut ExchangeProgress<'_>,
+) -> Result<Imported, ExchangeError> {
     let mut notes = Notes::default();
     let bag = Bag::open(path, &mut notes)?;
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());

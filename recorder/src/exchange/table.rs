@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::parquet::{Column, Values};
-use super::{ExchangeError, Progress};
+use super::{ExchangeError, ExchangeProgress};
 use crate::EpisodeReader;
 use protocol::{Embodiment, topics, v1};
 use std::io::{BufWriter, Write};
@@ -33,7 +33,7 @@ impl States {
     ///
     /// # Errors
     /// Those of reading the episode.
-    pub fn read(source: &EpisodeReader, progress: &mut Progress<'_>) -> Result<Self, ExchangeError> {
+    pub fn read(source: &EpisodeReader, progress: &mut ExchangeProgress<'_>) -> Result<Self, ExchangeError> {
         let wanted = [&topics::VEHICLE_STATE, &topics::CONTROL_COMMAND, &topics::CONTROL_PROPOSAL, &topics::AUTHORITY];
         let (start, length) = (source.info().start_ns, source.info().end_ns.saturating_sub(source.info().start_ns));
         let mut rows = Rows::default();

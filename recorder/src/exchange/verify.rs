@@ -1,6 +1,6 @@
 //! Reading an episode once from end to end and saying what is wrong with it.
 
-use super::{ExchangeError, Progress, edit};
+use super::{ExchangeError, ExchangeProgress, edit};
 use crate::records::Scanner;
 use crate::{EpisodeMessage, EpisodeReader, RecorderError};
 use mcap::records::op;
@@ -12,7 +12,7 @@ use video::h264;
 
 /// What was found of one topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct TopicVerdict {
+pub struct TopicCheck {
     /// Messages read.
     pub messages: u64,
     /// Numbers that are missing between the first and the last.
@@ -32,9 +32,9 @@ pub struct TopicVerdict {
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct EpisodeCheck {
     /// By topic.
-    pub topics: BTreeMap<String, TopicVerdict>,
+    pub topics: BTreeMap<String, TopicCheck>,
     /// What is wrong, for people; empty for a sound file.
     pub problems: Vec<String>,
     /// What is odd in a file that is sound nevertheless.
@@ -43,8 +43,8 @@ pub struct Verdict {
 
 /// Reads every record (checksums are checked on the way), every video's structure and every message's wire format.
 /// What is wrong with the content is in the verdict; reading ends at damage, which is there too.
-pub fn verify(source: &EpisodeReader, progress: &mut Progress<'_>) -> Verdict {
-    let mut verdict = Verdict::default();
+pub fn verify(source: &EpisodeReader, progress: &mut ExchangeProgress<'_>) -> EpisodeCheck {
+    let mut verdict = EpisodeCheck::default();
     if let Err(error) = check_data(source.path()) {
         verdict.problems.push(error.to_string());
         return verdict;
@@ -102,7 +102,7 @@ fn check_attachments(source: &EpisodeReader) -> Result<(), RecorderError> {
     Ok(())
 }
 
-impl Verdict {
+impl EpisodeCheck {
     fn see(&mut self, message: &EpisodeMessage) -> Result<(), ExchangeError> {
         let first = !self.topics.contains_key(message.topic());
         let topic = self.topics.entry(message.topic().to_owned()).or_default();

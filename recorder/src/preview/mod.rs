@@ -23,8 +23,9 @@ pub struct Preview {
 
 /// Writes `<id>.preview.mp4` and `<id>.preview.json` for an episode into `output_dir`; earlier ones give way.
 ///
-/// Nothing is blurred or left out here: where [`crate::privacy::Policy`] wants that, make the preview of the redacted
-/// episode. An episode without pictures, or with pictures that do not decode, has a preview without video that says why.
+/// Nothing is blurred or left out here: where a [`RedactionPolicy`](crate::privacy::RedactionPolicy) wants that, make the
+/// preview of the redacted episode. An episode without pictures, or with pictures that do not decode, has a preview
+/// without video that says why.
 ///
 /// # Errors
 /// [`ExchangeError`] when the episode cannot be opened or a file cannot be written.

@@ -3,7 +3,7 @@
 //! The region is replaced by the mean colours of a few cells, rounded: of a face about four by four cells stay, of a
 //! plate one. Nothing finer is in the picture afterwards, for whatever software looks at it.
 
-use super::Kind;
+use super::RegionKind;
 use super::track::Area;
 use video::I420Buffer;
 
@@ -18,7 +18,7 @@ const ROUND: u32 = 8;
 type Span = ((usize, usize), (usize, usize));
 
 /// Blurs `area` of the picture. Answers whether any of it lies within.
-pub(super) fn blur(picture: &mut I420Buffer, kind: Kind, area: Area) -> bool {
+pub(super) fn blur(picture: &mut I420Buffer, kind: RegionKind, area: Area) -> bool {
     let side = |from: f32, to: f32, length: usize| {
         let from = (from.max(0.0) as usize) & !1;
         let to = (to.max(0.0).ceil() as usize).min(length).next_multiple_of(2).min(length);
@@ -31,8 +31,8 @@ pub(super) fn blur(picture: &mut I420Buffer, kind: Kind, area: Area) -> bool {
         return false;
     }
     let cell = match kind {
-        Kind::Faces => (width.min(height) / FACE_CELLS).max(LEAST_CELL).next_multiple_of(2),
-        Kind::Plates => width.max(height).next_multiple_of(2),
+        RegionKind::Faces => (width.min(height) / FACE_CELLS).max(LEAST_CELL).next_multiple_of(2),
+        RegionKind::Plates => width.max(height).next_multiple_of(2),
     };
     let half = |(from, to): (usize, usize)| (from / 2, to / 2);
     let stride = picture.width;
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn within_the_area_only_a_few_colours_stay_and_outside_nothing_changes() {
-        for (kind, most) in [(Kind::Faces, 16), (Kind::Plates, 1)] {
+        for (kind, most) in [(RegionKind::Faces, 16), (RegionKind::Plates, 1)] {
             let mut picture = noise();
             assert!(blur(&mut picture, kind, Area { left: 21.0, top: 10.0, right: 60.5, bottom: 50.0 }));
             let (mut colours, before) = (std::collections::BTreeSet::new(), noise());
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn areas_that_stick_out_are_cut_and_those_outside_change_nothing() {
         let mut picture = noise();
-        assert!(blur(&mut picture, Kind::Faces, Area { left: -20.0, top: -5.0, right: 500.0, bottom: 900.0 }));
+        assert!(blur(&mut picture, RegionKind::Faces, Area { left: -20.0, top: -5.0, right: 500.0, bottom: 900.0 }));
         let mut picture = noise();
-        assert!(!blur(&mut picture, Kind::Faces, Area { left: 130.0, top: 10.0, right: 150.0, bottom: 30.0 }));
-        assert!(!blur(&mut picture, Kind::Faces, Area { left: -30.0, top: 10.0, right: -4.0, bottom: 30.0 }));
+        assert!(!blur(&mut picture, RegionKind::Faces, Area { left: 130.0, top: 10.0, right: 150.0, bottom: 30.0 }));
+        assert!(!blur(&mut picture, RegionKind::Faces, Area { left: -30.0, top: 10.0, right: -4.0, bottom: 30.0 }));
         assert_eq!(picture, noise());
     }
 }

@@ -1,14 +1,14 @@
 //! What looks for faces and number plates.
 
 use super::cascade::{Cascade, Pyramid, Window, group, scan};
-use super::{Kind, PrivacyError, plates};
+use super::{PrivacyError, RegionKind, plates};
 use crate::signature;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A picture's luma to look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct LumaPicture<'a> {
     /// Row by row, without gaps.
     pub luma: &'a [u8],
     /// Pixels.
@@ -23,7 +23,7 @@ pub struct Look<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Region {
     /// What it shows.
-    pub kind: Kind,
+    pub kind: RegionKind,
     /// Left edge.
     pub x: f32,
     /// Upper edge.
@@ -46,7 +46,7 @@ pub trait Detector {
     ///
     /// # Errors
     /// A text saying why it cannot be looked at; redaction fails with it.
-    fn look(&mut self, picture: &Look<'_>) -> Result<Vec<Region>, String>;
+    fn look(&mut self, picture: &LumaPicture<'_>) -> Result<Vec<Region>, String>;
 }
 
 /// Where Debian, Ubuntu and others put OpenCV's cascades.
@@ -91,7 +91,7 @@ impl BuiltInDetector {
     ///
     /// # Errors
     /// [`PrivacyError::NoModel`] with the line that installs it; [`PrivacyError::Model`].
-    pub fn load(kinds: &BTreeSet<Kind>) -> Result<Self, PrivacyError> {
+    pub fn load(kinds: &BTreeSet<RegionKind>) -> Result<Self, PrivacyError> {
         Self::load_from(kinds, &FOLDERS.map(PathBuf::from))
     }
 
@@ -99,21 +99,21 @@ impl BuiltInDetector {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_from(kinds: &BTreeSet<Kind>, folders: &[PathBuf]) -> Result<Self, PrivacyError> {
+    pub fn load_from(kinds: &BTreeSet<RegionKind>, folders: &[PathBuf]) -> Result<Self, PrivacyError> {
         let mut names = Vec::new();
         let mut load = |file: &'static str| -> Result<Option<Cascade>, PrivacyError> {
-            if !kinds.contains(&Kind::Faces) {
+            if !kinds.contains(&RegionKind::Faces) {
                 return Ok(None);
             }
             let places = folders.iter().map(|folder| folder.join(file));
             let path = places.into_iter().find(|path| path.exists());
-            let path = path.ok_or(PrivacyError::NoModel { kind: Kind::Faces, file })?;
+            let path = path.ok_or(PrivacyError::NoModel { kind: RegionKind::Faces, file })?;
             names.push(format!("{file} {}", &signature::sum(&path)?.1[..12]));
             read(&path).map(Some)
         };
         let (frontal, profile) = (load(FRONTAL)?, load(PROFILE)?);
         let profiles = profile.map_or(Vec::new(), |left| vec![left.mirrored(), left]);
-        let plates = kinds.contains(&Kind::Plates);
+        let plates = kinds.contains(&RegionKind::Plates);
         names.extend(plates.then(|| "rows of characters".to_owned()));
         let name = format!("takeover {}: {}", env!("CARGO_PKG_VERSION"), names.join(", "));
         Ok(Self { frontal, profiles, plates, name, pyramid: Pyramid::default() })
@@ -135,7 +135,7 @@ impl Detector for BuiltInDetector {
         self.name.clone()
     }
 
-    fn look(&mut self, picture: &Look<'_>) -> Result<Vec<Region>, String> {
+    fn look(&mut self, picture: &LumaPicture<'_>) -> Result<Vec<Region>, String> {
         let first = (picture.width as f64 / FULL_WIDTH).max(1.0);
         // Faces turned away in every other look, one side after the other: they cost as much as all others.
         let side = (picture.number / 2 % 2) as usize;
@@ -171,7 +171,7 @@ impl Detector for BuiltInDetector {
 fn head(window: &Window, is_sure: bool) -> Region {
     let Window { x, y, width, height } = *window;
     Region {
-        kind: Kind::Faces,
+        kind: RegionKind::Faces,
         x: x - 0.3 * width,
         y: y - 0.35 * height,
         width: 1.6 * width,

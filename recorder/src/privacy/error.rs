@@ -1,6 +1,6 @@
 //! Why an episode could not be redacted.
 
-use super::Kind;
+use super::RegionKind;
 use crate::RecorderError;
 use crate::exchange::ExchangeError;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub enum PrivacyError {
     )]
     NoModel {
         /// What was to be blurred.
-        kind: Kind,
+        kind: RegionKind,
         /// The missing file.
         file: &'static str,
     },

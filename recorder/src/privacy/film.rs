@@ -2,7 +2,7 @@
 
 use super::blur::blur;
 use super::track::{Cover, Tracks};
-use super::{Detector, Kind, Look, Regions};
+use super::{Detector, LumaPicture, RegionKind, Regions};
 use crate::EpisodeMessage;
 use protocol::foxglove::CompressedVideo;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ impl Search {
         self.span_ns.1 = at_ns;
         if at_ns >= self.next_look_ns {
             let I420Buffer { y, width, height, .. } = &self.picture;
-            let look = Look { luma: y, width: *width, height: *height, number: self.looks };
+            let look = LumaPicture { luma: y, width: *width, height: *height, number: self.looks };
             self.tracks.add(at_ns, &detector.look(&look)?);
             self.looks += 1;
             self.next_look_ns = at_ns.saturating_add(LOOK_NS);
@@ -86,7 +86,7 @@ pub(super) struct Covering {
     cover: Cover,
     spec: EncoderSpec,
     encoder: Option<PictureEncoder>,
-    pub regions: BTreeMap<Kind, Regions>,
+    pub regions: BTreeMap<RegionKind, Regions>,
     pub pictures: u64,
 }
 

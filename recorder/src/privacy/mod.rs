@@ -1,7 +1,7 @@
 //! What leaves the vehicle without faces and number plates, or without whole cameras.
 //!
-//! [`Policy`] is the `[privacy]` section of the recorder's settings; `redact` makes of an episode another one that may
-//! be shown. It reads the pictures twice: first to find regions, so that each can be followed before and after the
+//! [`RedactionPolicy`] is the `[privacy]` section of the recorder's settings; `redact` makes of an episode another one that
+//! may be shown. It reads the pictures twice: first to find regions, so that each can be followed before and after the
 //! pictures in which it was seen, then to cover them. Memory goes with a picture a camera and the regions found, not
 //! with the episode's length.
 //!
@@ -29,10 +29,10 @@ mod report;
 mod track;
 
 #[cfg(feature = "video")]
-pub use detector::{BuiltInDetector, Detector, Look, Region};
+pub use detector::{BuiltInDetector, Detector, LumaPicture, Region};
 #[cfg(feature = "video")]
 pub use error::PrivacyError;
-pub use policy::{Kind, Policy};
+pub use policy::{RedactionPolicy, RegionKind};
 #[cfg(feature = "video")]
 pub use redact::{redact, redact_with};
 #[cfg(feature = "video")]

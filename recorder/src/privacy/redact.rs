@@ -1,9 +1,9 @@
 //! Making of an episode another one that may be shown.
 
 use super::film::{Covering, Search};
-use super::{BuiltInDetector, Detector, Kind, Policy, PrivacyError, RedactionReport};
+use super::{BuiltInDetector, Detector, PrivacyError, RedactionPolicy, RedactionReport, RegionKind};
 use crate::attachments::Attached;
-use crate::exchange::Progress;
+use crate::exchange::ExchangeProgress;
 use crate::exchange::output::Output;
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name, part_path};
 use crate::{EpisodeMessage, EpisodeReader, signature};
@@ -29,8 +29,8 @@ const MAX_CAMERAS: usize = 16;
 pub fn redact(
     input: &Path,
     output_dir: &Path,
-    policy: &Policy,
-    progress: &mut Progress<'_>,
+    policy: &RedactionPolicy,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<RedactionReport, PrivacyError> {
     let mut detector = BuiltInDetector::load(&policy.blur)?;
     redact_with(input, output_dir, policy, &mut detector, progress)
@@ -43,9 +43,9 @@ pub fn redact(
 pub fn redact_with(
     input: &Path,
     output_dir: &Path,
-    policy: &Policy,
+    policy: &RedactionPolicy,
     detector: &mut dyn Detector,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<RedactionReport, PrivacyError> {
     let source = EpisodeReader::open(input)?;
     let job = Job { source: &source, policy };
@@ -77,7 +77,7 @@ pub fn redact_with(
 
 struct Job<'a> {
     source: &'a EpisodeReader,
-    policy: &'a Policy,
+    policy: &'a RedactionPolicy,
 }
 
 impl Job<'_> {
@@ -133,7 +133,7 @@ impl Job<'_> {
     }
 
     /// How far a time is within one of the two ways through.
-    fn tell(&self, way: u64, at_ns: u64, progress: &mut Progress<'_>) {
+    fn tell(&self, way: u64, at_ns: u64, progress: &mut ExchangeProgress<'_>) {
         let info = self.source.info();
         let length = info.end_ns.saturating_sub(info.start_ns);
         let done = at_ns.saturating_sub(info.start_ns).min(length);
@@ -144,7 +144,7 @@ impl Job<'_> {
     fn search(
         &self,
         detector: &mut dyn Detector,
-        progress: &mut Progress<'_>,
+        progress: &mut ExchangeProgress<'_>,
     ) -> Result<BTreeMap<String, Covering>, PrivacyError> {
         let topics = self.source.topics();
         let cameras = topics.iter().filter(|topic| topic.schema == VIDEO_SCHEMA && !self.omits(&topic.topic));
@@ -176,7 +176,7 @@ impl Job<'_> {
         output: &mut Output,
         films: &mut BTreeMap<String, Covering>,
         report: &mut RedactionReport,
-        progress: &mut Progress<'_>,
+        progress: &mut ExchangeProgress<'_>,
     ) -> Result<(), PrivacyError> {
         let own = [EPISODE, EPISODE_BEGUN, PRIVACY];
         for (name, entries) in self.source.all_metadata()? {
@@ -215,7 +215,7 @@ impl Job<'_> {
     /// The record of what is done; of a source that was redacted before, also of that.
     fn record(&self, report: &RedactionReport) -> Result<BTreeMap<String, String>, PrivacyError> {
         let joined = |items: Vec<String>| items.join(" ");
-        let blur = self.policy.blur.iter().map(Kind::to_string).collect();
+        let blur = self.policy.blur.iter().map(RegionKind::to_string).collect();
         let mut record: BTreeMap<String, String> = [
             ("blur", joined(blur)),
             ("omit", joined(self.policy.omit.iter().cloned().collect())),

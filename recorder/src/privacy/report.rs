@@ -1,9 +1,9 @@
 //! What was taken out of an episode.
 
-use super::Kind;
-use crate::RecorderError;
-use crate::signature::{Signature, SigningKey};
+use super::RegionKind;
+use crate::{EpisodeSignature, RecorderError};
 use protocol::api;
+use protocol::signing::SigningKey;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct RedactionReport {
     /// Topics that were left out.
     pub omitted: Vec<String>,
     /// By camera and kind, what was found.
-    pub regions: BTreeMap<String, BTreeMap<Kind, Regions>>,
+    pub regions: BTreeMap<String, BTreeMap<RegionKind, Regions>>,
     /// Pictures that were decoded and encoded again.
     pub pictures: u64,
 }
@@ -41,8 +41,8 @@ impl RedactionReport {
     ///
     /// # Errors
     /// When the signature cannot be written beside it.
-    pub fn sign(&self, key: &SigningKey) -> Result<Signature, RecorderError> {
-        let signature = key.sign(&self.episode.file, self.episode.bytes, &self.episode.sha256);
+    pub fn sign(&self, key: &SigningKey) -> Result<EpisodeSignature, RecorderError> {
+        let signature = EpisodeSignature::new(key, &self.episode.file, self.episode.bytes, &self.episode.sha256);
         crate::signature::write_beside(&self.path, &signature)?;
         Ok(signature)
     }

@@ -1,7 +1,7 @@
 //! What was seen in some pictures, followed through all of them: where a region lies between two looks, and before and
 //! after it was seen, so that a look that misses it shows nothing.
 
-use super::{Kind, Region, Regions};
+use super::{Region, RegionKind, Regions};
 use std::collections::BTreeMap;
 
 /// A region is held this long before it was first seen and after it was last, ns.
@@ -65,7 +65,7 @@ impl Area {
 
 #[derive(Debug)]
 struct Track {
-    kind: Kind,
+    kind: RegionKind,
     /// Times of the looks and what was seen, in order; not empty.
     points: Vec<(u64, Area)>,
     /// Whether seeing it once is enough.
@@ -177,8 +177,8 @@ impl Tracks {
     }
 
     /// How many regions are followed, by kind.
-    pub fn count(&self) -> BTreeMap<Kind, Regions> {
-        let mut counts: BTreeMap<Kind, Regions> = BTreeMap::new();
+    pub fn count(&self) -> BTreeMap<RegionKind, Regions> {
+        let mut counts: BTreeMap<RegionKind, Regions> = BTreeMap::new();
         let tracks = self.tracks.iter().filter(|track| track.is_sure);
         tracks.for_each(|track| counts.entry(track.kind).or_default().followed += 1);
         counts
@@ -202,7 +202,7 @@ pub(super) struct Cover {
 
 impl Cover {
     /// What to cover at a time; times do not run backwards.
-    pub fn at(&mut self, at_ns: u64) -> Vec<(Kind, Area)> {
+    pub fn at(&mut self, at_ns: u64) -> Vec<(RegionKind, Area)> {
         while self.waiting.last().is_some_and(|track| track.begin_ns() <= at_ns) {
             self.active.extend(self.waiting.pop());
         }
@@ -218,7 +218,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn face(x: f32) -> Region {
-        Region { kind: Kind::Faces, x, y: 100.0, width: 40.0, height: 40.0, is_sure: true }
+        Region { kind: RegionKind::Faces, x, y: 100.0, width: 40.0, height: 40.0, is_sure: true }
     }
 
     fn covered(cover: &mut Cover, ms: u64, x: f32) -> bool {
@@ -251,7 +251,7 @@ mod tests {
         let mut tracks = Tracks::default();
         tracks.add(0, &[unsure(0.0), unsure(300.0)]);
         tracks.add(250 * MS, &[unsure(310.0)]);
-        assert_eq!(tracks.count()[&Kind::Faces].followed, 1);
+        assert_eq!(tracks.count()[&RegionKind::Faces].followed, 1);
         let covered = tracks.cover().at(0);
         assert!(covered.len() == 1 && covered[0].1.left > 250.0, "{covered:?}");
     }
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn what_jumps_too_far_is_another_one_and_kinds_do_not_mix() {
         let mut tracks = Tracks::default();
-        tracks.add(0, &[face(0.0), Region { kind: Kind::Plates, ..face(3.0) }]);
+        tracks.add(0, &[face(0.0), Region { kind: RegionKind::Plates, ..face(3.0) }]);
         tracks.add(250 * MS, &[face(400.0)]);
         assert_eq!(tracks.tracks.len(), 3);
         let mut cover = tracks.cover();

@@ -1,6 +1,6 @@
 //! Files that anybody may have made.
 
-use super::TrialError;
+use super::RecorderTrialError;
 use crate::{EpisodeReader, recover_all, scan};
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::path::Path;
 /// the reader are as good as content; what recovery makes must be readable, and recovering again must change nothing.
 ///
 /// # Errors
-/// [`TrialError::Broken`] when it is not so.
-pub fn read_hostile(dir: &Path, bytes: &[u8]) -> Result<(), TrialError> {
+/// [`RecorderTrialError::Broken`] when it is not so.
+pub fn read_hostile(dir: &Path, bytes: &[u8]) -> Result<(), RecorderTrialError> {
     let path = dir.join("hostile.mcap");
-    fs::write(&path, bytes).map_err(TrialError::io("write"))?;
+    fs::write(&path, bytes).map_err(RecorderTrialError::io("write"))?;
     if let Ok(reader) = EpisodeReader::open(&path) {
         let _ = reader.messages().map_while(Result::ok).count();
         for name in reader.attachment_names() {
@@ -21,10 +21,10 @@ pub fn read_hostile(dir: &Path, bytes: &[u8]) -> Result<(), TrialError> {
         let _ = reader.metadata("clock");
         let _ = reader.topics();
     }
-    fs::rename(&path, path.with_extension("mcap.part")).map_err(TrialError::io("rename"))?;
+    fs::rename(&path, path.with_extension("mcap.part")).map_err(RecorderTrialError::io("rename"))?;
     let recovery = recover_all(dir)?;
     if recovery.episodes.len() + recovery.broken.len() != 1 {
-        return Err(TrialError::Broken(format!("recovery answers {recovery:?} for one file")));
+        return Err(RecorderTrialError::Broken(format!("recovery answers {recovery:?} for one file")));
     }
     for episode in &recovery.episodes {
         let reader = EpisodeReader::open(&dir.join(&episode.file))?;
@@ -33,7 +33,7 @@ pub fn read_hostile(dir: &Path, bytes: &[u8]) -> Result<(), TrialError> {
         }
     }
     if !recover_all(dir)?.episodes.is_empty() || scan(dir)?.len() != recovery.episodes.len() {
-        return Err(TrialError::Broken("recovering again changes something".to_owned()));
+        return Err(RecorderTrialError::Broken("recovering again changes something".to_owned()));
     }
     Ok(())
 }

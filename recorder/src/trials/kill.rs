@@ -4,7 +4,7 @@
 //! has taken; the parent kills it, recovers its files and compares. Time is counted on the log clock of the messages,
 //! so that a busy machine does not change the outcome.
 
-use super::{Random, TrialError};
+use super::{Random, RecorderTrialError};
 use crate::{EpisodeReader, RecorderConfig, RecorderThread, ThreadConfig, recover_all, scan};
 use bytes::Bytes;
 use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, topics};
@@ -57,12 +57,12 @@ fn content(line: usize, n: u32, bytes: usize) -> Bytes {
 ///
 /// # Errors
 /// When it cannot record.
-pub fn record_until_killed(folder: &Path) -> Result<(), TrialError> {
+pub fn record_until_killed(folder: &Path) -> Result<(), RecorderTrialError> {
     let dir = folder.join("episodes");
-    fs::create_dir_all(&dir).map_err(TrialError::io("make the folder"))?;
+    fs::create_dir_all(&dir).map_err(RecorderTrialError::io("make the folder"))?;
     let recorder = RecorderConfig { pre_roll_ns: PRE_ROLL_NS, post_roll_ns: POST_ROLL_NS, max_bytes: 64 << 20 };
     let thread = RecorderThread::start(ThreadConfig { recorder, reserve_bytes: 0, ..ThreadConfig::new(&dir) })?;
-    let mut ledger = File::create(folder.join("ledger")).map_err(TrialError::io("make the ledger"))?;
+    let mut ledger = File::create(folder.join("ledger")).map_err(RecorderTrialError::io("make the ledger"))?;
     let mut lines = String::new();
     let mut open = None;
     let start = Instant::now();
@@ -95,7 +95,7 @@ pub fn record_until_killed(folder: &Path) -> Result<(), TrialError> {
         while thread.handle().queued_bytes() > 0 {
             std::thread::sleep(Duration::from_micros(100));
         }
-        ledger.write_all(lines.as_bytes()).map_err(TrialError::io("write the ledger"))?;
+        ledger.write_all(lines.as_bytes()).map_err(RecorderTrialError::io("write the ledger"))?;
         lines.clear();
         std::thread::sleep(TICK);
     }
@@ -111,11 +111,11 @@ struct Ledger {
     last_ns: u64,
 }
 
-fn read_ledger(path: &Path) -> Result<Ledger, TrialError> {
+fn read_ledger(path: &Path) -> Result<Ledger, RecorderTrialError> {
     let mut ledger = Ledger::default();
-    let file = File::open(path).map_err(TrialError::io("open the ledger"))?;
+    let file = File::open(path).map_err(RecorderTrialError::io("open the ledger"))?;
     for line in BufReader::new(file).lines() {
-        let line = line.map_err(TrialError::io("read the ledger"))?;
+        let line = line.map_err(RecorderTrialError::io("read the ledger"))?;
         let fields: Vec<_> = line.split(' ').collect();
         // The last line may be cut off.
         let [what, which, at] = fields[..] else { break };
@@ -135,17 +135,17 @@ fn read_ledger(path: &Path) -> Result<Ledger, TrialError> {
 /// after a time that follows from `seed`, recovers, and compares everything that is left with the ledger.
 ///
 /// # Errors
-/// [`TrialError::Broken`] when a file could not be recovered, holds something else than was recorded, a message twice,
-/// or when more than [`MAY_BE_LOST_NS`] is lost.
-pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed, TrialError> {
+/// [`RecorderTrialError::Broken`] when a file could not be recovered, holds something else than was recorded, a message
+/// twice, or when more than [`MAY_BE_LOST_NS`] is lost.
+pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed, RecorderTrialError> {
     let child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = child.map_err(TrialError::io("start the child"))?;
-    let output = child.stdout.take().ok_or_else(|| TrialError::Broken("the child says nothing".into()))?;
+    let mut child = child.map_err(RecorderTrialError::io("start the child"))?;
+    let output = child.stdout.take().ok_or_else(|| RecorderTrialError::Broken("the child says nothing".into()))?;
     let started = BufReader::new(output).lines().map_while(Result::ok).any(|line| line.contains("recording"));
     std::thread::sleep(Duration::from_millis(Random(seed).between(100, 2_500)));
-    child.kill().and_then(|()| child.wait()).map_err(TrialError::io("kill the child"))?;
+    child.kill().and_then(|()| child.wait()).map_err(RecorderTrialError::io("kill the child"))?;
     if !started {
-        return Err(TrialError::Broken("the child did not start to record".into()));
+        return Err(RecorderTrialError::Broken("the child did not start to record".into()));
     }
     let dir = folder.join("episodes");
     let recovery = recover_all(&dir)?;
@@ -155,13 +155,13 @@ pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed,
         // Killed between a file's making and its first record.
         let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".mcap.broken", "");
         if ledger.begins.get(&name).is_some_and(|begin| *begin < safe_ns) {
-            return Err(TrialError::Broken(format!("{name} was not recovered: {error}")));
+            return Err(RecorderTrialError::Broken(format!("{name} was not recovered: {error}")));
         }
     }
     let episodes = scan(&dir)?;
     for (id, begin_ns) in &ledger.begins {
         if *begin_ns < safe_ns && !episodes.iter().any(|episode| episode.id.as_str() == id) {
-            return Err(TrialError::Broken(format!("{id} is missing")));
+            return Err(RecorderTrialError::Broken(format!("{id} is missing")));
         }
     }
     let mut killed = Killed { recovered: recovery.episodes.len(), ..Killed::default() };
@@ -171,19 +171,20 @@ pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed,
         killed.files.push(path);
     }
     match killed.lost_ns.iter().find(|(_, lost_ns)| **lost_ns > MAY_BE_LOST_NS) {
-        Some((topic, lost_ns)) => Err(TrialError::Broken(format!("{topic} lost {} ms", lost_ns / 1_000_000))),
+        Some((topic, lost_ns)) => Err(RecorderTrialError::Broken(format!("{topic} lost {} ms", lost_ns / 1_000_000))),
         None => Ok(killed),
     }
 }
 
-fn compare(path: &Path, ledger: &Ledger, killed: &mut Killed) -> Result<(), TrialError> {
+fn compare(path: &Path, ledger: &Ledger, killed: &mut Killed) -> Result<(), RecorderTrialError> {
     let reader = EpisodeReader::open(path)?;
     let info = reader.info();
     let mut found = BTreeSet::new();
     for message in reader.messages() {
         let message = message?;
-        let broken =
-            |what: &str| TrialError::Broken(format!("{}: {} {} {what}", info.id, message.topic(), message.sequence));
+        let broken = |what: &str| {
+            RecorderTrialError::Broken(format!("{}: {} {} {what}", info.id, message.topic(), message.sequence))
+        };
         let line = LOAD.iter().position(|(topic, ..)| topic.name == message.topic());
         let line = line.ok_or_else(|| broken("was never recorded"))?;
         if message.data != content(line, message.sequence, LOAD[line].2) {

@@ -8,12 +8,12 @@ mod random;
 
 pub use hostile::read_hostile;
 pub use kill::{Killed, MAY_BE_LOST_NS, kill_once, record_until_killed};
-pub use overlap::{Frame, Overlapped, overlapping_takeovers};
+pub use overlap::{Overlapped, TrialFrame, overlapping_takeovers};
 pub(crate) use random::Random;
 
 /// Why a proof failed; says what was found.
 #[derive(Debug, thiserror::Error)]
-pub enum TrialError {
+pub enum RecorderTrialError {
     /// The recorder did not do what it promises.
     #[error("{0}")]
     Broken(String),
@@ -28,7 +28,7 @@ pub enum TrialError {
     Id(#[from] protocol::IdError),
 }
 
-impl TrialError {
+impl RecorderTrialError {
     fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self::Io(what, error)
     }

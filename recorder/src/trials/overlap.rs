@@ -1,8 +1,8 @@
 //! Takeovers at random moments of a long drive, many of which overlap: every file must hold exactly what was recorded
 //! between its start and its end, once.
 
-use super::{Random, TrialError};
-use crate::{Action, EpisodeFile, EpisodeReader, Recorder, RecorderConfig};
+use super::{Random, RecorderTrialError};
+use crate::{EpisodeFile, EpisodeReader, Recorder, RecorderAction, RecorderConfig};
 use bytes::Bytes;
 use protocol::{EpisodeId, EpisodeInfo, Message, PolicyVersion, Topic, VehicleId, foxglove, topics};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ const MS: u64 = 1_000_000;
 
 /// A coded picture.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct TrialFrame {
     /// An Annex B access unit.
     pub data: Bytes,
     /// Decoding can start here.
@@ -35,13 +35,13 @@ pub struct Overlapped {
 /// least every second.
 ///
 /// # Errors
-/// [`TrialError::Broken`] naming the first gap, duplicate or missing pre-roll.
+/// [`RecorderTrialError::Broken`] naming the first gap, duplicate or missing pre-roll.
 pub fn overlapping_takeovers(
     dir: &Path,
     takeovers: usize,
-    film: &[Frame],
+    film: &[TrialFrame],
     seed: u64,
-) -> Result<Overlapped, TrialError> {
+) -> Result<Overlapped, RecorderTrialError> {
     let mut random = Random(seed);
     let (mut plan, mut at) = (Vec::new(), 12_000 * MS);
     for n in 0..takeovers {
@@ -68,14 +68,14 @@ pub fn overlapping_takeovers(
 
 struct Drive<'a> {
     dir: &'a Path,
-    film: &'a [Frame],
+    film: &'a [TrialFrame],
     recorder: Recorder,
     now_ms: u64,
     files: BTreeMap<EpisodeId, EpisodeFile>,
     done: Overlapped,
 }
 
-fn episode(n: usize) -> Result<EpisodeId, TrialError> {
+fn episode(n: usize) -> Result<EpisodeId, RecorderTrialError> {
     Ok(EpisodeId::new(format!("takeover-{n:04}"))?)
 }
 
@@ -89,13 +89,13 @@ fn period_ms(topic: &str) -> Option<u64> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(dir: &'a Path, film: &'a [Frame]) -> Self {
+    fn new(dir: &'a Path, film: &'a [TrialFrame]) -> Self {
         let config = RecorderConfig { max_bytes: 1 << 30, ..RecorderConfig::default() };
         let recorder = Recorder::new(config);
         Self { dir, film, recorder, now_ms: 0, files: BTreeMap::new(), done: Overlapped::default() }
     }
 
-    fn trigger(&mut self, at_ns: u64, begins: bool, n: usize) -> Result<(), TrialError> {
+    fn trigger(&mut self, at_ns: u64, begins: bool, n: usize) -> Result<(), RecorderTrialError> {
         let id = episode(n)?;
         if begins {
             let info = EpisodeInfo::new(id, VehicleId::new("car")?, PolicyVersion::new("p")?);
@@ -107,7 +107,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn record(&mut self) -> Result<(), TrialError> {
+    fn record(&mut self) -> Result<(), RecorderTrialError> {
         let (ms, now_ns) = (self.now_ms, self.now_ms * MS);
         let mut messages = Vec::new();
         if ms % 20 == 0 {
@@ -135,18 +135,18 @@ impl<'a> Drive<'a> {
         self.perform(actions)
     }
 
-    fn perform(&mut self, actions: Vec<Action>) -> Result<(), TrialError> {
+    fn perform(&mut self, actions: Vec<RecorderAction>) -> Result<(), RecorderTrialError> {
         for action in actions {
             match action {
-                Action::Open(info) => {
+                RecorderAction::Open(info) => {
                     self.files.insert(info.id.clone(), EpisodeFile::create(self.dir, &info)?);
                 }
-                Action::Write(id, message) => {
+                RecorderAction::Write(id, message) => {
                     if let Some(file) = self.files.get_mut(&id) {
                         file.write(&message)?;
                     }
                 }
-                Action::Close(id, info) => {
+                RecorderAction::Close(id, info) => {
                     if let Some(file) = self.files.remove(&id) {
                         self.done.files.push(self.dir.join(file.finish(&info)?.file));
                     }
@@ -157,10 +157,10 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    fn audit(&mut self, index: usize) -> Result<(), TrialError> {
+    fn audit(&mut self, index: usize) -> Result<(), RecorderTrialError> {
         let reader = EpisodeReader::open(&self.done.files[index])?;
         let info = reader.info();
-        let broken = |what: String| TrialError::Broken(format!("{}: {what}", info.id));
+        let broken = |what: String| RecorderTrialError::Broken(format!("{}: {what}", info.id));
         let mut found: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for message in reader.messages() {
             let message = message?;

@@ -7,7 +7,7 @@ use crate::drive_log::DriveLog;
 use crate::queue::{Losses, Next, QueueReceiver};
 use crate::status::RecorderStatus;
 use crate::thread::{RecorderEvent, ThreadConfig};
-use crate::{Action, EpisodeFile, Recorder, RecorderError, signature};
+use crate::{EpisodeFile, EpisodeSignature, Recorder, RecorderAction, RecorderError, signature};
 use crossbeam_channel::Sender;
 use protocol::topics::{self, Priority};
 use protocol::trigger::Fired;
@@ -210,12 +210,12 @@ impl Worker {
         self.perform(actions);
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
+    fn perform(&mut self, actions: Vec<RecorderAction>) {
         for action in actions {
             match action {
-                Action::Open(info) => self.open(&info),
-                Action::Write(id, message) => self.write(&id, &message),
-                Action::Close(id, info) => self.close(id, info),
+                RecorderAction::Open(info) => self.open(&info),
+                RecorderAction::Write(id, message) => self.write(&id, &message),
+                RecorderAction::Close(id, info) => self.close(id, info),
             }
         }
     }
@@ -295,7 +295,7 @@ impl Worker {
 
     fn sign(&mut self, dir: &Path, file: &api::Episode) {
         let Some(key) = &self.config.key else { return };
-        let signature = key.sign(&file.file, file.bytes, &file.sha256);
+        let signature = EpisodeSignature::new(key, &file.file, file.bytes, &file.sha256);
         if let Err(error) = signature::write_beside(&dir.join(&file.file), &signature) {
             self.note_trouble(error);
         }

@@ -7,7 +7,7 @@ use protocol::EpisodeId;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recorder::exchange::table::States;
-use recorder::exchange::verify::{Verdict, verify};
+use recorder::exchange::verify::{EpisodeCheck, verify};
 use recorder::exchange::{ExchangeError, Imported, comma2k19, edit, import_notes, lerobot, rosbag2, silent};
 use recorder::{EpisodeMessage, EpisodeReader, recover_all};
 use serde::Deserialize;
@@ -116,7 +116,7 @@ fn told(message: &EpisodeMessage) -> (String, u32, u64, u64, Vec<u8>) {
 }
 
 /// Takes a sound episode through everything that reads one.
-fn through_every_tool(path: &Path, dir: &Path) -> Verdict {
+fn through_every_tool(path: &Path, dir: &Path) -> EpisodeCheck {
     // What a crash leaves has no summary.
     let recovers = !path.ends_with("episode-channels-only-summed-up.mcap");
     let reader = EpisodeReader::open(path).unwrap();

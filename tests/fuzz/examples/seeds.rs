@@ -296,8 +296,8 @@ fn grants(seeds: &mut Seeds) -> Done {
     seeds.add("grants", &[&[4], key.public().to_string().as_bytes()])?;
     let proof = r#"[{"statement":{"format":"takeover-erasure/1"},"signature":"00"}]"#;
     seeds.add("grants", &[&[2], proof.as_bytes()])?;
-    let signer = recorder::SigningKey::from_seed(&[3; 32])?;
-    let signature = signer.sign("e.mcap", 3, &protocol::signing::sha256_hex(b"abc"));
+    let signer = protocol::signing::SigningKey::from_seed(&[3; 32]).ok_or("the seed is no key")?;
+    let signature = recorder::EpisodeSignature::new(&signer, "e.mcap", 3, &protocol::signing::sha256_hex(b"abc"));
     seeds.add("grants", &[&[3], &piece(b"abc"), &serde_json::to_vec(&signature)?])
 }
 

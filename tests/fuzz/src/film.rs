@@ -2,7 +2,7 @@
 
 use crate::input::{Input, folder};
 use crate::seeds;
-use recorder::privacy::{BuiltInDetector, Kind, Policy, redact_with};
+use recorder::privacy::{BuiltInDetector, RedactionPolicy, RegionKind, redact_with};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -57,8 +57,8 @@ fn pictures(folder: &Path, mut input: Input<'_>) {
         return;
     }
     let _ = recorder::preview::make(&episode, &out);
-    let kinds = BTreeSet::from([Kind::Plates]);
-    let policy = Policy { blur: kinds.clone(), ..Policy::default() };
+    let kinds = BTreeSet::from([RegionKind::Plates]);
+    let policy = RedactionPolicy { blur: kinds.clone(), ..RedactionPolicy::default() };
     let Ok(mut detector) = BuiltInDetector::load(&kinds) else { return };
     let before = fs::read(&episode).unwrap_or_default();
     if let Err(error) = redact_with(&episode, &out, &policy, &mut detector, &mut |_, _| ()) {
@@ -75,9 +75,9 @@ fn model(folder: &Path, bytes: &[u8]) {
             return;
         }
     }
-    let kinds = BTreeSet::from([Kind::Faces]);
+    let kinds = BTreeSet::from([RegionKind::Faces]);
     let Ok(mut detector) = BuiltInDetector::load_from(&kinds, &[folder.to_owned()]) else { return };
     let luma: Vec<u8> = (0..96 * 64).map(|index: u32| (index % 96 * 2) as u8).collect();
-    let look = recorder::privacy::Look { luma: &luma, width: 96, height: 64, number: 0 };
+    let look = recorder::privacy::LumaPicture { luma: &luma, width: 96, height: 64, number: 0 };
     let _ = recorder::privacy::Detector::look(&mut detector, &look);
 }

@@ -1,27 +1,25 @@
 //! A vehicle core that runs, in virtual time, while anybody sends it anything: no number leaves it that is not finite,
 //! beyond a channel's limits or faster than its rates.
 
+#[path = "../../../vehicle-core/tests/bench/mod.rs"]
+mod bench;
+
 use crate::input::Input;
+use bench::{Bench, SEATS, TICK_US, straight_on};
 use closed_loop::sim_robot::SimRobot;
 use policy::Policy;
 use prost::Message;
 use protocol::v1::seat_request::Request;
 use protocol::v1::{
     Author, CommandDatagram, EngageRequest, EstopRequest, EstopResetRequest, HandBackRequest, Mode, OperatorInput,
-    SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint,
+    Pose2, SeatRequest, TakeoverRequest, Trajectory, TrajectoryPoint,
 };
-use protocol::{Embodiment, PolicyVersion, SeatKind};
+use protocol::{Embodiment, PolicyVersion};
 use sim::road::RoadNetwork;
 use sim::world::{World, WorldConfig};
 use std::sync::{Arc, LazyLock};
-use vehicle_core::{CoreConfig, FromSeat, SeatBody, Sensors, Tick, VehicleCore};
+use vehicle_core::{SeatBody, Sensors};
 
-const SEATS: [&str; 3] = ["a", "b", "robot"];
-
-fn kind_of(seat: &str) -> SeatKind {
-    if seat == SEATS[2] { SeatKind::Scripted } else { SeatKind::Human }
-}
-const TICK_US: u64 = 20_000;
 /// Ticks of an input: four seconds.
 const TICKS: usize = 200;
 
@@ -34,31 +32,14 @@ static SETTING: LazyLock<Option<(World, Policy)>> = LazyLock::new(|| {
 });
 
 struct Trial {
-    car: Embodiment,
     robot: SimRobot,
-    core: VehicleCore,
-    tick: Tick,
-    inbox: Vec<FromSeat>,
-    now_us: u64,
-    sequence: u64,
-    last: Vec<f64>,
+    bench: Bench,
 }
 
 pub fn run(bytes: &[u8]) {
     let Some((world, policy)) = &*SETTING else { panic!("the trial's own world could not be made") };
-    let car = Embodiment::ackermann_car();
-    let quick = CoreConfig { self_check_us: 0, ..CoreConfig::default() };
-    let Ok(core) = VehicleCore::new(car.clone(), quick, policy.clone(), 0) else { return };
-    let mut trial = Trial {
-        last: vec![0.0; car.action.len()],
-        car,
-        robot: SimRobot::new(world.clone()),
-        core,
-        tick: Tick::default(),
-        inbox: Vec::new(),
-        now_us: 10_000_000,
-        sequence: 1_000,
-    };
+    let Ok(bench) = Bench::new(Embodiment::ackermann_car(), policy.clone()) else { return };
+    let mut trial = Trial { robot: SimRobot::new(world.clone()), bench };
     let mut input = Input(bytes);
     for _ in 0..TICKS {
         if input.is_empty() {
@@ -70,7 +51,7 @@ pub fn run(bytes: &[u8]) {
     for _ in 0..15 {
         trial.go_on(TICK_US, |_| ());
     }
-    assert_ne!(trial.tick.command.author(), Author::Operator, "nobody has said anything for 300 ms");
+    assert_ne!(trial.bench.tick.command.author(), Author::Operator, "nobody has said anything for 300 ms");
 }
 
 impl Trial {
@@ -83,7 +64,7 @@ impl Trial {
             }
             5 => {
                 let speed_mps = input.within(-5.0, 40.0);
-                let trajectory = Some(self.straight_on(speed_mps));
+                let trajectory = Some(straight_on(self.bench.now_us, &Pose2::default(), speed_mps));
                 self.drive(input, OperatorInput { trajectory, ..OperatorInput::default() });
             }
             6 => {
@@ -97,13 +78,13 @@ impl Trial {
             10 => {
                 let seat = SEATS[usize::from(input.u8()) % 3];
                 if let Ok(request) = SeatRequest::decode(input.piece()) {
-                    self.hear(seat, SeatBody::Request(request));
+                    self.bench.hear(seat, SeatBody::Request(request));
                 }
             }
             11..=13 => {
                 let what = input.u8();
                 let request = Some(request(what / 3, input));
-                self.hear(
+                self.bench.hear(
                     SEATS[usize::from(what) % 3],
                     SeatBody::Request(SeatRequest { request, ..Default::default() }),
                 );
@@ -111,7 +92,7 @@ impl Trial {
             14 => {
                 let what = input.u8();
                 let body = if what & 0x80 == 0 { SeatBody::Gone } else { SeatBody::Connected };
-                self.hear(SEATS[usize::from(what) % 3], body);
+                self.bench.hear(SEATS[usize::from(what) % 3], body);
             }
             15 => return self.odd(input),
             16 => return self.go_on(TICK_US * u64::from(input.u8() % 16), |_| ()),
@@ -124,45 +105,31 @@ impl Trial {
         self.go_on(TICK_US, |_| ());
     }
 
-    fn hear(&mut self, seat: &str, body: SeatBody) {
-        self.inbox.push(FromSeat { seat: seat.into(), kind: kind_of(seat), received_us: self.now_us, body });
-    }
-
     /// An input of the seat in control, late by so much and answering a picture that old.
     fn drive(&mut self, input: &mut Input<'_>, command: OperatorInput) {
-        self.sequence += 1;
         let (late_us, picture_us) = (u64::from(input.u8()) * 500, u64::from(input.u8()) * 4_000);
-        let seat = self.core.authority().granted_seat().unwrap_or("a").to_owned();
-        let command = OperatorInput {
-            sequence: self.sequence,
-            epoch: self.core.authority().epoch(),
-            seat_us: self.now_us - late_us,
-            deadman: true,
-            shown_frame_us: self.now_us - picture_us,
-            ..command
-        };
-        self.hear(&seat, SeatBody::Command(CommandDatagram { inputs: vec![command], ..Default::default() }));
+        self.bench.drive(late_us, picture_us, command);
     }
 
     /// The bytes of a datagram as they come from the network; with some, what a forger could know is put right.
     fn datagram(&mut self, input: &mut Input<'_>) {
         let flags = input.u8();
         let Ok(mut datagram) = CommandDatagram::decode(input.piece()) else { return };
+        let now_us = self.bench.now_us;
         for command in &mut datagram.inputs {
             if flags & 1 != 0 {
-                command.epoch = self.core.authority().epoch();
+                command.epoch = self.bench.core.authority().epoch();
             }
             if flags & 2 != 0 {
-                self.sequence += 1;
-                command.sequence = self.sequence;
+                command.sequence = self.bench.next_sequence();
             }
             if flags & 4 != 0 {
-                (command.seat_us, command.shown_frame_us, command.deadman) = (self.now_us, self.now_us, true);
+                (command.seat_us, command.shown_frame_us, command.deadman) = (now_us, now_us, true);
             }
         }
-        let holder = self.core.authority().granted_seat().unwrap_or("a").to_owned();
+        let holder = self.bench.holder();
         let seat = if flags & 8 != 0 { &holder } else { SEATS[usize::from(flags >> 4) % 3] };
-        self.hear(seat, SeatBody::Command(datagram));
+        self.bench.hear(seat, SeatBody::Command(datagram));
     }
 
     /// Sensors that say odd things.
@@ -182,40 +149,18 @@ impl Trial {
         });
     }
 
-    fn straight_on(&self, speed_mps: f64) -> Trajectory {
-        let point = |step: u64| {
-            let x_m = speed_mps * 0.3 * step as f64;
-            TrajectoryPoint { at_us: self.now_us + step * 300_000, x_m, y_m: 0.0, speed_mps }
-        };
-        Trajectory { points: (0..8).map(point).collect() }
-    }
-
     fn go_on(&mut self, dt_us: u64, change: impl FnOnce(&mut Sensors)) {
         let dt_s = dt_us as f64 * 1e-6;
-        self.robot.advance(dt_s.max(0.001), &self.tick.command);
-        self.now_us += dt_us;
-        let mut sensors = self.robot.look(self.now_us);
+        self.robot.advance(dt_s.max(0.001), &self.bench.tick.command);
+        self.bench.now_us += dt_us;
+        let mut sensors = self.robot.look(self.bench.now_us);
         change(&mut sensors);
-        self.core.tick(self.now_us, &sensors, &mut self.inbox, &mut self.tick);
-        self.check(dt_s);
-    }
-
-    fn check(&mut self, dt_s: f64) {
-        let (action, author) = (&self.tick.command.action, self.tick.command.author());
-        assert_eq!(action.len(), self.car.action.len());
-        for ((value, before), channel) in action.iter().zip(&self.last).zip(&self.car.action) {
-            assert!(value.is_finite(), "{} is {value}", channel.name);
-            assert!((channel.min..=channel.max).contains(value), "{} is {value}", channel.name);
-            let (step, most) = (value - before, channel.rate_per_s * dt_s.max(0.02) + 1e-9);
-            assert!(step <= most, "{} goes from {before} to {value} in {dt_s} s", channel.name);
+        if let Err(broken) = self.bench.go_on(&sensors, dt_s) {
+            panic!("{broken}");
         }
-        if self.core.authority().estop_latched() {
-            assert_eq!(author, Author::Fallback, "the emergency stop is latched");
-        }
-        if let Some(limit) = &self.tick.authority.speed_limit {
+        if let Some(limit) = &self.bench.tick.authority.speed_limit {
             assert!(limit.limit_mps.is_finite() && limit.limit_mps >= 0.0, "{limit:?}");
         }
-        self.last.clone_from(action);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Packets of a picture stream: media, redundancy and marks that lie.
 
 use crate::input::Input;
-use link::media::{FEC_PAYLOAD_TYPE, Receiver, RtpIn};
+use link::media::{FEC_PAYLOAD_TYPE, MediaReceiver, RtpIn};
 use link::rtp::FrameInfo;
 
 /// An RTP packet's longest payload.
 const LONGEST: usize = 1_200;
 
 pub fn run(bytes: &[u8]) {
-    let mut receiver = Receiver::default();
+    let mut receiver = MediaReceiver::default();
     let mut input = Input(bytes);
     let mut now_us = 0;
     while input.0.len() >= 4 {

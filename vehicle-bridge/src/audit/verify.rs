@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct AuditReport {
     /// No record is bad, and none is missing at the end as far as a signed head can tell.
     pub good: bool,
     /// Files read.
@@ -33,7 +33,7 @@ pub struct Report {
     /// Events that the log says it lacks.
     pub missing_events: u64,
     /// What the signed head says.
-    pub signature: Signature,
+    pub signature: AuditSignature,
 }
 
 /// The first bad record.
@@ -50,7 +50,7 @@ pub struct Bad {
 /// What the signed head says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Signature {
+pub enum AuditSignature {
     /// There is none, or only one file was looked at.
     Absent,
     /// It fits; by this key.
@@ -63,7 +63,7 @@ pub enum Signature {
 ///
 /// # Errors
 /// [`AuditError`] when there is nothing to read; a bad log is a result.
-pub fn verify(path: &Path, key: Option<&PublicKey>) -> Result<Report, AuditError> {
+pub fn verify(path: &Path, key: Option<&PublicKey>) -> Result<AuditReport, AuditError> {
     let is_folder = path.is_dir();
     let all = if is_folder { files(path)? } else { vec![path.to_owned()] };
     if all.is_empty() {
@@ -142,16 +142,16 @@ impl Reader {
         true
     }
 
-    fn finish(self, files: usize, head: Option<FoundHead>, key: Option<&PublicKey>) -> Report {
+    fn finish(self, files: usize, head: Option<FoundHead>, key: Option<&PublicKey>) -> AuditReport {
         let chain = self.chain.unwrap_or_default();
         let signature = match head {
-            None if key.is_some() => Signature::Bad(format!("{HEAD} is missing")),
-            None => Signature::Absent,
-            Some(Err(reason)) => Signature::Bad(reason),
+            None if key.is_some() => AuditSignature::Bad(format!("{HEAD} is missing")),
+            None => AuditSignature::Absent,
+            Some(Err(reason)) => AuditSignature::Bad(reason),
             Some(Ok(head)) => check_head(&head, self.signed.as_deref(), chain.seq(), key),
         };
-        Report {
-            good: self.bad.is_none() && !matches!(signature, Signature::Bad(_)),
+        AuditReport {
+            good: self.bad.is_none() && !matches!(signature, AuditSignature::Bad(_)),
             files,
             records: self.records,
             first_seq: self.first_seq,
@@ -167,8 +167,8 @@ impl Reader {
     }
 }
 
-fn check_head(head: &Head, signed: Option<&str>, last_seq: u64, key: Option<&PublicKey>) -> Signature {
-    let bad = |reason: String| Signature::Bad(reason);
+fn check_head(head: &Head, signed: Option<&str>, last_seq: u64, key: Option<&PublicKey>) -> AuditSignature {
+    let bad = |reason: String| AuditSignature::Bad(reason);
     let Ok(own) = head.key.parse::<PublicKey>() else { return bad(format!("{:?} is no public key", head.key)) };
     if key.is_some_and(|key| *key != own) {
         return bad(format!("{HEAD} is signed by another key, {own}"));
@@ -178,10 +178,10 @@ fn check_head(head: &Head, signed: Option<&str>, last_seq: u64, key: Option<&Pub
         return bad(format!("the signature in {HEAD} is not of its content"));
     }
     match signed {
-        Some(hash) if hash == head.sha256 => Signature::Good(own.to_string()),
+        Some(hash) if hash == head.sha256 => AuditSignature::Good(own.to_string()),
         Some(_) => bad(format!("record {} is not the one that was signed", head.seq)),
         None if head.seq > last_seq => bad(format!("records {} to {} are missing at the end", last_seq + 1, head.seq)),
-        None if head.seq == 0 => Signature::Good(own.to_string()),
+        None if head.seq == 0 => AuditSignature::Good(own.to_string()),
         None => bad(format!("record {} was signed and is not there", head.seq)),
     }
 }

@@ -162,7 +162,7 @@ pub fn run(
         source: EpisodeSource::Live,
         seed,
     };
-    let key = Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key"))?);
+    let key = Arc::new(SigningKey::load_or_make(&config.data_dir.join("recorder.key")).map_err(RecorderError::from)?);
     let recorder = start_recorder(config, &spool_dir, Arc::clone(&key), &vehicle, &policy, view)?;
     let triggers = LiveTriggers::new(
         TriggerEvaluator::new(config.recording.triggers.clone(), vehicle.clone(), &car, attachments)?,

@@ -6,7 +6,7 @@
 use super::queue::OutFile;
 use protocol::EpisodeId;
 use protocol::api::{Episode, UploadKind};
-use recorder::privacy::{self, Policy};
+use recorder::privacy::{self, RedactionPolicy};
 use recorder::{EpisodeReader, RecorderError, SigningKey, preview, signature};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub enum PrepareError {
 #[derive(Debug, Clone)]
 pub struct Preparation {
     /// What may not leave.
-    pub policy: Policy,
+    pub policy: RedactionPolicy,
     /// Folder for copies and previews; each episode has one in it.
     pub dir: PathBuf,
     /// Signs redacted copies; without it they have no signature.

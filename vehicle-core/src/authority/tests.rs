@@ -3,9 +3,14 @@ use protocol::v1::{BookmarkRequest, EngageRequest, EstopRequest, EstopResetReque
 
 /// Period of the control loop.
 const TICK_US: u64 = 20_000;
-const ROLLING: Situation =
-    Situation { seat_kind: SeatKind::Human, speed_mps: 5.0, unfit: None, policy_ready: true, estop_pressed: false };
-const STANDING: Situation = Situation { speed_mps: 0.0, ..ROLLING };
+const ROLLING: RequestContext = RequestContext {
+    seat_kind: SeatKind::Human,
+    speed_mps: 5.0,
+    unfit: None,
+    policy_ready: true,
+    estop_pressed: false,
+};
+const STANDING: RequestContext = RequestContext { speed_mps: 0.0, ..ROLLING };
 
 /// A vehicle with the changes that it has announced.
 struct Car(Authority, Vec<Change>);
@@ -32,9 +37,9 @@ impl Car {
         self.ask_in(&ROLLING, seat, request)
     }
 
-    fn ask_in(&mut self, situation: &Situation, seat: &str, request: Request) -> Reason {
+    fn ask_in(&mut self, situation: &RequestContext, seat: &str, request: Request) -> Reason {
         let request = SeatRequest { id: 9, seat_id: seat.into(), request: Some(request), ..SeatRequest::default() };
-        let situation = Situation { seat_kind: kind_of(seat), ..*situation };
+        let situation = RequestContext { seat_kind: kind_of(seat), ..*situation };
         let answer = self.0.request(0, &request, &situation, &mut self.1);
         assert_eq!((answer.id, answer.accepted), (9, answer.reason() == Reason::Ok));
         assert_eq!(answer.authority, Some(self.0.state(0)));
@@ -202,12 +207,12 @@ fn an_estop_is_latched_and_needs_a_long_hold_at_standstill() {
     assert_eq!(car.ask("a", takeover()), Reason::EstopLatched);
     assert_eq!(car.ask("a", engage()), Reason::EstopLatched);
     assert_eq!(car.ask("a", reset(3_000)), Reason::StillMoving);
-    assert_eq!(car.ask_in(&Situation { speed_mps: -0.2, ..STANDING }, "a", reset(3_000)), Reason::StillMoving);
+    assert_eq!(car.ask_in(&RequestContext { speed_mps: -0.2, ..STANDING }, "a", reset(3_000)), Reason::StillMoving);
     assert_eq!(car.ask_in(&STANDING, "a", reset(ESTOP_RESET_HOLD_MS - 1)), Reason::OutOfLimits);
-    let pressed = Situation { estop_pressed: true, ..STANDING };
+    let pressed = RequestContext { estop_pressed: true, ..STANDING };
     assert_eq!(car.ask_in(&pressed, "a", reset(3_000)), Reason::EstopLatched);
     assert!(car.0.estop_latched() && car.0.state(0).estop_latched);
-    let crawling = Situation { speed_mps: super::super::fallback::STANDSTILL_MPS, ..STANDING };
+    let crawling = RequestContext { speed_mps: super::super::fallback::STANDSTILL_MPS, ..STANDING };
     assert_eq!(car.ask_in(&crawling, "a", reset(ESTOP_RESET_HOLD_MS)), Reason::Ok);
     assert_eq!((car.0.estop_latched(), car.reason(), car.stands()), (false, Reason::NotArmed, STOPPED));
     assert_eq!(car.ask("a", engage()), Reason::Ok);
@@ -250,7 +255,7 @@ fn only_the_holder_hands_back_and_only_to_a_policy_that_is_ready() {
     assert_eq!(car.ask("a", hand_back(Mode::Monitor)), Reason::NotInControl);
     car.0.valid_command(0, &mut car.1);
     assert_eq!(car.ask("b", hand_back(Mode::Monitor)), Reason::NotInControl);
-    let blind = Situation { policy_ready: false, ..ROLLING };
+    let blind = RequestContext { policy_ready: false, ..ROLLING };
     assert_eq!(car.ask_in(&blind, "a", hand_back(Mode::Monitor)), Reason::PolicyFailed);
     assert_eq!(car.stands(), DRIVEN);
     assert_eq!(car.ask("a", hand_back(Mode::Monitor)), Reason::Ok);
@@ -274,10 +279,10 @@ fn while_the_policy_drives_people_switch_between_watching_and_assisting() {
 #[test]
 fn an_unfit_vehicle_and_a_policy_that_is_not_ready_stay_where_they_are() {
     let mut car = Car::stopped();
-    let blind = Situation { unfit: Some(Reason::SensorsLost), ..STANDING };
+    let blind = RequestContext { unfit: Some(Reason::SensorsLost), ..STANDING };
     assert_eq!(car.ask_in(&blind, "a", engage()), Reason::SensorsLost);
     assert_eq!(car.ask_in(&blind, "a", takeover()), Reason::SensorsLost);
-    let thoughtless = Situation { policy_ready: false, ..STANDING };
+    let thoughtless = RequestContext { policy_ready: false, ..STANDING };
     assert_eq!(car.ask_in(&thoughtless, "a", engage()), Reason::PolicyFailed);
     assert_eq!(car.stands(), STOPPED);
     assert_eq!(car.ask_in(&thoughtless, "a", takeover()), Reason::Ok);

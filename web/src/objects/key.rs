@@ -4,7 +4,7 @@ use super::ObjectsError;
 use object_store::path::Path;
 use std::fmt;
 
-pub use protocol::api::UploadKind as Kind;
+pub use protocol::api::UploadKind;
 
 /// The name of an object: `sha256/`, the first two hex digits, `/`, all 64, and an ending by which other tools know
 /// what it is.
@@ -16,7 +16,7 @@ impl ObjectKey {
     ///
     /// # Errors
     /// [`ObjectsError::Key`] when it is no such hash.
-    pub fn new(sha256: &str, kind: Kind) -> Result<Self, ObjectsError> {
+    pub fn new(sha256: &str, kind: UploadKind) -> Result<Self, ObjectsError> {
         if !is_sha256(sha256) {
             return Err(ObjectsError::Key(sha256.to_owned()));
         }
@@ -30,7 +30,7 @@ impl ObjectKey {
     pub fn parse(text: &str) -> Result<Self, ObjectsError> {
         let bad = || ObjectsError::Key(text.to_owned());
         let (hash, ending) = text.rsplit('/').next().and_then(|name| name.split_once('.')).ok_or_else(bad)?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.ending() == ending).ok_or_else(bad)?;
+        let kind = UploadKind::ALL.into_iter().find(|kind| kind.ending() == ending).ok_or_else(bad)?;
         let key = Self::new(hash, kind).map_err(|_| bad())?;
         if key.0 == text { Ok(key) } else { Err(bad()) }
     }

@@ -2,7 +2,7 @@ use super::*;
 
 fn key_of(content: &[u8]) -> ObjectKey {
     use sha2::{Digest, Sha256};
-    ObjectKey::new(&hex::encode(Sha256::digest(content)), Kind::Episode).unwrap()
+    ObjectKey::new(&hex::encode(Sha256::digest(content)), UploadKind::Episode).unwrap()
 }
 
 async fn read(objects: &Objects, key: &ObjectKey, range: Option<Range<u64>>) -> ObjectsResult<Vec<u8>> {
@@ -52,14 +52,14 @@ async fn a_place_that_cannot_be_used_is_named() {
 #[test]
 fn only_hashes_are_names() {
     let hash = "0a".repeat(32);
-    for kind in Kind::ALL {
+    for kind in UploadKind::ALL {
         let key = ObjectKey::new(&hash, kind).unwrap();
         assert_eq!(ObjectKey::parse(key.as_str()).unwrap(), key);
         assert_eq!(key.sha256(), hash);
     }
     let upper = hash.to_uppercase();
     for text in ["", "..", "../../etc/passwd", &upper, &hash[1..], &format!("{hash}0")] {
-        assert!(ObjectKey::new(text, Kind::Episode).is_err(), "{text}");
+        assert!(ObjectKey::new(text, UploadKind::Episode).is_err(), "{text}");
         assert!(ObjectKey::parse(&format!("sha256/0a/{text}.mcap")).is_err(), "{text}");
     }
     for text in ["sha256/0b/{}.mcap", "x/0a/{}.mcap", "/sha256/0a/{}.mcap", "sha256/0a/{}.exe", "sha256/0a/{}"] {

@@ -3,7 +3,7 @@
 
 use crate::app::{App, Shared};
 use crate::check;
-use crate::objects::{Kind, ObjectKey, Objects};
+use crate::objects::{ObjectKey, Objects, UploadKind};
 use crate::reply::{ApiError, ApiResult};
 use crate::routes::{episodes, policies};
 use axum::body::Body;
@@ -45,12 +45,12 @@ enum Place {
 pub async fn episode(State(app): Shared, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
     let episode = episodes::find_episode(&app, &id).await?.episode;
     check::file_name("file", &episode.file)?;
-    let place = match app.store.find_file(&episode.id, Kind::Episode).await? {
+    let place = match app.store.find_file(&episode.id, UploadKind::Episode).await? {
         Some((key, bytes)) => Place::Objects(app.uploads.objects().clone(), key, bytes),
         None => Place::Folder(app.data_dir.join("episodes").join(&episode.file)),
     };
     let etag = Some(format!("\"{}\"", episode.sha256));
-    send(Download { place, name: episode.file, kind: Kind::Episode.media_type(), etag }, &headers).await
+    send(Download { place, name: episode.file, kind: UploadKind::Episode.media_type(), etag }, &headers).await
 }
 
 /// What was uploaded beside an episode, perhaps before it: its previews, its signature.
@@ -60,8 +60,8 @@ pub async fn of_episode(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let id = EpisodeId::new(id).map_err(|e| ApiError::invalid(e.to_string()))?;
-    let Some(kind) = Kind::ALL.into_iter().find(|known| known.label() == kind) else {
-        let known = Kind::ALL.map(Kind::label).join(", ");
+    let Some(kind) = UploadKind::ALL.into_iter().find(|known| known.label() == kind) else {
+        let known = UploadKind::ALL.map(UploadKind::label).join(", ");
         return Err(ApiError::not_found(format!("kind: {kind:?} is none of {known}")));
     };
     let found = app.store.find_file(&id, kind).await?;
@@ -75,7 +75,7 @@ pub async fn of_episode(
 /// Lets an uploaded episode and its signature appear in the episodes folder, so that other tools find them by name.
 /// Refuses a row that is not of the file that was uploaded for it.
 pub async fn show_by_name(app: &App, episode: &Episode) -> ApiResult<()> {
-    let Some((key, bytes)) = app.store.find_file(&episode.id, Kind::Episode).await? else { return Ok(()) };
+    let Some((key, bytes)) = app.store.find_file(&episode.id, UploadKind::Episode).await? else { return Ok(()) };
     if (key.sha256(), bytes) != (episode.sha256.as_str(), episode.bytes) {
         let text = format!("sha256: {} is not valid: {} was uploaded for {}", episode.sha256, key.sha256(), episode.id);
         return Err(ApiError::conflict(text));
@@ -84,7 +84,7 @@ pub async fn show_by_name(app: &App, episode: &Episode) -> ApiResult<()> {
         return Ok(());
     }
     let named = app.data_dir.join("episodes").join(&episode.file);
-    let signature = app.store.find_file(&episode.id, Kind::Signature).await?;
+    let signature = app.store.find_file(&episode.id, UploadKind::Signature).await?;
     let mut names = vec![(key, named.clone())];
     names.extend(signature.map(|(key, _)| (key, named.with_extension("mcap.sig"))));
     for (key, name) in names {

@@ -39,9 +39,10 @@ pub async fn connect(
     let upgrade = upgrade.map_err(|e| ApiError::Client(e.status(), e.body_text()))?;
     let counts = app.hub.counts();
     if counts.vehicles + counts.seats >= MAX_CONNECTIONS {
-        return Err(ApiError::Client(
+        return Err(refused(
             StatusCode::SERVICE_UNAVAILABLE,
-            "too many peers are connected: try later".into(),
+            Failure::ControlPlaneFull,
+            "too many peers are connected: try later",
         ));
     }
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
@@ -62,12 +63,8 @@ async fn identify(app: &App, party: Party, told: Option<String>, pin: bool) -> A
     };
     if pinned.is_some() && pinned != fingerprint {
         tracing::warn!("{party} came with another certificate than the pinned one and was turned away");
-        let text = format!(
-            "{}: {party} is bound to another certificate. {}",
-            Failure::IdentityChanged,
-            Failure::IdentityChanged.advice()
-        );
-        return Err(ApiError::Client(StatusCode::FORBIDDEN, text));
+        let text = format!("{party} is bound to another certificate. {}", Failure::IdentityChanged.advice());
+        return Err(refused(StatusCode::FORBIDDEN, Failure::IdentityChanged, text));
     }
     Ok(Identity { party, fingerprint })
 }
@@ -82,5 +79,9 @@ fn same_origin(headers: &HeaderMap) -> ApiResult<()> {
         return Ok(());
     }
     let text = format!("origin {origin:?} is not this server: open the dashboard on this server");
-    Err(ApiError::Client(StatusCode::FORBIDDEN, text))
+    Err(refused(StatusCode::FORBIDDEN, Failure::Refused, text))
+}
+
+fn refused(status: StatusCode, code: Failure, message: impl Into<String>) -> ApiError {
+    ApiError::Signalling { status, code, message: message.into() }
 }

@@ -3,7 +3,7 @@
 use super::row::{Columns, FromRow};
 use super::sql::Sql;
 use super::{Store, now_ms, signed};
-use crate::objects::{Kind, ObjectKey};
+use crate::objects::{ObjectKey, UploadKind};
 use crate::reply::{ApiError, ApiResult};
 use protocol::api::UploadStart;
 use protocol::{EpisodeId, VehicleId};
@@ -57,7 +57,7 @@ impl Store {
             if vehicle != start.vehicle.as_str() {
                 return Err(ApiError::conflict(format!("episode {} is not {}'s", start.episode, start.vehicle)));
             }
-            if start.kind == Kind::Episode && sha256.is_some_and(|known| known != start.sha256) {
+            if start.kind == UploadKind::Episode && sha256.is_some_and(|known| known != start.sha256) {
                 return Err(ApiError::conflict(format!("episode {} is known with other content", start.episode)));
             }
         }
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// Where an episode's file lies, and its size.
-    pub async fn find_file(&self, episode: &EpisodeId, kind: Kind) -> ApiResult<Option<(ObjectKey, u64)>> {
+    pub async fn find_file(&self, episode: &EpisodeId, kind: UploadKind) -> ApiResult<Option<(ObjectKey, u64)>> {
         let row = sqlx::query("SELECT object, bytes FROM episode_files WHERE episode = $1 AND kind = $2")
             .bind(episode.as_str())
             .bind(kind.label())
@@ -115,7 +115,7 @@ impl Store {
             return Ok(BTreeSet::new());
         }
         let mut query = Sql::new("SELECT episode FROM episode_files WHERE kind = ");
-        query.bind(Kind::PreviewVideo.label()).push(" AND episode IN ").list(episodes);
+        query.bind(UploadKind::PreviewVideo.label()).push(" AND episode IN ").list(episodes);
         let rows = query.fetch_all(&self.readers).await?;
         Ok(rows.iter().map(|row| row.try_get("episode")).collect::<sqlx::Result<_>>()?)
     }

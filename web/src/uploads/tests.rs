@@ -12,7 +12,7 @@ fn start(sha256: &str) -> UploadStart {
     UploadStart {
         vehicle: "car".parse().unwrap(),
         episode: EpisodeId::new("e").unwrap(),
-        kind: Kind::Episode,
+        kind: UploadKind::Episode,
         sha256: sha256.to_owned(),
         bytes: 10,
     }

@@ -3,7 +3,7 @@
 use super::super::extent::Extent;
 use super::super::fec;
 use super::super::incoming::Origin;
-use super::{Receiver, ReceiverOutput};
+use super::{MediaReceiver, ReceiverOutput};
 
 /// A packet that is missing.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +107,7 @@ impl Pace {
     }
 }
 
-impl Receiver {
+impl MediaReceiver {
     /// A missing packet came; says why.
     pub(super) fn closed(&mut self, now_us: u64, gap: Gap) -> Origin {
         let answered = gap.asked > 0 && now_us.saturating_sub(gap.first_asked_us) >= self.round_trip_us * 3 / 4;

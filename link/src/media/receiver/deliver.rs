@@ -1,7 +1,7 @@
 //! Packets in order to frames in order.
 
 use super::super::incoming::{AssembledFrame, Held, Origin};
-use super::{Receiver, ReceiverOutput};
+use super::{MediaReceiver, ReceiverOutput};
 use crate::rtp::{AccessUnit, starts_keyframe};
 use bytes::Bytes;
 
@@ -42,7 +42,7 @@ impl Builder {
     }
 }
 
-impl Receiver {
+impl MediaReceiver {
     /// Takes everything that is in order.
     pub(super) fn drain(&mut self, now_us: u64) {
         let Some(before) = self.next else { return };

@@ -1,7 +1,7 @@
 //! What happens when a packet does not come in time, or not at all.
 
 use super::super::extent::Extent;
-use super::{MIN_RECOVERY_PAUSE_US, Receiver, ReceiverOutput};
+use super::{MIN_RECOVERY_PAUSE_US, MediaReceiver, ReceiverOutput};
 use crate::rtp::starts_keyframe;
 
 /// Least time from a frame's first packet until it is late, microseconds.
@@ -11,7 +11,7 @@ const MAX_PATIENCE_US: u64 = 1_000_000;
 /// Beyond two round trips, microseconds.
 const PATIENCE_SLACK_US: u64 = 40_000;
 
-impl Receiver {
+impl MediaReceiver {
     /// From a frame's first packet until it is late, microseconds.
     pub(super) fn deadline_us(&self) -> u64 {
         let spent_us = self.round_trip_us / 2 + self.config.sender_delay_us;

@@ -12,14 +12,14 @@ use asking::{Gap, Pace};
 use deliver::Builder;
 use std::collections::{BTreeMap, VecDeque};
 
-/// What comes out of a [`Receiver`].
+/// What comes out of a [`MediaReceiver`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverOutput {
     /// A frame, in order.
     Frame(AssembledFrame),
     /// Ask the sender for these packets.
     Nack(Vec<u16>),
-    /// Ask the sender for a keyframe, or for a frame coded from [`Receiver::last_decodable`].
+    /// Ask the sender for a keyframe, or for a frame coded from [`MediaReceiver::last_decodable`].
     RecoveryWanted,
 }
 
@@ -88,7 +88,7 @@ const MIN_RECOVERY_PAUSE_US: u64 = 150_000;
 /// After a loss that could not be mended, nothing comes out until a keyframe, or a frame coded from one given out before:
 /// what a decoder makes of other pictures looks plausible and is wrong.
 #[derive(Debug)]
-pub struct Receiver {
+pub struct MediaReceiver {
     config: ReceiverConfig,
     round_trip_us: u64,
     variance_us: u64,
@@ -113,13 +113,13 @@ pub struct Receiver {
     stats: ReceiverStats,
 }
 
-impl Default for Receiver {
+impl Default for MediaReceiver {
     fn default() -> Self {
         Self::new(ReceiverConfig::default())
     }
 }
 
-impl Receiver {
+impl MediaReceiver {
     /// A receiver that has seen nothing.
     #[must_use]
     pub fn new(config: ReceiverConfig) -> Self {

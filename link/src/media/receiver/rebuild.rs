@@ -3,10 +3,10 @@
 use super::super::extent::Extent;
 use super::super::fec;
 use super::super::incoming::{Held, Origin};
-use super::Receiver;
+use super::MediaReceiver;
 use bytes::Bytes;
 
-impl Receiver {
+impl MediaReceiver {
     /// Rebuilds what is missing of the frame that `sequence` belongs to, block by block, where enough has come.
     pub(super) fn rebuild(&mut self, now_us: u64, sequence: u64) {
         let Some(extent) = self.extents.at(sequence).filter(|extent| extent.fec > 0 && !extent.fec_broken) else {

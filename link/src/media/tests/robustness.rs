@@ -14,7 +14,7 @@ use video::EncodedFrame;
 
 /// Frames, and their packets as a receiver gets them; `marks` as between our own peers.
 fn stream(count: u32, len: usize, first_sequence: u16, loss: f64, marks: bool) -> (Vec<Bytes>, Vec<RtpIn>) {
-    let mut sender = Sender::new(96, first_sequence);
+    let mut sender = MediaSender::new(96, first_sequence);
     sender.set_path(PathState { loss, mean_burst: 1.0, round_trip_us: 200_000, spacing_us: 300, fec_allowed: marks });
     let (mut units, mut packets) = (Vec::new(), Vec::new());
     for index in 0..count {
@@ -90,7 +90,7 @@ proptest! {
             let other = (i + rng.random_range(0..=reorder)).min(packets.len() - 1);
             packets.swap(i, other);
         }
-        let mut receiver = Receiver::default();
+        let mut receiver = MediaReceiver::default();
         let (mut truncated, mut last) = (false, None);
         for (i, packet) in packets.iter().enumerate() {
             if rng.random_bool(loss) { continue; }
@@ -124,7 +124,7 @@ proptest! {
     #[test]
     fn random_packets_never_panic_and_memory_stays_bounded(seed: u64, jump in 1u16..4000, true_fec: bool) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut receiver = Receiver::default();
+        let mut receiver = MediaReceiver::default();
         let mut sequence = 0u16;
         for i in 0..2000u64 {
             sequence = sequence.wrapping_add(rng.random_range(0..jump));
@@ -182,7 +182,7 @@ fn fec_packets_that_lie_are_counted_and_change_nothing() {
     let lies: [fn(&mut [u8]); 5] =
         [|p| p[0] ^= 0x40, |p| p[2..4].fill(0xFF), |p| p[4] = 0, |p| p[4] = 0xFF, |p| p[6..8].fill(0xFF)];
     for (which, change) in lies.into_iter().enumerate() {
-        let mut receiver = Receiver::default();
+        let mut receiver = MediaReceiver::default();
         let mut got = HashMap::new();
         for packet in lie(change) {
             receiver.push(0, packet);
@@ -201,7 +201,7 @@ fn fec_packets_that_lie_are_counted_and_change_nothing() {
 fn a_sender_that_starts_anew_is_followed() {
     let (_, first) = stream(4, 2_000, 10, 0.0, true);
     let (units, second) = stream(4, 2_000, 40_000, 0.0, true);
-    let mut receiver = Receiver::default();
+    let mut receiver = MediaReceiver::default();
     let mut last = None;
     for packet in first.into_iter().chain(second) {
         receiver.push(0, packet);
@@ -217,7 +217,7 @@ fn a_sender_that_starts_anew_is_followed() {
 #[test]
 fn joining_in_the_middle_waits_for_a_keyframe_and_asks_for_nothing_else() {
     let (units, packets) = stream(20, 4_000, 100, 0.0, true);
-    let mut receiver = Receiver::default();
+    let mut receiver = MediaReceiver::default();
     let mut got = Vec::new();
     for (i, packet) in packets.into_iter().enumerate().skip(2) {
         receiver.push(i as u64 * 1_000, packet);

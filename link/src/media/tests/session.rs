@@ -101,8 +101,8 @@ impl Outcome {
 pub(super) struct Session {
     case: Case,
     now_us: u64,
-    sender: Sender,
-    receiver: Receiver,
+    sender: MediaSender,
+    receiver: MediaReceiver,
     forward: Path<OutPacket>,
     back: Path<Back>,
     rng: ChaCha8Rng,
@@ -121,8 +121,8 @@ impl Session {
         let mut session = Self {
             case,
             now_us: 0,
-            sender: Sender::new(96, 65_000),
-            receiver: Receiver::default(),
+            sender: MediaSender::new(96, 65_000),
+            receiver: MediaReceiver::default(),
             forward: Path::new(case.path, case.seed),
             back: Path::new(case.path, case.seed ^ 0xBAC),
             rng: ChaCha8Rng::seed_from_u64(case.seed ^ 0xF4A3E),
@@ -157,7 +157,7 @@ impl Session {
         }
         self.feedback();
         while let Some(packet) = self.sender.poll(self.now_us) {
-            let urgent = packet.kind == Kind::Retransmission;
+            let urgent = packet.kind == PacketKind::Retransmission;
             if urgent { self.wire.push_front(packet) } else { self.wire.push_back(packet) }
         }
         while self.wire_free_us <= self.now_us

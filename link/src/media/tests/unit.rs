@@ -22,13 +22,13 @@ fn encoded(index: u32, packets: usize) -> EncodedFrame {
 }
 
 /// A frame's packets as the receiver gets them.
-fn send(sender: &mut Sender, index: u32, packets: usize, recovers_from: Option<u32>) -> Vec<RtpIn> {
+fn send(sender: &mut MediaSender, index: u32, packets: usize, recovers_from: Option<u32>) -> Vec<RtpIn> {
     let frame = encoded(index, packets);
     sender.frame(frame.capture_us, &frame, recovers_from);
     drain(sender, frame.capture_us)
 }
 
-fn drain(sender: &mut Sender, now_us: u64) -> Vec<RtpIn> {
+fn drain(sender: &mut MediaSender, now_us: u64) -> Vec<RtpIn> {
     std::iter::from_fn(|| sender.poll(now_us))
         .map(|packet| RtpIn {
             sequence: packet.sequence,
@@ -42,7 +42,7 @@ fn drain(sender: &mut Sender, now_us: u64) -> Vec<RtpIn> {
         .collect()
 }
 
-fn outputs(receiver: &mut Receiver) -> Vec<ReceiverOutput> {
+fn outputs(receiver: &mut MediaReceiver) -> Vec<ReceiverOutput> {
     std::iter::from_fn(|| receiver.pop()).collect()
 }
 
@@ -55,8 +55,8 @@ fn nacks(outputs: &[ReceiverOutput]) -> Vec<u16> {
 }
 
 /// A receiver that has had a keyframe, and the sender behind it.
-fn started(path: PathState) -> (Sender, Receiver) {
-    let (mut sender, mut receiver) = (Sender::new(96, u16::MAX - 2), Receiver::default());
+fn started(path: PathState) -> (MediaSender, MediaReceiver) {
+    let (mut sender, mut receiver) = (MediaSender::new(96, u16::MAX - 2), MediaReceiver::default());
     sender.set_path(path);
     receiver.set_round_trip(path.round_trip_us, 1_000);
     for packet in send(&mut sender, 0, 4, None) {
@@ -79,7 +79,7 @@ fn a_frame_leaves_with_its_last_packet() {
 
 #[test]
 fn no_packet_exceeds_its_limit() {
-    let mut sender = Sender::new(96, 0);
+    let mut sender = MediaSender::new(96, 0);
     sender.set_path(lossy());
     for (index, packets) in [(0, 200), (1, 30), (2, 1)] {
         for packet in send(&mut sender, index, packets, None) {
@@ -93,7 +93,7 @@ fn no_packet_exceeds_its_limit() {
 
 #[test]
 fn a_foreign_peer_gets_no_fec() {
-    let mut sender = Sender::new(96, 0);
+    let mut sender = MediaSender::new(96, 0);
     sender.set_path(PathState { fec_allowed: false, ..lossy() });
     assert!(send(&mut sender, 0, 30, None).iter().all(|packet| packet.payload_type == 96));
 }
@@ -241,7 +241,7 @@ fn a_request_for_a_fec_packet_is_answered_by_a_note() {
 
 #[test]
 fn retransmissions_end_at_their_bound() {
-    let mut sender = Sender::new(96, 0);
+    let mut sender = MediaSender::new(96, 0);
     sender.set_path(PathState { round_trip_us: 10_000, ..PathState::default() });
     send(&mut sender, 0, 200, None);
     let all: Vec<u16> = (0..200).collect();
@@ -269,7 +269,7 @@ fn marks_survive_the_wire_and_nonsense_is_refused() {
 
 #[test]
 fn an_empty_access_unit_sends_nothing() {
-    let mut sender = Sender::new(96, 0);
+    let mut sender = MediaSender::new(96, 0);
     sender.frame(0, &EncodedFrame::default(), None);
     assert_eq!((sender.poll(0), sender.next_us()), (None, None));
 }

@@ -1,9 +1,11 @@
 //! The model in virtual time.
 
-use crate::netem::{Change, Direction, DirectionStats, Impairment, Path, PathSpec, QueueLimit, Script, Verdict};
+use crate::netem::{
+    Direction, DirectionStats, Impairment, ImpairmentChange, Path, PathSpec, PushVerdict, QueueLimit, Script,
+};
 use proptest::prelude::*;
 
-fn direction(change: &Change, seed: u64) -> Direction<u64> {
+fn direction(change: &ImpairmentChange, seed: u64) -> Direction<u64> {
     Direction::new(Script::constant(change.apply(&Impairment::default(), "").unwrap()), seed)
 }
 
@@ -45,13 +47,13 @@ const COUNT: u64 = 100_000;
 
 #[test]
 fn a_clean_path_delivers_at_once_and_in_order() {
-    let arrived = send(&mut direction(&Change::default(), 1), 1000, 700, 1200);
+    let arrived = send(&mut direction(&ImpairmentChange::default(), 1), 1000, 700, 1200);
     assert_eq!(arrived, (0..1000).map(|n| (n * 700, n)).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_delay_is_exact() {
-    let change = Change { delay_ms: Some(25.5), ..Change::default() };
+    let change = ImpairmentChange { delay_ms: Some(25.5), ..ImpairmentChange::default() };
     let arrived = send(&mut direction(&change, 1), 1000, 700, 1200);
     assert_eq!(arrived, (0..1000).map(|n| (n * 700 + 25_500, n)).collect::<Vec<_>>());
 }
@@ -59,7 +61,7 @@ fn a_delay_is_exact() {
 #[test]
 fn independent_loss_has_the_mean_and_the_runs_that_chance_gives() {
     for (seed, loss) in [(1, 0.02), (2, 0.1), (3, 0.3), (4, 0.5)] {
-        let change = Change { loss_percent: Some(loss * 100.0), ..Change::default() };
+        let change = ImpairmentChange { loss_percent: Some(loss * 100.0), ..ImpairmentChange::default() };
         let gone = missing(&send(&mut direction(&change, seed), COUNT, 100, 1200), COUNT);
         // Five standard deviations of a binomial count.
         let sigma = (loss * (1.0 - loss) / COUNT as f64).sqrt();
@@ -73,7 +75,11 @@ fn independent_loss_has_the_mean_and_the_runs_that_chance_gives() {
 #[test]
 fn bursts_have_their_mean_loss_and_their_mean_length() {
     for (seed, loss, burst) in [(1, 0.1, 5.0), (2, 0.05, 3.0), (3, 0.3, 10.0), (4, 0.01, 1.0)] {
-        let change = Change { loss_percent: Some(loss * 100.0), burst_packets: Some(burst), ..Change::default() };
+        let change = ImpairmentChange {
+            loss_percent: Some(loss * 100.0),
+            burst_packets: Some(burst),
+            ..ImpairmentChange::default()
+        };
         let gone = missing(&send(&mut direction(&change, seed), COUNT, 100, 1200), COUNT);
         let runs = gone.len() as f64 / burst;
         let run = mean_run(&gone);
@@ -86,7 +92,7 @@ fn bursts_have_their_mean_loss_and_their_mean_length() {
 
 #[test]
 fn jitter_keeps_the_order_only_adds_and_has_its_mean() {
-    let change = Change { delay_ms: Some(20.0), jitter_ms: Some(4.0), ..Change::default() };
+    let change = ImpairmentChange { delay_ms: Some(20.0), jitter_ms: Some(4.0), ..ImpairmentChange::default() };
     let arrived = send(&mut direction(&change, 5), 20_000, 33_333, 1200);
     assert!(arrived.windows(2).all(|pair| pair[0].1 < pair[1].1 && pair[0].0 <= pair[1].0));
     let extra: Vec<f64> = arrived.iter().map(|(at, n)| *at as f64 - (n * 33_333 + 20_000) as f64).collect();
@@ -97,7 +103,7 @@ fn jitter_keeps_the_order_only_adds_and_has_its_mean() {
 
 #[test]
 fn packets_sent_together_arrive_together_whatever_the_jitter() {
-    let change = Change { jitter_ms: Some(10.0), ..Change::default() };
+    let change = ImpairmentChange { jitter_ms: Some(10.0), ..ImpairmentChange::default() };
     let mut way = direction(&change, 5);
     (0..30).for_each(|n| _ = way.push(40_000, 1200, n));
     let arrived = drain(&mut way, u64::MAX);
@@ -107,12 +113,12 @@ fn packets_sent_together_arrive_together_whatever_the_jitter() {
 
 #[test]
 fn reordered_packets_are_overtaken_and_doubled_ones_come_twice() {
-    let change = Change {
+    let change = ImpairmentChange {
         delay_ms: Some(10.0),
         reorder_percent: Some(5.0),
         reorder_ms: Some(8.0),
         duplicate_percent: Some(3.0),
-        ..Change::default()
+        ..ImpairmentChange::default()
     };
     let mut way = direction(&change, 9);
     let arrived = send(&mut way, COUNT, 1000, 1200);
@@ -129,18 +135,18 @@ fn reordered_packets_are_overtaken_and_doubled_ones_come_twice() {
 #[test]
 fn a_rate_is_exact_and_a_full_queue_drops_the_newest() {
     // 1 Mbit/s carries 1,250 bytes in 10 ms; ten of them fit into 100 ms.
-    let change = Change { rate_mbps: Some(1.0), queue_ms: Some(100), ..Change::default() };
+    let change = ImpairmentChange { rate_mbps: Some(1.0), queue_ms: Some(100), ..ImpairmentChange::default() };
     let mut way = direction(&change, 1);
-    let verdicts: Vec<Verdict> = (0..15).map(|n| way.push(0, 1250, n)).collect();
-    assert_eq!(verdicts[..10], [Verdict::Accepted; 10]);
-    assert_eq!(verdicts[10..], [Verdict::QueueFull; 5]);
+    let verdicts: Vec<PushVerdict> = (0..15).map(|n| way.push(0, 1250, n)).collect();
+    assert_eq!(verdicts[..10], [PushVerdict::Accepted; 10]);
+    assert_eq!(verdicts[10..], [PushVerdict::QueueFull; 5]);
     assert_eq!(way.stats().most_queued_bytes, 12_500);
     assert_eq!(drain(&mut way, u64::MAX), (0..10).map(|n| ((n + 1) * 10_000, n)).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_saturated_bottleneck_delivers_its_rate_and_no_more() {
-    let change = Change { rate_mbps: Some(4.0), queue_bytes: Some(20_000), ..Change::default() };
+    let change = ImpairmentChange { rate_mbps: Some(4.0), queue_bytes: Some(20_000), ..ImpairmentChange::default() };
     let mut way = direction(&change, 1);
     let arrived = send(&mut way, 20_000, 1000, 1200);
     let bits = (arrived.len() - 1) as f64 * 1200.0 * 8.0;
@@ -163,7 +169,7 @@ fn a_step_of_the_rate_acts_on_what_waits_already() {
 fn a_blackout_swallows_what_leaves_in_it_and_ends_on_time() {
     let spec = PathSpec::preset("blackout").unwrap();
     let mut path = Path::new(&spec, 1);
-    let mut way = std::mem::replace(&mut path.forward, direction(&Change::default(), 1));
+    let mut way = std::mem::replace(&mut path.forward, direction(&ImpairmentChange::default(), 1));
     let gone = missing(&send(&mut way, 4500, 10_000, 100), 4500);
     assert_eq!(gone, (1500..2000).collect::<Vec<_>>());
     assert_eq!(way.stats().blackholed, 500);
@@ -171,7 +177,7 @@ fn a_blackout_swallows_what_leaves_in_it_and_ends_on_time() {
 
 #[test]
 fn the_same_seed_gives_each_packet_the_same_fate_at_any_time_and_another_seed_another() {
-    let change = Change { loss_percent: Some(20.0), burst_packets: Some(3.0), ..Change::default() };
+    let change = ImpairmentChange { loss_percent: Some(20.0), burst_packets: Some(3.0), ..ImpairmentChange::default() };
     let fates = |seed, period_us| missing(&send(&mut direction(&change, seed), 5000, period_us, 900), 5000);
     assert_eq!(fates(7, 100), fates(7, 100));
     assert_eq!(fates(7, 100), fates(7, 31_007));
@@ -188,12 +194,14 @@ proptest! {
         loss in 0.0f64..60.0, rate in 0.0f64..5.0, delay in 0.0f64..50.0, jitter in 0.0f64..20.0, seed: u64,
         doubled in 0.0f64..50.0, held in 0.0f64..50.0, steps in any::<bool>(),
     ) {
-        let change = Change {
+        let change = ImpairmentChange {
             loss_percent: Some(loss), rate_mbps: Some((rate * 1000.0).round() / 1000.0), delay_ms: Some(delay),
-            jitter_ms: Some(jitter), duplicate_percent: Some(doubled), reorder_percent: Some(held), ..Change::default()
+            jitter_ms: Some(jitter), duplicate_percent: Some(doubled), reorder_percent: Some(held),
+            ..ImpairmentChange::default()
         };
         let first = change.apply(&Impairment::default(), "").unwrap();
-        let other = Change { rate_mbps: Some(0.3), blackhole: Some(true), ..Change::default() }.apply(&first, "").unwrap();
+        let other = ImpairmentChange { rate_mbps: Some(0.3), blackhole: Some(true), ..ImpairmentChange::default() };
+        let other = other.apply(&first, "").unwrap();
         let script = if steps { Script::new(first, vec![(30_000, other)], Some(50_000)) } else { Script::constant(first) };
         let mut way = Direction::new(script, seed);
         let (mut now_us, mut last_us) = (0, 0);
@@ -229,7 +237,7 @@ proptest! {
 
 #[test]
 fn a_flood_into_a_long_way_is_bounded() {
-    let mut way = direction(&Change { delay_ms: Some(60_000.0), ..Change::default() }, 1);
-    let verdicts = (0..60_000).map(|n| way.push(n, 1500, n)).filter(|v| *v == Verdict::QueueFull).count();
+    let mut way = direction(&ImpairmentChange { delay_ms: Some(60_000.0), ..ImpairmentChange::default() }, 1);
+    let verdicts = (0..60_000).map(|n| way.push(n, 1500, n)).filter(|v| *v == PushVerdict::QueueFull).count();
     assert_eq!(verdicts as u64, 60_000 - (64 << 20) / 1500);
 }

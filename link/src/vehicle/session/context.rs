@@ -1,16 +1,21 @@
 //! What all tasks of a session know, and what becomes of the seat's messages.
 
 use super::media::Input;
+use super::offer::PathLife;
+use super::{LIMITS, Note};
 use crate::paths::Seen;
 use crate::peer::Incoming;
+use crate::session::{Change, Ending, PathKey, SessionState};
 use crate::vehicle::Shared;
 use crate::vehicle::inbox::{FromSeat, FromSeatBody};
 use crate::{COMMAND_CHANNEL, MAX_INPUTS, REQUESTS_CHANNEL};
 use prost::Message;
 use protocol::v1;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Malformed messages of one session told in full; of more, every hundredth.
@@ -35,15 +40,19 @@ pub(super) struct Context {
     seen: Mutex<(Seen, Seen)>,
     /// Newest clock ping, when it came, and how many came before; answered with the next state on each path.
     ping: Mutex<Option<(v1::ClockPing, u64, u64)>>,
-    answers: mpsc::Sender<v1::VehicleEvent>,
+    /// To the switchboard.
+    notes: mpsc::Sender<Note>,
     malformed: AtomicU64,
     /// When a datagram's e-stop was told last.
     estop_us: Mutex<Option<u64>>,
-    /// Further paths that are up.
-    pub(super) further_paths: AtomicUsize,
     pub(super) media_up: AtomicBool,
-    /// When the seat was last heard, on the vehicle's clock.
-    heard_us: AtomicU64,
+    paths: Mutex<Paths>,
+}
+
+/// How the session and its paths stand.
+struct Paths {
+    state: SessionState,
+    lives: BTreeMap<PathKey, PathLife>,
 }
 
 impl Context {
@@ -52,13 +61,12 @@ impl Context {
         watch_only: bool,
         features: Vec<String>,
         shared: Arc<Shared>,
-        answers: mpsc::Sender<v1::VehicleEvent>,
+        notes: mpsc::Sender<Note>,
         media: mpsc::Sender<Input>,
     ) -> Self {
         // Any number will do that differs between streams; the standard hasher's keys are the system's randomness.
         let ssrc = |_| (std::hash::RandomState::new().build_hasher().finish() as u32).max(1);
         let ssrcs = (0..shared.cameras.specs().len()).map(ssrc).collect();
-        let heard_us = AtomicU64::new(shared.now_us());
         Self {
             id,
             seat,
@@ -69,13 +77,68 @@ impl Context {
             media,
             seen: Mutex::default(),
             ping: Mutex::new(None),
-            answers,
+            notes,
             malformed: AtomicU64::new(0),
             estop_us: Mutex::default(),
-            further_paths: AtomicUsize::new(0),
             media_up: AtomicBool::new(false),
-            heard_us,
+            paths: Mutex::new(Paths { state: SessionState::new(LIMITS, Instant::now()), lives: BTreeMap::new() }),
         }
+    }
+
+    fn paths(&self) -> MutexGuard<'_, Paths> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A path is offered.
+    pub(super) fn add_path(&self, index: usize) -> (PathKey, PathLife) {
+        let (mut paths, life) = (self.paths(), PathLife::default());
+        let key = paths.state.add(index, Instant::now());
+        paths.lives.insert(key, life.clone());
+        (key, life)
+    }
+
+    pub(super) fn path_up(&self, key: PathKey) {
+        self.paths().state.up(key, Instant::now());
+    }
+
+    pub(super) fn path_open(&self, key: PathKey) -> Option<Change> {
+        self.paths().state.open(key, Instant::now())
+    }
+
+    pub(super) fn path_over(&self, key: PathKey, ending: Ending) -> Option<Change> {
+        let mut paths = self.paths();
+        paths.lives.remove(&key);
+        paths.state.over(key, ending)
+    }
+
+    /// A message came over a path.
+    pub(super) fn path_heard(&self, key: PathKey) -> Option<Change> {
+        let mut paths = self.paths();
+        paths.lives.get(&key)?.heard(self);
+        paths.state.heard(key, Instant::now())
+    }
+
+    /// What the time brings.
+    pub(super) fn tick(&self) -> Option<Change> {
+        let mut paths = self.paths();
+        let Paths { state, lives } = &mut *paths;
+        // Requests for lost packets and the like are signs of life, too.
+        for (key, life) in lives.iter().filter(|(_, life)| life.is_up()) {
+            let at = self.shared.origin + Duration::from_micros(life.heard_us.load(Ordering::Relaxed));
+            if let Some(change) = state.heard(*key, at) {
+                return Some(change);
+            }
+        }
+        state.tick(Instant::now())
+    }
+
+    /// The seat could use the session and has not been heard for a while.
+    pub(super) fn is_silent(&self) -> bool {
+        self.paths().state.is_silent()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.paths().state.is_connected()
     }
 
     pub(super) fn has_feature(&self, name: &str) -> bool {
@@ -90,16 +153,6 @@ impl Context {
             received_us: self.shared.now_us(),
             body,
         });
-    }
-
-    /// The seat gave a sign of life.
-    pub(super) fn heard(&self) {
-        self.heard_us.store(self.shared.now_us(), Ordering::Relaxed);
-    }
-
-    /// Since the seat was last heard, microseconds.
-    pub(super) fn silent_us(&self) -> u64 {
-        self.shared.now_us().saturating_sub(self.heard_us.load(Ordering::Relaxed))
     }
 
     fn malformed(&self, what: String) {
@@ -155,7 +208,6 @@ impl Context {
 
     fn on_command(&self, mut command: v1::CommandDatagram) {
         let now_us = self.shared.now_us();
-        self.heard_us.store(now_us, Ordering::Relaxed);
         if !self.is_new(command.link_sequence, |seen| &mut seen.0) {
             return;
         }
@@ -219,7 +271,7 @@ impl Context {
             };
             let event =
                 v1::VehicleEvent { event: Some(v1::vehicle_event::Event::Response(response)), ..Default::default() };
-            let _ = self.answers.try_send(event);
+            let _ = self.notes.try_send(Note::Answer { session: self.id.clone(), event: Box::new(event) });
             return;
         }
         request.seat_id.clone_from(&self.seat);

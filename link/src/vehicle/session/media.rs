@@ -4,7 +4,7 @@ use super::context::Context;
 use super::offer::PathLife;
 use crate::audio::AudioPacket;
 use crate::cc::{Class, Estimate, EstimateHandle, Pacer};
-use crate::media::{Kind, OutPacket, PathState, Sender};
+use crate::media::{MediaSender, OutPacket, PacketKind, PathState};
 use crate::peer::{self, ExtensionIds, Voice};
 use crate::rtp::{FrameInfo, rtp_timestamp};
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub(super) struct Track {
 pub(super) enum Input {
     /// Packets it misses.
     Nack { camera: usize, sequences: Vec<u16> },
-    /// A further path to send everything over.
+    /// A path to send everything over.
     Path(Leg),
 }
 
@@ -59,7 +59,7 @@ struct Times {
 /// One camera on its way out.
 struct Lane {
     ssrc: u32,
-    sender: Sender,
+    sender: MediaSender,
     times: VecDeque<Times>,
 }
 
@@ -204,19 +204,17 @@ struct Media {
 /// Runs until the session drops its frames' queue.
 pub(super) async fn run(
     context: Arc<Context>,
-    first: Leg,
     (mut frames, mut audio): (mpsc::Receiver<EncodedFrame>, mpsc::Receiver<AudioPacket>),
     mut inputs: mpsc::Receiver<Input>,
 ) {
     let fec_allowed = context.has_feature(crate::FEC_FEATURE);
     let lane = |ssrc: &u32| Lane {
-        sender: Sender::new(peer::PAYLOAD_TYPE, *ssrc as u16),
+        sender: MediaSender::new(peer::PAYLOAD_TYPE, *ssrc as u16),
         times: VecDeque::new(),
         ssrc: *ssrc,
     };
     let lanes = context.ssrcs.iter().map(lane).collect();
     let mut media = Media { context, lanes, legs: Vec::new(), fec_allowed, reviewed_us: 0 };
-    media.add(first);
     loop {
         let now_us = media.context.shared.now_us();
         let wait = media.next_us(now_us).saturating_sub(now_us).min(IDLE_US);
@@ -297,6 +295,8 @@ impl Media {
                 enqueue(&mut self.legs, now_us, camera, &packet);
             }
         }
+        // All paths carry the same; what is sent counts once.
+        let counted = self.legs.iter().position(|leg| leg.ids.is_some() && leg.life.is_up());
         for (number, leg) in self.legs.iter_mut().enumerate() {
             let Some(ids) = leg.ids.filter(|_| leg.life.is_up()) else { continue };
             while let Some(out) = leg.pacer.poll(now_us) {
@@ -314,7 +314,7 @@ impl Media {
                     leg.life.up.store(false, std::sync::atomic::Ordering::Relaxed);
                     break;
                 }
-                if number == 0 {
+                if Some(number) == counted {
                     self.context.shared.stats.packet_sent(&self.context.id, now_us, bytes, kind);
                 }
             }
@@ -353,8 +353,8 @@ impl Media {
 /// Queues a packet on every path, except on one that is behind while another is not.
 fn enqueue(legs: &mut [Leg], now_us: u64, camera: usize, packet: &OutPacket) {
     let class = match packet.kind {
-        Kind::Retransmission => Class::Retransmission,
-        Kind::Media { .. } | Kind::Fec => Class::Video(camera),
+        PacketKind::Retransmission => Class::Retransmission,
+        PacketKind::Media { .. } | PacketKind::Fec => Class::Video(camera),
     };
     let waits = |leg: &Leg| leg.pacer.backlog_us(Class::Video(camera));
     let least_us = legs.iter().filter(|leg| leg.is_alive(now_us)).map(waits).min();

@@ -1,49 +1,47 @@
 //! One session of the vehicle with one seat.
 
 mod context;
-mod leg;
 mod media;
 mod offer;
+mod path;
 mod voice;
 
 use super::Shared;
 use super::inbox::FromSeatBody;
-use crate::LinkError;
 use crate::audio::AudioPacket;
-use crate::paths::local_addresses;
-use crate::peer::{
-    Early, Incoming, PeerConfig, PeerEvent, RemoteCandidates, candidate_signal, check_vouched, watch_channel,
-};
+use crate::peer::{Early, Incoming, Inlet, PeerConfig};
+use crate::session::{Change, Ending, Limits, PathKey};
 use bytes::Bytes;
 use context::Context;
-use leg::LegHandle;
 use media::Input;
-use offer::{Made, Outputs, PathLife};
+use path::{PathEvent, PathHandle, PathInputs};
 use protocol::signalling::Signal;
 use protocol::{Failure, v1};
-use rtc::peer_connection::configuration::RTCOfferOptions;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 use video::EncodedFrame;
-use webrtc::peer_connection::{PeerConnection, RTCPeerConnectionState, RTCSessionDescription};
 
 /// Frames waiting for a session's media task, a camera: at 30 frames/s a tenth of a second.
 const FRAMES: usize = 3;
 const EVENTS: usize = 256;
 /// Audio packets waiting for it: 160 ms.
 const AUDIO: usize = 8;
-/// From the call to an open data channel.
+/// From the call to open data channels; of one path, to its transport.
 const SETUP: Duration = Duration::from_secs(15);
-/// A seat is heard many times a second; silence this long means a dead path or a dead seat.
-const SILENCE_US: u64 = 2_000_000;
-/// A path that stays dead longer is given up; until then the session goes on where it was as soon as the path does.
-const GIVE_UP_US: u64 = 30_000_000;
-/// Between two offers with new candidates.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How often the session's state is told the time.
+const TICK: Duration = Duration::from_millis(200);
+const LIMITS: Limits = Limits {
+    of: "the seat",
+    set_up: SETUP,
+    // A seat is heard many times a second; silence this long means a dead path or a dead seat.
+    silence: Duration::from_secs(2),
+    // Until then the session goes on where it was as soon as a path does.
+    give_up: Some(Duration::from_secs(30)),
+};
 
 /// What a session starts with.
 pub(super) struct SessionInputs {
@@ -62,10 +60,15 @@ pub(super) enum Note {
     /// The session can be used; another one of the same seat is over.
     Connected(String),
     Ended(String),
-    /// A further path of a session is over: the session's and the path's own name.
+    /// A path of a session is over: the session's and the path's own name.
     PathEnded {
         session: String,
         path: String,
+    },
+    /// The session itself has something to say to its seat.
+    Answer {
+        session: String,
+        event: Box<v1::VehicleEvent>,
     },
 }
 
@@ -73,14 +76,13 @@ pub(super) enum Note {
 pub(super) struct Session {
     pub(super) seat: String,
     context: Arc<Context>,
+    /// For the session as a whole.
     signals: mpsc::Sender<Signal>,
     states: watch::Sender<Bytes>,
     scans: watch::Sender<Arc<Vec<Bytes>>>,
-    events: mpsc::Sender<v1::VehicleEvent>,
     frames: mpsc::Sender<EncodedFrame>,
-    /// Messages of the seat over further paths, to the session's task.
-    from_legs: mpsc::Sender<Incoming>,
-    legs: Vec<LegHandle>,
+    ways: Ways,
+    paths: Vec<PathHandle>,
     /// Certificates that the seat's answer announced.
     pub(super) fingerprints: Option<Vec<String>>,
     events_sent: u64,
@@ -90,85 +92,92 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Starts the session and its path 0, which has the session's name.
     pub(super) fn start(inputs: SessionInputs) -> Self {
         let cameras = inputs.shared.cameras.specs().len();
         let (signals, signals_rx) = mpsc::channel(128);
-        let (states, states_rx) = watch::channel(Bytes::new());
-        let (scans, scans_rx) = watch::channel(Arc::default());
-        let (events, events_rx) = mpsc::channel(EVENTS);
+        let (states, scans) = (watch::Sender::new(Bytes::new()), watch::Sender::default());
         let (frames, frames_rx) = mpsc::channel(FRAMES * cameras.max(1));
         let (audio, audio_rx) = mpsc::channel(AUDIO);
         let SessionInputs { id, seat, watch_only, features, shared, signals: out, peer, notes } = inputs;
         let (media, inputs) = mpsc::channel(256);
-        let (from_legs, from_legs_rx) = mpsc::channel(64);
-        let context = Arc::new(Context::new((id, seat.clone()), watch_only, features, shared, events.clone(), media));
+        let (to_session, path_events) = mpsc::channel(64);
+        let (to_hear, messages) = mpsc::channel(256);
+        let names = (id.clone(), seat.clone());
+        let context = Arc::new(Context::new(names, watch_only, features, shared, notes.clone(), media));
         context.shared.stats.add(&context.id, context.watch_only);
-        let outputs = Outputs { states: states_rx, scans: scans_rx, events: events_rx };
-        let streams = Streams { outputs, frames: frames_rx, audio: audio_rx, inputs, from_legs: from_legs_rx };
-        tokio::spawn(run(context.clone(), signals_rx, streams, peer, Ways { out, notes }));
-        let waiting = vec![true; cameras];
-        Self {
+        let streams =
+            Streams { signals: signals_rx, frames: frames_rx, audio: audio_rx, inputs, path_events, messages };
+        let mut session = Self {
             seat,
-            context,
+            context: context.clone(),
             signals,
             states,
             scans,
-            events,
             frames,
             audio,
-            from_legs,
-            legs: Vec::new(),
+            ways: Ways { out: out.clone(), notes: notes.clone(), to_session, to_hear },
+            paths: Vec::new(),
             fingerprints: None,
             events_sent: 0,
-            waiting,
-        }
+            waiting: vec![true; cameras],
+        };
+        session.add_path(id, 0, peer);
+        tokio::spawn(run(context, streams, out, notes));
+        session
     }
 
-    /// Takes a further path into the session.
-    pub(super) fn add_path(&mut self, id: String, index: usize, peer: PeerConfig, ways: Ways) {
-        let inputs = leg::LegInputs {
+    /// Takes a path into the session.
+    pub(super) fn add_path(&mut self, id: String, index: usize, peer: PeerConfig) {
+        let (key, life) = self.context.add_path(index);
+        let Ways { out, notes, to_session, to_hear } = &self.ways;
+        self.paths.push(path::start(PathInputs {
             id,
             index,
             context: self.context.clone(),
             peer,
-            ways,
+            out: out.clone(),
+            notes: notes.clone(),
             states: self.states.subscribe(),
             scans: self.scans.subscribe(),
-            to_session: self.from_legs.clone(),
-        };
-        self.legs.push(leg::start(inputs));
+            to_session: to_session.clone(),
+            inlet: Inlet { path: key, to: to_hear.clone() },
+            life,
+        }));
     }
 
-    /// How many further paths there are.
-    pub(super) fn further_paths(&self) -> usize {
-        self.legs.len()
+    /// How many paths there are, those that died and are still there included.
+    pub(super) fn paths(&self) -> usize {
+        self.paths.len()
     }
 
     pub(super) fn has_path(&self, id: &str) -> bool {
-        self.legs.iter().any(|leg| leg.id == id)
-    }
-
-    pub(super) fn on_path_signal(&self, id: &str, signal: Signal) {
-        if let Some(leg) = self.legs.iter().find(|leg| leg.id == id) {
-            let _ = leg.signals.try_send(signal);
-        }
+        self.paths.iter().any(|path| path.id == id)
     }
 
     pub(super) fn forget_path(&mut self, id: &str) {
-        self.legs.retain(|leg| leg.id != id);
+        self.paths.retain(|path| path.id != id);
     }
 
     /// Nothing has been heard of its seat for a while.
     pub(super) fn is_silent(&self) -> bool {
-        self.context.silent_us() > SILENCE_US
+        self.context.is_silent()
     }
 
+    /// Hands on what concerns one of the paths, or, by the session's own name, the session.
     pub(super) fn on_signal(&self, signal: Signal) {
-        let _ = self.signals.try_send(signal);
+        let Some(id) = signal.session() else { return };
+        let is_about_session = id == self.context.id && matches!(signal, Signal::Bye { .. } | Signal::Error { .. });
+        let path = || self.paths.iter().find(|path| path.id == id).map(|path| &path.signals);
+        let queue = if is_about_session { Some(&self.signals) } else { path() };
+        if let Some(queue) = queue.cloned() {
+            let _ = queue.try_send(signal);
+        }
     }
 
     pub(super) fn end(&self, reason: &str) {
-        self.on_signal(Signal::Bye { session: self.context.id.clone(), reason: reason.to_owned(), code: None });
+        let session = self.context.id.clone();
+        let _ = self.signals.try_send(Signal::Bye { session, reason: reason.to_owned(), code: None });
     }
 
     pub(super) fn send_state(&self, state: &Bytes) {
@@ -179,11 +188,11 @@ impl Session {
         self.scans.send_replace(scan.clone());
     }
 
+    /// Sends an event over every path.
     pub(super) fn send_event(&mut self, event: &v1::VehicleEvent) {
         self.events_sent += 1;
         let event = v1::VehicleEvent { link_sequence: self.events_sent, ..event.clone() };
-        let over_others = self.legs.iter().filter(|leg| leg.events.try_send(event.clone()).is_ok()).count();
-        if self.events.try_send(event).is_err() && over_others == 0 {
+        if self.paths.iter().filter(|path| path.events.try_send(event.clone()).is_ok()).count() == 0 {
             tracing::warn!(session = %self.context.id, "event for the seat dropped: its channel is stuck");
         }
     }
@@ -209,200 +218,101 @@ impl Session {
     }
 }
 
-/// Whom a session talks to besides its seat.
-pub(super) struct Ways {
+/// Whom a path talks to.
+struct Ways {
     /// The other side, by signalling.
-    pub(super) out: mpsc::Sender<Signal>,
+    out: mpsc::Sender<Signal>,
     /// The switchboard.
-    pub(super) notes: mpsc::Sender<Note>,
+    notes: mpsc::Sender<Note>,
+    to_session: mpsc::Sender<(PathKey, PathEvent)>,
+    to_hear: mpsc::Sender<(PathKey, Incoming)>,
 }
 
 /// What flows through a session.
 struct Streams {
-    outputs: Outputs,
+    signals: mpsc::Receiver<Signal>,
     frames: mpsc::Receiver<EncodedFrame>,
     audio: mpsc::Receiver<AudioPacket>,
     inputs: mpsc::Receiver<Input>,
-    from_legs: mpsc::Receiver<Incoming>,
+    path_events: mpsc::Receiver<(PathKey, PathEvent)>,
+    messages: mpsc::Receiver<(PathKey, Incoming)>,
 }
 
-async fn run(context: Arc<Context>, signals: mpsc::Receiver<Signal>, streams: Streams, peer: PeerConfig, ways: Ways) {
-    let mut life = Life { connected: false, silent: false, code: None };
-    let reason = match serve(&context, signals, streams, &peer, &ways, &mut life).await {
-        Ok(reason) => reason,
-        Err(error) => {
-            life.code = Some(Failure::NegotiationFailed);
-            error.to_string()
-        }
-    };
+async fn run(context: Arc<Context>, streams: Streams, out: mpsc::Sender<Signal>, notes: mpsc::Sender<Note>) {
+    let Ending { reason, code } = serve(&context, streams, &notes).await;
     tracing::info!(session = %context.id, seat = %context.seat, %reason, "session over");
-    let _ = ways.out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code: life.code });
-    if life.connected && !life.silent {
+    let _ = out.try_send(Signal::Bye { session: context.id.clone(), reason: reason.clone(), code });
+    if context.is_connected() && !context.is_silent() {
         context.tell(FromSeatBody::Disconnected { reason });
     }
     context.shared.cameras.forget(&context.id);
-    let _ = ways.notes.send(Note::Ended(context.id.clone())).await;
+    let _ = notes.send(Note::Ended(context.id.clone())).await;
 }
 
-/// How the session stands.
-struct Life {
-    connected: bool,
-    /// Connected, but nothing is heard of the seat; the vehicle core has been told that it is gone.
-    silent: bool,
-    /// Why it ends, for programs.
-    code: Option<Failure>,
-}
-
-/// Runs the session from offer to end; returns why it ended.
-async fn serve(
-    context: &Arc<Context>,
-    mut signals: mpsc::Receiver<Signal>,
-    streams: Streams,
-    peer: &PeerConfig,
-    Ways { out, notes }: &Ways,
-    life: &mut Life,
-) -> Result<String, LinkError> {
+/// Runs the session to its end; returns why it ended.
+async fn serve(context: &Arc<Context>, streams: Streams, notes: &mpsc::Sender<Note>) -> Ending {
+    let Streams { mut signals, frames, audio, inputs, mut path_events, mut messages } = streams;
+    // Ends with the session.
     let mut tasks = JoinSet::new();
-    let (incoming_tx, mut incoming) = mpsc::channel(64);
-    let Streams { outputs, frames, audio, inputs, mut from_legs } = streams;
-    let first = PathLife::default();
-    // A path that is gone while others carry the session on.
-    let mut first_gone = false;
-    let Made { connection, mut events, mut opened, sdp, leg } =
-        offer::make(context, peer, incoming_tx.clone(), outputs, (0, &first), &mut tasks).await?;
-    tasks.spawn(media::run(context.clone(), leg, (frames, audio), inputs));
-    let _ = out.send(offer::signal(context, &context.id, sdp)).await;
-
-    let addresses = local_addresses();
-    let mut restarted = Instant::now();
-    let deadline = Instant::now() + SETUP;
-    let mut candidates = RemoteCandidates::default();
+    tasks.spawn(media::run(context.clone(), (frames, audio), inputs));
     let mut early = Early::default();
-    let mut tick = interval(Duration::from_millis(200));
+    let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let reason = loop {
-        tokio::select! {
+    loop {
+        let change = tokio::select! {
+            // Why the session ends is said before its paths end for it.
+            biased;
             signal = signals.recv() => match signal {
-                Some(Signal::Answer { sdp, vouched, .. }) => {
-                    if let Err(failure) = check_vouched(&sdp, vouched.as_deref()) {
-                        life.code = Some(failure);
-                        break format!("{failure}: the seat's certificate is not the one vouched for");
-                    }
-                    on_answer(&*connection, sdp).await?;
-                    candidates.remote_description_is_set(&*connection).await;
-                }
-                Some(Signal::Candidate { candidate, sdp_mline_index, .. }) => {
-                    candidates.add(&*connection, candidate, sdp_mline_index).await;
-                }
-                // The seat may be heard while it hears nothing. What it asked during a blackout comes all at once after it.
-                Some(Signal::Restart { .. }) if restarted.elapsed() >= RESTART_PAUSE => {
-                    restarted = Instant::now();
-                    // No new offer leaves the sockets that the connection was made with.
-                    if !addresses.is_subset(&local_addresses()) {
-                        life.code = Some(Failure::PathLost);
-                        break "the vehicle's address changed; call again".to_owned();
-                    }
-                    let options = RTCOfferOptions { ice_restart: true };
-                    candidates = RemoteCandidates::default();
-                    let sdp = offer::describe(&*connection, Some(options)).await?;
-                    let _ = out.send(offer::signal(context, &context.id, sdp)).await;
-                }
-                Some(Signal::Bye { reason, .. }) => break reason,
-                Some(Signal::Error { message, .. }) if !life.connected => break message,
-                Some(_) => {}
-                None => {
-                    life.code = Some(Failure::VehicleStopping);
-                    break "the vehicle is shutting down".to_owned();
-                }
+                Some(Signal::Bye { reason, .. }) => return Ending::new(reason, None),
+                Some(Signal::Error { message, .. }) if !context.is_connected() => return Ending::new(message, None),
+                Some(_) => None,
+                None => return Ending::new("the vehicle is shutting down", Some(Failure::VehicleStopping)),
             },
-            event = events.recv(), if !first_gone => match event {
-                Some(PeerEvent::Candidate(candidate)) => {
-                    if let Some(signal) = candidate_signal(&context.id, candidate) {
-                        let _ = out.try_send(signal);
-                    }
+            Some((key, event)) = path_events.recv() => on_path(context, key, event).await,
+            _ = tick.tick() => context.tick(),
+            Some((key, message)) = messages.recv() => {
+                // A seat that comes back is announced before what it says.
+                let change = context.path_heard(key);
+                if change == Some(Change::Back) {
+                    context.tell(FromSeatBody::Connected);
                 }
-                Some(PeerEvent::Channel(channel)) => watch_channel(channel, incoming_tx.clone(), &mut tasks),
-                // Pictures need not wait for the data channels, which open up to half a second later.
-                Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => {
-                    first.up.store(true, Ordering::Relaxed);
-                    first.heard(context);
-                    if !context.media_up.swap(true, Ordering::Relaxed) {
-                        let acknowledges = context.has_feature(crate::FEEDBACK_FEATURE);
-                        context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
-                    }
-                }
-                Some(PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)) | None
-                    if context.further_paths.load(Ordering::Relaxed) > 0 =>
-                {
-                    tracing::info!(session = %context.id, "the first path is gone, the session goes on over another");
-                    first.up.store(false, Ordering::Relaxed);
-                    first_gone = true;
-                }
-                Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => {
-                    life.code = Some(if life.connected { Failure::PathLost } else { Failure::IceFailedNoPath });
-                    break "the path to the seat is dead".to_owned();
-                }
-                Some(PeerEvent::State(RTCPeerConnectionState::Closed)) => break "the seat closed the connection".to_owned(),
-                Some(PeerEvent::Voice(track)) => drop(tasks.spawn(voice::hear(context.clone(), track))),
-                Some(PeerEvent::State(_) | PeerEvent::Track(_)) => {}
-                None => break "the connection is gone".to_owned(),
-            },
-            Some(message) = incoming.recv() => {
-                first.heard(context);
-                match life.connected {
-                    true => hear(context, life, &message),
+                match context.is_connected() {
+                    true => context.on_message(&message),
                     false => early.keep(message),
                 }
+                None
             }
-            Some(message) = from_legs.recv() => hear(context, life, &message),
-            Some(open) = opened.recv() => {
-                if !open && context.further_paths.load(Ordering::Relaxed) > 0 {
-                    continue;
-                }
-                if !open {
-                    break "the seat closed its channel".to_owned();
-                }
-                life.connected = true;
+        };
+        match change {
+            Some(Change::Connected) => {
                 let _ = notes.send(Note::Connected(context.id.clone())).await;
                 context.tell(FromSeatBody::Connected);
                 early.take().iter().for_each(|message| context.on_message(message));
             }
-            _ = tick.tick() => {
-                if first_gone && context.further_paths.load(Ordering::Relaxed) == 0 {
-                    life.code = Some(Failure::PathLost);
-                    break "every path to the seat is dead".to_owned();
-                }
-                if life.connected && !life.silent && context.silent_us() > SILENCE_US {
-                    life.silent = true;
-                    let reason = format!("nothing heard of the seat for {} s", SILENCE_US / 1_000_000);
-                    context.tell(FromSeatBody::Disconnected { reason });
-                }
-                if life.silent && context.silent_us() > GIVE_UP_US {
-                    life.code = Some(Failure::PathLost);
-                    break format!("nothing heard of the seat for {} s", GIVE_UP_US / 1_000_000);
-                }
-            }
-            () = sleep_until(deadline), if !life.connected => {
-                life.code = Some(Failure::IceFailedNoPath);
-                break format!("no connection within {SETUP:?}");
-            }
+            Some(Change::Silent(reason)) => context.tell(FromSeatBody::Disconnected { reason }),
+            Some(Change::Back) => context.tell(FromSeatBody::Connected),
+            Some(Change::Over(ending)) => return ending,
+            None => {}
         }
-    };
-    tasks.abort_all();
-    let _ = connection.close().await;
-    Ok(reason)
-}
-
-fn hear(context: &Context, life: &mut Life, message: &Incoming) {
-    // A seat that comes back is announced before what it says.
-    if std::mem::take(&mut life.silent) {
-        context.tell(FromSeatBody::Connected);
     }
-    context.on_message(message);
 }
 
-async fn on_answer(connection: &dyn PeerConnection, sdp: String) -> Result<(), LinkError> {
-    let failed = |source| LinkError::WebRtc { what: "answer", source };
-    let answer = RTCSessionDescription::answer(sdp).map_err(failed)?;
-    connection.set_remote_description(answer).await.map_err(failed)
+async fn on_path(context: &Context, key: PathKey, event: PathEvent) -> Option<Change> {
+    match event {
+        PathEvent::Up(leg) => {
+            context.path_up(key);
+            if !context.media_up.swap(true, Ordering::Relaxed) {
+                let acknowledges = context.has_feature(crate::FEEDBACK_FEATURE);
+                context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
+            }
+            tracing::info!(session = %context.id, path = key, "the session goes over this path");
+            let _ = context.media.send(Input::Path(leg)).await;
+            None
+        }
+        PathEvent::Open => context.path_open(key),
+        PathEvent::Over(ending) => {
+            tracing::info!(session = %context.id, path = key, reason = %ending.reason, "path over");
+            context.path_over(key, ending)
+        }
+    }
 }

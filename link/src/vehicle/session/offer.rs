@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::media::{Input, Leg, Track};
 use crate::peer::{
-    self, ChannelEnd, Incoming, PeerConfig, PeerEvent, PeerSetup, Voice, datagram, is_keyframe_request, open_channel,
+    self, ChannelEnd, Inlet, PeerConfig, PeerEvent, PeerSetup, Voice, datagram, is_keyframe_request, open_channel,
 };
 use crate::{COMMAND_CHANNEL, EVENTS_CHANNEL, LinkError, STATE_CHANNEL};
 use bytes::{Bytes, BytesMut};
@@ -45,7 +45,6 @@ impl PathLife {
 
     pub(super) fn heard(&self, context: &Context) {
         self.heard_us.store(context.shared.now_us(), Ordering::Relaxed);
-        context.heard();
     }
 }
 
@@ -64,22 +63,22 @@ pub(super) struct Made {
 pub(super) async fn make(
     context: &Arc<Context>,
     config: &PeerConfig,
-    incoming: mpsc::Sender<Incoming>,
+    inlet: Inlet,
     outputs: Outputs,
     (path, life): (usize, &PathLife),
     tasks: &mut JoinSet<()>,
 ) -> Result<Made, LinkError> {
     let (events_tx, events) = mpsc::channel(256);
     let sockets = context.shared.paths.sockets(path)?;
-    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, incoming.clone()), sockets };
+    let setup = PeerSetup { config, events: events_tx, datagrams: (COMMAND_CHANNEL, inlet.clone()), sockets };
     let (connection, estimate) = peer::build(setup).await?;
     let mut tracks = Vec::new();
     for (camera, ssrc) in context.ssrcs.iter().enumerate() {
         tracks.push(add_track(&*connection, camera, *ssrc).await?);
     }
     let voice = add_voice(&*connection, context.watch_only, tasks).await?;
-    let state = open_channel(&*connection, STATE_CHANNEL, false, incoming.clone(), tasks).await?;
-    let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, incoming, tasks).await?;
+    let state = open_channel(&*connection, STATE_CHANNEL, false, inlet.clone(), tasks).await?;
+    let reliable = open_channel(&*connection, EVENTS_CHANNEL, true, inlet, tasks).await?;
     let sdp = describe(&*connection, None).await?;
     let Outputs { states, scans, events: queue } = outputs;
     let (opened_tx, opened) = mpsc::channel(1);

@@ -5,8 +5,8 @@ use crate::peer::Ear;
 use std::sync::Arc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// Receives a seat's voice until the session ends.
-pub(super) async fn hear(context: Arc<Context>, track: Arc<dyn TrackRemote>) {
+/// Receives a seat's voice over one path, until that ends.
+pub(super) async fn hear(context: Arc<Context>, path: String, track: Arc<dyn TrackRemote>) {
     let listener = &context.shared.listener;
     if context.watch_only {
         // The offer says so already; a seat that talks nevertheless is not heard.
@@ -18,6 +18,6 @@ pub(super) async fn hear(context: Arc<Context>, track: Arc<dyn TrackRemote>) {
         return;
     }
     let timed = context.has_feature(crate::AUDIO_FEATURE);
-    let ear = Ear::new(listener, &context.id, &context.seat, timed);
+    let ear = Ear::new(listener, &path, &context.seat, timed);
     ear.hear(track, || context.shared.now_us()).await;
 }

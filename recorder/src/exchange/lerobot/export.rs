@@ -8,7 +8,7 @@ use super::{AUTHOR, LOG_TIME};
 use crate::EpisodeReader;
 use crate::exchange::draft::Draft;
 use crate::exchange::parquet::{Column, Values, write};
-use crate::exchange::{ExchangeError, Progress};
+use crate::exchange::{ExchangeError, ExchangeProgress};
 use protocol::{EpisodeId, EpisodeInfo, foxglove};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub fn export(
     dir: &Path,
     task: Option<&str>,
     mut eye: Option<&mut Eye<'_>>,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<Exported, ExchangeError> {
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(ExchangeError::unfit(dir, "the folder is not empty"));

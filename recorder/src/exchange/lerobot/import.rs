@@ -8,7 +8,7 @@ use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROP
 use crate::exchange::output::{Kind, Output};
 use crate::exchange::parquet::read;
 use crate::exchange::report::{Imported, Notes};
-use crate::exchange::{ExchangeError, Progress};
+use crate::exchange::{ExchangeError, ExchangeProgress};
 use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, Trigger, VehicleId, foxglove, topics, v1};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ struct Described {
 ///
 /// # Errors
 /// Naming the file and the place in it that cannot be used; [`crate::RecorderError::Exists`] for an episode that is there.
-pub fn import(dataset: &Path, dir: &Path, progress: &mut Progress<'_>) -> Result<Vec<Imported>, ExchangeError> {
+pub fn import(dataset: &Path, dir: &Path, progress: &mut ExchangeProgress<'_>) -> Result<Vec<Imported>, ExchangeError> {
     let mut written: Vec<Imported> = Vec::new();
     let done = all(dataset, dir, &mut written, progress);
     if done.is_err() {
@@ -45,7 +45,7 @@ fn all(
     dataset: &Path,
     dir: &Path,
     written: &mut Vec<Imported>,
-    progress: &mut Progress<'_>,
+    progress: &mut ExchangeProgress<'_>,
 ) -> Result<(), ExchangeError> {
     let mut common = Notes::default();
     let info = Info::read(&dataset.join("meta/info.json"), &mut common)?;

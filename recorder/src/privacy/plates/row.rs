@@ -1,7 +1,7 @@
 //! Rows of characters among blots.
 
 use super::blots::{Blot, Ink, blots};
-use crate::privacy::{Kind, Region};
+use crate::privacy::{Region, RegionKind};
 
 /// Characters of a plate, at least.
 const LEAST_CHARACTERS: usize = 4;
@@ -25,7 +25,7 @@ impl Row {
         let Blot { left, top, right, bottom, .. } = self.blot;
         let (aside, above) = (2.0 * self.character, 0.6 * self.character);
         Region {
-            kind: Kind::Plates,
+            kind: RegionKind::Plates,
             x: (left as f32 - aside) * self.scale,
             y: (top as f32 - above) * self.scale,
             width: ((right - left) as f32 + 2.0 * aside) * self.scale,
