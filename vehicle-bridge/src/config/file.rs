@@ -78,7 +78,9 @@ impl Reader<'_> {
         let mut setting = Setting { key, values: Vec::new(), origin };
         match self.values(key.kind, value.get_ref()) {
             Ok(values) => setting.values = values,
-            Err(wanted) => return Err(setting.error(format!("{} is given; {wanted}", article(value.get_ref().type_str())))),
+            Err(wanted) => {
+                return Err(setting.error(format!("{} is given; {wanted}", article(value.get_ref().type_str()))));
+            }
         }
         Ok(setting)
     }
