@@ -6,6 +6,7 @@
 //! - [`sim_robot::SimRobot`] is the adapter for the simulated robot; the bridge drives it in real time as well.
 //! - [`virtual_drive::drive`] drives a whole trip with the scripted operator and a recorder. [`driver`]
 //!   says who sits in the policy's seat, [`score`] how well it drives.
+//! - [`necessity::judge`] says whether a takeover was necessary: it drives on without the human, many times over.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`latency_study`] compares two ways of driving over links of different delay.
 //! - [`hostile::siege::run`] says to the core what no honest seat says, a hundred thousand times over.
@@ -17,6 +18,7 @@ pub mod driver;
 pub mod fault_trials;
 pub mod hostile;
 pub mod latency_study;
+pub mod necessity;
 pub mod score;
 pub mod sim_robot;
 pub mod virtual_drive;

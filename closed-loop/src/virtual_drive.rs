@@ -2,11 +2,13 @@
 //! processor allows and gives the same bytes for the same plan.
 
 mod deferred_renderer;
+mod stored_plan;
 
 use crate::closed_loop::{
     ClosedLoop, LoopDriver, LoopError, LoopParts, LoopPlan, ModelledLink, NoFaults, VIRTUAL_EPOCH_NS,
 };
 use crate::driver::{Driver, OperatorInSeat};
+use crate::necessity::{NecessityConfig, NecessityConfigError, NecessityVerdict, judge};
 use crate::score::{FreeDrive, ScoreObserver, TripScore};
 use crate::sim_robot;
 use deferred_renderer::DeferredRenderer;
@@ -26,6 +28,7 @@ use vehicle_core::CoreConfig;
 use vehicle_core::mileage::{Metres, TakeoverEntry};
 
 pub use crate::closed_loop::{LinkModel, TICK_US};
+pub use stored_plan::{PLAN_ATTACHMENT, StoredPlan, StoredPlanError};
 
 /// Ticks between two looks of the score: 10 a second.
 const SCORE_EVERY: u64 = 5;
@@ -68,6 +71,8 @@ pub struct TripPlan {
     pub turn: Option<u64>,
     /// Virtual time of the trip's start after [`VIRTUAL_EPOCH_NS`].
     pub starts_at_s: u64,
+    /// How the takeovers from the policy are judged; they are not when `None`. The drive is the same either way.
+    pub necessity: Option<NecessityConfig>,
 }
 
 /// What came of it.
@@ -83,6 +88,19 @@ pub struct TripReport {
     pub crash_author: Option<&'static str>,
     /// How well the driver in the policy's seat drove.
     pub score: TripScore,
+    /// The takeovers from the policy that were judged, in their order.
+    pub judged: Vec<JudgedTakeover>,
+}
+
+/// A takeover from the policy and whether it was necessary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedTakeover {
+    /// Its identity, and its episode's.
+    pub id: EpisodeId,
+    /// Virtual time of the hand-over, seconds after the trip's start.
+    pub at_s: f64,
+    /// Whether it was necessary, with the evidence.
+    pub verdict: NecessityVerdict,
 }
 
 /// Why a trip cannot be driven.
@@ -97,6 +115,12 @@ pub enum DriveError {
     /// The camera's pictures could not be encoded.
     #[error("cannot encode the camera's picture: {0}")]
     Video(#[from] video::VideoError),
+    /// The takeovers cannot be judged so.
+    #[error(transparent)]
+    Necessity(#[from] NecessityConfigError),
+    /// The plan cannot be stored in its episodes.
+    #[error(transparent)]
+    StoredPlan(#[from] StoredPlanError),
 }
 
 impl From<IdError> for DriveError {
@@ -142,6 +166,7 @@ struct Drive<'a, D> {
     renderer: DeferredRenderer,
     episodes: Vec<Episode>,
     disengagements: Vec<Disengagement>,
+    judged: Vec<JudgedTakeover>,
 }
 
 /// Drives `plan` with `policy`, which says what robot it is.
@@ -165,13 +190,13 @@ pub fn drive(plan: &TripPlan, policy: Policy) -> Result<TripReport, DriveError> 
 ///
 /// # Errors
 /// As [`drive`].
-pub fn drive_by<D: LoopDriver>(plan: &TripPlan, policy: Policy, driver: D) -> Result<TripReport, DriveError> {
+pub fn drive_by<D: LoopDriver + Clone>(plan: &TripPlan, policy: Policy, driver: D) -> Result<TripReport, DriveError> {
     let mut drive = Drive::new(plan, policy, driver)?;
     let crash = drive.run()?;
     drive.finish(crash)
 }
 
-impl<'a, D: LoopDriver> Drive<'a, D> {
+impl<'a, D: LoopDriver + Clone> Drive<'a, D> {
     fn new(plan: &'a TripPlan, policy: Policy, driver: D) -> Result<Self, DriveError> {
         let renderer = DeferredRenderer::new(&plan.network, policy.embodiment());
         let running = plan.closed_loop(policy, driver)?;
@@ -183,6 +208,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
             open: BTreeMap::new(),
             episodes: Vec::new(),
             disengagements: Vec::new(),
+            judged: Vec::new(),
             plan,
         })
     }
@@ -193,6 +219,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
         while self.running.now_us() < last_us {
             let entries = self.running.step();
             self.watch();
+            self.judge(&entries)?;
             self.record(entries)?;
             let status = self.running.robot().status();
             if let Some(object) = status.collided_with {
@@ -218,6 +245,19 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
             let asks = tick.authority.help.is_some();
             self.score.look(self.running.robot().world(), policy_drives, asks);
         }
+    }
+
+    /// Judges the takeovers from the policy that have begun in this tick.
+    fn judge(&mut self, entries: &[TakeoverEntry]) -> Result<(), DriveError> {
+        let Some(config) = &self.plan.necessity else { return Ok(()) };
+        for entry in entries {
+            if let TakeoverEntry::Begin { disengagement: Some(disengagement), .. } = entry {
+                let verdict = judge(&self.running, config)?;
+                let at_s = self.running.now_us() as f64 * 1e-6;
+                self.judged.push(JudgedTakeover { id: disengagement.id.clone(), at_s, verdict });
+            }
+        }
+        Ok(())
     }
 
     fn record(&mut self, entries: Vec<TakeoverEntry>) -> Result<(), DriveError> {
@@ -273,7 +313,8 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
                         let whole = self.with_pictures(&info, messages)?;
                         let map = sim_robot::map(&self.plan.network);
                         let scenario = sim_robot::scenario(&self.plan.network, &self.plan.world);
-                        let mut surroundings = vec![map, scenario];
+                        let stored = StoredPlan::of(self.plan, self.running.core().policy()).attachment()?;
+                        let mut surroundings = vec![map, scenario, stored];
                         surroundings.extend(self.running.robot().embodiment().attachment());
                         self.episodes.push(recorder::write_episode_with(dir, &info, &surroundings, whole)?);
                     }
@@ -314,6 +355,7 @@ impl<'a, D: LoopDriver> Drive<'a, D> {
             time_s: self.running.now_us() as f64 * 1e-6,
             crash_author: crash.is_some().then(|| author.label()),
             score: self.score.finish(crash.is_some()),
+            judged: self.judged,
             crash,
         })
     }

@@ -210,6 +210,7 @@ fn the_scripted_operator_answers_and_need_not_take_over() {
             assists,
             turn: None,
             starts_at_s: 0,
+            necessity: None,
         };
         drive(&plan, lane_keeper()).unwrap()
     };

@@ -180,6 +180,7 @@ fn it_drives_a_trip_in_virtual_time_with_the_scripted_operator() {
         assists: false,
         turn: None,
         starts_at_s: 0,
+        necessity: None,
     };
     let report = drive(&plan, untrained(&robot)).unwrap();
     assert_eq!(report.crash, None);

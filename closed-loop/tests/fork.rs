@@ -34,6 +34,7 @@ fn trip(assists: bool) -> TripLoop {
         assists,
         turn: None,
         starts_at_s: 0,
+        necessity: None,
     };
     let policy = Policy::untrained(&car, PolicyVersion::new("v0").unwrap(), 2).unwrap();
     plan.closed_loop(policy.clone(), policy).unwrap()

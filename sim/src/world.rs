@@ -29,7 +29,7 @@ use std::sync::Arc;
 const RESEEDED_STREAM: u64 = 2;
 
 /// What a world is made from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WorldConfig {
     /// Chooses route, traffic, difficulties and noise.
     pub seed: u64,

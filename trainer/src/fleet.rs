@@ -74,6 +74,7 @@ impl FleetPlan {
             assists: self.assists,
             turn: self.turn,
             starts_at_s: index as u64 * TRIP_SLOT_S,
+            necessity: None,
         })
     }
 

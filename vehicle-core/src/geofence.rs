@@ -10,7 +10,8 @@ const SAMPLES: usize = 8;
 pub const CREEP_MPS: f64 = 1.5;
 
 /// A simple polygon, its corners in the map's plane in order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Vec<(f64, f64)>", into = "Vec<(f64, f64)>")]
 pub struct Geofence {
     corners: Vec<(f64, f64)>,
 }
@@ -24,6 +25,20 @@ pub enum GeofenceError {
     /// A corner that is no place.
     #[error("corner {0} of the permitted area is ({1}, {2}); both must be finite")]
     NotFinite(usize, f64, f64),
+}
+
+impl TryFrom<Vec<(f64, f64)>> for Geofence {
+    type Error = GeofenceError;
+
+    fn try_from(corners: Vec<(f64, f64)>) -> Result<Self, GeofenceError> {
+        Self::new(corners)
+    }
+}
+
+impl From<Geofence> for Vec<(f64, f64)> {
+    fn from(area: Geofence) -> Self {
+        area.corners
+    }
 }
 
 impl Geofence {

@@ -95,7 +95,7 @@ use protocol::v1::{
 use std::sync::Arc;
 
 /// Settings of a vehicle core.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CoreConfig {
     /// Ticks a second.
     pub rate_hz: f64,
@@ -118,7 +118,7 @@ pub struct CoreConfig {
 }
 
 /// The sensors whose silence is a fault. What a robot does not have cannot fall silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExpectedSensors {
     /// Route and objects. Without them no policy makes a proposal, so that only people drive.
     pub surroundings: bool,

@@ -42,7 +42,7 @@ pub trait LoopLink {
 }
 
 /// How a link behaves, the same in both directions.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LinkModel {
     /// Least one-way delay, milliseconds.
     pub delay_ms: f64,
