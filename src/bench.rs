@@ -175,6 +175,7 @@ fn fleet(trips: usize) -> anyhow::Result<FleetPlan> {
         recording: Recording::Discard,
         assists: false,
         turn: None,
+        necessity: None,
     })
 }
 

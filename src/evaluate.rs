@@ -4,6 +4,7 @@ use crate::output::end_on_interrupt;
 use crate::road::{RoadReport, distinct};
 use crate::seat_choice::policy_seat;
 use anyhow::Context;
+use closed_loop::necessity::NecessityConfig;
 use closed_loop::virtual_drive::{Recording, TripReport};
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};
@@ -49,6 +50,9 @@ pub struct EvaluateArgs {
     /// Record each takeover as an episode in this folder.
     #[arg(long)]
     pub episodes: Option<PathBuf>,
+    /// Do not judge whether takeovers were necessary, which takes up to some seconds of one core for each.
+    #[arg(long)]
+    pub no_necessity: bool,
     /// Print the rows as JSON.
     #[arg(long)]
     pub json: bool,
@@ -82,6 +86,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         recording: args.episodes.clone().map_or(Recording::Off, Recording::Folder),
         assists: args.assist,
         turn: None,
+        necessity: (!args.no_necessity).then(NecessityConfig::default),
     };
     if let Some(dir) = &args.episodes {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
@@ -89,13 +94,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     end_on_interrupt(|| "")?;
     let started = Instant::now();
     let reports = plan.drive(&seat, |_| ())?;
-    let rows = rows(&seat, &plan, &reports, None);
+    let rows = rows(&seat, &plan, &reports);
     if args.json {
         say!("{}", serde_json::to_string_pretty(&rows)?)?;
         return Ok(());
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut judged: BTreeMap<&str, usize> = BTreeMap::new();
     for report in &reports {
+        for taken in &report.judged {
+            *judged.entry(taken.verdict.necessity.label()).or_default() += 1;
+        }
         for disengagement in &report.trip.disengagements {
             *causes.entry(&disengagement.cause).or_default() += 1;
         }
@@ -104,6 +113,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let virtual_s: f64 = reports.iter().map(|r| r.time_s).sum();
     let times = virtual_s / started.elapsed().as_secs_f64();
     say!("{}", crate::demo::table(&rows))?;
+    if plan.necessity.is_some() {
+        say!("takeovers by replay without the human: {judged:?}")?;
+    }
     say!("causes: {causes:?}; {virtual_s:.0} s of virtual time, {times:.0} times real time")?;
     Ok(())
 }

@@ -72,6 +72,7 @@ pub fn run(args: &GateArgs) -> anyhow::Result<()> {
         recording: Recording::Off,
         assists: false,
         turn: None,
+        necessity: None,
     };
     let budget = GateBudget { error: args.error, core_minutes: args.budget };
     end_on_interrupt(|| "")?;

@@ -3,12 +3,14 @@
 use crate::closed_loop::LoopDriver;
 use policy::Observation;
 use protocol::Embodiment;
+use serde::{Deserialize, Serialize};
 use sim::operator::{Planner, View, drive};
 use vehicle_core::InferenceResult;
 use vehicle_core::action::Action;
 
 /// Who makes the proposals that the vehicle drives by while nobody has taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Driver {
     /// The policy that the vehicle has loaded.
     #[default]

@@ -31,6 +31,7 @@ fn drive(folder: &Path) -> Trip {
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
         turn: None,
+        necessity: None,
     };
     plan.drive(&policy.into(), |_| ()).unwrap().remove(0).trip
 }

@@ -35,6 +35,7 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
         turn: Some(7),
+        necessity: None,
     };
     plan.drive(&policy.into(), |_| ()).unwrap()
 }

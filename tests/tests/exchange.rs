@@ -36,6 +36,7 @@ fn drive(folder: &Path) -> Vec<PathBuf> {
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
         turn: None,
+        necessity: None,
     };
     let reports = plan.drive(&policy.into(), |_| ()).unwrap();
     let files: Vec<_> = reports.iter().flat_map(|r| &r.trip.episodes).map(|e| folder.join(&e.file)).collect();

@@ -5,10 +5,11 @@
 
 use crate::fleet::FleetPlan;
 use crate::policy_seat::PolicySeat;
+use closed_loop::necessity::Necessity;
 use closed_loop::score::{DomainCounts, TripScore};
 use closed_loop::virtual_drive::TripReport;
 use protocol::api::{ALL_ROADS, DomainFigures, Evaluation, EvaluationRole, MilesPerDisengagement, ScoreParts};
-use protocol::{EpisodeId, units};
+use protocol::units;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -20,48 +21,30 @@ const RESAMPLES: usize = 1_000;
 /// Seed of the resampling: it decides nothing but the last digits of an interval.
 const BOOTSTRAP_SEED: u64 = 0xb007;
 
-/// Whether takeovers were necessary, by their identities, as far as it was judged. What is missing is unclear.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct JudgedTakeovers(pub BTreeMap<EpisodeId, bool>);
-
-impl JudgedTakeovers {
-    /// Disengagements of a trip that count as necessary: the necessary and the unclear ones, and a crash with the policy in
-    /// authority.
-    #[must_use]
-    pub fn necessary(&self, report: &TripReport) -> u64 {
-        let counts = |id: &EpisodeId| self.0.get(id).copied().unwrap_or(true);
-        report.trip.disengagements.iter().filter(|taken| counts(&taken.id)).count() as u64
-    }
+/// Disengagements of a trip that count as necessary: all but the takeovers that were judged precautionary, so the necessary and
+/// the unclear ones, and a crash with the policy in authority.
+fn necessary(report: &TripReport) -> u64 {
+    let precautionary = report.judged.iter().filter(|taken| taken.verdict.necessity == Necessity::Precautionary);
+    (report.trip.disengagements.len() as u64).saturating_sub(precautionary.count() as u64)
 }
 
 /// The rows of a driver's trips: one a road, in the roads' order, and one over all of them. `reports` are those of `plan` in
 /// its order.
 #[must_use]
-pub fn rows(
-    seat: &PolicySeat,
-    plan: &FleetPlan,
-    reports: &[TripReport],
-    judged: Option<&JudgedTakeovers>,
-) -> Vec<Evaluation> {
+pub fn rows(seat: &PolicySeat, plan: &FleetPlan, reports: &[TripReport]) -> Vec<Evaluation> {
     let count = plan.roads.len();
     let of_road = |(index, network): (usize, &std::sync::Arc<sim::road::RoadNetwork>)| {
         let trips: Vec<&TripReport> = reports.iter().skip(index).step_by(count).collect();
-        row(seat, plan, network.name(), &trips, judged)
+        row(seat, plan, network.name(), &trips)
     };
     let mut rows: Vec<Evaluation> = plan.roads.iter().enumerate().map(of_road).collect();
-    rows.push(row(seat, plan, ALL_ROADS, &reports.iter().collect::<Vec<_>>(), judged));
+    rows.push(row(seat, plan, ALL_ROADS, &reports.iter().collect::<Vec<_>>()));
     rows
 }
 
 /// The row of these trips of a driver.
 #[must_use]
-pub fn row(
-    seat: &PolicySeat,
-    plan: &FleetPlan,
-    road: &str,
-    trips: &[&TripReport],
-    judged: Option<&JudgedTakeovers>,
-) -> Evaluation {
+pub fn row(seat: &PolicySeat, plan: &FleetPlan, road: &str, trips: &[&TripReport]) -> Evaluation {
     let manifest = seat.policy.manifest();
     let is_learnt = matches!(seat.role, EvaluationRole::Policy | EvaluationRole::Previous);
     let scores: Vec<&TripScore> = trips.iter().map(|report| &report.score).collect();
@@ -73,7 +56,7 @@ pub fn row(
         training_seed: is_learnt.then_some(manifest.seed),
         miles: units::miles(metres),
         takeovers: sum(&|report| report.trip.disengagements.len() as u64),
-        necessary: judged.map(|judged| sum(&|report| judged.necessary(report))),
+        necessary: plan.necessity.as_ref().map(|_| sum(&necessary)),
         crashes: sum(&|report| u64::from(report.score.crash.is_some())),
         near_misses: sum(&|report| report.score.near_misses),
         help_requests: sum(&|report| report.score.help_requests),

@@ -4,6 +4,7 @@
 use crate::policy_seat::PolicySeat;
 use crate::seeds::SeedPurpose;
 use closed_loop::driver::Driver;
+use closed_loop::necessity::NecessityConfig;
 use closed_loop::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
 use protocol::{IdError, VehicleId};
 use rayon::prelude::*;
@@ -39,6 +40,8 @@ pub struct FleetPlan {
     pub turn: Option<u64>,
     /// Whether the operators answer the policy's questions rather than take over for them.
     pub assists: bool,
+    /// How takeovers are judged, if they are.
+    pub necessity: Option<NecessityConfig>,
 }
 
 /// Vehicles that the fleet's trips are spread over.
@@ -74,7 +77,7 @@ impl FleetPlan {
             assists: self.assists,
             turn: self.turn,
             starts_at_s: index as u64 * TRIP_SLOT_S,
-            necessity: None,
+            necessity: self.necessity.clone(),
         })
     }
 

@@ -383,9 +383,9 @@ impl Flywheel {
         let driven = drive(&plan).and_then(|reports| Ok((reports, drive(&unseen)?)));
         progress.end();
         let (reports, unseen_reports) = driven?;
-        let mut measured = rows(seat, &plan, &reports, None);
+        let mut measured = rows(seat, &plan, &reports);
         let of_unseen: Vec<&TripReport> = unseen_reports.iter().collect();
-        measured.push(row(seat, &unseen, UNSEEN_EVENTS, &of_unseen, None));
+        measured.push(row(seat, &unseen, UNSEEN_EVENTS, &of_unseen));
         for row in measured {
             let (trained_on, gated_on) = (names(&self.roads.training), names(&self.roads.gate));
             self.plane.report_evaluation(&Evaluation { trained_on, gated_on, ..row })?;
@@ -414,6 +414,7 @@ impl Flywheel {
             recording: Recording::Off,
             assists: false,
             turn: None,
+            necessity: None,
         }
     }
 }

@@ -154,7 +154,8 @@ fn each_condition_and_each_quality_has_its_price() {
         let score = road.end();
         score.score_s / score.policy_s
     };
-    let cases: [(f64, &dyn Fn(&mut ScoreFrame)); 8] = [
+    type Change<'a> = &'a dyn Fn(&mut ScoreFrame);
+    let cases: [(f64, Change); 8] = [
         (0.0, &|f| f.edge_margin_m = -0.31),
         (1.0, &|f| f.edge_margin_m = -0.29),
         (0.0, &|f| f.against_traffic = true),

@@ -1,6 +1,7 @@
 //! A trip's plan as its episodes carry it: with the map beside it and the policy, all that is needed to drive the trip again.
 
 use super::{LinkModel, Recording, TripPlan};
+use crate::driver::Driver;
 use policy::Policy;
 use protocol::{Attachment, PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub struct StoredPlan {
     pub policy: PolicyVersion,
     /// SHA-256 of its weights, hex.
     pub weights_sha256: String,
+    /// Who sat in the policy's seat.
+    #[serde(default)]
+    pub driver: Driver,
     /// Traffic, difficulties, seed.
     pub world: WorldConfig,
     /// Link between vehicle and seat.
@@ -83,6 +87,7 @@ impl StoredPlan {
             vehicle: plan.vehicle.clone(),
             policy: policy.manifest().version.clone(),
             weights_sha256: policy.manifest().weights_sha256.clone(),
+            driver: plan.driver,
             world: plan.world.clone(),
             link: plan.link.clone(),
             core: plan.core.clone(),
@@ -148,6 +153,7 @@ impl StoredPlan {
             id: self.id.clone(),
             vehicle: self.vehicle.clone(),
             network,
+            driver: self.driver,
             world: self.world.clone(),
             link: self.link.clone(),
             core: self.core.clone(),
