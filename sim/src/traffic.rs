@@ -7,10 +7,12 @@
 mod car;
 mod decide;
 mod idm;
+mod returns;
 mod spawn;
 mod track;
 
 pub(crate) use car::{Car, Order};
+pub(crate) use returns::Returns;
 pub(crate) use track::{Track, smoothstep, tracks};
 
 use crate::route::Route;
@@ -71,6 +73,7 @@ pub(crate) struct Around<'a> {
 #[derive(Clone)]
 pub(crate) struct Traffic {
     tracks: Arc<Vec<Track>>,
+    returns: Arc<Returns>,
     cars: Vec<Car>,
     rng: ChaCha8Rng,
     next_id: u32,
@@ -90,11 +93,12 @@ fn generator(seed: u64) -> ChaCha8Rng {
 }
 
 impl Traffic {
-    pub(crate) fn new(tracks: Arc<Vec<Track>>, per_km: f64, seed: u64) -> Self {
+    pub(crate) fn new(tracks: Arc<Vec<Track>>, returns: Arc<Returns>, per_km: f64, seed: u64) -> Self {
         let rng = generator(seed);
         let gaps_m = vec![0.0; tracks.len()];
         Self {
             tracks,
+            returns,
             cars: Vec::new(),
             rng,
             next_id: FIRST_ID,
@@ -171,9 +175,30 @@ impl Traffic {
         })
     }
 
-    /// Removes the cars within `radius_m` of `s_m`.
-    pub(crate) fn clear(&mut self, s_m: f64, radius_m: f64) {
-        self.cars.retain(|car| (car.s_m - s_m).abs() > radius_m + car.length_m / 2.0);
+    /// Removes the cars within `radius_m` of the ego and those that cannot stop before it.
+    pub(crate) fn make_room(&mut self, radius_m: f64, around: &Around) {
+        self.look(around, false);
+        let near = |car: &Car, p: &Presence| (car.s_m - p.s_m).abs() <= radius_m + car.length_m / 2.0;
+        let ego = self.presences.iter().filter(|p| p.id == around.ego.id).copied().collect::<Vec<_>>();
+        let mut cars = std::mem::take(&mut self.cars);
+        cars.retain(|car| !ego.iter().any(|p| near(car, p)) && self.can_stop(car, around.friction));
+        self.cars = cars;
+    }
+
+    /// Notes who is where: the ego, what stands on the road and, `with_cars`, the cars, each wherever the route passes it.
+    fn look(&mut self, around: &Around, with_cars: bool) {
+        let mut found = std::mem::take(&mut self.presences);
+        found.clear();
+        found.push(around.ego);
+        found.extend_from_slice(around.others);
+        if with_cars {
+            found.extend(self.cars.iter().map(|car| car.presence(&self.tracks[car.track])));
+        }
+        for index in 0..found.len() {
+            let presence = found[index];
+            self.returns.push_images(around.route, &presence, &mut found);
+        }
+        self.presences = found;
     }
 
     /// The car has been hit: it stands from now on.

@@ -17,7 +17,7 @@ use crate::lidar;
 use crate::road::{RoadError, RoadNetwork};
 use crate::route::{Route, Station};
 use crate::scene::{Actor, SceneSnapshot};
-use crate::traffic::{self, Around, Closure, Presence, Traffic};
+use crate::traffic::{self, Around, Closure, Presence, Returns, Traffic};
 use protocol::Embodiment;
 use protocol::foxglove::LaserScan;
 use protocol::v1::{Pose2, Surroundings};
@@ -221,7 +221,7 @@ impl World {
             tracks[0].pass(closure);
         }
         let mut world = Self {
-            traffic: Traffic::new(Arc::new(tracks), config.traffic_per_km, config.seed),
+            traffic: Traffic::new(Arc::new(tracks), Arc::new(Returns::of(&route)), config.traffic_per_km, config.seed),
             noise_seed: config.seed,
             config,
             network,
@@ -441,17 +441,18 @@ impl World {
         self.status.clone()
     }
 
-    /// Puts the car back on the route's line at `s_m`, standing, and makes room around it: traffic within 30 m and
-    /// obstacles up to 25 m ahead go. The collision is forgotten.
+    /// Puts the car back on the route's line at `s_m`, standing, and makes room around it: traffic that is within 30 m
+    /// or cannot stop before it and obstacles up to 25 m ahead go. The collision is forgotten.
     pub fn replace_ego(&mut self, s_m: f64) {
         let s_m = if s_m.is_finite() { s_m.clamp(0.0, self.route.length_m()) } else { self.progress_m };
         let station = self.route.at(s_m);
         self.drivetrain.place(station.x_m, station.y_m, station.heading_rad);
         self.ego = EgoState::of(&self.drivetrain, self.ego.outline);
         self.progress_m = s_m;
-        self.traffic.clear(s_m, 30.0);
         self.difficulties.clear(s_m - 5.0, s_m + self.embodiment.front_m() + 25.0);
         self.look_around();
+        let around = around(&self.route, self.presence(), &self.presences, &self.closures, self.rain);
+        self.traffic.make_room(30.0, &around);
         self.gather_actors();
         self.status = WorldStatus::default();
         self.update_status();

@@ -87,7 +87,10 @@ impl Hand {
         let reader = EpisodeReader::open(file)?;
         let info = reader.info();
         let name = format!("{}.mcap", info.id);
-        let (episode, files) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
+        let (episode, content) = self.preparation.prepare(file, &info.to_api(name, 0, String::new()))?;
+        let whole = content.last().map_or(file, |whole| &whole.path);
+        let mut files = self.preparation.previews(whole, &episode.id);
+        files.extend(content);
         // Nobody drives what an import names as its vehicle, so nobody else signs it up.
         let is_import = info.trigger == protocol::Trigger::Import;
         if self.sign_up || is_import {

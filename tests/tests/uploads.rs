@@ -16,7 +16,7 @@ use std::time::Duration;
 use tests::{CAR, Process, Site, free_port, program, python, run, wait_for};
 use vehicle_bridge::upload::Pace;
 use vehicle_bridge::upload::prepare::Preparation;
-use vehicle_bridge::upload::uploader::Uploader;
+use vehicle_bridge::upload::uploader::{Board, Uploader};
 
 /// An episode whose bytes cannot be packed.
 fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
@@ -223,6 +223,57 @@ fn downloaded_if_any(url: &str) -> usize {
     ureq::get(url).call().map_or(0, |mut answer| answer.body_mut().read_to_vec().unwrap().len())
 }
 
+/// An uploader of `spool` at work, until the flag is set.
+fn uploads(
+    site: &Site,
+    spool: &Path,
+    preparation: Preparation,
+) -> (Arc<Board>, Arc<AtomicBool>, std::thread::JoinHandle<()>) {
+    let client = ControlPlaneClient::new(&site.address.parse().unwrap(), Retry::Never);
+    let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
+    let vehicle = VehicleId::new(CAR).unwrap();
+    client.register(&VehicleRegistration { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let pace = Pace::new(Box::new(|| None), Arc::clone(&stop));
+    let found = recorder::scan(spool).unwrap();
+    let uploader = Uploader::new(client, pace, preparation, spool.to_owned(), found);
+    let board = uploader.board();
+    let thread = std::thread::spawn(move || {
+        let (_more, episodes) = crossbeam_channel::unbounded();
+        uploader.run(&episodes);
+    });
+    (board, stop, thread)
+}
+
+fn preparation(dir: &Path, key: &Arc<SigningKey>) -> Preparation {
+    let settings = "[privacy]\nomit = [\"/scan\"]\nblur = [\"faces\"]\n";
+    let policy = recorder::Settings::from_toml(settings).unwrap().privacy;
+    Preparation { policy, dir: dir.to_owned(), key: Some(Arc::clone(key)) }
+}
+
+#[test]
+fn an_episode_does_not_wait_for_its_preview() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let spool = folder.path().join("spool");
+    let file = episode(&spool, "early", 50_000);
+    let preparation = preparation(&folder.path().join("outgoing"), &Arc::new(SigningKey::from_seed(&[7; 32]).unwrap()));
+    // What an earlier life of the vehicle left: the copy that may leave. Whoever writes its preview waits for a reader.
+    preparation.prepare(&file, &recorder::scan(&spool).unwrap().remove(0)).unwrap();
+    let preview = preparation.dir.join("early/early.preview.json.part");
+    run(Command::new("mkfifo").arg(&preview)).unwrap();
+    let (_, stop, thread) = uploads(&site, &spool, preparation);
+    wait_for("the episode", Duration::from_secs(60), || site.get("episodes/early")).unwrap();
+    assert!(downloaded(&format!("{}/api/v1/episodes/early/file", site.address)).len() > 50_000);
+    assert!(file.exists() && site.get("episodes/early/preview_state").is_none(), "its preview is still to come");
+    let written = std::fs::read_to_string(&preview).unwrap();
+    assert!(written.contains("early"), "{written}");
+    wait_for("an empty spool", Duration::from_secs(60), || (!file.exists()).then_some(())).unwrap();
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
 #[test]
 fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,23 +283,9 @@ fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
     let clean = episode(&spool, "clean", 50_000);
     // A picture in which nothing can be blurred.
     let picture = episode_with(&spool, "picture", 50_000, "image/png");
-    let client = ControlPlaneClient::new(&site.address.parse().unwrap(), Retry::Never);
-    let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
-    let vehicle = VehicleId::new(CAR).unwrap();
-    client.register(&VehicleRegistration { vehicle, embodiment, kind: "live".into(), map, software }).unwrap();
-
-    let settings = "[privacy]\nomit = [\"/scan\"]\nblur = [\"faces\"]\n";
-    let policy = recorder::Settings::from_toml(settings).unwrap().privacy;
     let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
     let dir = folder.path().join("outgoing");
-    let preparation = Preparation { policy, dir: dir.clone(), key: Some(Arc::clone(&key)) };
-    let stop = Arc::new(AtomicBool::new(false));
-    let pace = Pace::new(Box::new(|| None), Arc::clone(&stop));
-    let found = recorder::scan(&spool).unwrap();
-    let uploader = Uploader::new(client, pace, preparation, spool, found);
-    let board = uploader.board();
-    let (_more, episodes) = crossbeam_channel::unbounded();
-    let thread = std::thread::spawn(move || uploader.run(&episodes));
+    let (board, stop, thread) = uploads(&site, &spool, preparation(&dir, &key));
     wait_for("an empty queue", Duration::from_secs(60), || (!clean.exists() && board.fault().is_some()).then_some(()))
         .unwrap();
     stop.store(true, Ordering::Relaxed);

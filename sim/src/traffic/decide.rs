@@ -4,7 +4,7 @@ use super::idm::SLOWING_MPS2;
 use super::{Around, Car, Closure, Presence, Traffic};
 
 /// Hardest deceleration on a dry road, m/s^2.
-const EMERGENCY_MPS2: f64 = 8.5;
+pub(super) const EMERGENCY_MPS2: f64 = 8.5;
 /// Length of a lane change in time, s.
 const CHANGE_S: f64 = 3.0;
 /// Where cars wait before a closure for a gap beside them, m.
@@ -18,11 +18,7 @@ const WAIT_BEFORE_M: f64 = 30.0;
 
 impl Traffic {
     pub(super) fn decide(&mut self, around: &Around) {
-        self.presences.clear();
-        self.presences.push(around.ego);
-        self.presences.extend_from_slice(around.others);
-        let tracks = &self.tracks;
-        self.presences.extend(self.cars.iter().map(|car| car.presence(&tracks[car.track])));
+        self.look(around, true);
         self.accelerations.clear();
         for index in 0..self.cars.len() {
             let acceleration = self.acceleration(&self.cars[index], around);

@@ -1,8 +1,9 @@
 //! Cars come into the window around the ego and leave it.
 
 use super::car::Car;
+use super::decide::EMERGENCY_MPS2;
 use super::idm::Idm;
-use super::{AHEAD_M, Around, BEHIND_M, Closure, Order, Traffic};
+use super::{AHEAD_M, Around, BEHIND_M, Closure, DECISION_S, Order, Traffic};
 use protocol::v1::ObjectKind;
 use rand::RngExt;
 
@@ -14,6 +15,10 @@ const SIGHT_M: f64 = 70.0;
 const REAR_SIGHT_M: f64 = 45.0;
 /// A car that has stood this long is taken out, so that no knot of cars lasts for ever, s.
 const GRIDLOCK_S: f64 = 30.0;
+/// Slower than this is what stands, m/s.
+const STANDS_MPS: f64 = 0.3;
+/// Room that is left before what stands, m.
+const REST_M: f64 = 1.0;
 /// Room left free ahead of and behind the ego at the start, m.
 const START_ROOM_M: (f64, f64) = (46.0, 31.0);
 
@@ -23,6 +28,7 @@ impl Traffic {
         if self.per_km <= 0.0 {
             return;
         }
+        self.look(around, false);
         let ego = around.ego.s_m;
         for index in 0..self.tracks.len() {
             let (from, to) = self.window(index, ego);
@@ -38,8 +44,8 @@ impl Traffic {
                     .any(|p| (p.s_m - s_m).abs() < 25.0 && (p.d_m - self.tracks[index].d_m(s_m)).abs() < 3.0);
                 let closed = closed || self.is_narrow(index, s_m, around);
                 s_m += self.draw_gap();
-                if free && !closed {
-                    car.pose(&self.tracks[index], around.route, 0.0);
+                car.pose(&self.tracks[index], around.route, 0.0);
+                if free && !closed && self.can_stop(&car, around.friction) {
                     self.cars.push(car);
                 }
             }
@@ -111,7 +117,24 @@ impl Traffic {
         let speed = if ahead { flow } else { flow.min((2.0 * 2.0 * (room - 10.0).max(0.0)).sqrt().max(3.0)) };
         let mut car = self.draw_car(index, s_m, speed);
         car.pose(&self.tracks[index], around.route, 0.0);
-        self.cars.push(car);
+        if self.can_stop(&car, around.friction) {
+            self.cars.push(car);
+        }
+    }
+
+    /// Whether `car` overlaps nothing that stands and can stop before all of it: nobody comes into being who is bound to
+    /// hit something.
+    pub(super) fn can_stop(&self, car: &Car, friction: f64) -> bool {
+        let track = &self.tracks[car.track];
+        let own = car.presence(track);
+        let brake_mps2 = EMERGENCY_MPS2 * friction.min(1.0);
+        let needed_m = car.speed_mps * DECISION_S + car.speed_mps * car.speed_mps / (2.0 * brake_mps2) + REST_M;
+        let stands = self.presences.iter().filter(|p| p.speed_mps.abs() < STANDS_MPS && p.id != car.id);
+        stands.into_iter().all(|p| {
+            let along = (p.s_m - own.s_m).abs() < p.half_length_m + own.half_length_m + REST_M;
+            let across = (p.d_m - own.d_m).abs() < p.half_width_m + own.half_width_m;
+            !(along && across) && car.gap_to(p, track).is_none_or(|gap_m| gap_m > needed_m)
+        })
     }
 
     /// Distance from one car's middle to the next one's: exponential beyond a least distance, of the right mean.

@@ -1,4 +1,4 @@
-//! What is done to an episode before it leaves: what the privacy policy wants left out or blurred, a preview, hashes.
+//! What is done to an episode before it leaves: what the privacy policy wants left out or blurred, hashes; and its preview.
 //!
 //! A redacted copy lies in a folder of its own with the policy it was made by; a later run takes it up again when the
 //! policy is still the same.
@@ -53,7 +53,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Makes `file` ready. Answers the catalogue's row of what will be uploaded, and the files.
+    /// Makes `file` ready. Returns the catalogue's row of what will be uploaded, and the files without a preview.
     ///
     /// # Errors
     /// [`PrepareError`]; nothing of the episode may leave then.
@@ -68,7 +68,7 @@ impl Preparation {
         } else {
             self.redacted(file, &dir)?
         };
-        let mut files = self.previews(&path, &dir);
+        let mut files = Vec::new();
         let signature = signature::path_beside(&path);
         if signature.exists() {
             files.push(out_file(UploadKind::Signature, signature)?);
@@ -100,10 +100,19 @@ impl Preparation {
         Ok((report.path, report.episode))
     }
 
-    /// Previews of what will be uploaded; an episode goes without them when they cannot be made.
-    fn previews(&self, path: &Path, dir: &Path) -> Vec<OutFile> {
-        let made = std::fs::create_dir_all(dir).map_err(|e| e.to_string());
-        let made = made.and_then(|()| preview::make(path, dir).map_err(|e| e.to_string()));
+    /// Whether making an episode ready takes more than a look at each of its bytes.
+    #[must_use]
+    pub fn redacts(&self) -> bool {
+        !self.policy.is_empty()
+    }
+
+    /// Previews of episode `id` from `path`, which [`Self::prepare`] found ready; it goes without them when they cannot be
+    /// made.
+    #[must_use]
+    pub fn previews(&self, path: &Path, id: &EpisodeId) -> Vec<OutFile> {
+        let dir = self.dir.join(id.as_str());
+        let made = std::fs::create_dir_all(&dir).map_err(|e| e.to_string());
+        let made = made.and_then(|()| preview::make(path, &dir).map_err(|e| e.to_string()));
         let preview = match made {
             Ok(preview) => preview,
             Err(error) => {

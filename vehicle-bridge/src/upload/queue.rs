@@ -1,8 +1,9 @@
-//! What goes first: the previews of all episodes, so that people see at once what happened; then whole episodes by what
-//! they are worth, newest first. A takeover's own entry went before all of this, by another way.
+//! What goes first: the previews that are made, so that people see at once what happened; then whole episodes by what
+//! they are worth, newest first. No episode waits for its preview: one that is made later goes later. A takeover's own
+//! entry went before all of this, by another way.
 
-use protocol::Trigger;
 use protocol::api::{Episode, UploadKind, UploadProgress, UploadStart};
+use protocol::{EpisodeId, Trigger};
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -36,6 +37,12 @@ pub struct Waiting {
     pub trigger: Trigger,
     /// What is sent; empty until it is made ready.
     pub files: Vec<OutFile>,
+    /// Whether the catalogue has its row.
+    pub entered: bool,
+    /// How far its preview is.
+    pub preview: Making,
+    /// Whether it is being made ready elsewhere.
+    pub redacting: bool,
     /// Whether an earlier run left it: then the control plane may know it already.
     pub found: bool,
     /// Failures in a row, and not before when it is tried again.
@@ -44,41 +51,98 @@ pub struct Waiting {
     pub not_before: Option<Instant>,
 }
 
+/// How far something is that takes processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Making {
+    /// It is still to be made.
+    #[default]
+    Wanted,
+    /// It is being made.
+    Begun,
+    /// It is made, or cannot be.
+    Ended,
+}
+
 /// What an episode needs next, in the order of urgency over all episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// It must be made ready: what is to be left out is not known yet.
     Preparation,
-    /// A preview is missing: the file of this index.
+    /// A preview is missing at the control plane: the file of this index.
     Preview(usize),
     /// Signature or episode are missing: the file of this index.
     Content(usize),
     /// All is there but the row.
     Row,
+    /// All is there: it leaves the spool.
+    Departure,
 }
 
 impl Waiting {
     /// An episode that has just been finished or was found.
     #[must_use]
     pub fn new(episode: Episode, trigger: Trigger) -> Self {
-        Self { episode, trigger, files: Vec::new(), found: false, failures: 0, not_before: None }
+        Self {
+            episode,
+            trigger,
+            files: Vec::new(),
+            entered: false,
+            preview: Making::default(),
+            redacting: false,
+            found: false,
+            failures: 0,
+            not_before: None,
+        }
     }
 
-    /// What it needs next.
+    /// What it needs next; `None` while only work elsewhere can bring it on.
     #[must_use]
-    pub fn need(&self) -> Need {
+    pub fn need(&self) -> Option<Need> {
         if self.files.is_empty() {
-            return Need::Preparation;
+            // Begun anew in the middle of its preview: what that works on must stay until it is done.
+            let is_busy = self.redacting || self.preview == Making::Begun;
+            return (!is_busy).then_some(Need::Preparation);
         }
         let missing = |preview: bool| {
             let is_missing = |file: &OutFile| !file.done && is_preview(file.kind) == preview;
             self.files.iter().position(is_missing)
         };
         match (missing(true), missing(false)) {
-            (Some(index), _) => Need::Preview(index),
-            (None, Some(index)) => Need::Content(index),
-            (None, None) => Need::Row,
+            (Some(index), _) => Some(Need::Preview(index)),
+            (None, Some(index)) => Some(Need::Content(index)),
+            (None, None) if !self.entered => Some(Need::Row),
+            (None, None) => (self.preview == Making::Ended).then_some(Need::Departure),
         }
+    }
+
+    /// It is ready: `files` are what is sent of `episode`. Those of an episode that the catalogue has are there.
+    pub fn make_ready(&mut self, episode: Episode, mut files: Vec<OutFile>) {
+        files.iter_mut().for_each(|file| file.done = self.entered);
+        (self.episode, self.files, self.redacting) = (episode, files, false);
+    }
+
+    /// Its previews are made. They do not count when it was begun anew meanwhile.
+    pub fn add_previews(&mut self, mut previews: Vec<OutFile>) {
+        if self.files.is_empty() {
+            self.preview = Making::Wanted;
+            return;
+        }
+        previews.append(&mut self.files);
+        (self.files, self.preview) = (previews, Making::Ended);
+    }
+
+    /// It has to be made ready again.
+    pub fn start_over(&mut self) {
+        self.files.clear();
+        if self.preview == Making::Ended {
+            self.preview = Making::Wanted;
+        }
+    }
+
+    /// The file to be seen in its preview, once it is known.
+    #[must_use]
+    pub fn whole(&self) -> Option<&OutFile> {
+        self.files.iter().find(|file| file.kind == UploadKind::Episode)
     }
 
     /// The announcement of one of its files.
@@ -127,12 +191,25 @@ fn is_preview(kind: UploadKind) -> bool {
 #[must_use]
 pub fn next(waiting: &[Waiting], now: Instant) -> Option<usize> {
     let due = waiting.iter().enumerate().filter(|(_, w)| w.not_before.is_none_or(|at| at <= now));
-    let class = |w: &Waiting| match w.need() {
-        // Making one ready leads to its preview.
+    let class = |need: Need| match need {
+        // Making one ready shows what it is worth to whoever makes previews.
         Need::Preparation | Need::Preview(_) => 0,
-        Need::Content(_) | Need::Row => 1,
+        Need::Content(_) | Need::Row | Need::Departure => 1,
     };
-    due.min_by_key(|(_, w)| (class(w), w.trigger, Reverse(w.episode.start_ms), w.episode.id.clone())).map(|(i, _)| i)
+    let wanted = due.filter_map(|(index, w)| w.need().map(|need| (index, w, class(need))));
+    wanted.min_by_key(|(_, w, class)| (*class, worth(w))).map(|(index, ..)| index)
+}
+
+/// The index of the episode whose preview is to be made next.
+#[must_use]
+pub fn next_preview(waiting: &[Waiting]) -> Option<usize> {
+    let wanted = waiting.iter().enumerate().filter(|(_, w)| w.preview == Making::Wanted && w.whole().is_some());
+    wanted.min_by_key(|(_, w)| worth(w)).map(|(index, _)| index)
+}
+
+/// The least goes first: what it was kept for, the newest.
+fn worth(w: &Waiting) -> (Trigger, Reverse<i64>, EpisodeId) {
+    (w.trigger, Reverse(w.episode.start_ms), w.episode.id.clone())
 }
 
 /// What waits.
@@ -148,24 +225,47 @@ pub fn progress(waiting: &[Waiting]) -> UploadProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{EpisodeId, PolicyVersion, VehicleId};
+    use protocol::{PolicyVersion, VehicleId};
 
-    fn waiting(id: &str, trigger: Trigger, start_ms: i64, kinds: &[(UploadKind, bool)]) -> Waiting {
+    fn files(kinds: &[(UploadKind, bool)]) -> Vec<OutFile> {
         let file = |(kind, done): &(UploadKind, bool)| OutFile {
             kind: *kind,
-            path: PathBuf::from(id),
+            path: PathBuf::from("x"),
             sha256: String::new(),
             bytes: 10,
             offset: None,
             done: *done,
         };
+        kinds.iter().map(file).collect()
+    }
+
+    /// Its previews, if it has any, are among `kinds`.
+    fn waiting(id: &str, trigger: Trigger, start_ms: i64, kinds: &[(UploadKind, bool)]) -> Waiting {
         let episode = protocol::EpisodeInfo::new(
             EpisodeId::new(id).unwrap(),
             VehicleId::new("car").unwrap(),
             PolicyVersion::new("v").unwrap(),
         );
         let episode = Episode { start_ms, ..episode.to_api(format!("{id}.mcap"), 100, String::new()) };
-        Waiting { files: kinds.iter().map(file).collect(), ..Waiting::new(episode, trigger) }
+        Waiting { files: files(kinds), preview: Making::Ended, ..Waiting::new(episode, trigger) }
+    }
+
+    /// What is done, in order, by name and need; `hear` is told before each step what has been done.
+    fn play(all: &mut Vec<Waiting>, mut hear: impl FnMut(&mut [Waiting], &[(String, Need)])) -> Vec<(String, Need)> {
+        let mut order = Vec::new();
+        loop {
+            hear(all, &order);
+            let Some(index) = next(all, Instant::now()) else { return order };
+            let item = &mut all[index];
+            let need = item.need().unwrap();
+            order.push((item.episode.id.to_string(), need));
+            match need {
+                Need::Preparation => item.make_ready(item.episode.clone(), files(&[(UploadKind::Episode, false)])),
+                Need::Preview(file) | Need::Content(file) => item.files[file].done = true,
+                Need::Row => item.entered = true,
+                Need::Departure => drop(all.remove(index)),
+            }
+        }
     }
 
     #[test]
@@ -177,32 +277,64 @@ mod tests {
             waiting("takeover-new", Trigger::Takeover, 5, &[(Film, false), (Whole, false)]),
             waiting("fault-unready", Trigger::Fault, 7, &[]),
         ];
-        let now = Instant::now();
-        let mut order = Vec::new();
-        while let Some(index) = next(&all, now) {
-            let item = &mut all[index];
-            let need = item.need();
-            order.push((item.episode.id.to_string(), need));
-            match need {
-                Need::Preparation => item.files = waiting("x", item.trigger, 0, &[(Film, false), (Whole, false)]).files,
-                Need::Preview(file) | Need::Content(file) => item.files[file].done = true,
-                Need::Row => drop(all.remove(index)),
-            }
-        }
+        let order = play(&mut all, |_, _| ());
         let order: Vec<_> = order.iter().map(|(id, need)| (id.as_str(), *need)).collect();
-        let (film, whole) = (Need::Preview(0), Need::Content(1));
+        let film = Need::Preview(0);
         assert_eq!(
-            order[..5],
-            [
-                ("takeover-new", film),
-                ("takeover-old", film),
-                ("fault-unready", Need::Preparation),
-                ("fault-unready", film),
-                ("rule-new", film)
-            ]
+            order[..4],
+            [("takeover-new", film), ("takeover-old", film), ("fault-unready", Need::Preparation), ("rule-new", film)]
         );
-        let rest = ["takeover-new", "takeover-old", "fault-unready", "rule-new"];
-        assert_eq!(order[5..], rest.map(|id| [(id, whole), (id, Need::Row)]).concat());
+        let rest = [("takeover-new", 1), ("takeover-old", 1), ("fault-unready", 0), ("rule-new", 1)];
+        let rest = rest.map(|(id, whole)| [(id, Need::Content(whole)), (id, Need::Row), (id, Need::Departure)]);
+        assert_eq!(order[4..], rest.concat());
+    }
+
+    #[test]
+    fn an_episode_is_there_before_its_preview_is_made_and_stays_until_that_is_there_too() {
+        let unready = || Waiting { preview: Making::Wanted, ..waiting("a", Trigger::Takeover, 1, &[]) };
+        let preview = || files(&[(UploadKind::PreviewState, false)]);
+        let start = |all: &mut [Waiting]| {
+            if let Some(index) = next_preview(all) {
+                all[index].preview = Making::Begun;
+            }
+        };
+        let needs = |order: &[(String, Need)]| order.iter().map(|(_, need)| *need).collect::<Vec<_>>();
+        // Nobody has time for the preview.
+        let mut all = vec![unready()];
+        let before = play(&mut all, |all, _| start(all));
+        assert_eq!(needs(&before), [Need::Preparation, Need::Content(0), Need::Row]);
+        assert_eq!((all.len(), all[0].preview, next_preview(&all)), (1, Making::Begun, None));
+        // Then it is made.
+        all[0].add_previews(preview());
+        assert_eq!(needs(&play(&mut all, |_, _| ())), [Need::Preview(0), Need::Departure]);
+        // Made at once, it goes first.
+        let mut all = vec![unready()];
+        let order = play(&mut all, |all, order| {
+            start(all);
+            if order.len() == 1 {
+                all[0].add_previews(preview());
+            }
+        });
+        assert_eq!(needs(&order), [Need::Preparation, Need::Preview(0), Need::Content(1), Need::Row, Need::Departure]);
+        // Without one it leaves, too.
+        let mut all = vec![unready()];
+        play(&mut all, |all, _| start(all));
+        all[0].add_previews(Vec::new());
+        assert_eq!(needs(&play(&mut all, |_, _| ())), [Need::Departure]);
+    }
+
+    #[test]
+    fn an_episode_begun_anew_waits_for_the_preview_that_is_being_made_of_it() {
+        let mut item = waiting("a", Trigger::Takeover, 1, &[(UploadKind::Episode, false)]);
+        item.preview = Making::Begun;
+        item.start_over();
+        assert_eq!((item.need(), next_preview(std::slice::from_ref(&item))), (None, None));
+        item.add_previews(files(&[(UploadKind::PreviewState, false)]));
+        assert_eq!((item.need(), item.preview), (Some(Need::Preparation), Making::Wanted));
+        // What the catalogue has needs nothing but its preview.
+        item.entered = true;
+        item.make_ready(item.episode.clone(), files(&[(UploadKind::Episode, false)]));
+        assert_eq!((item.need(), next_preview(std::slice::from_ref(&item))), (None, Some(0)));
     }
 
     #[test]

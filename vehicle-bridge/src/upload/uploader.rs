@@ -3,12 +3,13 @@
 
 use super::pace::Pace;
 use super::prepare::{Preparation, PrepareError};
-use super::queue::{self, Need, Waiting};
+use super::queue::{self, Making, Need, OutFile, Waiting};
 use super::send::{UploadError, append};
+use super::worker::{Job, Made, Worker, give_way};
 use control_plane_client::{ClientError, ControlPlaneClient};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, select};
 use protocol::api::{Episode, UploadProgress};
-use protocol::{FaultCode, Trigger};
+use protocol::{EpisodeId, FaultCode, Trigger};
 use recorder::signature;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +19,9 @@ use std::time::{Duration, Instant};
 const NAP: Duration = Duration::from_millis(200);
 /// Pauses while the control plane is not reached: the first, the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// How much the thread gives way to others that want the processor.
-const NICENESS: i32 = 15;
+/// How much the thread gives way to others that want the processor: it has a third of their share, by the weights of
+/// Linux (335 to 1,024), so that episodes leave a machine that is never idle.
+const NICENESS: i32 = 5;
 /// The control plane's answer for what was erased: 410, gone.
 const ERASED: u16 = 410;
 
@@ -84,26 +86,80 @@ impl Uploader {
 
     /// Works until the pace says stop; `episodes` brings new ones.
     pub fn run(mut self, episodes: &Receiver<Episode>) {
-        if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::debug!(%error, "uploads run with the priority of others");
-        }
+        give_way(NICENESS);
+        let mut worker = match Worker::start(self.preparation.clone()) {
+            Ok(worker) => worker,
+            Err(error) => {
+                return tracing::error!(%error, "no uploads: the system cannot start a thread; restart the bridge");
+            }
+        };
         while !self.pace.is_stopped() {
             self.waiting.extend(episodes.try_iter().map(waiting));
+            while let Ok(made) = worker.made().try_recv() {
+                worker.end();
+                self.take_in(made);
+            }
             self.tell();
             let now = Instant::now();
             let paused = self.pause.is_some_and(|(until, _)| now < until);
             let full = self.pace.limit_bps().is_some_and(|bps| bps < 1.0);
-            let next = queue::next(&self.waiting, now);
+            let next = queue::next(&self.waiting, now).and_then(|index| Some((index, self.waiting[index].need()?)));
+            let redacts = self.preparation.redacts() && next.is_some_and(|(_, need)| need == Need::Preparation);
+            // What uploads wait for goes before what nobody waits for.
+            if !worker.is_busy() && (paused || !redacts) {
+                self.make_preview(&mut worker);
+            }
             // Making an episode ready needs no link.
-            match next.filter(|index| !paused && (!full || self.waiting[*index].need() == Need::Preparation)) {
-                Some(index) => self.step(index),
-                None => match episodes.recv_timeout(NAP) {
-                    Ok(episode) => self.waiting.push(waiting(episode)),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(NAP),
-                },
+            match next.filter(|(_, need)| !paused && (!full || *need == Need::Preparation)) {
+                Some((index, need)) => self.step(index, need, &mut worker),
+                None => self.rest(episodes, &mut worker),
             }
         }
+    }
+
+    /// Nothing is to be done here until something comes, or for a moment.
+    fn rest(&mut self, episodes: &Receiver<Episode>, worker: &mut Worker) {
+        let made = worker.made().clone();
+        select! {
+            recv(episodes) -> episode => match episode {
+                Ok(episode) => self.waiting.push(waiting(episode)),
+                // The recorder has ended.
+                Err(_) => std::thread::sleep(NAP),
+            },
+            recv(made) -> made => if let Ok(made) = made {
+                worker.end();
+                self.take_in(made);
+            },
+            default(NAP) => {}
+        }
+    }
+
+    /// Begins the most valuable preview that is missing.
+    fn make_preview(&mut self, worker: &mut Worker) {
+        let Some(index) = queue::next_preview(&self.waiting) else { return };
+        let item = &mut self.waiting[index];
+        if let Some(whole) = item.whole() {
+            worker.begin(Job::Previews(whole.path.clone(), item.episode.id.clone()));
+            item.preview = Making::Begun;
+        }
+    }
+
+    fn take_in(&mut self, made: Made) {
+        match made {
+            Made::Ready(id, ready) => match self.index_of(&id) {
+                Some(index) => self.take_ready(index, ready.map(|(episode, files)| (*episode, files))),
+                None => self.preparation.forget(&id),
+            },
+            Made::Previews(id, previews) => match self.index_of(&id) {
+                Some(index) => self.waiting[index].add_previews(previews),
+                // It has left meanwhile.
+                None => self.preparation.forget(&id),
+            },
+        }
+    }
+
+    fn index_of(&self, id: &EpisodeId) -> Option<usize> {
+        self.waiting.iter().position(|item| item.episode.id == *id)
     }
 
     fn tell(&self) {
@@ -112,11 +168,15 @@ impl Uploader {
         *self.board.lock() = (progress, self.kept_back);
     }
 
-    fn step(&mut self, index: usize) {
-        let outcome = match self.waiting[index].need() {
-            Need::Preparation => self.prepare(index),
+    fn step(&mut self, index: usize, need: Need, worker: &mut Worker) {
+        let outcome = match need {
+            Need::Preparation => self.prepare(index, worker),
             Need::Preview(file) | Need::Content(file) => self.send(index, file),
             Need::Row => self.enter(index),
+            Need::Departure => {
+                self.leave(index);
+                Ok(())
+            }
         };
         match outcome {
             Ok(()) => self.pause = None,
@@ -124,16 +184,37 @@ impl Uploader {
         }
     }
 
-    fn prepare(&mut self, index: usize) -> Result<(), UploadError> {
+    fn prepare(&mut self, index: usize, worker: &mut Worker) -> Result<(), UploadError> {
         let item = &mut self.waiting[index];
-        if item.found && self.client.find_episode(&item.episode.id)?.is_some() {
-            // Its row was the last thing that was missing.
-            self.leave(index);
-            return Ok(());
+        if item.found && !item.entered {
+            match self.client.find_episode(&item.episode.id)? {
+                // Its row was the last thing that was missing.
+                Some(row) if row.preview => {
+                    self.leave(index);
+                    return Ok(());
+                }
+                row => item.entered = row.is_some(),
+            }
         }
         let file = self.spool_dir.join(&item.episode.file);
-        match self.preparation.prepare(&file, &item.episode) {
-            Ok((episode, files)) => (item.episode, item.files) = (episode, files),
+        if !self.preparation.redacts() {
+            let ready = self.preparation.prepare(&file, &item.episode);
+            self.take_ready(index, ready);
+        } else if worker.is_busy() {
+            item.not_before = Some(Instant::now() + NAP);
+        } else {
+            worker.begin(Job::Redaction(file, Box::new(item.episode.clone())));
+            item.redacting = true;
+        }
+        Ok(())
+    }
+
+    /// Notes that an episode is ready, or why it is not.
+    fn take_ready(&mut self, index: usize, ready: Result<(Episode, Vec<OutFile>), PrepareError>) {
+        let item = &mut self.waiting[index];
+        item.redacting = false;
+        match ready {
+            Ok((episode, files)) => item.make_ready(episode, files),
             Err(PrepareError::Gone(path)) => {
                 tracing::warn!(file = %path.display(), "an episode is gone before it was uploaded: removed to make room");
                 self.drop_item(index);
@@ -148,7 +229,6 @@ impl Uploader {
                 item.wait_longer(Instant::now());
             }
         }
-        Ok(())
     }
 
     fn drop_item(&mut self, index: usize) {
@@ -182,11 +262,11 @@ impl Uploader {
         let episode = &self.waiting[index].episode;
         let (id, bytes, left) = (episode.id.clone(), episode.bytes, queue::progress(&self.waiting));
         tracing::info!(%id, bytes, left = left.episodes, left_bytes = left.bytes, "episode uploaded");
-        self.leave(index);
+        self.waiting[index].entered = true;
         Ok(())
     }
 
-    /// The control plane has file and row, or has erased them for good: the episode leaves the spool.
+    /// The control plane has file, row and preview, or has erased them for good: the episode leaves the spool.
     fn leave(&mut self, index: usize) {
         let item = self.waiting.remove(index);
         let file = self.spool_dir.join(&item.episode.file);
@@ -216,7 +296,7 @@ impl Uploader {
             }
             UploadError::File { .. } => {
                 tracing::warn!(%error, id = %item.episode.id, "made ready again for upload");
-                item.files.clear();
+                item.start_over();
                 item.wait_longer(now);
             }
             UploadError::ControlPlane(ClientError::Refused { status: ERASED, .. }) => {
@@ -233,8 +313,8 @@ impl Uploader {
                 tracing::warn!(%error, id = %item.episode.id, "upload refused; tried again later");
                 match item.need() {
                     // People can do without; the episode must not wait for it.
-                    Need::Preview(file) => drop(item.files.remove(file)),
-                    _ => item.files.clear(),
+                    Some(Need::Preview(file)) => drop(item.files.remove(file)),
+                    _ => item.start_over(),
                 }
                 item.wait_longer(now);
             }
