@@ -45,6 +45,10 @@ enum Command {
     LatencyStudy(takeover::latency_study::LatencyStudyArgs),
     /// Rehearse a weak network: a UDP relay, or a router between two network namespaces.
     Netem(takeover::netem::NetemArgs),
+    /// List policy versions, withdraw and restore them at the control plane.
+    Policy(takeover::policy::PolicyArgs),
+    /// Say at the control plane where a vehicle may drive.
+    Geofence(takeover::geofence::GeofenceArgs),
     /// List, find, check, cut, merge, export, import and play takeover episodes.
     Episode(takeover::episode::EpisodeArgs),
     /// Train a policy from a folder of episodes.
@@ -88,6 +92,8 @@ fn main() -> std::process::ExitCode {
         Command::LinkReport(args) => takeover::link_report::run(&args),
         Command::LatencyStudy(args) => takeover::latency_study::run(&args),
         Command::Netem(args) => return finish(takeover::netem::run(&args)),
+        Command::Policy(args) => takeover::policy::run(&args),
+        Command::Geofence(args) => takeover::geofence::run(&args),
         Command::Episode(args) => return finish(takeover::episode::run(&args)),
         Command::Train(args) => takeover::train::run(&args),
         Command::Evaluate(args) => takeover::evaluate::run(&args),

@@ -3,12 +3,12 @@
 use crate::exchange::{Exchange, Sent, Timeouts};
 use crate::{ClientError, ControlPlaneAddress, Retry};
 use protocol::api::{
-    Disengagement, Episode, EpisodeView, Erasures, Evaluation, Mileage, Policy, Removal, RetentionReport,
-    RetentionRequest, StatusAnswer, Stored, Trip, TripView, UploadStart, UploadState, VehicleRegistration,
-    VehicleStatus, VehicleView, Verdict,
+    ChangeReason, Disengagement, Episode, EpisodeView, Erasures, Evaluation, GeofenceRequest, GeofenceView, Mileage,
+    Policy, Removal, RetentionReport, RetentionRequest, StatusAnswer, Stored, Trip, TripView, UploadStart, UploadState,
+    VehicleRegistration, VehicleStatus, VehicleView, Verdict,
 };
 use protocol::erasure::{Asked, ErasurePlan, Proof};
-use protocol::{EpisodeId, PolicyVersion};
+use protocol::{EpisodeId, PolicyVersion, VehicleId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Read;
@@ -83,6 +83,30 @@ impl ControlPlaneClient {
         self.post("mileage", mileage)
     }
 
+    /// The newest order on where a vehicle may drive, if there ever was one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn geofence(&self, vehicle: &VehicleId) -> Result<Option<GeofenceView>, ClientError> {
+        found(self.get(&format!("vehicles/{vehicle}/geofence"), &[]))
+    }
+
+    /// Orders a vehicle to stay inside an area.
+    ///
+    /// # Errors
+    /// [`ClientError`]; status 404 when there is no such vehicle.
+    pub fn set_geofence(&self, vehicle: &VehicleId, area: &GeofenceRequest) -> Result<GeofenceView, ClientError> {
+        self.put(&format!("vehicles/{vehicle}/geofence"), area)
+    }
+
+    /// Takes the newest order on where a vehicle may drive back. Never repeated: the second time there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`]; status 404 when there is none.
+    pub fn remove_geofence(&self, vehicle: &VehicleId, why: &ChangeReason) -> Result<GeofenceView, ClientError> {
+        self.post_once(&self.exchange.ordinary, &format!("vehicles/{vehicle}/geofence/remove"), why)
+    }
+
     /// Reports a takeover.
     ///
     /// # Errors
@@ -136,10 +160,7 @@ impl ControlPlaneClient {
     /// # Errors
     /// [`ClientError`].
     pub fn judge(&self, id: &EpisodeId, verdict: &Verdict) -> Result<Verdict, ClientError> {
-        let route = api(&format!("episodes/{id}/verdict"));
-        let url = self.exchange.address.url(&route);
-        let call = format!("PUT {route}");
-        self.exchange.repeat(|| self.exchange.json(&call, self.exchange.ordinary.put(&url).send_json(verdict)))
+        self.put(&format!("episodes/{id}/verdict"), verdict)
     }
 
     /// Begins an upload or asks how far it is.
@@ -176,6 +197,22 @@ impl ControlPlaneClient {
     /// [`ClientError`].
     pub fn policies(&self) -> Result<Vec<Policy>, ClientError> {
         self.get("policies", &[])
+    }
+
+    /// Takes a published version back: vehicles go back to the newest one that is left, which is the answer.
+    ///
+    /// # Errors
+    /// [`ClientError`]; status 404 when there is no such version, 409 when it is not in use or the only one that is.
+    pub fn withdraw_policy(&self, version: &PolicyVersion, why: &ChangeReason) -> Result<Policy, ClientError> {
+        self.post(&format!("policies/{version}/withdraw"), why)
+    }
+
+    /// Takes a withdrawal back. Never repeated: the second time there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`]; status 404 when the version is not withdrawn.
+    pub fn restore_policy(&self, version: &PolicyVersion, why: &ChangeReason) -> Result<Stored, ClientError> {
+        self.post_once(&self.exchange.ordinary, &format!("policies/{version}/restore"), why)
     }
 
     /// The newest published version, if there is one.
@@ -277,6 +314,13 @@ impl ControlPlaneClient {
             self.exchange.ordinary.get(&url).query_pairs(query).call()
         };
         self.exchange.repeat(|| self.exchange.json(&call, send()))
+    }
+
+    fn put<T: DeserializeOwned>(&self, route: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let route = api(route);
+        let url = self.exchange.address.url(&route);
+        let call = format!("PUT {route}");
+        self.exchange.repeat(|| self.exchange.json(&call, self.exchange.ordinary.put(&url).send_json(body)))
     }
 
     fn post<T: DeserializeOwned>(&self, route: &str, body: &impl Serialize) -> Result<T, ClientError> {

@@ -6,12 +6,14 @@
 mod answers;
 mod evaluation;
 mod fleet;
+mod geofence;
 mod storage;
 mod vehicles;
 
-pub use answers::{ErrorAnswer, Stored, TripView};
+pub use answers::{ChangeReason, ErrorAnswer, Stored, TripView};
 pub use evaluation::{ALL_ROADS, DomainFigures, Evaluation, EvaluationRole, ScoreParts, UNSEEN_EVENTS};
 pub use fleet::{CauseCount, Fleet, FleetRow, FleetTotal, MilesPerDisengagement, TakeoverView};
+pub use geofence::{GeofenceRequest, GeofenceSummary, GeofenceView};
 pub use storage::{Erasures, Removal, RetentionReport, RetentionRequest};
 pub use vehicles::{ClockView, VehicleView};
 
@@ -319,6 +321,9 @@ pub struct VehicleStatus {
     /// How its wall clock stands to others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<VehicleClock>,
+    /// The newest order on its geofence that it keeps to, by its serial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geofence_serial: Option<u64>,
 }
 
 /// The answer to a [`VehicleStatus`].
@@ -328,6 +333,9 @@ pub struct StatusAnswer {
     pub stored: bool,
     /// The control plane's wall clock when it answered, microseconds since 1970: the vehicle measures the difference by it.
     pub unix_us: u64,
+    /// The newest order on the vehicle's geofence, by its serial; `GET /api/v1/vehicles/VEHICLE/geofence` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geofence_serial: Option<u64>,
 }
 
 /// A vehicle's wall clock beside others, as the vehicle has measured it.
@@ -376,7 +384,7 @@ pub struct Policy {
     pub withdrawn: Option<Withdrawal>,
 }
 
-/// A published version was taken back: `POST /api/v1/policies/VERSION/withdraw` with `{"reason": "..."}`; vehicles go back to
+/// A published version was taken back: `POST /api/v1/policies/VERSION/withdraw` with a [`ChangeReason`]; vehicles go back to
 /// the newest one that is left, which is the answer. `.../restore` takes that back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {

@@ -5,13 +5,11 @@
 //! its life counts on the vehicle's own monotonic clock from when the challenge was sent. So a grant is younger than its
 //! challenge, whatever the control plane's clock says, and nobody can use it a second time.
 //!
-//! As text a grant is `claims.signature`, both base64url (RFC 4648, without padding); the claims are JSON, the signature
-//! is Ed25519 over `takeover grant 1\0` and the claims' bytes.
+//! As text a grant is a [`crate::signed_text`] with the context `takeover grant 1\0`.
 
+use crate::signed_text::{self, SignedTextError};
 use crate::signing::{PublicKey, SigningKey};
 use crate::{SeatId, SeatKind, VehicleId};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
@@ -84,52 +82,27 @@ pub fn new_challenge() -> Option<String> {
     Some(hex::encode(bytes))
 }
 
-/// Why a text is no grant of a key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GrantError {
-    /// It is not made like one.
-    #[error("the grant is malformed: {0}")]
-    Malformed(&'static str),
-    /// Somebody else signed it, or it was changed.
-    #[error("the grant's signature is not the control plane's")]
-    Signature,
-}
-
-fn signed(claims: &[u8]) -> Vec<u8> {
-    [CONTEXT, claims].concat()
-}
-
 impl Grant {
     /// The grant as text, signed by `key`.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> String {
-        // Names, numbers and texts always have a JSON form.
-        let claims = serde_json::to_vec(self).unwrap_or_default();
-        let signature = key.sign(&signed(&claims));
-        format!("{}.{}", BASE64.encode(claims), BASE64.encode(signature))
+        signed_text::sign(CONTEXT, self, key)
     }
 
     /// The grant in `text`, if `key`'s owner signed it. It proves who said so, not that it holds now.
     ///
     /// # Errors
-    /// [`GrantError`] when it is not made like a grant or signed by somebody else.
-    pub fn open(text: &str, key: &PublicKey) -> Result<Self, GrantError> {
-        if text.len() > MAX_TEXT {
-            return Err(GrantError::Malformed("it is too long"));
-        }
-        let (claims, signature) = text.split_once('.').ok_or(GrantError::Malformed("it has no signature"))?;
-        let decode = |part: &str| BASE64.decode(part).map_err(|_| GrantError::Malformed("it is not base64url"));
-        let (claims, signature) = (decode(claims)?, decode(signature)?);
-        if !key.verifies(&signed(&claims), &signature) {
-            return Err(GrantError::Signature);
-        }
-        serde_json::from_slice(&claims).map_err(|_| GrantError::Malformed("its claims are not those of this release"))
+    /// [`SignedTextError`] when it is not made like a grant or signed by somebody else.
+    pub fn open(text: &str, key: &PublicKey) -> Result<Self, SignedTextError> {
+        signed_text::open(CONTEXT, text, MAX_TEXT, key)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 
     fn key(byte: u8) -> SigningKey {
         SigningKey::from_seed(&[byte; 32]).unwrap()
@@ -153,7 +126,7 @@ mod tests {
     #[test]
     fn a_grant_is_read_back_by_whoever_has_the_public_key() {
         assert_eq!(Grant::open(&grant().sign(&key(1)), &key(1).public()).unwrap(), grant());
-        assert_eq!(Grant::open(&grant().sign(&key(1)), &key(2).public()), Err(GrantError::Signature));
+        assert_eq!(Grant::open(&grant().sign(&key(1)), &key(2).public()), Err(SignedTextError::Signature));
     }
 
     #[test]
@@ -192,6 +165,6 @@ mod tests {
     fn a_signature_of_something_else_is_no_grant() {
         let claims = serde_json::to_vec(&grant()).unwrap();
         let text = format!("{}.{}", BASE64.encode(&claims), BASE64.encode(key(1).sign(&claims)));
-        assert_eq!(Grant::open(&text, &key(1).public()), Err(GrantError::Signature));
+        assert_eq!(Grant::open(&text, &key(1).public()), Err(SignedTextError::Signature));
     }
 }

@@ -7,7 +7,8 @@
 //! - [`Embodiment`] is what a robot is made of, read from a TOML file: body, kinematics, actuators, sensors, and its
 //!   channels with their units and limits, so that nothing outside an adapter has to assume a car.
 //! - [`ClockEstimator`] relates two clocks and says how far to trust the answer; [`ClockDifference`] says it of wall clocks.
-//! - [`grant`] is the control plane's signed word that a seat may take part, [`signing`] what it is signed with.
+//! - [`grant`] is the control plane's signed word that a seat may take part, [`geofence`] the one on where a vehicle may drive,
+//!   [`signing`] what they are signed with.
 //! - [`erasure`] is the proof that episodes are gone.
 //! - [`topics`], [`Message`], [`EpisodeInfo`] and [`trigger`] are what an episode consists of, whoever writes or reads it.
 //! - [`signalling`] and [`api`] are the JSON spoken with the control plane.
@@ -32,6 +33,7 @@ mod episode;
 pub mod erasure;
 mod failure;
 mod fault;
+pub mod geofence;
 pub mod grant;
 mod ids;
 mod labels;
@@ -40,6 +42,7 @@ pub mod mpd;
 pub mod schema;
 mod seat_kind;
 pub mod signalling;
+pub mod signed_text;
 pub mod signing;
 pub mod topics;
 pub mod trigger;

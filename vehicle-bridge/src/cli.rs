@@ -11,6 +11,7 @@ use crate::source;
 use crate::upload::Allowance;
 use anyhow::Context;
 use control_plane_client::{ControlPlaneAddress, ControlPlaneArgs};
+use protocol::geofence::PermittedArea;
 use protocol::signing::PublicKey;
 use protocol::{Address, VehicleId};
 use recorder::SettingsError;
@@ -21,7 +22,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use vehicle_core::ControlRate;
-use vehicle_core::geofence::Geofence;
 
 /// What a bridge is told, whatever it drives.
 #[derive(Debug, Clone, clap::Args)]
@@ -213,7 +213,7 @@ struct Named {
     control_plane: ControlPlaneAddress,
     paths: link::Paths,
     recording: recorder::Settings,
-    geofence: Option<Geofence>,
+    geofence: Option<PermittedArea>,
 }
 
 impl Named {
@@ -255,7 +255,7 @@ fn recording(path: Option<&Path>, origins: &Origins) -> anyhow::Result<recorder:
 }
 
 /// The permitted area: from a file, or from the configuration's table.
-fn geofence(path: Option<&Path>, origins: &Origins) -> anyhow::Result<Option<Geofence>> {
+fn geofence(path: Option<&Path>, origins: &Origins) -> anyhow::Result<Option<PermittedArea>> {
     let Some(path) = path else { return Ok(None) };
     let area = match origins.is_table("geofence") {
         true => geofence_file::read_table(path),

@@ -9,10 +9,10 @@
 //! # Ok::<(), vehicle_bridge::geofence_file::GeofenceFileError>(())
 //! ```
 
+use protocol::geofence::{AreaError, PermittedArea};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
-use vehicle_core::geofence::{Geofence, GeofenceError};
 
 /// Why a file is not a permitted area; each names the line.
 #[derive(Debug, thiserror::Error)]
@@ -23,24 +23,12 @@ pub enum GeofenceFileError {
     /// It is not the TOML that is expected; the message has line, column and text.
     #[error("the permitted area cannot be read: {0}")]
     Toml(#[from] toml::de::Error),
-    /// No polygon.
+    /// The corners make no area.
     #[error("line {0}: {1}")]
-    Area(usize, GeofenceError),
+    Area(usize, AreaError),
     /// Something other than two coordinates.
     #[error("line {0}: corner {1} has {2} coordinates; it takes two, such as [12.5, -3.0]")]
     Coordinates(usize, usize, usize),
-    /// A corner of which the next one is a copy.
-    #[error("line {line}: corner {corner} is ({x_m}, {y_m}), the same place as the one before it")]
-    Twice {
-        /// Where the second one stands.
-        line: usize,
-        /// Its number, from 0.
-        corner: usize,
-        /// Its place.
-        x_m: f64,
-        /// The same, the other axis.
-        y_m: f64,
-    },
     /// A polygon of which it cannot be said what lies inside.
     #[error(
         "line {line}: the edge from corner {corner} crosses or touches the one from corner {other} (line {other_line}): \
@@ -74,7 +62,7 @@ struct WithArea {
 ///
 /// # Errors
 /// [`GeofenceFileError`], naming the line.
-pub fn read(path: &Path) -> Result<Geofence, GeofenceFileError> {
+pub fn read(path: &Path) -> Result<PermittedArea, GeofenceFileError> {
     parse(&text_of(path)?)
 }
 
@@ -82,7 +70,7 @@ pub fn read(path: &Path) -> Result<Geofence, GeofenceFileError> {
 ///
 /// # Errors
 /// [`GeofenceFileError`], naming the line of the configuration.
-pub fn read_table(path: &Path) -> Result<Geofence, GeofenceFileError> {
+pub fn read_table(path: &Path) -> Result<PermittedArea, GeofenceFileError> {
     let text = text_of(path)?;
     let WithArea { geofence } = toml::from_str(&text)?;
     area(&text, geofence)
@@ -96,11 +84,11 @@ fn text_of(path: &Path) -> Result<String, GeofenceFileError> {
 ///
 /// # Errors
 /// [`GeofenceFileError`], naming the line.
-pub fn parse(text: &str) -> Result<Geofence, GeofenceFileError> {
+pub fn parse(text: &str) -> Result<PermittedArea, GeofenceFileError> {
     area(text, toml::from_str(text)?)
 }
 
-fn area(text: &str, AreaFile { corners_m }: AreaFile) -> Result<Geofence, GeofenceFileError> {
+fn area(text: &str, AreaFile { corners_m }: AreaFile) -> Result<PermittedArea, GeofenceFileError> {
     let line_of = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
     let list_line = line_of(corners_m.span().start);
     let corners = corners_m.into_inner();
@@ -112,45 +100,13 @@ fn area(text: &str, AreaFile { corners_m }: AreaFile) -> Result<Geofence, Geofen
         };
         places.push((x_m, y_m));
     }
-    let area = Geofence::new(places.clone()).map_err(|error| match error {
-        GeofenceError::NotFinite(corner, ..) => GeofenceFileError::Area(line(corner), error),
-        GeofenceError::TooFew(_) => GeofenceFileError::Area(list_line, error),
-    })?;
-    let next = |corner: usize| (corner + 1) % places.len();
-    if let Some(before) = (0..places.len()).find(|corner| places[*corner] == places[next(*corner)]) {
-        let corner = next(before);
-        let (x_m, y_m) = places[corner];
-        return Err(GeofenceFileError::Twice { line: line(corner), corner, x_m, y_m });
-    }
-    let edge = |corner: usize| (places[corner], places[next(corner)]);
-    for corner in 1..places.len() {
-        // Neighbours share a corner.
-        let mut others = (0..corner - 1).filter(|other| next(corner) != *other);
-        if let Some(other) = others.find(|other| meet(edge(*other), edge(corner))) {
-            let (line, other_line) = (line(corner), line(other));
-            return Err(GeofenceFileError::Crossing { line, corner, other, other_line });
+    PermittedArea::new(places).map_err(|error| match error {
+        AreaError::TooFew(_) | AreaError::TooMany(_) => GeofenceFileError::Area(list_line, error),
+        AreaError::Nowhere(corner, ..) | AreaError::Twice(corner, ..) => GeofenceFileError::Area(line(corner), error),
+        AreaError::Crossing { corner, other } => {
+            GeofenceFileError::Crossing { line: line(corner), corner, other, other_line: line(other) }
         }
-    }
-    Ok(area)
-}
-
-type Place = (f64, f64);
-
-/// Whether two line segments have a point in common (by orientation, as in Cormen et al., section 33.1).
-fn meet((a, b): (Place, Place), (c, d): (Place, Place)) -> bool {
-    let turn = |p: Place, q: Place, r: Place| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
-    let within = |p: Place, q: Place, r: Place| {
-        let between = |low: f64, high: f64, value: f64| low.min(high) <= value && value <= low.max(high);
-        between(p.0, q.0, r.0) && between(p.1, q.1, r.1)
-    };
-    let (of_a, of_b) = (turn(c, d, a), turn(c, d, b));
-    let (of_c, of_d) = (turn(a, b, c), turn(a, b, d));
-    let apart = |one: f64, other: f64| (one > 0.0 && other < 0.0) || (one < 0.0 && other > 0.0);
-    apart(of_a, of_b) && apart(of_c, of_d)
-        || of_a == 0.0 && within(c, d, a)
-        || of_b == 0.0 && within(c, d, b)
-        || of_c == 0.0 && within(a, b, c)
-        || of_d == 0.0 && within(a, b, d)
+    })
 }
 
 #[cfg(test)]

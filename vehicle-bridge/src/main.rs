@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use std::io::Write;
+use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use vehicle_bridge::cli::{self, BridgeArgs, BridgeCommand};
 use vehicle_bridge::config::{self, ConfigFormat, ConfigKey, Origins};
@@ -63,7 +64,18 @@ fn check(args: &RobotBridgeArgs, origins: &Origins) -> anyhow::Result<()> {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may read it.
+            let _ = writeln!(std::io::stderr(), "takeover-bridge: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("info,{}", link::QUIET)));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let (Cli { bridge: args }, origins) = config::parse(&FORMAT)?;

@@ -3,6 +3,7 @@
 
 mod street;
 
+use protocol::geofence::PermittedArea;
 use protocol::v1::Reason;
 use street::{Street, start};
 use vehicle_bridge::geofence_file;
@@ -10,7 +11,7 @@ use vehicle_core::ControlRate;
 use vehicle_core::geofence::Geofence;
 
 /// A square about a place, as a file says it.
-fn square(x_m: f64, y_m: f64, half_m: f64) -> Geofence {
+fn square(x_m: f64, y_m: f64, half_m: f64) -> PermittedArea {
     let corners = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
     let lines = corners.map(|(x, y)| format!("  [{:.3}, {:.3}],\n", x_m + x * half_m, y_m + y * half_m));
     geofence_file::parse(&format!("corners_m = [\n{}]\n", lines.concat())).unwrap()
@@ -20,7 +21,7 @@ fn square(x_m: f64, y_m: f64, half_m: f64) -> Geofence {
 fn a_vehicle_with_a_permitted_area_stands_before_its_edge_and_one_without_drives_on() {
     let (x_m, y_m) = start();
     let area = square(x_m, y_m, 80.0);
-    let mut fenced = Street::new(ControlRate::Hz50, Some(area.clone()));
+    let mut fenced = Street::new(ControlRate::Hz50, Geofence::of([area.clone()]));
     let mut free = Street::new(ControlRate::Hz50, None);
     for _ in 0..3_000 {
         fenced.step(Vec::new());
@@ -37,7 +38,7 @@ fn a_vehicle_with_a_permitted_area_stands_before_its_edge_and_one_without_drives
 #[test]
 fn a_vehicle_outside_its_permitted_area_does_not_start() {
     let (x_m, y_m) = start();
-    let mut street = Street::new(ControlRate::Hz50, Some(square(x_m + 1_000.0, y_m, 80.0)));
+    let mut street = Street::new(ControlRate::Hz50, Geofence::of([square(x_m + 1_000.0, y_m, 80.0)]));
     for _ in 0..500 {
         street.step(Vec::new());
         assert_eq!(street.tick.command.gate(), Reason::Geofence);

@@ -1,5 +1,6 @@
-//! The permitted area: a polygon in the map's plane that the vehicle does not leave.
+//! The permitted area: polygons in the map's plane that the vehicle does not leave.
 
+use protocol::geofence::PermittedArea;
 use protocol::v1::Pose2;
 
 /// Distance kept to the edge at standstill, metres.
@@ -9,66 +10,24 @@ const SAMPLES: usize = 8;
 /// Outside, an operator may creep back at this speed, m/s.
 pub const CREEP_MPS: f64 = 1.5;
 
-/// A simple polygon, its corners in the map's plane in order.
+/// Where a vehicle may drive: inside every one of the areas that it was given.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "Vec<(f64, f64)>", into = "Vec<(f64, f64)>")]
 pub struct Geofence {
-    corners: Vec<(f64, f64)>,
-}
-
-/// Why a polygon is none.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum GeofenceError {
-    /// Too few corners.
-    #[error("a permitted area needs at least 3 corners, not {0}")]
-    TooFew(usize),
-    /// A corner that is no place.
-    #[error("corner {0} of the permitted area is ({1}, {2}); both must be finite")]
-    NotFinite(usize, f64, f64),
-}
-
-impl TryFrom<Vec<(f64, f64)>> for Geofence {
-    type Error = GeofenceError;
-
-    fn try_from(corners: Vec<(f64, f64)>) -> Result<Self, GeofenceError> {
-        Self::new(corners)
-    }
-}
-
-impl From<Geofence> for Vec<(f64, f64)> {
-    fn from(area: Geofence) -> Self {
-        area.corners
-    }
+    areas: Vec<PermittedArea>,
 }
 
 impl Geofence {
-    /// The area within `corners`.
-    ///
-    /// # Errors
-    /// [`GeofenceError`] when they make no polygon.
-    pub fn new(corners: Vec<(f64, f64)>) -> Result<Self, GeofenceError> {
-        if corners.len() < 3 {
-            return Err(GeofenceError::TooFew(corners.len()));
-        }
-        match corners.iter().position(|(x, y)| !(x.is_finite() && y.is_finite())) {
-            Some(index) => Err(GeofenceError::NotFinite(index, corners[index].0, corners[index].1)),
-            None => Ok(Self { corners }),
-        }
+    /// Inside all of `areas`; nothing when there are none, which is everywhere.
+    #[must_use]
+    pub fn of(areas: impl IntoIterator<Item = PermittedArea>) -> Option<Self> {
+        let areas: Vec<_> = areas.into_iter().collect();
+        (!areas.is_empty()).then_some(Self { areas })
     }
 
-    /// Whether a place lies inside, by the crossing number (Shimrat 1962).
+    /// Whether a place lies inside all areas.
     #[must_use]
     pub fn contains(&self, x_m: f64, y_m: f64) -> bool {
-        let mut inside = false;
-        let mut previous = self.corners[self.corners.len() - 1];
-        for corner in &self.corners {
-            let ((ax, ay), (bx, by)) = (previous, *corner);
-            if (ay > y_m) != (by > y_m) && x_m < (bx - ax) * (y_m - ay) / (by - ay) + ax {
-                inside = !inside;
-            }
-            previous = *corner;
-        }
-        inside
+        self.areas.iter().all(|area| area.contains(x_m, y_m))
     }
 
     /// Whether the way along the arc of `curvature_per_m` from `pose` stays inside for `ahead_m` and the margin.
@@ -87,20 +46,16 @@ impl Geofence {
 mod tests {
     use super::*;
 
+    fn rectangle(width_m: f64, depth_m: f64) -> PermittedArea {
+        PermittedArea::new(vec![(0.0, 0.0), (width_m, 0.0), (width_m, depth_m), (0.0, depth_m)]).unwrap()
+    }
+
     fn square() -> Geofence {
-        Geofence::new(vec![(0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0)]).unwrap()
+        Geofence::of([rectangle(100.0, 100.0)]).unwrap()
     }
 
     fn at(x_m: f64, y_m: f64, heading_rad: f64) -> Pose2 {
         Pose2 { x_m, y_m, heading_rad }
-    }
-
-    #[test]
-    fn inside_and_outside_are_told_apart_even_in_a_notch() {
-        let notch = Geofence::new(vec![(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (5.0, 2.0), (0.0, 10.0)]).unwrap();
-        assert!(notch.contains(5.0, 1.0) && notch.contains(0.5, 8.0) && notch.contains(9.5, 8.0));
-        assert!(!notch.contains(5.0, 5.0) && !notch.contains(-1.0, 5.0) && !notch.contains(11.0, 5.0));
-        assert!(!notch.contains(5.0, -1.0) && !notch.contains(5.0, 11.0));
     }
 
     #[test]
@@ -115,10 +70,10 @@ mod tests {
     }
 
     #[test]
-    fn a_polygon_without_area_or_with_a_corner_nowhere_is_refused() {
-        assert_eq!(Geofence::new(vec![(0.0, 0.0), (1.0, 0.0)]), Err(GeofenceError::TooFew(2)));
-        let nowhere = Geofence::new(vec![(0.0, 0.0), (1.0, f64::INFINITY), (2.0, 2.0)]);
-        assert_eq!(nowhere, Err(GeofenceError::NotFinite(1, 1.0, f64::INFINITY)));
-        assert!(Geofence::new(vec![(f64::NAN, 0.0), (1.0, 0.0), (2.0, 2.0)]).is_err());
+    fn of_two_areas_only_what_both_have_in_common_is_permitted() {
+        let both = Geofence::of([rectangle(100.0, 40.0), rectangle(40.0, 100.0)]).unwrap();
+        assert!(both.contains(20.0, 20.0) && !both.contains(80.0, 20.0) && !both.contains(20.0, 80.0));
+        assert!(both.allows(&at(20.0, 20.0, 0.0), 0.0, 17.9) && !both.allows(&at(20.0, 20.0, 0.0), 0.0, 18.1));
+        assert_eq!(Geofence::of([]), None);
     }
 }

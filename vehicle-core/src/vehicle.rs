@@ -7,6 +7,7 @@ use super::fallback::StoppingPath;
 use super::gate::Validated;
 use super::gate::admission::{Admission, Input};
 use super::gate::limits::Motion;
+use super::geofence::Geofence;
 use super::governor::Governor;
 use super::handover::Handover;
 use super::health::{ActuatorMonitor, SensorWatch};
@@ -207,6 +208,11 @@ impl VehicleCore {
     /// The vehicle's own emergency button.
     pub fn press_estop(&mut self, out: &mut Tick) {
         self.authority.press_estop(&mut out.changes);
+    }
+
+    /// From now on the vehicle may drive there; without one, everywhere.
+    pub fn set_geofence(&mut self, geofence: Option<Geofence>) {
+        self.config.geofence = geofence;
     }
 
     /// The robot hit something or left the road: it stops, and only an explicit act sets it going again.

@@ -4,7 +4,8 @@ use crate::live::Live;
 use crate::reply::ApiError;
 use crate::retention::Retention;
 use crate::routes::{
-    episodes, erasures, files, fleet, metrics, pages, policies, retention, seats, signalling, trips, uploads, vehicles,
+    episodes, erasures, files, fleet, geofences, metrics, pages, policies, retention, seats, signalling, trips,
+    uploads, vehicles,
 };
 use crate::signal::{Hub, IceConfig};
 use crate::store::Store;
@@ -40,7 +41,7 @@ pub struct App {
     pub uploads: Arc<Uploads>,
     /// Whether uploaded episodes appear in the episodes folder by their names, too.
     pub by_name: bool,
-    /// Signs proofs of erasures.
+    /// Signs proofs of erasures and orders to vehicles; the key of grants.
     pub key: SigningKey,
     /// Held while episodes are removed.
     pub removing: tokio::sync::Mutex<()>,
@@ -74,6 +75,8 @@ pub type Shared = State<Arc<App>>;
 pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .route("/vehicles", post(vehicles::register).get(vehicles::list))
+        .route("/vehicles/{vehicle}/geofence", put(geofences::set).get(geofences::find))
+        .route("/vehicles/{vehicle}/geofence/remove", post(geofences::remove))
         .route("/status", post(vehicles::status))
         .route("/mileage", post(vehicles::mileage))
         .route("/disengagements", post(episodes::post_disengagement).get(episodes::list_disengagements))

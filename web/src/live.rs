@@ -48,13 +48,18 @@ impl Live {
         totals
     }
 
+    /// The newest order on its geofence that a vehicle keeps to, as it said last.
+    pub fn geofence_serial(&self, vehicle: &VehicleId) -> Option<u64> {
+        self.statuses().get(vehicle).and_then(|(status, _, _)| status.geofence_serial)
+    }
+
     /// Completes the list from the database with who is connected and what they reported, by name.
     pub fn complete(&self, known: Vec<VehicleView>, online: &BTreeSet<VehicleId>) -> Vec<VehicleView> {
         let mut views: BTreeMap<VehicleId, VehicleView> =
             known.into_iter().map(|view| (view.vehicle.clone(), view)).collect();
         let statuses = self.statuses();
         for id in online.iter().chain(statuses.keys()) {
-            views.entry(id.clone()).or_insert_with(|| newcomer(id));
+            views.entry(id.clone()).or_insert_with(|| VehicleView::unknown(id.clone()));
         }
         for (id, view) in &mut views {
             if online.contains(id) {
@@ -73,6 +78,9 @@ impl Live {
                 view.timing = status.timing;
                 view.upload = status.upload;
                 view.clock = status.clock.map(ClockView::of);
+                if let Some(geofence) = &mut view.geofence {
+                    geofence.obeyed = status.geofence_serial == Some(geofence.serial);
+                }
             }
         }
         views.into_values().collect()
@@ -88,30 +96,4 @@ pub struct Totals {
     pub lateness_max_us: f64,
     /// Messages refused, by reason.
     pub refused: BTreeMap<String, u64>,
-}
-
-/// A vehicle that is here before its registration.
-fn newcomer(id: &VehicleId) -> VehicleView {
-    VehicleView {
-        vehicle: id.clone(),
-        kind: "live".into(),
-        embodiment: String::new(),
-        map: String::new(),
-        software: String::new(),
-        online: false,
-        last_seen_ms: 0,
-        status_age_ms: None,
-        mode: None,
-        author: None,
-        speed_mps: None,
-        policy: None,
-        round_trip_ms: None,
-        refused: BTreeMap::new(),
-        timing: None,
-        upload: None,
-        clock: None,
-        autonomous_miles: 0.0,
-        manual_miles: 0.0,
-        disengagements: 0,
-    }
 }

@@ -2,12 +2,12 @@
 
 use protocol::api::{
     CauseCount, ClockView, ControlTiming, DomainFigures, Episode, EpisodeView, Evaluation, EvaluationRole, Fleet,
-    FleetRow, FleetTotal, MilesPerDisengagement, Policy, TakeoverView, UploadProgress, VehicleClock, VehicleView,
-    Verdict, Withdrawal,
+    FleetRow, FleetTotal, GeofenceSummary, MilesPerDisengagement, Policy, TakeoverView, UploadProgress, VehicleClock,
+    VehicleView, Verdict, Withdrawal,
 };
 use protocol::{ClockDifference, EpisodeId, PolicyVersion, SeatId, VehicleId};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The fields that `types/api.d.ts` gives the interface `name`.
 fn declared(name: &str) -> BTreeSet<String> {
@@ -27,7 +27,6 @@ fn evaluation() -> Evaluation {
 
 #[test]
 fn the_pages_types_of_the_fleet_have_the_fields_that_are_sent() {
-    let id = || VehicleId::new("car-1").unwrap();
     let timing = ControlTiming {
         lateness_p50_us: 1.0,
         lateness_p99_us: 1.0,
@@ -38,30 +37,17 @@ fn the_pages_types_of_the_fleet_have_the_fields_that_are_sent() {
     let upload = UploadProgress::default();
     let difference = ClockDifference { ahead_ms: 5_000.0, uncertainty_ms: 1.0 };
     let clock = ClockView::of(VehicleClock { control_plane: Some(difference), seat: None });
+    let geofence = GeofenceSummary { serial: 1, corners: 4, reason: "x".into(), since_ms: 0, obeyed: false };
     let vehicle = VehicleView {
-        vehicle: id(),
-        kind: "live".into(),
-        embodiment: String::new(),
-        map: String::new(),
-        software: String::new(),
-        online: true,
-        last_seen_ms: 0,
-        status_age_ms: None,
-        mode: None,
-        author: None,
-        speed_mps: None,
-        policy: None,
-        round_trip_ms: None,
-        refused: BTreeMap::new(),
         timing: Some(timing),
         upload: Some(upload),
         clock: Some(clock.clone()),
-        autonomous_miles: 0.0,
-        manual_miles: 0.0,
-        disengagements: 0,
+        geofence: Some(geofence.clone()),
+        ..VehicleView::unknown(VehicleId::new("car-1").unwrap())
     };
     assert_eq!(declared("VehicleView"), sent(&vehicle));
     assert_eq!(declared("ControlTiming"), sent(&timing));
+    assert_eq!(declared("GeofenceSummary"), sent(&geofence));
     assert_eq!(declared("UploadProgress"), sent(&upload));
     assert_eq!(declared("ClockView"), sent(&clock));
     assert_eq!(declared("ClockDifference"), sent(&difference));

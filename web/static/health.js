@@ -17,6 +17,17 @@ export function health({ timing, refused, upload }) {
   return `${loop}; messages refused: ${words || "none"}${waiting}`;
 }
 
+/**
+ * The control plane's order on where the vehicle may drive, in words; empty when there never was one.
+ * @param {Pick<Api.VehicleView, "vehicle" | "geofence">} vehicle
+ */
+export function permittedArea({ vehicle, geofence }) {
+  if (!geofence) return "";
+  const what = geofence.corners > 0 ? `${vehicle} is to stay inside an area of ${geofence.corners} corners` : `${vehicle} has no permitted area from the control plane any more`;
+  const since = new Date(geofence.since_ms).toISOString().slice(0, 16).replace("T", " ");
+  return `${what} (order ${geofence.serial}, ${since} UTC: ${geofence.reason}); ${geofence.obeyed ? "it obeys" : "it has not confirmed that yet"}`;
+}
+
 // A state older than this is not shown as current.
 const STATUS_MS = 5000;
 

@@ -3,24 +3,25 @@
 import { ControlPlaneError, askList } from "./api.js";
 import { watch } from "./camera.js";
 import { el, get, text } from "./dom.js";
-import { fresh, health } from "./health.js";
+import { fresh, health, permittedArea } from "./health.js";
 
 const POLL_MS = 2000;
 const vehicle = new URLSearchParams(location.search).get("id") ?? "";
 
 /**
- * What the control plane says of the vehicle, in a line, and what people should know of its clock.
- * @returns {Promise<{ line: string, warnings: string[] }>}
+ * What the control plane says of the vehicle, in a line, where it may drive, and what people should know of its clock.
+ * @returns {Promise<{ line: string, area: string, warnings: string[] }>}
  */
 async function told() {
   try {
     /** @type {Api.VehicleView | undefined} */
     const known = (await askList("vehicles")).find((v) => v.vehicle === vehicle);
-    if (!known) return { line: `The control plane knows no vehicle ${vehicle}.`, warnings: [] };
-    if (fresh(known)) return { line: health(known), warnings: known.clock?.warnings ?? [] };
-    return { line: known.online ? "" : `${vehicle} is offline.`, warnings: [] };
+    if (!known) return { line: `The control plane knows no vehicle ${vehicle}.`, area: "", warnings: [] };
+    const area = permittedArea(known);
+    if (fresh(known)) return { line: health(known), area, warnings: known.clock?.warnings ?? [] };
+    return { line: known.online ? "" : `${vehicle} is offline.`, area, warnings: [] };
   } catch (error) {
-    if (error instanceof ControlPlaneError) return { line: `${error.message}. Trying again…`, warnings: [] };
+    if (error instanceof ControlPlaneError) return { line: `${error.message}. Trying again…`, area: "", warnings: [] };
     throw error;
   }
 }
@@ -28,8 +29,9 @@ async function told() {
 let shownWarnings = "";
 
 async function show() {
-  const { line, warnings } = await told();
+  const { line, area, warnings } = await told();
   text(get("health"), line);
+  text(get("area"), area);
   // Screen readers say it again when it is replaced.
   const signature = JSON.stringify(warnings);
   if (signature === shownWarnings) return;

@@ -28,6 +28,14 @@ declare namespace Api {
     warnings: string[];
   }
 
+  interface GeofenceSummary {
+    serial: number;
+    corners: number;
+    reason: string;
+    since_ms: number;
+    obeyed: boolean;
+  }
+
   interface VehicleView {
     vehicle: string;
     kind: string;
@@ -46,6 +54,7 @@ declare namespace Api {
     timing: ControlTiming | null;
     upload: UploadProgress | null;
     clock: ClockView | null;
+    geofence: GeofenceSummary | null;
     autonomous_miles: number;
     manual_miles: number;
     disengagements: number;

@@ -10,6 +10,14 @@ pub struct Stored {
     pub stored: bool,
 }
 
+/// Why something is changed that people will ask about later: the body of such a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeReason {
+    /// For people.
+    pub reason: String,
+}
+
 /// The body of every answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorAnswer {

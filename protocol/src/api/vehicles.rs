@@ -1,6 +1,6 @@
 //! Vehicles as the control plane shows them.
 
-use super::{ControlTiming, UploadProgress, VehicleClock};
+use super::{ControlTiming, GeofenceSummary, UploadProgress, VehicleClock};
 use crate::{PolicyVersion, VehicleId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,12 +42,44 @@ pub struct VehicleView {
     pub upload: Option<UploadProgress>,
     /// How its wall clock stands to others, as it has measured it; `null` before that.
     pub clock: Option<ClockView>,
+    /// The newest order on where it may drive; `null` when there never was one.
+    pub geofence: Option<GeofenceSummary>,
     /// Miles with the policy in authority.
     pub autonomous_miles: f64,
     /// Miles with anybody else in authority.
     pub manual_miles: f64,
     /// Its takeovers.
     pub disengagements: u64,
+}
+
+impl VehicleView {
+    /// A live vehicle of which nothing is known but its name.
+    #[must_use]
+    pub fn unknown(vehicle: VehicleId) -> Self {
+        Self {
+            vehicle,
+            kind: "live".into(),
+            embodiment: String::new(),
+            map: String::new(),
+            software: String::new(),
+            online: false,
+            last_seen_ms: 0,
+            status_age_ms: None,
+            mode: None,
+            author: None,
+            speed_mps: None,
+            policy: None,
+            round_trip_ms: None,
+            refused: BTreeMap::new(),
+            timing: None,
+            upload: None,
+            clock: None,
+            geofence: None,
+            autonomous_miles: 0.0,
+            manual_miles: 0.0,
+            disengagements: 0,
+        }
+    }
 }
 
 /// A vehicle's wall clock beside others.

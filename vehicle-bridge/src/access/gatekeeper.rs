@@ -107,6 +107,12 @@ impl Gatekeeper {
         self.lock().access.ceiling(now_us, session)
     }
 
+    /// The control plane's key, once it is known: what it signs is believed.
+    #[must_use]
+    pub fn control_plane_key(&self) -> Option<PublicKey> {
+        self.lock().access.key().copied()
+    }
+
     /// Grants refused so far, by reason.
     #[must_use]
     pub fn refused(&self) -> BTreeMap<&'static str, u64> {

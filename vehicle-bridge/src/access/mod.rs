@@ -16,8 +16,9 @@ mod sleep;
 
 pub use gatekeeper::{AccessError, Gatekeeper};
 
-use protocol::grant::{Ceiling, Grant, GrantError, LIFE_MS};
+use protocol::grant::{Ceiling, Grant, LIFE_MS};
 use protocol::signalling::announced_fingerprints;
+use protocol::signed_text::SignedTextError;
 use protocol::signing::PublicKey;
 use protocol::v1::SeatRequest;
 use protocol::v1::seat_request::Request;
@@ -45,8 +46,8 @@ pub enum GrantRefusal {
     #[error("the control plane gave no grant for this session")]
     Missing,
     /// It is not made like a grant, or others signed it.
-    #[error(transparent)]
-    Unreadable(#[from] GrantError),
+    #[error("the grant cannot be believed: {0}")]
+    Unreadable(#[from] SignedTextError),
     /// It is for somebody or something else.
     #[error("the grant is for another {0}")]
     OtherScope(&'static str),
@@ -76,8 +77,8 @@ impl GrantRefusal {
         match self {
             Self::NoKey => "grant_no_key",
             Self::Missing => "grant_missing",
-            Self::Unreadable(GrantError::Malformed(_)) => "grant_malformed",
-            Self::Unreadable(GrantError::Signature) => "grant_signature",
+            Self::Unreadable(SignedTextError::Malformed(_)) => "grant_malformed",
+            Self::Unreadable(SignedTextError::Signature) => "grant_signature",
             Self::OtherScope(_) => "grant_other_scope",
             Self::NotAsked => "grant_not_asked",
             Self::Expired(_) => "grant_expired",

@@ -1,6 +1,7 @@
 //! What is written down.
 
 use protocol::SeatKind;
+use protocol::geofence::PermittedArea;
 use protocol::grant::Ceiling;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,6 +105,22 @@ pub enum AuditEvent {
         reason: String,
         /// Whether the emergency stop is latched.
         estop: bool,
+    },
+    /// The control plane's order on where the vehicle may drive is obeyed from now on, beside the vehicle's own area.
+    GeofenceOrdered {
+        /// Its serial.
+        serial: u64,
+        /// The area; none when the order before is taken back.
+        corners_m: Option<PermittedArea>,
+        /// Why, as the control plane was told.
+        reason: String,
+        /// When it was given, milliseconds since 1970 by the control plane's clock.
+        issued_ms: i64,
+    },
+    /// An order on where the vehicle may drive was refused.
+    GeofenceRefused {
+        /// Why.
+        reason: String,
     },
     /// A minimal risk manoeuvre ended in standstill.
     Manoeuvre(ManoeuvreRecord),

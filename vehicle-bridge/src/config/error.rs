@@ -1,5 +1,7 @@
 //! What is wrong with a configuration file.
 
+use super::Origin;
+
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -32,34 +34,20 @@ pub enum ConfigError {
         text: String,
     },
     /// A key that no option has.
-    #[error(
-        "{file}, line {line}: {key} = {value}: there is no such key; the nearest is {nearest} (`{program} config --print-default` has all)"
-    )]
+    #[error("{at}: there is no such key; the nearest is {nearest} (`{program} config --print-default` has all)")]
     Unknown {
-        /// The file.
-        file: String,
-        /// Its line, from 1.
-        line: usize,
-        /// The key, with its table.
-        key: String,
-        /// Its value, as it is written.
-        value: String,
+        /// Where it stands.
+        at: Box<Origin>,
         /// The known key that it is most like.
         nearest: String,
         /// What prints all keys.
-        program: String,
+        program: &'static str,
     },
     /// A value that cannot be used.
-    #[error("{file}, line {line}: {key} = {value}: {why}")]
+    #[error("{at}: {why}")]
     Value {
-        /// The file.
-        file: String,
-        /// Its line, from 1.
-        line: usize,
-        /// The key, with its table.
-        key: String,
-        /// Its value, as it is written.
-        value: String,
+        /// Where it stands.
+        at: Box<Origin>,
         /// What is wrong with it.
         why: String,
     },

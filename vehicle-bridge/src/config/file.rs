@@ -24,8 +24,7 @@ pub(super) struct Setting {
 
 impl Setting {
     pub(super) fn error(&self, why: impl Into<String>) -> ConfigError {
-        let Origin { file, line, key, value, .. } = self.origin.clone();
-        ConfigError::Value { file: file.display().to_string(), line, key, value, why: why.into() }
+        ConfigError::Value { at: Box::new(self.origin.clone()), why: why.into() }
     }
 }
 
@@ -67,32 +66,32 @@ impl Reader<'_> {
 
     fn setting(&self, table: &str, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Setting, ConfigError> {
         let path = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
-        let (line, shown) = (self.line(value.span().start), self.shown(value.span()));
+        let origin = self.origin(&path, value);
         let Some(key) = self.format.keys().find(|key| key.path() == path) else {
-            let nearest = self.nearest(&path, name);
-            let (file, program) = (self.path.display().to_string(), self.format.program.to_owned());
-            return Err(ConfigError::Unknown { file, line, key: path, value: shown, nearest, program });
+            let (at, nearest) = (Box::new(origin), self.nearest(&path, name));
+            return Err(ConfigError::Unknown { at, nearest, program: self.format.program });
         };
-        let is_table = value.get_ref().is_table();
-        let origin = Origin { file: self.path.to_owned(), line, key: path, value: shown, is_table };
         let mut setting = Setting { key, values: Vec::new(), origin };
         match self.values(key.kind, value.get_ref()) {
             Ok(values) => setting.values = values,
-            Err(wanted) => {
-                return Err(setting.error(format!("{} is given; {wanted}", article(value.get_ref().type_str()))));
-            }
+            Err(wanted) => return Err(setting.error(format!("{} is given; {wanted}", type_of(value.get_ref())))),
         }
         Ok(setting)
     }
 
-    fn not_a_table(&self, name: &str, value: &Spanned<DeValue<'_>>) -> ConfigError {
-        ConfigError::Value {
-            file: self.path.display().to_string(),
+    fn origin(&self, path: &str, value: &Spanned<DeValue<'_>>) -> Origin {
+        Origin {
+            file: self.path.to_owned(),
             line: self.line(value.span().start),
-            key: name.to_owned(),
+            key: path.to_owned(),
             value: self.shown(value.span()),
-            why: format!("it is a table, which begins with [{name}]"),
+            is_table: value.get_ref().is_table(),
         }
+    }
+
+    fn not_a_table(&self, name: &str, value: &Spanned<DeValue<'_>>) -> ConfigError {
+        let why = format!("it is a table, which begins with [{name}]");
+        ConfigError::Value { at: Box::new(self.origin(name, value)), why }
     }
 
     /// The option's values; what would do, when this does not.
@@ -174,7 +173,9 @@ fn number(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-fn article(noun: &str) -> String {
+/// What a value is, in words.
+fn type_of(value: &DeValue<'_>) -> String {
+    let noun = value.type_str();
     let article = if noun.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {noun}")
 }

@@ -22,7 +22,11 @@ pub struct Origin {
 
 impl Display for Origin {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, line {}: {} = {}", self.file.display(), self.line, self.key, self.value)
+        write!(f, "{}, line {}: ", self.file.display(), self.line)?;
+        match self.is_table {
+            true => write!(f, "[{}]", self.key),
+            false => write!(f, "{} = {}", self.key, self.value),
+        }
     }
 }
 

@@ -110,7 +110,14 @@ impl Control {
         control_tick(self.robot.as_mut(), &mut self.core, now_us, inbox, tick, |sensors, core, inbox| {
             sensors.state.faults.extend(self.faults.iter().map(FaultCode::to_string));
             self.seats.receive(now_us, core, inbox, &mut self.witness);
-            while let Ok(policy) = self.updates.try_recv() {
+            while let Ok(update) = self.updates.try_recv() {
+                let policy = match update {
+                    Update::Policy(policy) => policy,
+                    Update::Geofence(geofence) => {
+                        core.set_geofence(geofence);
+                        continue;
+                    }
+                };
                 tracing::info!(version = %policy.manifest().version, "policy taken into use");
                 match mind::copy(&policy) {
                     Ok(copy) => self.mind.take(copy),
@@ -330,6 +337,8 @@ impl Control {
                 control_plane: self.shared.clock.control_plane(),
                 seat: self.link.seat_wall_clock(),
             }),
+            // The synchronization knows.
+            geofence_serial: None,
         };
         self.punctuality = Some(timing);
         self.wall_clock = Some(self.shared.clock.message());

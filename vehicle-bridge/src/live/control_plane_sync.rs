@@ -2,6 +2,7 @@
 //! disengagements, status, and policy updates (episodes go another way: [`crate::upload`]). Everything is repeated until
 //! it is answered; nothing here can hold up the control thread.
 
+use super::geofence_orders::GeofenceReceiver;
 use super::journal::Journal;
 use super::wall_clock::VehicleWallClock;
 use crate::upload::uploader::Board;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use vehicle_core::geofence::Geofence;
 use vehicle_core::mileage::Metres;
 
 /// Figures and status go out this often, and an update is looked for every second time.
@@ -46,8 +48,13 @@ pub struct SharedStatus {
     pub stop: AtomicBool,
 }
 
-/// Sent to the control thread: a policy to take into use.
-pub type Update = Box<Policy>;
+/// What the control thread takes into use.
+pub enum Update {
+    /// A policy.
+    Policy(Box<Policy>),
+    /// Where the vehicle may drive; without one, everywhere.
+    Geofence(Option<Geofence>),
+}
 
 /// Settings of the synchronization.
 #[derive(Debug, Clone)]
@@ -84,11 +91,12 @@ impl ControlPlaneSync {
         Self { config, client, outbox, confirmed, refusal: None, current }
     }
 
-    /// Works until `shared` says stop, then once more. `disengagements` brings new ones; `updates` takes policies to
-    /// the control thread.
+    /// Works until `shared` says stop, then once more. `disengagements` brings new ones; `updates` takes policies and what
+    /// `geofence` makes of orders to the control thread.
     pub fn run(
         mut self,
         shared: &SharedStatus,
+        mut geofence: GeofenceReceiver,
         disengagements: &crossbeam_channel::Receiver<Disengagement>,
         updates: &crossbeam_channel::Sender<Update>,
     ) {
@@ -99,7 +107,10 @@ impl ControlPlaneSync {
             self.outbox.extend(disengagements.try_iter());
             registered = (registered && !round.is_multiple_of(REGISTER_EVERY)) || self.register();
             if registered {
-                self.send_figures(shared);
+                let named = self.send_figures(shared, geofence.serial());
+                if let Some(changed) = named.and_then(|serial| geofence.look(&self.client, serial)) {
+                    let _ = updates.send(Update::Geofence(changed));
+                }
                 self.send_outbox();
                 if !last && round.is_multiple_of(2) {
                     self.look_for_update(updates);
@@ -151,12 +162,13 @@ impl ControlPlaneSync {
         false
     }
 
-    fn send_figures(&mut self, shared: &SharedStatus) {
+    /// Returns the serial of the newest order on the vehicle's geofence, if there is any.
+    fn send_figures(&mut self, shared: &SharedStatus, geofence_serial: Option<u64>) -> Option<u64> {
         let figures = shared.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        if let Some(status) = figures.status {
+        let ordered = figures.status.and_then(|status| {
             let upload = shared.uploads.as_ref().map(|board| board.progress());
-            self.send_status(&VehicleStatus { upload, ..status }, &shared.clock);
-        }
+            self.send_status(&VehicleStatus { upload, geofence_serial, ..status }, &shared.clock)
+        });
         for (policy, metres) in figures.metres {
             if self.confirmed.get(&policy) == Some(&metres) {
                 continue;
@@ -171,16 +183,17 @@ impl ControlPlaneSync {
                 self.confirmed.insert(policy, metres);
             }
         }
+        ordered
     }
 
-    /// The answer tells the control plane's time.
-    fn send_status(&self, status: &VehicleStatus, clock: &VehicleWallClock) {
+    /// The answer tells the control plane's time, and the serial of its newest order on the vehicle's geofence.
+    fn send_status(&self, status: &VehicleStatus, clock: &VehicleWallClock) -> Option<u64> {
         let sent_us = clock.now_us();
         let answer = self.client.report_status(status);
         let received_us = clock.now_us();
-        if let Ok(answer) = answer {
-            clock.exchange(sent_us, answer.unix_us, received_us);
-        }
+        let answer = answer.ok()?;
+        clock.exchange(sent_us, answer.unix_us, received_us);
+        answer.geofence_serial
     }
 
     fn send_outbox(&mut self) {
@@ -203,7 +216,7 @@ impl ControlPlaneSync {
                 self.current = policy.manifest().version.clone();
                 remember_policy(&self.config.policies_dir, &self.current);
                 tracing::info!(version = %self.current, "policy fetched");
-                let _ = updates.send(Box::new(policy));
+                let _ = updates.send(Update::Policy(Box::new(policy)));
             }
             Ok(None) => {}
             Err(why) => tracing::warn!(%why, "no policy update"),
@@ -311,6 +324,7 @@ pub fn earlier_disengagements(journal: &Journal) -> Vec<Disengagement> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::geofence_orders::GeofenceOrders;
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
 
@@ -384,6 +398,7 @@ mod tests {
             timing: None,
             upload: None,
             clock: None,
+            geofence_serial: None,
         });
         let config = ControlPlaneSyncConfig {
             control_plane: address.parse().unwrap(),
@@ -392,10 +407,13 @@ mod tests {
             embodiment: Embodiment::ackermann_car(),
         };
         let (updates, _updates) = crossbeam_channel::unbounded();
+        let folder = tempfile::tempdir().unwrap();
+        let orders = GeofenceOrders::open(folder.path(), config.vehicle.vehicle.clone(), None).unwrap();
+        let receiver = GeofenceReceiver::new(orders, || None, |_| ());
         let sync = ControlPlaneSync::new(config, Vec::new(), version);
         let worker = std::thread::spawn({
             let shared = Arc::clone(&shared);
-            move || sync.run(&shared, &entries, &updates)
+            move || sync.run(&shared, receiver, &entries, &updates)
         });
         let said: Vec<String> = paths.iter().take(4).collect();
         shared.stop.store(true, Ordering::Relaxed);

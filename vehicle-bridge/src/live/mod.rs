@@ -4,6 +4,7 @@
 mod camera;
 mod control;
 pub mod control_plane_sync;
+pub mod geofence_orders;
 pub mod journal;
 mod journal_thread;
 mod mind;
@@ -14,7 +15,7 @@ pub mod wall_clock;
 mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
-use crate::audit::{AuditError, AuditEvent, AuditThread};
+use crate::audit::{AuditError, AuditEvent, AuditHandle, AuditThread};
 use crate::robots::{PreparedCamera, PreparedRobot, RobotError, RobotFactory};
 use crate::sound::{self, Sound};
 use crate::timing::TickTiming;
@@ -26,9 +27,11 @@ use camera::CameraOutput;
 use control_plane_client::{ControlPlaneAddress, ControlPlaneClient, Retry};
 use control_plane_sync::{ControlPlaneSync, ControlPlaneSyncConfig, SharedStatus};
 use crossbeam_channel::unbounded;
+use geofence_orders::{GeofenceOrders, GeofenceReceiver, KeptOrderError};
 use journal::{Journal, JournalError};
 use link::{CameraStreamer, Guard, Identity, LinkError, PathLoad, VehicleLink, VehicleOptions};
 use policy::{Policy, PolicyError};
+use protocol::geofence::PermittedArea;
 use protocol::signing::PublicKey;
 use protocol::v1::Hello;
 use protocol::{Address, Embodiment, EpisodeId, EpisodeSource, IdError, PolicyVersion, VehicleId};
@@ -40,7 +43,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use triggers::LiveTriggers;
-use vehicle_core::geofence::Geofence;
 use vehicle_core::mileage::{MileageAccounting, VehicleMetadata};
 use vehicle_core::telemetry::TelemetryEncoder;
 use vehicle_core::triggers::TriggerEvaluator;
@@ -65,8 +67,8 @@ pub struct BridgeConfig {
     pub recording: recorder::Settings,
     /// How often the vehicle is controlled.
     pub rate: ControlRate,
-    /// The permitted area; without one, everywhere.
-    pub geofence: Option<Geofence>,
+    /// The permitted area that it is given itself; without one, everywhere that the control plane permits.
+    pub geofence: Option<PermittedArea>,
     /// Folder of a policy on trial, whose disagreement with the driver opens episodes.
     pub candidate: Option<PathBuf>,
     /// Where everything that is recorded is shown live.
@@ -113,6 +115,9 @@ pub enum BridgeError {
     /// Who may take part.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Where it may drive.
+    #[error(transparent)]
+    Geofence(#[from] KeptOrderError),
     /// A folder.
     #[error("cannot make the folder {path}: {source}", path = .0.display(), source = .1)]
     Folder(PathBuf, std::io::Error),
@@ -153,6 +158,9 @@ pub fn run(
     let gatekeeper =
         Gatekeeper::open(&config.vehicle, config.control_plane_key, &config.data_dir, origin, audit.handle())?;
     let gatekeeper = Arc::new(gatekeeper);
+    let orders = GeofenceOrders::open(&config.data_dir, config.vehicle.clone(), config.geofence.clone())?;
+    let geofence = orders.geofence();
+    let receiver = geofence_receiver(orders, &gatekeeper, audit.handle(), origin);
     let link = Arc::new(start_link(config, runtime, (&car, &map), &cameras, origin, gatekeeper.clone())?);
     let vehicle = VehicleMetadata {
         vehicle: config.vehicle.clone(),
@@ -186,14 +194,14 @@ pub fn run(
         let earlier = control_plane_sync::earlier_disengagements(&journal);
         let sync = ControlPlaneSync::new(sync_config, earlier, policy.manifest().version.clone());
         let shared = Arc::clone(&shared);
-        spawn("sync", move || sync.run(&shared, &disengagements_out, &updates_in))
+        spawn("sync", move || sync.run(&shared, receiver, &disengagements_out, &updates_in))
     };
     let balance = journal.balance().clone();
     let epoch = authority::next_life(balance.epoch);
     let software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
     audit.handle().note(0, AuditEvent::Started { software, epoch });
     let mind = mind::Mind::start(mind::copy(&policy)?, Arc::clone(&config.hang_policy));
-    let (rate_hz, geofence) = (config.rate.hz() as f64, config.geofence.clone());
+    let rate_hz = config.rate.hz() as f64;
     let core = CoreConfig { rate_hz, runs_policy: false, geofence, expects, ..CoreConfig::default() };
     let control = control::Control {
         robot,
@@ -235,6 +243,18 @@ pub fn run(
     let cameras = join_cameras(cameras);
     sync_thread.join().map_err(|_| BridgeError::Thread("control-plane sync"))?;
     cameras
+}
+
+/// Believes the control plane whose grants are believed.
+fn geofence_receiver(
+    orders: GeofenceOrders,
+    gatekeeper: &Arc<Gatekeeper>,
+    audit: AuditHandle,
+    origin: Instant,
+) -> GeofenceReceiver {
+    let gatekeeper = Arc::clone(gatekeeper);
+    let note = move |event| audit.note(u64::try_from(origin.elapsed().as_micros()).unwrap_or(u64::MAX), event);
+    GeofenceReceiver::new(orders, move || gatekeeper.control_plane_key(), note)
 }
 
 /// The wall time at `origin`, nanoseconds since 1970.

@@ -1,4 +1,5 @@
 use super::*;
+use protocol::geofence::PermittedArea;
 use protocol::v1::{CorridorPoint, ObjectKind};
 
 const SECOND: u64 = 1_000_000;
@@ -231,7 +232,10 @@ fn waypoints_of_a_person_pass_the_same_predicates() {
 #[test]
 fn a_path_out_of_the_permitted_area_is_refused() {
     let mut car = Car::asked();
-    let area = |y: f64| Geofence::new(vec![(90.0, 40.0), (200.0, 40.0), (200.0, y), (90.0, y)]).unwrap();
+    let area = |y: f64| {
+        let area = PermittedArea::new(vec![(90.0, 40.0), (200.0, 40.0), (200.0, y), (90.0, y)]).unwrap();
+        Geofence::of([area]).unwrap()
+    };
     let points = [(0.0, 0.0), (9.0, 0.0), (18.0, 2.0)].map(|(x_m, y_m)| Waypoint { x_m, y_m });
     let answer = PathAnswer { question_id: 1, waypoints: points.to_vec(), ..Default::default() };
     let (now_us, pose) = (car.now_us, car.pose);

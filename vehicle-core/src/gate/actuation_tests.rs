@@ -1,10 +1,15 @@
 use super::*;
+use protocol::geofence::PermittedArea;
 use std::f64::consts::PI;
 
 const DT_S: f64 = 0.02;
 
 fn action(acceleration: f64, steering: f64) -> Action {
     Action::new(&[acceleration, steering]).unwrap()
+}
+
+fn fence(corners: &[(f64, f64)]) -> Geofence {
+    Geofence::of([PermittedArea::new(corners.to_vec()).unwrap()]).unwrap()
 }
 
 fn scene(embodiment: &Embodiment) -> Scene<'_> {
@@ -117,7 +122,7 @@ fn a_standing_vehicle_does_not_start_into_an_obstacle() {
 #[test]
 fn the_edge_of_the_area_stops_everybody_and_a_person_creeps_back() {
     let car = Embodiment::ackermann_car();
-    let fence = Geofence::new(vec![(-100.0, -100.0), (100.0, -100.0), (100.0, 100.0), (-100.0, 100.0)]).unwrap();
+    let fence = fence(&[(-100.0, -100.0), (100.0, -100.0), (100.0, 100.0), (-100.0, 100.0)]);
     let at = |x_m, heading_rad| Pose2 { x_m, y_m: 0.0, heading_rad };
     let fenced = |pose, speed_mps, author| {
         let scene = Scene { geofence: Some(&fence), pose, speed_mps, ..scene(&car) };
@@ -153,7 +158,7 @@ fn braking_at_the_edge_and_by_the_manoeuvre_is_sudden_and_other_braking_is_not()
     };
     assert_eq!(first(Author::Fallback, &scene(&car)), -6.0);
     assert!(first(Author::Operator, &scene(&car)) > 0.5);
-    let fence = Geofence::new(vec![(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]).unwrap();
+    let fence = fence(&[(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]);
     let mut motion = Motion::at(action(1.0, 0.0));
     let setpoint = Command { action: action(1.0, 0.0), author: Author::Policy };
     let edge = Scene { geofence: Some(&fence), ..scene(&car) };

@@ -4,6 +4,7 @@ pub mod episodes;
 pub mod erasures;
 pub mod files;
 pub mod fleet;
+pub mod geofences;
 pub mod metrics;
 pub mod pages;
 pub mod policies;

@@ -7,15 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use protocol::PolicyVersion;
-use protocol::api::{Evaluation, Policy};
-use serde::Deserialize;
-
-/// Why a version is withdrawn or restored; for people who look later.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Why {
-    reason: String,
-}
+use protocol::api::{ChangeReason, Evaluation, Policy};
 
 /// A version; it never changes afterwards.
 pub async fn publish(State(app): Shared, Body(body): Body<Policy>) -> ApiResult<Response> {
@@ -58,7 +50,7 @@ pub async fn find_policy(app: &crate::app::App, version: &str) -> ApiResult<Poli
 pub async fn withdraw(
     State(app): Shared,
     Path(version): Path<String>,
-    Body(why): Body<Why>,
+    Body(why): Body<ChangeReason>,
 ) -> ApiResult<Json<Policy>> {
     let version = named(version, &why)?;
     let left = app.store.withdraw(&version, &why.reason).await?;
@@ -67,7 +59,11 @@ pub async fn withdraw(
 }
 
 /// Takes a withdrawal back.
-pub async fn restore(State(app): Shared, Path(version): Path<String>, Body(why): Body<Why>) -> ApiResult<Response> {
+pub async fn restore(
+    State(app): Shared,
+    Path(version): Path<String>,
+    Body(why): Body<ChangeReason>,
+) -> ApiResult<Response> {
     let version = named(version, &why)?;
     let was_withdrawn = app.store.restore(&version).await?;
     if !was_withdrawn {
@@ -77,7 +73,7 @@ pub async fn restore(State(app): Shared, Path(version): Path<String>, Body(why):
     Ok(stored(true))
 }
 
-fn named(version: String, why: &Why) -> ApiResult<PolicyVersion> {
+fn named(version: String, why: &ChangeReason) -> ApiResult<PolicyVersion> {
     check::text("reason", &why.reason)?;
     PolicyVersion::new(version).map_err(|e| ApiError::invalid(e.to_string()))
 }

@@ -5,13 +5,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use protocol::SeatId;
-use serde::{Deserialize, Serialize};
-
-/// Why a seat is revoked or allowed again; for people who look later.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Why {
-    reason: String,
-}
+use protocol::api::ChangeReason;
 
 /// The seats that get no grants.
 pub async fn revoked(State(app): Shared) -> ApiResult<Json<Vec<SeatId>>> {
@@ -19,7 +13,11 @@ pub async fn revoked(State(app): Shared) -> ApiResult<Json<Vec<SeatId>>> {
 }
 
 /// From now on the seat gets no grants, and its sessions end.
-pub async fn revoke(State(app): Shared, Path(seat): Path<String>, Body(why): Body<Why>) -> ApiResult<Response> {
+pub async fn revoke(
+    State(app): Shared,
+    Path(seat): Path<String>,
+    Body(why): Body<ChangeReason>,
+) -> ApiResult<Response> {
     let seat = named(seat, &why)?;
     app.store.revoke(&seat, &why.reason).await?;
     app.hub.revoke(&seat);
@@ -28,7 +26,7 @@ pub async fn revoke(State(app): Shared, Path(seat): Path<String>, Body(why): Bod
 }
 
 /// Takes it back.
-pub async fn allow(State(app): Shared, Path(seat): Path<String>, Body(why): Body<Why>) -> ApiResult<Response> {
+pub async fn allow(State(app): Shared, Path(seat): Path<String>, Body(why): Body<ChangeReason>) -> ApiResult<Response> {
     let seat = named(seat, &why)?;
     app.store.allow(&seat).await?;
     app.hub.allow(&seat);
@@ -36,7 +34,7 @@ pub async fn allow(State(app): Shared, Path(seat): Path<String>, Body(why): Body
     Ok(stored(true))
 }
 
-fn named(seat: String, why: &Why) -> ApiResult<SeatId> {
+fn named(seat: String, why: &ChangeReason) -> ApiResult<SeatId> {
     check::text("reason", &why.reason)?;
     SeatId::new(seat).map_err(|e| ApiError::invalid(e.to_string()))
 }

@@ -16,11 +16,13 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/files.sql"),
     include_str!("sqlite/withdrawals.sql"),
     include_str!("sqlite/evaluations.sql"),
+    include_str!("sqlite/geofences.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("postgres/schema.sql"),
     include_str!("postgres/withdrawals.sql"),
     include_str!("postgres/evaluations.sql"),
+    include_str!("postgres/geofences.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a request waits for a connection, and a start for a server that is starting too.

@@ -8,6 +8,7 @@ mod episodes;
 mod erasures;
 mod files;
 mod fleet;
+mod geofences;
 mod identities;
 mod policies;
 mod removals;

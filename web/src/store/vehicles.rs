@@ -87,26 +87,15 @@ impl Store {
 impl FromRow for VehicleView {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
-            vehicle: row.parsed("id")?,
             kind: row.try_get("kind")?,
             embodiment: row.try_get("embodiment")?,
             map: row.try_get("map")?,
             software: row.try_get("software")?,
-            online: false,
             last_seen_ms: row.try_get("seen_ms")?,
-            status_age_ms: None,
-            mode: None,
-            author: None,
-            speed_mps: None,
-            policy: None,
-            round_trip_ms: None,
-            refused: Default::default(),
-            timing: None,
-            upload: None,
-            clock: None,
             autonomous_miles: units::miles(row.try_get("autonomous_m")?),
             manual_miles: units::miles(row.try_get("manual_m")?),
             disengagements: row.count("takeovers")?,
+            ..Self::unknown(row.parsed("id")?)
         })
     }
 }
