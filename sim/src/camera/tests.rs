@@ -131,7 +131,8 @@ fn a_lens_beside_the_middle_sees_what_stands_before_it_in_the_middle() {
     let seen = |actors| SceneSnapshot { ego, ..scene(actors, 0.0) };
     let columns = |spec: &CameraSpec| {
         let [left, right, ..] =
-            changed(&drawn(spec.clone(), &seen(vec![person.clone()])), &drawn(spec.clone(), &seen(vec![])), 25).unwrap();
+            changed(&drawn(spec.clone(), &seen(vec![person.clone()])), &drawn(spec.clone(), &seen(vec![])), 25)
+                .unwrap();
         (left + right) as f64 / 2.0
     };
     assert!((columns(&spec) - 640.0).abs() <= 6.0, "{}", columns(&spec));
