@@ -10,9 +10,8 @@ use tokio::net::TcpStream;
 
 /// How long one address of a host gets before the next is tried beside it (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
-/// After which an address that has not answered is tried once more beside that attempt: longer than the round trip by a
-/// satellite, so that a path that only is slow sees one attempt.
-const AGAIN_AFTER: Duration = Duration::from_millis(700);
+/// After which an address that has not answered is tried once more beside that attempt.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// Attempts at once.
 const MOST_ATTEMPTS: usize = 8;
 

@@ -2,6 +2,7 @@
 //! checksums are checked before content is used.
 
 use crate::RecorderError;
+use crate::container::ChannelSpec;
 use mcap::records::{Record, op};
 use mcap::sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions};
 use std::collections::{BTreeMap, HashMap};
@@ -171,6 +172,21 @@ pub(crate) struct ChannelRecord {
     pub schema_data: Arc<[u8]>,
     pub message_encoding: String,
     pub metadata: BTreeMap<String, String>,
+}
+
+impl ChannelRecord {
+    /// The same for another file.
+    pub(crate) fn spec(&self) -> ChannelSpec<'_> {
+        ChannelSpec {
+            twin: self.twin,
+            topic: &self.topic,
+            schema: &self.schema,
+            schema_encoding: &self.schema_encoding,
+            schema_data: &self.schema_data,
+            message_encoding: &self.message_encoding,
+            metadata: &self.metadata,
+        }
+    }
 }
 
 type SchemaRecord = (Arc<str>, String, Arc<[u8]>);

@@ -1,10 +1,10 @@
 //! Making files whole whose writer died, and finding the ones that are whole.
 
 use crate::attachments::Attached;
-use crate::container::{ChannelSpec, Container, sync_folder};
+use crate::container::{Container, sync_folder};
 use crate::file::{EPISODE, EPISODE_BEGUN, file_name};
 use crate::reader::Blocks;
-use crate::records::{ChannelRecord, Channels, Scanner, open_chunk, parse};
+use crate::records::{Channels, Scanner, open_chunk, parse};
 use crate::{EpisodeReader, RecorderError, seats};
 use bytes::Bytes;
 use mcap::records::{MessageHeader, Record, op};
@@ -290,7 +290,7 @@ impl Copy {
             Some(&id) => id,
             None => {
                 let channel = self.channels.get(old).ok_or_else(|| format!("a message names channel {old}"))?;
-                let id = self.out.channel(&spec(channel))?;
+                let id = self.out.channel(&channel.spec())?;
                 self.ids.insert(old, id);
                 id
             }
@@ -315,18 +315,6 @@ impl Copy {
     fn add_seats(&self, info: &mut EpisodeInfo) {
         let more = self.seats.iter().filter(|seat| !info.seats.contains(seat)).cloned().collect::<Vec<_>>();
         info.seats.extend(more);
-    }
-}
-
-fn spec(channel: &ChannelRecord) -> ChannelSpec<'_> {
-    ChannelSpec {
-        twin: channel.twin,
-        topic: &channel.topic,
-        schema: &channel.schema,
-        schema_encoding: &channel.schema_encoding,
-        schema_data: &channel.schema_data,
-        message_encoding: &channel.message_encoding,
-        metadata: &channel.metadata,
     }
 }
 

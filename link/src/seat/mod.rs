@@ -199,27 +199,12 @@ impl SeatLink {
         vehicle: VehicleId,
         options: SeatOptions,
     ) -> Result<Self, LinkError> {
-        Self::connect_as(runtime, control_plane, seat, vehicle, options, None)
+        Self::connect_over(runtime, control_plane, seat, vehicle, options, None, Paths::default())
     }
 
-    /// As [`Self::connect`], as the owner of `identity`: nobody else can register under this seat's name, and the
-    /// vehicle accepts no other certificate.
-    ///
-    /// # Errors
-    /// As [`Self::connect`].
-    pub fn connect_as(
-        runtime: &Handle,
-        control_plane: &ControlPlaneAddress,
-        seat: SeatId,
-        vehicle: VehicleId,
-        options: SeatOptions,
-        identity: Option<Identity>,
-    ) -> Result<Self, LinkError> {
-        Self::connect_over(runtime, control_plane, seat, vehicle, options, identity, Paths::default())
-    }
-
-    /// As [`Self::connect_as`], over several network interfaces at once. Where the vehicle has more of them than the
-    /// seat, the seat's are shared.
+    /// As [`Self::connect`], over several network interfaces at once; where the vehicle has more of them than the seat, the
+    /// seat's are shared. As the owner of an `identity`, nobody else can register under this seat's name, and the vehicle
+    /// accepts no other certificate.
     ///
     /// # Errors
     /// As [`Self::connect`].

@@ -143,28 +143,7 @@ impl VehicleLink {
         hello: v1::Hello,
         cameras: &[VideoSpec],
     ) -> Result<Self, LinkError> {
-        Self::start_with_clock(runtime, control_plane, hello, cameras, Instant::now())
-    }
-
-    /// As [`Self::start`], with the instant that is zero on the vehicle's clock: seats then estimate the very clock
-    /// that stamps frames and states.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub fn start_with_clock(
-        runtime: &Handle,
-        control_plane: &ControlPlaneAddress,
-        hello: v1::Hello,
-        cameras: &[VideoSpec],
-        origin: Instant,
-    ) -> Result<Self, LinkError> {
-        Self::start_with(
-            runtime,
-            control_plane,
-            hello,
-            cameras,
-            VehicleOptions { origin: Some(origin), ..Default::default() },
-        )
+        Self::start_with(runtime, control_plane, hello, cameras, VehicleOptions::default())
     }
 
     /// As [`Self::start`], with what else there is to say.

@@ -124,15 +124,7 @@ impl Output {
         let id = match self.copied.get(&key) {
             Some((_, id)) => *id,
             None => {
-                let id = self.container.channel(&ChannelSpec {
-                    twin: channel.twin,
-                    topic: &channel.topic,
-                    schema: &channel.schema,
-                    schema_encoding: &channel.schema_encoding,
-                    schema_data: &channel.schema_data,
-                    message_encoding: &channel.message_encoding,
-                    metadata: &channel.metadata,
-                })?;
+                let id = self.container.channel(&channel.spec())?;
                 self.copied.insert(key, (Arc::clone(channel), id));
                 id
             }

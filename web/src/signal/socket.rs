@@ -1,6 +1,7 @@
 use super::hub::{Hub, Identity};
 use super::ice::IceConfig;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures_util::SinkExt;
 use protocol::Failure;
 use protocol::signalling::Signal;
 use std::time::Duration;
@@ -23,7 +24,7 @@ const REPLACED: u16 = 4001;
 
 /// What to do next with one connection.
 enum Next {
-    Send(Message),
+    Send(Vec<Message>),
     Wait,
     End(Option<CloseFrame>),
 }
@@ -53,12 +54,16 @@ pub async fn serve_peer(
                 heard(message, hub, &peer)
             }
             message = registered.queue.recv() => match message {
-                Some(text) => Next::Send(Message::Text(text)),
+                Some(text) => {
+                    // What waits goes together: fewer packets, of which fewer are lost.
+                    let rest = std::iter::from_fn(|| registered.queue.try_recv().ok());
+                    Next::Send(std::iter::once(text).chain(rest).map(Message::Text).collect())
+                }
                 None => Next::End(Some(close(REPLACED, "a newer connection took over, or this one read too slowly"))),
             },
             _ = ping.tick() => match last_heard.elapsed() > SILENCE {
                 true => Next::End(None),
-                false => Next::Send(Message::Ping(bytes::Bytes::new())),
+                false => Next::Send(vec![Message::Ping(bytes::Bytes::new())]),
             },
             _ = stop.wait_for(|stopping| *stopping) => {
                 Next::End(Some(close(GOING_AWAY, "the control plane stops; connect again later")))
@@ -67,8 +72,8 @@ pub async fn serve_peer(
         match next {
             Next::Wait => {}
             Next::End(reason) => break reason,
-            Next::Send(message) => {
-                if !matches!(timeout(SEND, socket.send(message)).await, Ok(Ok(()))) {
+            Next::Send(messages) => {
+                if !matches!(timeout(SEND, send_all(&mut socket, messages)).await, Ok(Ok(()))) {
                     break None;
                 }
             }
@@ -80,6 +85,13 @@ pub async fn serve_peer(
         let _ = timeout(SEND, socket.send(Message::Close(Some(frame)))).await;
     }
     tracing::info!("{party} disconnected");
+}
+
+async fn send_all(socket: &mut WebSocket, messages: Vec<Message>) -> Result<(), axum::Error> {
+    for message in messages {
+        socket.feed(message).await?;
+    }
+    socket.flush().await
 }
 
 fn heard(message: Option<Result<Message, axum::Error>>, hub: &Hub, peer: &Identity) -> Next {
@@ -96,7 +108,7 @@ fn heard(message: Option<Result<Message, axum::Error>>, hub: &Hub, peer: &Identi
 
 fn answer(signal: &Signal) -> Next {
     match serde_json::to_string(signal) {
-        Ok(text) => Next::Send(Message::Text(text.into())),
+        Ok(text) => Next::Send(vec![Message::Text(text.into())]),
         Err(_) => Next::Wait,
     }
 }
