@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Evidence for the vehicle's safety: fault trials in virtual time and in real processes, hostile messages against a live
-# bridge, the protocol's states, line coverage and mutants of the deciding modules. All of it also goes to safety.json in
-# the target folder.
+# Evidence for the vehicle's safety: fault trials in virtual time and hostile messages against a live bridge, with each of
+# the built-in robots; fault trials in real processes, the protocol's states, line coverage and mutants of the deciding
+# modules. All of it also goes to safety.json in the target folder.
 # usage: scripts/safety.sh [--quick] [--built] [--to FOLDER]
 #   --quick      without line coverage and mutants, which take hours
 #   --built      with the programs as they lie in the target folder; with --quick nothing is built or installed
 #                (line coverage and mutants build programs of their own and install their tools)
 #   --to FOLDER  writes everything there instead of to the target folder
-# variables: TRIALS (1000), MESSAGES (100000), PROCESS_TRIALS (50)
+# variables: TRIALS (1000) and MESSAGES (100000) of each robot, PROCESS_TRIALS (50)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CARGO="${CARGO:-cargo}"
@@ -86,13 +86,13 @@ if [[ -z $quick ]]; then
     coverage_tools
 fi
 
-echo "== ${TRIALS:-1000} fault trials in virtual time" >&2
+echo "== ${TRIALS:-1000} fault trials of each robot in virtual time" >&2
 "$programs/examples/fault_trials" "${TRIALS:-1000}" 1 "$parts/virtual_trials.json"
 
 echo "== every state of the authority protocol" >&2
 model | tee "$parts/model.txt"
 
-echo "== ${MESSAGES:-100000} hostile messages against a live bridge" >&2
+echo "== ${MESSAGES:-100000} hostile messages against a live bridge of each robot" >&2
 "$programs/examples/hostile_messages" "${MESSAGES:-100000}" 1 "$parts/hostile.json"
 
 echo "== ${PROCESS_TRIALS:-50} fault trials in real processes" >&2

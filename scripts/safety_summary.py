@@ -55,7 +55,7 @@ def main():
         failures.append("fault trials in virtual time")
     if processes and processes["failed"]:
         failures.append("fault trials in real processes")
-    if hostile and hostile["acted_on"]:
+    if hostile and any(outcome["acted_on"] for outcome in hostile):
         failures.append("hostile messages")
     for name, lines in (result["line_coverage"] or {}).items():
         print(f"{name:52} {lines['covered']:>5} of {lines['lines']:>5} lines covered")

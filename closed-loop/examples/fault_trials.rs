@@ -1,7 +1,9 @@
-//! Breaks something on the way, many times over, and prints how the car stopped:
-//! `fault_trials [TRIALS [SEED [JSON [ROADS]]]]`. ROADS is a folder of OpenDRIVE files; without it, the built-in roads.
+//! Breaks something on the way, many times over, and prints how each of the built-in robots stopped:
+//! `fault_trials [TRIALS [SEED [JSON [ROADS]]]]`. TRIALS are those of each robot. ROADS is a folder of OpenDRIVE files; without
+//! it, the built-in roads and, for the delivery robot, the open plane.
 
-use closed_loop::fault_trials::{Row, built_in_roads, run_all};
+use closed_loop::fault_trials::{Row, roads_of, run_all};
+use protocol::Embodiment;
 use sim::road::RoadNetwork;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,18 +21,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let trials = arguments.next().map_or(Ok(1_000), |t| t.parse())?;
     let seed = arguments.next().map_or(Ok(1), |t| t.parse())?;
     let json = arguments.next();
-    let roads = arguments.next().map_or_else(|| Ok(built_in_roads()?), |folder| roads(Path::new(&folder)))?;
-    let started = std::time::Instant::now();
-    let rows = run_all(trials, seed, &roads, |outcome| {
-        if !outcome.passes() {
-            println!("failed: {outcome:?}");
-        }
-    })?;
+    let own_roads = arguments.next().map(|folder| roads(Path::new(&folder))).transpose()?;
+    let mut all = Vec::new();
+    for robot in Embodiment::built_in() {
+        let started = std::time::Instant::now();
+        let roads = own_roads.clone().map_or_else(|| roads_of(robot), Ok)?;
+        let rows = run_all(trials, seed, robot, &roads, |outcome| {
+            if !outcome.passes() {
+                println!("failed: {outcome:?}");
+            }
+        })?;
+        print(&rows)?;
+        let failed: usize = rows.iter().map(|row| row.failed).sum();
+        println!("{}: {trials} trials, {failed} failed, {:.0} s", robot.name, started.elapsed().as_secs_f64());
+        all.extend(rows);
+    }
+    if let Some(path) = json {
+        std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
+    }
+    let failed: usize = all.iter().map(|row| row.failed).sum();
+    let driven: usize = all.iter().map(|row| row.trials).sum();
+    if failed > 0 { Err(format!("{failed} of {driven} trials failed").into()) } else { Ok(()) }
+}
+
+fn print(rows: &[Row]) -> Result<(), Box<dyn std::error::Error>> {
     println!(
         "{:24} {:>6} {:>6} {:>12} {:>12} {:>14} {:>12} {:>12}",
         "fault", "trials", "failed", "fastest m/s", "latest ms", "distance share", "rise m/s", "lane left m"
     );
-    for row in &rows {
+    for row in rows {
         let name = serde_json::to_value(row.fault)?;
         println!(
             "{:24} {:>6} {:>6} {:>12.1} {:>12.1} {:>14} {:>12.2} {:>12}",
@@ -44,12 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             figure(row.lane_margin_m)
         );
     }
-    let failed: usize = rows.iter().map(|row: &Row| row.failed).sum();
-    println!("{trials} trials, {failed} failed, {:.0} s", started.elapsed().as_secs_f64());
-    if let Some(path) = json {
-        std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;
-    }
-    if failed > 0 { Err(format!("{failed} of {trials} trials failed").into()) } else { Ok(()) }
+    Ok(())
 }
 
 /// Nothing where nothing is promised.

@@ -363,3 +363,7 @@ fn hear(
         body,
     }));
 }
+
+#[cfg(test)]
+#[path = "closed_loop/tests.rs"]
+mod tests;

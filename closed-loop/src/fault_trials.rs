@@ -16,9 +16,13 @@ pub use course::run;
 pub use outcome::Outcome;
 
 use crate::LoopError;
+use protocol::Embodiment;
 use serde::Serialize;
 use sim::road::RoadNetwork;
 use std::sync::Arc;
+
+/// A robot that is not faster than this is no part of road traffic, m/s.
+const TRAFFIC_MPS: f64 = 5.0;
 
 /// What is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -126,10 +130,12 @@ impl Fault {
     }
 }
 
-/// Worst figures of all trials with one fault.
+/// Worst figures of all trials of one robot with one fault.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// Which.
+    /// Name of the robot's embodiment.
+    pub robot: String,
+    /// Which fault.
     pub fault: Fault,
     /// How many trials.
     pub trials: usize,
@@ -166,22 +172,25 @@ pub enum TrialError {
     },
 }
 
-/// The built-in roads.
+/// Where a robot's trials are driven: on the built-in roads, and, if it is too slow for traffic, on the open plane too.
 ///
 /// # Errors
 /// [`TrialError`] when one cannot be read: a bug.
-pub fn built_in_roads() -> Result<Vec<Arc<RoadNetwork>>, TrialError> {
-    let road = |name: &&str| Ok(Arc::new(RoadNetwork::built_in(name).map_err(LoopError::from)?));
-    RoadNetwork::built_in_names().iter().map(road).collect()
+pub fn roads_of(embodiment: &Embodiment) -> Result<Vec<Arc<RoadNetwork>>, TrialError> {
+    let names = RoadNetwork::built_in_names().iter();
+    let mut roads: Vec<_> = names.map(|name| RoadNetwork::built_in(name)).collect();
+    roads.extend((embodiment.fastest_mps() < TRAFFIC_MPS).then(RoadNetwork::plane));
+    Ok(roads.into_iter().map(|road| road.map(Arc::new)).collect::<Result<_, _>>().map_err(LoopError::from)?)
 }
 
-/// Runs `trials` trials in turn over all faults and `roads`, calling `done` after each.
+/// Runs `trials` trials of a robot in turn over all faults and `roads`, calling `done` after each.
 ///
 /// # Errors
 /// [`TrialError`] when one cannot be run; a trial that fails is a result.
 pub fn run_all(
     trials: usize,
     seed: u64,
+    embodiment: &Embodiment,
     roads: &[Arc<RoadNetwork>],
     mut done: impl FnMut(&Outcome),
 ) -> Result<Vec<Row>, TrialError> {
@@ -189,17 +198,18 @@ pub fn run_all(
     for index in 0..trials {
         let fault = Fault::ALL[index % Fault::ALL.len()];
         let road = roads.get(index / Fault::ALL.len() % roads.len().max(1)).ok_or(TrialError::NoRoad)?;
-        let outcome = run(fault, road, seed.wrapping_add(index as u64))?;
+        let outcome = run(fault, embodiment, road, seed.wrapping_add(index as u64))?;
         done(&outcome);
         outcomes.push(outcome);
     }
-    Ok(Fault::ALL.iter().filter_map(|fault| row(*fault, &outcomes)).collect())
+    Ok(Fault::ALL.iter().filter_map(|fault| row(*fault, &embodiment.name, &outcomes)).collect())
 }
 
-fn row(fault: Fault, outcomes: &[Outcome]) -> Option<Row> {
+fn row(fault: Fault, robot: &str, outcomes: &[Outcome]) -> Option<Row> {
     let own: Vec<&Outcome> = outcomes.iter().filter(|o| o.fault == fault).collect();
     let most = |value: fn(&Outcome) -> f64| own.iter().map(|o| value(o)).fold(f64::NEG_INFINITY, f64::max);
     (!own.is_empty()).then(|| Row {
+        robot: robot.to_owned(),
         fault,
         trials: own.len(),
         failed: own.iter().filter(|o| !o.passes()).count(),
@@ -216,22 +226,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_on_every_road_stops_the_car_in_time_and_in_its_lane() {
+    fn every_fault_on_every_road_stops_either_robot_in_time_and_in_its_lane() {
         let mut failed = Vec::new();
-        let rows = run_all(Fault::ALL.len() * 3, 1, &built_in_roads().unwrap(), |o| {
-            if !o.passes() {
-                failed.push(o.clone());
-            }
-        })
-        .unwrap();
+        for robot in Embodiment::built_in() {
+            let roads = roads_of(robot).unwrap();
+            let rows = run_all(Fault::ALL.len() * roads.len(), 1, robot, &roads, |o| {
+                if !o.passes() {
+                    failed.push(o.clone());
+                }
+            })
+            .unwrap();
+            assert!(rows.len() == Fault::ALL.len() && rows.iter().all(|r| r.trials == roads.len()));
+        }
         assert!(failed.is_empty(), "{failed:#?}");
-        assert!(rows.len() == Fault::ALL.len() && rows.iter().all(|r| r.trials == 3 && r.failed == 0));
     }
 
     #[test]
     fn the_same_seed_gives_the_same_trial() {
         let road = Arc::new(RoadNetwork::built_in("soderleden").unwrap());
-        let trial = || run(Fault::SeatFrozen, &road, 7).unwrap();
-        assert_eq!(trial(), trial());
+        for robot in Embodiment::built_in() {
+            let trial = || run(Fault::SeatFrozen, robot, &road, 7).unwrap();
+            assert_eq!(trial(), trial());
+        }
     }
 }

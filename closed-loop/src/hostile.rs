@@ -11,6 +11,7 @@ pub mod siege;
 mod trajectories;
 
 use prost::Message;
+use protocol::Embodiment;
 use protocol::v1::{CommandDatagram, OperatorInput, Reason, SeatRequest, seat_request::Request};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -67,12 +68,15 @@ enum Make {
 /// What a kind draws on.
 struct Draw<'a> {
     rng: &'a mut ChaCha8Rng,
+    embodiment: &'a Embodiment,
     now: Now,
     epoch: u64,
     honest_sequence: u64,
     earlier: &'a [OperatorInput],
 }
 
+/// Share of full lock that hostile inputs ask for.
+const LOCK_SHARE: f64 = 10.0 / 11.0;
 /// Earlier inputs kept for replays.
 const KEPT: usize = 64;
 
@@ -80,6 +84,7 @@ const KEPT: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Forger {
     rng: ChaCha8Rng,
+    embodiment: Embodiment,
     /// The grant's fencing token.
     pub epoch: u64,
     sequence: u64,
@@ -89,11 +94,11 @@ pub struct Forger {
 }
 
 impl Forger {
-    /// With the messages of `seed`.
+    /// With the messages of `seed`, against a robot that is `embodiment`.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let rng = ChaCha8Rng::seed_from_u64(seed);
-        Self { rng, epoch: 0, sequence: 0, honest_sequence: 0, earlier: Vec::new() }
+    pub fn new(embodiment: &Embodiment, seed: u64) -> Self {
+        let (rng, embodiment) = (ChaCha8Rng::seed_from_u64(seed), embodiment.clone());
+        Self { rng, embodiment, epoch: 0, sequence: 0, honest_sequence: 0, earlier: Vec::new() }
     }
 
     fn input(&mut self, seat_us: u64, action: Vec<f64>) -> OperatorInput {
@@ -104,7 +109,7 @@ impl Forger {
 
     /// The next honest input, stamped `seat_us`.
     pub fn honest(&mut self, seat_us: u64) -> OperatorInput {
-        let input = self.input(seat_us, vec![-2.0, 0.0]);
+        let input = self.input(seat_us, brake(&self.embodiment));
         self.honest_sequence = input.sequence;
         if self.earlier.len() == KEPT {
             self.earlier.remove(0);
@@ -117,12 +122,19 @@ impl Forger {
     pub fn make(&mut self, kind: &Kind, now: Now) -> Body {
         // A stranger's does not count in the holder's sequence.
         let sequence = self.sequence;
-        let mut input = self.input(now.seat_us, vec![3.0, 0.5]);
+        let mut input = self.input(now.seat_us, everything(&self.embodiment));
         if kind.sender == Sender::Stranger {
             self.sequence = sequence;
         }
         let (rng, earlier) = (&mut self.rng, self.earlier.as_slice());
-        let mut draw = Draw { rng, now, epoch: self.epoch, honest_sequence: self.honest_sequence, earlier };
+        let mut draw = Draw {
+            rng,
+            embodiment: &self.embodiment,
+            now,
+            epoch: self.epoch,
+            honest_sequence: self.honest_sequence,
+            earlier,
+        };
         match kind.make {
             Make::Input(spoil) => {
                 spoil(&mut input, &mut draw);
@@ -134,7 +146,7 @@ impl Forger {
 
     /// The holder's next input, good in all but what it asks for: to be sent only in what makes it bad.
     pub fn greedy(&mut self, now: Now) -> OperatorInput {
-        let input = self.input(now.seat_us, vec![3.0, 0.5]);
+        let input = self.input(now.seat_us, everything(&self.embodiment));
         self.sequence -= 1;
         input
     }
@@ -170,6 +182,22 @@ impl Forger {
     }
 }
 
+/// What is honest: the brake.
+fn brake(embodiment: &Embodiment) -> Vec<f64> {
+    let mut action = vec![0.0; embodiment.action.len()];
+    if let Some(acceleration) = embodiment.channels().accelerate.and_then(|index| action.get_mut(index)) {
+        *acceleration = -embodiment.stop_decel_mps2 / 2.0;
+    }
+    action
+}
+
+/// What is hostile: full throttle, and all but full lock.
+fn everything(embodiment: &Embodiment) -> Vec<f64> {
+    let accelerate = embodiment.channels().accelerate;
+    let share = |index: usize| if Some(index) == accelerate { 1.0 } else { LOCK_SHARE };
+    embodiment.action.iter().enumerate().map(|(index, channel)| channel.max * share(index)).collect()
+}
+
 /// By luck, anything may be a message.
 fn is_readable(bytes: &[u8]) -> bool {
     CommandDatagram::decode(bytes).is_ok() || SeatRequest::decode(bytes).is_ok_and(|r| r.request.is_some())
@@ -194,7 +222,6 @@ const fn spoil(sender: Sender, name: &'static str, reason: Reason, spoil: fn(&mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::Embodiment;
     use vehicle_core::trajectory::Trajectory;
 
     #[test]
@@ -202,7 +229,7 @@ mod tests {
         let names: std::collections::BTreeSet<_> = kinds().iter().map(|kind| kind.name).collect();
         assert_eq!(names.len(), kinds().len());
         let all = |seed| {
-            let mut forger = Forger { epoch: 7, ..Forger::new(seed) };
+            let mut forger = Forger { epoch: 7, ..Forger::new(&Embodiment::ackermann_car(), seed) };
             forger.honest(20_000_000);
             let now = Now { seat_us: 20_000_000, vehicle_us: 9_000_000, here: (1.0, 2.0) };
             let made: Vec<_> = kinds().iter().map(|kind| format!("{:?}", forger.make(kind, now))).collect();
@@ -214,15 +241,16 @@ mod tests {
 
     #[test]
     fn what_is_spoilt_was_good_before() {
-        let car = Embodiment::ackermann_car();
-        let mut forger = Forger { epoch: 7, ..Forger::new(1) };
-        let now = Now { seat_us: 20_000_000, vehicle_us: 9_000_000, here: (1.0, 2.0) };
-        let forged = kinds().into_iter().find(|kind| kind.name == "trajectory_forged").unwrap();
-        let Body::Input(input) = forger.make(&forged, now) else { panic!("an input") };
-        assert!(Trajectory::read(&input.trajectory.unwrap(), now.vehicle_us, &car).is_ok());
-        let input = forger.input(now.seat_us, vec![3.0, 0.5]);
-        assert!(
-            input.action.iter().zip(&car.action).all(|(value, channel)| (channel.min..=channel.max).contains(value))
-        );
+        for robot in Embodiment::built_in() {
+            let mut forger = Forger { epoch: 7, ..Forger::new(robot, 1) };
+            let now = Now { seat_us: 20_000_000, vehicle_us: 9_000_000, here: (1.0, 2.0) };
+            let forged = kinds().into_iter().find(|kind| kind.name == "trajectory_forged").unwrap();
+            let Body::Input(input) = forger.make(&forged, now) else { panic!("an input") };
+            assert!(Trajectory::read(&input.trajectory.unwrap(), now.vehicle_us, robot).is_ok());
+            for action in [forger.greedy(now).action, forger.honest(now.seat_us).action] {
+                let mut channels = action.iter().zip(&robot.action);
+                assert!(channels.all(|(value, channel)| (channel.min..=channel.max).contains(value)), "{action:?}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use protocol::v1::seat_request::Request;
 use protocol::v1::{
     Author, CommandDatagram, OperatorInput, SeatRequest, StateDatagram, TakeoverCause, TakeoverRequest,
 };
+use protocol::{Channels, Embodiment};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 /// What came of it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
+    /// Name of the robot's embodiment.
+    pub robot: String,
     /// Hostile messages sent, by kind.
     pub sent: BTreeMap<&'static str, u64>,
     /// Of these, what is no message at all: it comes to no gate.
@@ -122,6 +125,7 @@ const BURST: u64 = 40;
 const REQUEST_IDS: u64 = 5_000_000_000;
 
 struct Attack {
+    channels: Channels,
     desk: RawSeat,
     evil: RawSeat,
     weapons: Vec<Weapon>,
@@ -133,23 +137,24 @@ struct Attack {
     outcome: Outcome,
 }
 
-/// Sends `count` hostile messages to the vehicle at the control plane `plane`.
+/// Sends `count` hostile messages to the vehicle at the control plane `plane`, a robot that is `embodiment`.
 ///
 /// # Errors
 /// When a session breaks or the vehicle does not answer: it has crashed.
-pub async fn run(plane: &str, count: u64, seed: u64) -> anyhow::Result<Outcome> {
+pub async fn run(plane: &str, embodiment: &Embodiment, count: u64, seed: u64) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let desk = RawSeat::connect(plane, "desk", CAR).await.context("the honest seat")?;
     let evil = RawSeat::connect(plane, "evil", CAR).await.context("the hostile seat")?;
     let mut attack = Attack {
+        channels: *embodiment.channels(),
         desk,
         evil,
         weapons: Weapon::all(),
-        forger: Forger::new(seed),
+        forger: Forger::new(embodiment, seed),
         origin: Instant::now(),
         vehicle_us: 0,
         here: (0.0, 0.0),
-        outcome: Outcome::default(),
+        outcome: Outcome { robot: embodiment.name.clone(), ..Outcome::default() },
     };
     attack.take_over().await?;
     attack.wait_for_states().await?;
@@ -236,11 +241,10 @@ impl Attack {
             self.here = state.world_from_vehicle.as_ref().map_or(self.here, |pose| (pose.x_m, pose.y_m));
         }
         if let (Some(command), Some(authority)) = (&state.command, &state.authority) {
-            let channels = *protocol::Embodiment::built_in()[0].channels();
             let value = |index: Option<usize>| index.and_then(|index| command.action.get(index));
-            let still = value(channels.accelerate).is_none_or(|a| *a <= 0.01);
-            // One tick of full lock is 5 mrad.
-            let straight = value(channels.steer).is_none_or(|s| s.abs() <= 1e-6);
+            let still = value(self.channels.accelerate).is_none_or(|a| *a <= 0.01);
+            // One tick of full lock is more.
+            let straight = value(self.channels.steer).is_none_or(|s| s.abs() <= 1e-6);
             let holder = authority.author() != Author::Operator || authority.seat_id == "desk";
             let known = matches!(authority.author(), Author::Operator | Author::Fallback);
             self.outcome.acted_on += u64::from(!(still && straight && holder && known && !authority.estop_latched));

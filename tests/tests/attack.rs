@@ -1,6 +1,7 @@
 //! Hostile messages against the live bridge.
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
+use protocol::Embodiment;
 use tests::{Site, attack};
 
 #[test]
@@ -11,7 +12,7 @@ fn hostile_messages_of_real_sessions_are_counted_and_none_is_acted_on() {
     let bridge = site.bridge().unwrap();
     site.wait_until("the car online", |c| c["online"] == true).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let attacked = runtime.block_on(attack::run(&site.address, 5_000, 1));
+    let attacked = runtime.block_on(attack::run(&site.address, &Embodiment::ackermann_car(), 5_000, 1));
     let outcome = attacked.unwrap_or_else(|e| panic!("{e:#}\n{}", site.logs()));
     attack::check(&outcome).unwrap_or_else(|e| panic!("{e:#}\n{outcome:#?}"));
     // The counts are there for people as well.

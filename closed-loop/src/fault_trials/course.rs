@@ -1,8 +1,8 @@
 //! One trial: drive, break something, watch how the car stops.
 
-use super::actuators::is_astray;
+use super::actuators::{fastest_mps, is_astray};
 use super::link::TrialLink;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, allowed_rise_mps};
 use super::seat::{SEAT, TrialSeat};
 use super::struck::StruckFault;
 use super::{Fault, TrialError};
@@ -22,6 +22,14 @@ use vehicle_core::{CoreConfig, FromSeat, SeatBody};
 
 /// A policy that will fail gets the wheel this long before. It has learnt nothing, so longer would test its driving.
 const HAND_BACK_US: u64 = 60_000;
+/// Speeds that the trials' world allows, m/s, for a robot that is so fast; a slower one drives at up to its greatest speed
+/// and at least at this share of it.
+const CRUISE_MPS: (f64, f64) = (5.0, 22.0);
+const CRUISE_SHARE: f64 = 0.75;
+/// A robot at this speed, m/s, or at this share of its greatest, drives. Much slower, a promise of so few centimetres does not
+/// hold at full throttle (SAFETY.md).
+const DRIVES_MPS: f64 = 1.0;
+const DRIVES_SHARE: f64 = 0.5;
 /// How long the trial looks on after the car stands: nothing late may move it.
 const WATCH_US: u64 = 2_500_000;
 /// A drive in which the fault cannot strike by then has failed.
@@ -52,24 +60,25 @@ struct Course {
 ///
 /// # Errors
 /// [`TrialError`] when it cannot be run.
-pub fn run(fault: Fault, road: &Arc<RoadNetwork>, seed: u64) -> Result<Outcome, TrialError> {
-    let mut course = Course::new(fault, road, seed)?;
+pub fn run(fault: Fault, embodiment: &Embodiment, road: &Arc<RoadNetwork>, seed: u64) -> Result<Outcome, TrialError> {
+    let mut course = Course::new(fault, embodiment, road, seed)?;
     course.drive_until_struck(road.name(), seed)?;
     Ok(course.watch(road.name(), seed))
 }
 
 impl Course {
-    fn new(fault: Fault, road: &Arc<RoadNetwork>, seed: u64) -> Result<Self, LoopError> {
+    fn new(fault: Fault, embodiment: &Embodiment, road: &Arc<RoadNetwork>, seed: u64) -> Result<Self, LoopError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let car = Embodiment::ackermann_car();
+        let fast_mps = fastest_mps(fault, embodiment);
+        let cruise_mps = CRUISE_MPS.0.min(CRUISE_SHARE * fast_mps)..CRUISE_MPS.1.min(fast_mps);
         let world = WorldConfig {
             seed,
             traffic_per_km: 0.0,
             difficulties: Vec::new(),
-            cruise_cap_mps: rng.random_range(5.0..22.0),
+            cruise_cap_mps: rng.random_range(cruise_mps),
             ..WorldConfig::default()
         };
-        let policy = Policy::untrained(&car, PolicyVersion::new("trial")?, seed)?;
+        let policy = Policy::untrained(embodiment, PolicyVersion::new("trial")?, seed)?;
         let delay_us = rng.random_range(10_000..80_000);
         let plan = LoopPlan {
             core: CoreConfig { self_check_us: 200_000, ..CoreConfig::default() },
@@ -79,7 +88,7 @@ impl Course {
         };
         let strike_us = rng.random_range(6_000_000..25_000_000);
         let parts = LoopParts {
-            seat: TrialSeat::new(car, delay_us),
+            seat: TrialSeat::new(embodiment.clone(), delay_us),
             driver: policy.clone(),
             link: TrialLink::new(delay_us, rng),
             faults: StruckFault::new(fault, seed),
@@ -111,7 +120,7 @@ impl Course {
             let ready = now_us >= self.strike_us || ends && now_us > 2_000_000;
             if !(drives
                 && ready
-                && self.last.speed_mps > 1.0
+                && self.last.speed_mps > DRIVES_MPS.min(DRIVES_SHARE * fastest_mps(self.fault, robot.embodiment()))
                 && (handed_us.is_some() || robot.lane_edge_distance_m() > 0.2))
             {
                 continue;
@@ -211,6 +220,7 @@ impl Course {
         let mut stood_us = None;
         let mut outcome = Outcome {
             fault: self.fault,
+            robot: self.running.robot().embodiment().name.clone(),
             road: road.to_owned(),
             seed,
             speed_mps: 0.0,
@@ -218,6 +228,7 @@ impl Course {
             distance_m: f64::INFINITY,
             allowed_m: 0.0,
             speed_rise_mps: 0.0,
+            allowed_rise_mps: allowed_rise_mps(self.running.robot().embodiment()),
             lane_margin_m: self.running.robot().lane_edge_distance_m(),
             moved_again: false,
             latched: false,

@@ -1,17 +1,21 @@
 //! How a trial went, and whether that is well.
 
 use super::Fault;
+use protocol::Embodiment;
 use protocol::v1::Reason;
 use serde::Serialize;
 
-/// Engine and brakes let go within this; the speed may rise no further.
-const MOST_RISE_MPS: f64 = 0.25;
+/// Engine and brakes let go within this time, seconds: the speed may rise by what full acceleration gives in it, 0.25 m/s of
+/// a car.
+const LETS_GO_S: f64 = 1.0 / 12.0;
 
 /// How a trial went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// What was lost.
     pub fault: Fault,
+    /// Name of the robot's embodiment.
+    pub robot: String,
     /// Where.
     pub road: String,
     /// Which trial.
@@ -26,6 +30,8 @@ pub struct Outcome {
     pub allowed_m: f64,
     /// How much faster than at the manoeuvre's first tick the car got.
     pub speed_rise_mps: f64,
+    /// How much faster it may get: engine and brakes need time to let go.
+    pub allowed_rise_mps: f64,
     /// Least distance of the body to the edge of the lane, metres.
     pub lane_margin_m: f64,
     /// Whether anything moved the car after the manoeuvre had begun.
@@ -63,13 +69,19 @@ impl Fault {
     }
 }
 
+/// How much faster `embodiment` may get before engine and brakes have let go, m/s.
+pub(super) fn allowed_rise_mps(embodiment: &Embodiment) -> f64 {
+    let index = embodiment.channels().accelerate;
+    index.and_then(|index| embodiment.action.get(index)).map_or(0.0, |channel| channel.max * LETS_GO_S)
+}
+
 impl Outcome {
     /// Whether everything held that the manoeuvre promises.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.delay_us <= self.fault.latest_us()
             && (self.distance_m <= self.allowed_m || !self.fault.promises_distance())
-            && self.speed_rise_mps <= MOST_RISE_MPS
+            && self.speed_rise_mps <= self.allowed_rise_mps
             && (self.lane_margin_m >= 0.0 || !self.fault.promises_lane())
             && !self.moved_again
             && self.latched == self.fault.is_an_estop()

@@ -14,10 +14,8 @@ use std::sync::Arc;
 /// Name of the seat.
 pub(super) const SEAT: &str = "desk";
 const REPEATS: usize = 4;
-/// What a person asks of the brakes in an emergency, m/s^2.
-const BRAKE_MPS2: f64 = -6.0;
-/// And of the wheels, rad.
-const SWERVE_RAD: f64 = 0.5;
+/// What a person asks of the steering in an emergency, as a share of what it can do.
+const SWERVE_SHARE: f64 = 10.0 / 11.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct TrialSeat {
@@ -33,7 +31,7 @@ pub(super) struct TrialSeat {
     pub(super) deadman: bool,
     /// Asks for all that the brakes have.
     pub(super) brakes: bool,
-    /// Turns the wheel as far as it goes.
+    /// Turns as sharply as a person would.
     pub(super) swerves: bool,
     /// The newest picture is the newest state, until it freezes.
     pub(super) picture_frozen: bool,
@@ -83,10 +81,10 @@ impl TrialSeat {
         let channels = *self.embodiment.channels();
         let acceleration = channels.accelerate.and_then(|index| action.get_mut(index));
         if let Some(acceleration) = acceleration.filter(|_| self.brakes) {
-            *acceleration = BRAKE_MPS2;
+            *acceleration = -self.embodiment.emergency_decel_mps2;
         }
-        if let Some(steering) = channels.steer.and_then(|index| action.get_mut(index)).filter(|_| self.swerves) {
-            *steering = SWERVE_RAD;
+        if let Some(steer) = channels.steer.filter(|_| self.swerves) {
+            action[steer] = self.embodiment.action[steer].max * SWERVE_SHARE;
         }
         self.sequence += 1;
         self.inputs.push_back(OperatorInput {

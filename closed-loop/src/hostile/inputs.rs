@@ -51,14 +51,13 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     spoil(Holder, "greatest_value", OutOfLimits, |input, draw| *any_of(input, draw) = f64::MAX),
     spoil(Holder, "just_beyond_limits", OutOfLimits, |input, draw| {
-        let limits = &protocol::Embodiment::built_in()[0].action;
         let place = draw.rng.random_range(0..input.action.len());
-        input.action[place] = limits[place].max.next_up();
+        input.action[place] = draw.embodiment.action[place].max.next_up();
     }),
     spoil(Holder, "empty", Malformed, |input, _| input.action.clear()),
     spoil(Holder, "too_short", Malformed, |input, _| input.action.truncate(1)),
     spoil(Holder, "too_long", Malformed, |input, draw| {
-        input.action.resize(draw.rng.random_range(3..12), 0.0);
+        input.action.resize(draw.rng.random_range(input.action.len() + 1..12), 0.0);
     }),
     spoil(Holder, "much_too_long", Malformed, |input, _| input.action.resize(4_000, -0.0)),
     // Nothing was captured that late, nor seen so early.

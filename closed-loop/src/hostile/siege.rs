@@ -58,12 +58,12 @@ struct Siege {
     report: Report,
 }
 
-/// Feeds `count` hostile messages (rounded up to whole ticks) of `seed` to a core that somebody drives.
+/// Feeds `count` hostile messages (rounded up to whole ticks) of `seed` to the core of a robot that somebody drives.
 ///
 /// # Errors
 /// [`SiegeError`] when nobody can drive it in the first place.
-pub fn run(count: usize, seed: u64) -> Result<Report, SiegeError> {
-    let mut siege = Siege::new(seed)?;
+pub fn run(embodiment: &Embodiment, count: usize, seed: u64) -> Result<Report, SiegeError> {
+    let mut siege = Siege::new(embodiment, seed)?;
     siege.take_over()?;
     let kinds = kinds();
     for n in 0..count.div_ceil(A_TICK) {
@@ -78,11 +78,10 @@ pub fn run(count: usize, seed: u64) -> Result<Report, SiegeError> {
 }
 
 impl Siege {
-    fn new(seed: u64) -> Result<Self, LoopError> {
-        let car = Embodiment::ackermann_car();
+    fn new(embodiment: &Embodiment, seed: u64) -> Result<Self, LoopError> {
         let road = Arc::new(RoadNetwork::built_in("soderleden")?);
         let world = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
-        let policy = Policy::untrained(&car, PolicyVersion::new("any")?, 1)?;
+        let policy = Policy::untrained(embodiment, PolicyVersion::new("any")?, 1)?;
         let plan = LoopPlan {
             core: CoreConfig { self_check_us: 0, ..CoreConfig::default() },
             epoch: 1_000,
@@ -92,7 +91,7 @@ impl Siege {
         };
         Ok(Self {
             running: ClosedLoop::new(plan, policy, LoopParts::without_seat(NoDriver))?,
-            forger: Forger::new(seed),
+            forger: Forger::new(embodiment, seed),
             report: Report::default(),
         })
     }

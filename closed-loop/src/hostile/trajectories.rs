@@ -1,7 +1,7 @@
 //! Trajectories that are none, are over, lie elsewhere or come beside something else.
 
 use super::Sender::{Holder, Stranger};
-use super::{Draw, Kind, Sender, spoil};
+use super::{Draw, Kind, Sender, everything, spoil};
 use protocol::v1::Reason::{Malformed, NotFinite, NotInControl, OutOfLimits, Stale};
 use protocol::v1::{OperatorInput, Reason, Trajectory, TrajectoryPoint};
 use rand::RngExt;
@@ -70,7 +70,10 @@ pub(super) const KINDS: &[Kind] = &[
         with(input, draw, |p, _| p.iter_mut().zip(0..).for_each(|(p, n)| p.at_us = u64::MAX - 5 + n));
     }),
     line(Holder, "trajectory_said_too_fast", OutOfLimits, |input, draw| {
-        with(input, draw, |p, draw| p[draw.rng.random_range(0..6)].speed_mps = draw.rng.random_range(60.5..1e12));
+        with(input, draw, |p, draw| {
+            let too_fast_mps = draw.embodiment.fastest_mps() + 0.5;
+            p[draw.rng.random_range(0..6)].speed_mps = draw.rng.random_range(too_fast_mps..1e12);
+        });
     }),
     line(Holder, "trajectory_backwards", OutOfLimits, |input, draw| {
         with(input, draw, |p, draw| p[draw.rng.random_range(0..6)].speed_mps = -f64::from_bits(1));
@@ -89,15 +92,15 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     line(Holder, "trajectory_beside_an_action", Malformed, |input, draw| {
         begin(input, draw);
-        input.action = vec![3.0, 0.5];
+        input.action = everything(draw.embodiment);
     }),
     line(Holder, "trajectory_over_beside_an_action", Malformed, |input, draw| {
         with(input, draw, |p, _| p.iter_mut().zip(1..).for_each(|(p, n)| p.at_us = n * 300_000));
-        input.action = vec![3.0, 0.5];
+        input.action = everything(draw.embodiment);
     }),
-    line(Holder, "empty_trajectory_beside_an_action", Malformed, |input, _| {
+    line(Holder, "empty_trajectory_beside_an_action", Malformed, |input, draw| {
         input.trajectory = Some(Trajectory::default());
-        input.action = vec![3.0, 0.5];
+        input.action = everything(draw.embodiment);
     }),
 ];
 
@@ -105,11 +108,14 @@ const fn line(sender: Sender, name: &'static str, reason: Reason, make: fn(&mut 
     spoil(sender, name, reason, make)
 }
 
-/// A trajectory in the place of the action that could be driven: full speed ahead from here.
+/// A trajectory in the place of the action that could be driven: at a third of all speed ahead from here.
 fn begin(input: &mut OperatorInput, draw: &mut Draw) {
     let ((x_m, y_m), from_us) = (draw.now.here, draw.now.vehicle_us);
-    let point =
-        |n: u64| TrajectoryPoint { at_us: from_us + n * 300_000, x_m: x_m + n as f64 * 6.0, y_m, speed_mps: 20.0 };
+    let speed_mps = draw.embodiment.fastest_mps() / 3.0;
+    let point = |n: u64| {
+        let x_m = x_m + n as f64 * speed_mps * 0.3;
+        TrajectoryPoint { at_us: from_us + n * 300_000, x_m, y_m, speed_mps }
+    };
     input.action.clear();
     input.trajectory = Some(Trajectory { points: (1..7).map(point).collect() });
 }

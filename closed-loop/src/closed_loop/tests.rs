@@ -1,17 +1,11 @@
 //! A drive that is forked: both go on to the same bytes, and what is changed in a fork changes it alone.
-#![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
-use closed_loop::virtual_drive::{LinkModel, Recording, TripLoop, TripPlan};
-use closed_loop::{ActionNoise, ClosedLoop, LoopDriver, LoopFaults, LoopLink, LoopSeat};
-use policy::Policy;
-use protocol::v1::{Author, Mode};
+use super::*;
+use crate::virtual_drive::{Recording, TripLoop, TripPlan};
 use protocol::{Embodiment, PolicyVersion, VehicleId};
 use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
 use sim::world::WorldConfig;
-use std::sync::Arc;
-use vehicle_core::CoreConfig;
-use vehicle_core::mileage::TakeoverEntry;
 
 /// A trip with an untrained policy, which is taken over again and again.
 fn trip(assists: bool) -> TripLoop {
@@ -28,7 +22,7 @@ fn trip(assists: bool) -> TripLoop {
             ..WorldConfig::default()
         },
         link: LinkModel { loss: 0.05, ..LinkModel::default() },
-        core: CoreConfig { self_check_us: 500_000, ..CoreConfig::default() },
+        core: CoreConfig { self_check_us: 1_000_000, ..CoreConfig::default() },
         max_time_s: 60.0,
         recording: Recording::Off,
         assists,
@@ -45,7 +39,7 @@ fn trip(assists: bool) -> TripLoop {
 fn drive_on<S: LoopSeat, D: LoopDriver, L: LoopLink, F: LoopFaults>(
     running: &mut ClosedLoop<S, D, L, F>,
     ticks: usize,
-) -> Vec<protocol::Message> {
+) -> Vec<Message> {
     let mut messages = Vec::new();
     for _ in 0..ticks {
         let entries = running.step();
