@@ -41,7 +41,7 @@ pub struct GateArgs {
     pub error: f64,
     /// Budget, minutes of one core; it is counted in virtual time at 500 seconds a second, so that it holds as many trips on any
     /// machine.
-    #[arg(long, default_value_t = GateBudget::default().core_minutes, value_parser = vehicle_bridge::cli::seconds)]
+    #[arg(long, default_value_t = GateBudget::default().core_minutes, value_parser = minutes)]
     pub budget: f64,
     /// Longest virtual time of a trip, seconds.
     #[arg(long, default_value_t = 150.0, value_parser = vehicle_bridge::cli::seconds)]
@@ -49,6 +49,16 @@ pub struct GateArgs {
     /// Print the decision and its evidence as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The longest budget: a core's week.
+const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if minutes > 0.0 && minutes <= MOST_MINUTES => Ok(minutes),
+        _ => Err(format!("give minutes above 0 and up to {MOST_MINUTES}, such as 20")),
+    }
 }
 
 /// Decides and prints.
