@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
-use tests::{Process, free_port, headless, program, wait_for};
+use tests::{Process, Site, free_port, headless, program, wait_for};
 use trainer::fleet::FleetPlan;
 use trainer::seeds::SeedPurpose;
 
@@ -123,4 +123,34 @@ fn a_drive_is_searched_judged_and_erased_with_a_proof_that_no_change_survives() 
     let refused = program.refused(&["erase", "--verify", "proof.json", "--key", &proof.statement.key]);
     assert!(refused.contains("signature"), "{refused}");
     assert!(program.told(&["retention", "--log"]).contains(first.id.as_str()));
+}
+
+#[test]
+fn a_policy_is_withdrawn_and_restored_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    let policies = |arguments: &[&str]| {
+        let mut command = Command::new(program("takeover").unwrap());
+        command.arg("policy").args(arguments).args(["--json", "--control-plane", &site.address]).output().unwrap()
+    };
+    let told = |arguments: &[&str]| -> serde_json::Value {
+        let output = policies(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    for version in ["v1", "v2"] {
+        let policy = serde_json::json!({
+            "version": version, "parent": null, "sha256": "0".repeat(64), "episodes": 1, "frames": 1, "status": "published",
+        });
+        ureq::post(format!("{}/api/v1/policies", site.address)).send_json(&policy).unwrap();
+    }
+    let withdrawn = told(&["withdraw", "v2", "--reason", "brakes late"]);
+    assert_eq!(withdrawn, serde_json::json!({ "version": "v2", "withdrawn": true, "in_use": "v1" }));
+    assert_eq!(told(&["list"])[1]["withdrawn"]["reason"], "brakes late");
+    let only = policies(&["withdraw", "v1", "--reason", "late, too"]);
+    assert!(String::from_utf8_lossy(&only.stderr).contains("v1 is the only version in use"), "{only:?}");
+    let restored = told(&["restore", "v2", "--reason", "it was the tyres"]);
+    assert_eq!(restored, serde_json::json!({ "version": "v2", "withdrawn": false, "in_use": "v2" }));
+    assert!(!policies(&["restore", "v2", "--reason", "again"]).status.success());
 }

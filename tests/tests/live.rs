@@ -1,9 +1,11 @@
 //! The live car as processes of its own: its operator, the bridge and the control plane are killed in turn.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+use protocol::api::GeofenceView;
 use serde_json::Value;
+use std::process::Command;
 use std::time::Duration;
-use tests::{FakeClock, Site, wait_for};
+use tests::{CAR, FakeClock, Site, program, run, wait_for};
 use vehicle_bridge::audit::AuditEvent;
 
 fn miles(site: &Site) -> f64 {
@@ -153,4 +155,58 @@ fn a_vehicle_whose_clock_is_six_hours_ahead_and_jumps_by_an_hour_drives_on_and_s
 fn a_vehicle_whose_clock_is_six_hours_behind_and_jumps_by_an_hour_drives_on_and_says_so() {
     let jumps = [("-7h", -7.0, "the vehicle's clock is 7 h 0 min behind the control plane's"), ("-6h", -6.0, BEHIND)];
     drive_with_a_clock("-6h", (-6.0, BEHIND), &jumps);
+}
+
+/// What `takeover geofence ACTION` prints about the car's newest order.
+fn geofence(site: &Site, action: &str, options: &[&str]) -> GeofenceView {
+    let mut command = Command::new(program("takeover").unwrap());
+    command.args(["geofence", action, CAR, "--control-plane", &site.address, "--json"]).args(options);
+    serde_json::from_str(&run(&mut command).unwrap()).unwrap()
+}
+
+/// The serials of the orders that the car has obeyed, and whether each had an area.
+fn obeyed(site: &Site) -> Vec<(u64, bool)> {
+    let orders = site.audit().into_iter().filter_map(|record| match record.event {
+        AuditEvent::GeofenceOrdered { serial, corners_m, .. } => Some((serial, corners_m.is_some())),
+        _ => None,
+    });
+    orders.collect()
+}
+
+#[test]
+fn an_area_that_the_control_plane_orders_holds_at_once_and_after_a_restart_until_it_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path()).unwrap();
+    let plane = site.control_plane(&[]).unwrap();
+    let bridge = site.bridge().unwrap();
+    let _operator = site.keeping_operator(KEEPS).unwrap();
+    site.wait_until("the operator at the wheel", operator_drives).unwrap();
+
+    // Outside of its area a vehicle at most creeps.
+    let area = folder.path().join("area.toml");
+    std::fs::write(&area, "corners_m = [[90000, 90000], [90100, 90000], [90000, 90100]]\n").unwrap();
+    let set = geofence(&site, "set", &["--area", &area.to_string_lossy(), "--reason", "road works"]);
+    let creeps = |car: &Value| car["geofence"]["obeyed"] == true && car["speed_mps"].as_f64().is_some_and(|v| v < 1.6);
+    site.wait_until("a car that has braked", creeps).unwrap();
+    assert_eq!(obeyed(&site), [(set.serial, true)]);
+
+    // The order is on the vehicle, not only at the control plane.
+    plane.kill().unwrap();
+    bridge.kill().unwrap();
+    let _bridge = site.bridge().unwrap();
+    let started = || (site.log("bridge").matches("does not answer").count() > 0).then_some(());
+    wait_for("a bridge without a control plane", Duration::from_secs(20), started).unwrap();
+    let _plane = site.control_plane(&[]).unwrap();
+    site.wait_until("the operator at the wheel again", |car| car["author"] == "operator" && creeps(car)).unwrap();
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(site.car().as_ref().is_none_or(creeps), "{:?}", site.car());
+    }
+    assert_eq!(obeyed(&site), [(set.serial, true)], "kept, not ordered again");
+
+    let removed = geofence(&site, "remove", &["--reason", "the road is open"]);
+    site.wait_until("a car that drives", operator_drives).unwrap();
+    assert_eq!(obeyed(&site), [(set.serial, true), (removed.serial, false)]);
+    let shown = geofence(&site, "show", &[]);
+    assert!(shown.obeyed && shown.corners_m.is_none() && shown.reason == "the road is open", "{shown:?}");
 }

@@ -4,6 +4,8 @@
 mod common;
 
 use common::{Plane, disengagement, episode, evaluation, mileage, policy};
+use protocol::geofence::GeofenceOrder;
+use protocol::signing::SigningKey;
 use protocol::units::METRES_PER_MILE;
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ crate::on_both_databases! {
     a_trip_counts_once_and_whole_beside_live_mileage
     a_published_version_never_changes
     a_withdrawn_version_is_given_to_no_vehicle_until_it_is_restored
+    an_order_on_where_a_vehicle_may_drive_is_signed_numbered_and_kept
     the_report_has_published_versions_in_order_of_publication_and_stays_the_same_bytes
     wrong_values_are_refused_with_field_and_value
     a_long_list_is_paged_and_filtered_newest_first
@@ -137,6 +140,52 @@ fn a_withdrawn_version_is_given_to_no_vehicle_until_it_is_restored(plane: &mut P
     claimed["withdrawn"] = json!({ "reason": "odd", "since_ms": 1 });
     let (status, answer) = c.post("policies", &claimed);
     assert!(status == 422 && answer["error"].as_str().unwrap().contains("odd"), "{answer}");
+}
+
+fn an_order_on_where_a_vehicle_may_drive_is_signed_numbered_and_kept(plane: &mut Plane) {
+    let key = SigningKey::load_or_make(&plane.folder.path().join("grants.key")).unwrap().public();
+    let c = &plane.client;
+    let route = "vehicles/car/geofence";
+    let order = json!({ "corners_m": [[0, 0], [50, 0], [0, 50.5]], "reason": "road works" });
+    assert_eq!(c.put(route, &order).0, 404, "the vehicle is not known yet");
+    c.post("mileage", &mileage("car", "v1", 1.0, 0.0));
+    assert_eq!((c.get(route).0, &c.get("vehicles").1[0]["geofence"]), (404, &Value::Null));
+    let bow_tie = json!({ "corners_m": [[0, 0], [10, 10], [10, 0], [0, 10]], "reason": "x" });
+    let (status, answer) = c.put(route, &bow_tie);
+    assert!(status == 422 && answer["error"].as_str().unwrap().contains("corner 2"), "{status} {answer}");
+    assert_eq!(c.put(route, &json!({ "corners_m": order["corners_m"], "reason": " " })).0, 422);
+    assert_eq!(c.put(route, &json!({ "reason": "no area is no removal" })).0, 422);
+    assert_eq!(c.post("vehicles/car/geofence/remove", &json!({ "reason": "there is none" })).0, 404);
+
+    let (status, first) = c.put(route, &order);
+    assert_eq!((status, &first["obeyed"]), (200, &json!(false)), "{first}");
+    let signed = GeofenceOrder::open(first["order"].as_str().unwrap(), &key).unwrap();
+    assert_eq!((signed.vehicle.as_str(), signed.reason.as_str()), ("car", "road works"));
+    assert_eq!((json!(signed.serial), json!(signed.corners_m)), (first["serial"].clone(), first["corners_m"].clone()));
+
+    plane.restart();
+    let c = &plane.client;
+    assert_eq!(c.get(route).1, first);
+    let status = |serial: &Value| {
+        let mut status = json!({
+            "vehicle": "car", "mode": "drive", "author": "policy", "speed_mps": 0.0, "policy": "v1",
+        });
+        status["geofence_serial"] = serial.clone();
+        c.post("status", &status).1["geofence_serial"].clone()
+    };
+    assert_eq!(status(&Value::Null), first["serial"]);
+    let shown = || c.get("vehicles").1[0]["geofence"].clone();
+    assert_eq!((&shown()["corners"], &shown()["obeyed"]), (&json!(3), &json!(false)));
+    status(&first["serial"]);
+    assert_eq!((&shown()["obeyed"], &c.get(route).1["obeyed"]), (&json!(true), &json!(true)));
+
+    let removed = c.post("vehicles/car/geofence/remove", &json!({ "reason": "the road is open" })).1;
+    assert!(removed["serial"].as_u64() > first["serial"].as_u64(), "{removed}");
+    assert_eq!((&removed["corners_m"], &removed["obeyed"]), (&Value::Null, &json!(false)));
+    assert_eq!(GeofenceOrder::open(removed["order"].as_str().unwrap(), &key).unwrap().corners_m, None);
+    assert_eq!(status(&first["serial"]), removed["serial"]);
+    assert_eq!((&shown()["corners"], &shown()["reason"]), (&json!(0), &json!("the road is open")));
+    assert_eq!(c.post("vehicles/car/geofence/remove", &json!({ "reason": "again" })).0, 404);
 }
 
 fn the_report_has_published_versions_in_order_of_publication_and_stays_the_same_bytes(plane: &mut Plane) {

@@ -52,12 +52,13 @@ fn table(root: &Path, name: &str, helps: &[Help]) -> anyhow::Result<String> {
 }
 
 /// What the tables say beyond a program's own line.
-const MORE: [(&str, &str); 6] = [
+const MORE: [(&str, &str); 7] = [
     ("takeover web", "also `takeover-web`"),
     (
         "takeover bridge",
-        "also `takeover-bridge`; [docs/uploads.md](docs/uploads.md), [docs/robot-adapter.md](docs/robot-adapter.md)",
+        "also `takeover-bridge`; [docs/bridge.md](docs/bridge.md), [docs/robot-adapter.md](docs/robot-adapter.md)",
     ),
+    ("takeover geofence", "[SAFETY.md](SAFETY.md)"),
     ("takeover embodiment", "[docs/embodiments.md](docs/embodiments.md)"),
     ("takeover episode", "[docs/recorder.md](docs/recorder.md), [docs/catalogue.md](docs/catalogue.md)"),
     ("takeover latency-study", "[docs/latency.md](docs/latency.md)"),
