@@ -239,7 +239,7 @@ pub fn stop_on_signal(runtime: &tokio::runtime::Handle, stop: &Arc<AtomicBool>, 
 /// The recorder's settings, from a file or as they come.
 fn recording(path: Option<&Path>) -> anyhow::Result<recorder::Settings> {
     let Some(path) = path else { return Ok(recorder::Settings::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = protocol::read_text_file(path).with_context(|| format!("cannot read {}", path.display()))?;
     recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))
 }
 

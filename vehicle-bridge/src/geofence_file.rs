@@ -69,7 +69,7 @@ struct AreaFile {
 /// # Errors
 /// [`GeofenceFileError`], naming the line.
 pub fn read(path: &Path) -> Result<Geofence, GeofenceFileError> {
-    let text = std::fs::read_to_string(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))?;
+    let text = protocol::read_text_file(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))?;
     parse(&text)
 }
 
