@@ -32,6 +32,14 @@ fn found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     }
 }
 
+/// Most of a request's address that filters may take, bytes: the HTTP library takes 65,534 for all of it.
+const MAX_QUERY_BYTES: usize = 60_000;
+
+/// Bytes of `value` in an address, where most characters that are neither letters nor digits take three for each of theirs.
+fn escaped_bytes(value: &str) -> usize {
+    value.bytes().map(|byte| if byte.is_ascii_alphanumeric() { 1 } else { 3 }).sum()
+}
+
 fn api(route: &str) -> String {
     format!("/api/v1/{route}")
 }
@@ -309,6 +317,12 @@ impl ControlPlaneClient {
         let route = api(route);
         let url = self.exchange.address.url(&route);
         let call = format!("GET {route}");
+        let asked_bytes: usize = query.iter().map(|(name, value)| name.len() + escaped_bytes(value) + 2).sum();
+        if asked_bytes > MAX_QUERY_BYTES
+            && let Some((name, value)) = query.iter().max_by_key(|(_, value)| value.len())
+        {
+            return Err(ClientError::TooLong { name: (*name).to_owned(), bytes: value.len() });
+        }
         let send = || -> Sent {
             let query = query.iter().map(|(name, value)| (*name, value.as_str()));
             self.exchange.ordinary.get(&url).query_pairs(query).call()

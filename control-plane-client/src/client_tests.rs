@@ -315,6 +315,18 @@ fn nobody_is_sent_elsewhere() {
 }
 
 #[test]
+fn a_question_that_fits_no_request_is_refused_here_by_name() {
+    let server = Server::start(vec![http("200 OK", "[]")]);
+    let client = server.client(Retry::Never);
+    for text in ["x".repeat(60_000), "\u{e4}".repeat(10_000)] {
+        let error = client.episodes(&[("limit", "5".to_owned()), ("text", text)]).unwrap_err();
+        assert!(error.to_string().starts_with("text has ") && !error.may_pass(), "{error}");
+    }
+    // What the control plane refuses itself is asked.
+    assert!(client.episodes(&[("text", "x".repeat(55_000))]).unwrap().is_empty());
+}
+
+#[test]
 fn where_nobody_is_the_first_attempt_says_so() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (url, says) in [

@@ -8,6 +8,14 @@ pub enum ClientError {
     /// The address cannot be used.
     #[error(transparent)]
     Address(#[from] ControlPlaneAddressError),
+    /// More is asked for than fits the address of a request.
+    #[error("{name} has {bytes} bytes, more than a request can carry; ask for less")]
+    TooLong {
+        /// The longest filter.
+        name: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// There is no connection.
     #[error(
         "no control plane answers at {address}: {reason}; start one there with `takeover web`, or name another with \
@@ -66,7 +74,7 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Lost { .. } => true,
             Self::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
-            Self::Address(_) | Self::Unreadable { .. } | Self::Interrupted { .. } => false,
+            Self::Address(_) | Self::TooLong { .. } | Self::Unreadable { .. } | Self::Interrupted { .. } => false,
         }
     }
 
@@ -78,7 +86,7 @@ impl ClientError {
                 reason.clone()
             }
             Self::Refused { status, reason, .. } => format!("{reason} ({status})"),
-            Self::Address(_) | Self::Interrupted { .. } => self.to_string(),
+            Self::Address(_) | Self::TooLong { .. } | Self::Interrupted { .. } => self.to_string(),
         }
     }
 

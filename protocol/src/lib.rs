@@ -1,6 +1,6 @@
 //! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No async, no threads, and no I/O but
-//! that of [`Address`], which asks the system what a host's name stands for and listens there, and of
-//! [`Embodiment::from_file`].
+//! that of [`Address`], which asks the system what a host's name stands for and listens there, of
+//! [`Embodiment::from_file`] and of [`read_text_file`].
 //!
 //! - [`v1`] and [`foxglove`] hold the protobuf messages; one definition serves the wire and the file. [`schema`] gives
 //!   the descriptors that a file or a live viewer needs.
@@ -44,6 +44,7 @@ mod seat_kind;
 pub mod signalling;
 pub mod signed_text;
 pub mod signing;
+mod text_file;
 pub mod topics;
 pub mod trigger;
 pub mod units;
@@ -60,6 +61,7 @@ pub use failure::Failure;
 pub use fault::FaultCode;
 pub use ids::{EpisodeId, IdError, PolicyVersion, SeatId, VehicleId};
 pub use message::{Message, Topic};
+pub use text_file::{MAX_TEXT_FILE_BYTES, read_text_file, serialize_path};
 pub use trigger::{Trigger, Triggered};
 pub use v1::SeatKind;
 pub use wall::{ClockDifference, DifferenceNews, DifferenceWatch, NOTABLE_MS};

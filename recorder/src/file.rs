@@ -5,6 +5,8 @@ use crate::container::{ChannelSpec, Container, MAX_MESSAGE_BYTES};
 use mcap::records::MessageHeader;
 use protocol::{Attachment, EpisodeId, EpisodeInfo, EpisodeSource, Message, Topic, api};
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Name of the metadata record with the complete description, written last.
@@ -19,6 +21,14 @@ pub(crate) const DATA_LOG: &str = "stvfernlv_annex_3";
 /// Name of the metadata record of an imported episode: of what it was made, and what was left out or changed.
 #[cfg(any(feature = "exchange", feature = "video"))]
 pub(crate) const IMPORT: &str = "import";
+
+/// Opens a file to read it. A pipe would be waited for, and a folder opened.
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "it is a folder, a pipe or a device, not a file"));
+    }
+    File::open(path)
+}
 
 /// The finished file's name.
 pub(crate) fn file_name(id: &EpisodeId) -> String {

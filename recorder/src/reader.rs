@@ -186,7 +186,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn open(path: &Path) -> Result<Self, RecorderError> {
-        let file = File::open(path).map_err(RecorderError::io("open", path))?;
+        let file = crate::file::open(path).map_err(RecorderError::io("open", path))?;
         let size = file.metadata().map_err(RecorderError::io("look at", path))?.len();
         Ok(Self { file, path: path.to_owned(), size })
     }

@@ -34,7 +34,7 @@ pub(crate) struct Scanner {
 impl Scanner {
     /// Opens the file and checks how it starts.
     pub(crate) fn open(path: &Path) -> Result<Self, RecorderError> {
-        let file = File::open(path).map_err(RecorderError::io("open", path))?;
+        let file = crate::file::open(path).map_err(RecorderError::io("open", path))?;
         let size = file.metadata().map_err(RecorderError::io("look at", path))?.len();
         let mut scanner = Self {
             file: BufReader::with_capacity(PIECE_BYTES, file),
@@ -57,7 +57,7 @@ impl Scanner {
 
     /// Reads the records from `from` to `to`, which begin and end with one.
     pub(crate) fn between(path: &Path, from: u64, to: u64) -> Result<Self, RecorderError> {
-        let mut file = File::open(path).map_err(RecorderError::io("open", path))?;
+        let mut file = crate::file::open(path).map_err(RecorderError::io("open", path))?;
         file.seek(SeekFrom::Start(from)).map_err(RecorderError::io("read", path))?;
         let capacity = (to.saturating_sub(from) as usize).clamp(64, PIECE_BYTES);
         Ok(Self {

@@ -73,7 +73,7 @@ pub fn write_beside(file: &Path, signature: &EpisodeSignature) -> Result<(), Rec
 /// # Errors
 /// [`RecorderError::Io`].
 pub fn sum(path: &Path) -> Result<(u64, String), RecorderError> {
-    let mut file = File::open(path).map_err(RecorderError::io("open", path))?;
+    let mut file = crate::file::open(path).map_err(RecorderError::io("open", path))?;
     let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
     loop {
         let read = file.read(&mut buffer).map_err(RecorderError::io("read", path))?;

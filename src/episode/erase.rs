@@ -7,6 +7,8 @@ use control_plane_client::ControlPlaneArgs;
 use protocol::erasure::{Asked, ErasurePlan, Proof, verify_chain};
 use protocol::signing::PublicKey;
 use protocol::{EpisodeId, SeatId, VehicleId};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -98,9 +100,14 @@ fn show(plan: &ErasurePlan, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Longest proof that is read, bytes: it names every episode that went.
+const MAX_PROOF_BYTES: u64 = 256 << 20;
+
 fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let named = || path.display().to_string();
-    let text = std::fs::read(path).with_context(|| format!("cannot read {}", named()))?;
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_PROOF_BYTES).read_to_end(&mut text));
+    read.with_context(|| format!("cannot read {}", named()))?;
     let proof: Proof = serde_json::from_slice(&text).with_context(|| format!("{} is no proof", named()))?;
     let key = match args.key {
         Some(key) => key,

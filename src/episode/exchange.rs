@@ -187,7 +187,7 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
         } else {
             states.write_parquet(&path)?;
         }
-        written.push(json!({"file": path, "rows": states.columns().first().map_or(0, |column| column.rows())}));
+        written.push(json!({"file": path.display().to_string(), "rows": states.columns().first().map_or(0, |column| column.rows())}));
     }
     bar.finish_and_clear();
     if json {

@@ -14,11 +14,11 @@ pub fn list(paths: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
     let (mut rows, mut broken) = (Vec::new(), 0);
     for file in files(paths)? {
         match EpisodeReader::open(&file) {
-            Ok(reader) if json => rows.push(json!({"file": file, "info": reader.info()})),
+            Ok(reader) if json => rows.push(json!({"file": file.display().to_string(), "info": reader.info()})),
             Ok(reader) => line(&file, reader.info())?,
             Err(error) if json => {
                 broken += 1;
-                rows.push(json!({"file": file, "error": error.to_string()}));
+                rows.push(json!({"file": file.display().to_string(), "error": error.to_string()}));
             }
             Err(error) => {
                 broken += 1;
@@ -128,7 +128,7 @@ pub fn verify(paths: &[PathBuf], keys: &[String], json: bool) -> anyhow::Result<
         });
         sound &= verdict.problems.is_empty();
         if json {
-            rows.push(json!({"file": file, "verdict": verdict, "signed_by": signer}));
+            rows.push(json!({"file": file.display().to_string(), "verdict": verdict, "signed_by": signer}));
             continue;
         }
         // The status counts every file, whoever still reads.
@@ -160,8 +160,11 @@ fn print_verdict(file: &Path, verdict: &EpisodeCheck, signer: Option<String>) ->
 
 pub fn recover(dir: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let recovery = recorder::recover_all(dir)?;
-    let broken: Vec<Value> =
-        recovery.broken.iter().map(|(file, error)| json!({"file": file, "error": error.to_string()})).collect();
+    let broken: Vec<Value> = recovery
+        .broken
+        .iter()
+        .map(|(file, error)| json!({"file": file.display().to_string(), "error": error.to_string()}))
+        .collect();
     if json {
         print_json(&json!({"episodes": recovery.episodes, "broken": broken, "busy": recovery.busy}))?;
     } else {

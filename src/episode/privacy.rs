@@ -48,7 +48,7 @@ impl RedactArgs {
         let mut policy = match &self.settings {
             None => RedactionPolicy::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let text = protocol::read_text_file(path).with_context(|| format!("cannot read {}", path.display()))?;
                 Settings::from_toml(&text).with_context(|| path.display().to_string())?.privacy
             }
         };

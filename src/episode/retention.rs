@@ -37,7 +37,7 @@ pub fn run(args: &RetentionArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let read =
-        |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        |path: &PathBuf| protocol::read_text_file(path).with_context(|| format!("cannot read {}", path.display()));
     let rules = args.rules.as_ref().map(read).transpose()?;
     let request = RetentionRequest { dry_run: args.dry_run, rules };
     let report = client.apply_retention(&request)?;

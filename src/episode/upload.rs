@@ -41,7 +41,7 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     let policy = match &args.recorder {
         None => recorder::privacy::RedactionPolicy::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = protocol::read_text_file(path).with_context(|| format!("cannot read {}", path.display()))?;
             recorder::Settings::from_toml(&text).with_context(|| format!("cannot use {}", path.display()))?.privacy
         }
     };
@@ -107,7 +107,9 @@ impl Hand {
         self.repeatedly(|| Ok(self.client.add_episode(&episode).map(drop)?))?;
         self.preparation.forget(&episode.id);
         let Episode { id, sha256, bytes, .. } = episode;
-        Ok(json!({"file": file, "id": id, "sha256": sha256, "bytes": bytes, "sent_bytes": sent_bytes}))
+        Ok(
+            json!({"file": file.display().to_string(), "id": id, "sha256": sha256, "bytes": bytes, "sent_bytes": sent_bytes}),
+        )
     }
 
     /// Sends what is not there yet; answers how many bytes that were.

@@ -79,7 +79,7 @@ impl PathArgs {
 }
 
 fn open_script(file: &std::path::Path) -> anyhow::Result<PathSpec> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = protocol::read_text_file(file).with_context(|| format!("cannot read {}", file.display()))?;
     PathSpec::from_toml(&text).with_context(|| format!("cannot use {}", file.display()))
 }
 

@@ -37,17 +37,19 @@ function row(car) {
 /**
  * The banner of a seat that does not drive.
  * @param {Api.VehicleView} car
+ * @param {boolean} latched
  */
-function banner(car) {
+function banner(car, latched) {
   const { online, author } = car;
   if (!online) return /^NOT CONNECTED$/;
+  if (latched) return /^EMERGENCY STOP$/;
   if (author === "operator") return /^ANOTHER SEAT DRIVES$/;
   if (mode(car) === "stopped") return /^STOPPED$/;
   if (author === "fallback") return /^VEHICLE STOPS ITSELF$/;
   return car.mode === "assist" ? /^POLICY DRIVES, YOU ASSIST$/ : /^POLICY DRIVES$/;
 }
 
-/** @type {Record<string, (car: Api.VehicleView, expect: (what: string, shows: string, wanted: string | RegExp) => void) => Promise<void>>} */
+/** @type {Record<string, (car: Api.VehicleView, expect: (what: string, shows: string, wanted: string | RegExp) => void, latched: boolean) => Promise<void>>} */
 const PAGES = {
   async index(car, expect) {
     expect("freshness", shown("#freshness"), "Up to date, every 2 seconds");
@@ -63,7 +65,7 @@ const PAGES = {
     expect("found", shown("#found"), `${known.length} found, latest to arrive first`);
     expect("rows", String(document.querySelectorAll("#results-table tbody tr").length), String(known.length));
   },
-  async vehicle(car, expect) {
+  async vehicle(car, expect, latched) {
     expect("name", shown("#name"), car.vehicle);
     if (!car.online) {
       expect("status", shown(".status"), /offline/);
@@ -71,7 +73,7 @@ const PAGES = {
       return;
     }
     const [shownMode, author, kmh] = [...document.querySelectorAll(".hud dd")].map((value) => value.textContent ?? "");
-    expect("mode", shownMode.replace(" (emergency stop)", ""), mode(car));
+    expect("mode", shownMode, latched ? `${mode(car)} (emergency stop)` : mode(car));
     expect("author", author, car.author ?? "");
     expect("status", String(visible(".status")), "false");
     expect("stale", String(visible(".stale")), "false");
@@ -82,8 +84,8 @@ const PAGES = {
     expect("cars", String(document.querySelectorAll(".vehicles li").length), "1");
     expect("car", shown(".vehicles li"), car.online ? new RegExp(`online[^]*mode ${mode(car)} · driven by ${car.author}[^]*Take a seat`) : /offline/);
   },
-  async seat(car, expect) {
-    expect("banner", shown("#banner-title"), banner(car));
+  async seat(car, expect, latched) {
+    expect("banner", shown("#banner-title"), banner(car, latched));
     if (!car.online) {
       expect("why", shown("#banner-detail"), /offline/);
       return;
@@ -105,8 +107,9 @@ function speed(car, shows, expect) {
  * What the page says that is not so, or that no page should say.
  * @param {string} page one of `PAGES`
  * @param {string} vehicle
+ * @param {boolean} latched whether its emergency stop is, which the control plane does not know
  */
-async function untrue(page, vehicle) {
+async function untrue(page, vehicle, latched) {
   /** @type {Api.VehicleView[]} */
   const vehicles = await (await fetch("/api/v1/vehicles", { cache: "no-store" })).json();
   const car = vehicles.find((v) => v.vehicle === vehicle);
@@ -115,7 +118,7 @@ async function untrue(page, vehicle) {
   const wrong = NEVER.filter((words) => document.body.innerText.includes(words)).map((words) => `says "${words}"`);
   await PAGES[page](car, (what, shows, wanted) => {
     if (typeof wanted === "string" ? shows !== wanted : !wanted.test(shows)) wrong.push(`${what}: "${shows}" instead of ${wanted}`);
-  });
+  }, latched);
   return { wrong, car };
 }
 

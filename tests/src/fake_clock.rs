@@ -10,7 +10,7 @@ pub struct FakeClock {
 }
 
 impl FakeClock {
-    /// Stands as `offset` says (`+6h`, `-90m`); what it is set to is kept in `folder`. The monotonic clock stays the
+    /// Stands as `offset` says (`+6h`, `-90m`; `+6h x1.0002` gains 200 ppm from the process's start on); what it is set to is kept in `folder`. The monotonic clock stays the
     /// machine's: what waits by it hands its readings to the kernel, which knows of no other.
     ///
     /// # Errors

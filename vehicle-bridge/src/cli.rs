@@ -244,7 +244,7 @@ struct WithRecorder {
 /// The recorder's settings: from a file, from the configuration's table, or as they come.
 fn recording(path: Option<&Path>, origins: &Origins) -> anyhow::Result<recorder::Settings> {
     let Some(path) = path else { return Ok(recorder::Settings::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = protocol::read_text_file(path).with_context(|| format!("cannot read {}", path.display()))?;
     let settings = match origins.is_table("recorder") {
         true => {
             toml::from_str::<WithRecorder>(&text).map_err(SettingsError::from).and_then(|all| all.recorder.checked())

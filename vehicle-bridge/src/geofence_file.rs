@@ -77,7 +77,7 @@ pub fn read_table(path: &Path) -> Result<PermittedArea, GeofenceFileError> {
 }
 
 fn text_of(path: &Path) -> Result<String, GeofenceFileError> {
-    std::fs::read_to_string(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))
+    protocol::read_text_file(path).map_err(|error| GeofenceFileError::File(path.to_owned(), error))
 }
 
 /// Reads the permitted area of a file's text.

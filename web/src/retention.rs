@@ -134,7 +134,7 @@ impl Retention {
     /// # Errors
     /// [`RetentionError`] naming file, field and value.
     pub fn read(path: &Path) -> Result<Self, RetentionError> {
-        let read = std::fs::read_to_string(path);
+        let read = protocol::read_text_file(path);
         Self::parse(&read.map_err(|cause| RetentionError::File { path: path.to_owned(), cause })?)
     }
 

@@ -21,6 +21,7 @@ pub struct Regions {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RedactionReport {
     /// The redacted file.
+    #[serde(serialize_with = "protocol::serialize_path")]
     pub path: PathBuf,
     /// Its catalogue row: name, size, SHA-256.
     pub episode: api::Episode,

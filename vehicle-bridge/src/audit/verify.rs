@@ -40,6 +40,7 @@ pub struct AuditReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bad {
     /// In which file.
+    #[serde(serialize_with = "protocol::serialize_path")]
     pub file: PathBuf,
     /// On which line, counted from 1.
     pub line: u64,

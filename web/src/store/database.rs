@@ -37,9 +37,10 @@ impl Database {
             return Ok(Self::Sqlite(path.into()));
         }
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
-            // Up to the first colon there is no password.
-            let scheme = text.split([':', '/', '@']).next().unwrap_or_default();
-            return Err(Error::DatabaseAddress(format!("{scheme:?} is no kind of database that is known here")));
+            // Up to the first colon there is no password, nor where there is neither a colon nor an at sign.
+            let named = if text.contains([':', '@']) { text.split([':', '/', '@']).next() } else { Some(text) };
+            let problem = format!("{:?} is no kind of database that is known here", named.unwrap_or_default());
+            return Err(Error::DatabaseAddress(problem));
         }
         let options = PgConnectOptions::from_str(text)
             .map_err(|cause| Error::DatabaseAddress(format!("the PostgreSQL address cannot be read: {cause}")))?;

@@ -7,6 +7,7 @@ use protocol::Embodiment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -178,11 +179,12 @@ pub(super) fn features(robot: Option<&Embodiment>, state: usize, action: usize) 
 
 /// Reads a JSON file of bounded size.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ExchangeError> {
-    let bytes = std::fs::metadata(path).map_err(ExchangeError::io("look at", path))?.len();
-    if bytes > MAX_JSON_BYTES {
-        return Err(ExchangeError::unfit(path, format!("{bytes} bytes are more than {MAX_JSON_BYTES}")));
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).map_err(ExchangeError::io("open", path))?;
+    file.take(MAX_JSON_BYTES + 1).read_to_end(&mut text).map_err(ExchangeError::io("read", path))?;
+    if text.len() as u64 > MAX_JSON_BYTES {
+        return Err(ExchangeError::unfit(path, format!("it has more than {MAX_JSON_BYTES} bytes")));
     }
-    let text = std::fs::read(path).map_err(ExchangeError::io("read", path))?;
     // Some editors put a byte order mark before it.
     let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     serde_json::from_slice(json).map_err(|error| {
