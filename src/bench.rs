@@ -3,6 +3,7 @@
 
 use crate::bridge::simulated::live_world;
 use anyhow::Context;
+use closed_loop::necessity::{NecessityConfig, judge};
 use closed_loop::sim_robot::SimRobot;
 use closed_loop::virtual_drive::{Recording, TICK_US, drive};
 use policy::{Observation, Policy};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
 use trainer::seeds::SeedPurpose;
+use vehicle_core::mileage::TakeoverEntry;
 use video::I420Buffer;
 
 /// As long as a picture needs to be there, and the margins.
@@ -113,6 +115,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         rows.extend(camera(part)?);
         rows.push(virtual_time(part)?);
         rows.push(fork(part)?);
+        rows.push(verdict(part)?);
         rows.push(policy_latency(part)?);
     }
     if args.recorder || everything {
@@ -206,6 +209,29 @@ fn fork(effort: f64) -> anyhow::Result<Row> {
     }
     times.sort_by(f64::total_cmp);
     Ok(Row::lower("fork of the closed loop, median", times[times.len() / 2], "us", "limit", 100.0))
+}
+
+/// A takeover's necessity by 32 samples, at hand-overs of trips like the fleet's; one thread.
+fn verdict(effort: f64) -> anyhow::Result<Row> {
+    let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("bench")?, 1)?;
+    let plan = fleet(4)?;
+    let config = NecessityConfig { most_samples: 32, ..NecessityConfig::default() };
+    let wanted = times_of(12, effort);
+    let mut times = Vec::new();
+    for index in 0..plan.trips {
+        let mut running = plan.trip(index)?.closed_loop(policy.clone(), policy.clone())?;
+        while times.len() * plan.trips < wanted * (index + 1) && running.now_us() < 120_000_000 {
+            let from_policy = |e: &TakeoverEntry| matches!(e, TakeoverEntry::Begin { disengagement: Some(_), .. });
+            if running.step().iter().any(from_policy) {
+                let started = Instant::now();
+                std::hint::black_box(judge(&running, &config)?);
+                times.push(started.elapsed().as_secs_f64());
+            }
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let slowest = times.last().context("nobody took over, so that no verdict was timed")?;
+    Ok(Row::lower("verdict by 32 samples, slowest", *slowest, "s", "limit", 2.0))
 }
 
 /// One proposal from an observation, features included; one thread.

@@ -173,11 +173,20 @@ pub struct NecessityVerdict {
     pub config: NecessityConfig,
 }
 
+/// A harm and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HarmAt {
+    /// What harm.
+    pub harm: Harm,
+    /// How long past the hand-over, seconds.
+    pub after_s: f64,
+}
+
 /// How a sample ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SampleOutcome {
-    /// What harm was done within the horizon, and when, seconds past the hand-over.
-    pub harm: Option<(Harm, f64)>,
+    /// What harm was done within the horizon.
+    pub harm: Option<HarmAt>,
     /// Somebody struck the vehicle without its fault within the horizon.
     pub struck: bool,
     /// Whether it stood still; `None` where it was not to be driven on.
@@ -248,7 +257,7 @@ where
             Seen::Nothing => {}
             Seen::Harm(_) | Seen::Struck if !counts_harm => break,
             Seen::Harm(harm) => {
-                outcome.harm = Some((harm, (tick * TICK_US) as f64 * 1e-6));
+                outcome.harm = Some(HarmAt { harm, after_s: (tick * TICK_US) as f64 * 1e-6 });
                 outcome.stood_still = None;
                 break;
             }
@@ -282,7 +291,7 @@ impl Counts {
     fn add(&mut self, outcome: SampleOutcome) {
         self.samples += 1;
         self.struck += u64::from(outcome.struck);
-        if let Some((harm, _)) = outcome.harm {
+        if let Some(HarmAt { harm, .. }) = outcome.harm {
             *self.harms.entry(harm).or_default() += 1;
         }
         if let Some(stood_still) = outcome.stood_still {

@@ -6,6 +6,7 @@ mod exchange;
 mod inspect;
 mod play;
 mod privacy;
+mod replay;
 mod retention;
 mod sketch;
 mod upload;
@@ -16,7 +17,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, find, check, cut, merge, export, import, redact, upload, erase and play takeover episodes.
+/// List, find, check, cut, merge, export, import, redact, replay, upload, erase and play takeover episodes.
 #[derive(Debug, Clone, Parser)]
 pub struct EpisodeArgs {
     #[command(subcommand)]
@@ -98,6 +99,8 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Drives an episode's trip again to the hand-over and judges whether the takeover was necessary.
+    Replay(replay::ReplayArgs),
     /// Finds episodes in the control plane's catalogue: by place, cause, weather, version, verdict and more.
     Search(catalogue::SearchArgs),
     /// Puts down what a reviewer makes of an episode.
@@ -133,6 +136,7 @@ pub fn run(args: &EpisodeArgs) -> anyhow::Result<ExitCode> {
         Command::Import(args) => exchange::import(args, json),
         Command::Redact(args) => privacy::run_redact(args, json),
         Command::Preview { file, output } => privacy::run_preview(file, output.as_deref(), json),
+        Command::Replay(args) => replay::run(args, json),
         Command::Search(args) => catalogue::search(args, json),
         Command::Verdict(args) => catalogue::verdict(args, json),
         Command::Erase(args) => erase::run(args, json),

@@ -37,6 +37,18 @@ pub enum Harm {
     WrongWay,
 }
 
+impl Harm {
+    /// For people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::AtFaultCollision => "collision at fault",
+            Self::RoadLeft => "road left",
+            Self::WrongWay => "wrong way",
+        }
+    }
+}
+
 /// What a look has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
