@@ -10,8 +10,8 @@ use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
 use sim::camera::{Camera, CameraSpec};
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::World;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ fn fleet(trips: usize) -> anyhow::Result<FleetPlan> {
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden")?)],
         seed: 1,
         purpose: SeedPurpose::Report,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips,
         route_m: 1_500.0,
         max_time_s: 120.0,

@@ -8,7 +8,7 @@ use closed_loop::necessity::NecessityConfig;
 use closed_loop::virtual_drive::{Recording, TripReport};
 use policy::Policy;
 use protocol::{Embodiment, PolicyVersion};
-use sim::difficulty::Difficulty;
+use sim::scenario_event::ScenarioEvent;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,7 +35,7 @@ pub struct EvaluateArgs {
     /// How many trips, over all roads.
     #[arg(long, default_value_t = 24, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub trips: usize,
-    /// Seed of traffic, difficulties and routes; none of its trips is one of training or of a gate.
+    /// Seed of traffic, scenario events and routes; none of its trips is one of training or of a gate.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Longest virtual time of a trip, seconds.
@@ -79,7 +79,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         roads: distinct(&args.road, report)?,
         seed: args.seed,
         purpose: SeedPurpose::Report,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips: args.trips,
         route_m: 1_500.0,
         max_time_s: args.trip_s,

@@ -6,7 +6,7 @@ use crate::road::{RoadReport, distinct};
 use crate::seat_choice::policy_seat;
 use closed_loop::virtual_drive::Recording;
 use protocol::Embodiment;
-use sim::difficulty::Difficulty;
+use sim::scenario_event::ScenarioEvent;
 use std::path::PathBuf;
 use trainer::comparison::{GateBudget, GateReport, GateSide, compare};
 use trainer::fleet::FleetPlan;
@@ -75,7 +75,7 @@ pub fn run(args: &GateArgs) -> anyhow::Result<()> {
         roads: distinct(&args.road, RoadReport::Short)?,
         seed: args.seed,
         purpose: SeedPurpose::Gate,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips: 0,
         route_m: 1_500.0,
         max_time_s: args.trip_s,

@@ -50,10 +50,10 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     vehicle_bridge::cli::stop_on_signal(runtime.handle(), &stop, args.until_stdin_closes);
-    let mut rehearsal = Rehearsal::default();
+    let mut injected_faults = InjectedFaults::default();
     if args.rehearse {
-        toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &rehearsal.released);
-        toggle_on_signal(runtime.handle(), SignalKind::user_defined2(), &rehearsal.frozen);
+        toggle_on_signal(runtime.handle(), SignalKind::user_defined1(), &injected_faults.released);
+        toggle_on_signal(runtime.handle(), SignalKind::user_defined2(), &injected_faults.frozen);
     }
     let options = SeatOptions { kind: SeatKind::Scripted, watch_only: false, decode: false };
     let seat = SeatLink::connect(runtime.handle(), &control_plane, args.seat.clone(), args.vehicle.clone(), options)?;
@@ -81,9 +81,9 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
             tracing::info!(?request, "request");
             seat.send_request(request);
         }
-        rehearsal.sample(seat.now_us());
+        injected_faults.sample(seat.now_us());
         if let Some(mut command) = out.command {
-            rehearsal.spoil(&mut command);
+            injected_faults.inject_faults(&mut command);
             seat.send_command(command);
         }
         std::thread::sleep(PERIOD);
@@ -95,7 +95,7 @@ pub fn run(args: &OperatorArgs) -> anyhow::Result<()> {
 
 /// Faults of the person at the seat, for rehearsals.
 #[derive(Default)]
-struct Rehearsal {
+struct InjectedFaults {
     /// In the operator's hand, as a person's would be.
     deadman: Deadman,
     released: Arc<AtomicBool>,
@@ -104,7 +104,7 @@ struct Rehearsal {
     shown_us: Option<u64>,
 }
 
-impl Rehearsal {
+impl InjectedFaults {
     /// The hand stays round the deadman unless the rehearsal opens it; where that does not count, it opens and closes.
     fn sample(&mut self, now_us: u64) {
         let is_pressed = !self.released.load(Ordering::Relaxed);
@@ -113,7 +113,7 @@ impl Rehearsal {
         }
     }
 
-    fn spoil(&mut self, command: &mut CommandDatagram) {
+    fn inject_faults(&mut self, command: &mut CommandDatagram) {
         if !self.deadman.is_held() {
             command.inputs.iter_mut().for_each(|input| input.deadman = false);
         }

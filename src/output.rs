@@ -210,9 +210,9 @@ mod tests {
         std::os::unix::fs::symlink("figures.json", &link).unwrap();
         check_writable(Some(&link)).unwrap();
         assert!(link.is_symlink() && !file.exists());
-        let astray = folder.path().join("astray");
-        std::os::unix::fs::symlink("no/figures.json", &astray).unwrap();
-        assert!(check_writable(Some(&astray)).is_err() && astray.is_symlink());
+        let dangling = folder.path().join("astray");
+        std::os::unix::fs::symlink("no/figures.json", &dangling).unwrap();
+        assert!(check_writable(Some(&dangling)).is_err() && dangling.is_symlink());
 
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -27,7 +27,7 @@ pub fn is_built_in(name: &str) -> bool {
 /// A built-in road network by name, or one from a file; what is odd in it is said on standard error.
 ///
 /// # Errors
-/// When it is neither, or the file is no usable OpenDRIVE.
+/// When it is neither, or the file is not a usable OpenDRIVE file.
 pub fn open_road(name: &str, report: RoadReport) -> anyhow::Result<Arc<RoadNetwork>> {
     let network = load_road(name)?;
     let odd = network.report();

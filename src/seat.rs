@@ -146,20 +146,20 @@ pub fn run(args: &SeatArgs) -> anyhow::Result<()> {
         link::Paths::new(&args.interfaces)?,
     )?;
     let mut sound = Sound::open(&args.sound)?;
-    let mut desk = Desk::new(&seat, &args.seat);
+    let mut run = SeatRun::new(&seat, &args.seat);
     let start = Instant::now();
     while !stop.load(Ordering::Relaxed) && args.seconds.is_none_or(|s| start.elapsed().as_secs_f64() < s) {
         while let Some(message) = seat.try_recv() {
-            desk.receive(&seat, message);
+            run.receive(&seat, message);
         }
-        desk.act(&seat);
+        run.act(&seat);
         if let Some(sound) = &mut sound {
             sound.turn(&seat)?;
         }
         std::thread::sleep(POLL);
     }
     sound.map_or(Ok(()), Sound::finish)?;
-    let report = desk.finish(&seat);
+    let report = run.finish(&seat);
     seat.leave(Duration::from_secs(1));
     runtime.shutdown_timeout(Duration::from_secs(2));
     if let Some(file) = &args.json {
@@ -189,7 +189,7 @@ fn nothing_came(report: &SeatReport, args: &SeatArgs) -> String {
     format!("no picture of {vehicle} came in {:.1} s by way of {control_plane}: {why}", report.seconds)
 }
 
-struct Desk {
+struct SeatRun {
     report: SeatReport,
     seat_id: String,
     inputs: VecDeque<OperatorInput>,
@@ -201,7 +201,7 @@ struct Desk {
     shown_frame_us: u64,
 }
 
-impl Desk {
+impl SeatRun {
     fn new(seat: &SeatLink, id: &SeatId) -> Self {
         let report = SeatReport {
             origin_unix_us: usage::zero_unix_us(|| seat.now_us()),

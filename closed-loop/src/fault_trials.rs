@@ -6,14 +6,14 @@
 //! for long enough, and promises what the other actuators can do; an e-stop must be latched besides.
 
 mod actuators;
-mod course;
 mod link;
 mod outcome;
 mod seat;
 mod struck;
+mod trial_run;
 
-pub use course::run;
 pub use outcome::Outcome;
+pub use trial_run::run;
 
 use crate::LoopError;
 use protocol::Embodiment;
@@ -167,7 +167,7 @@ pub enum TrialError {
     NeverDrove {
         /// Which trial.
         seed: u64,
-        /// Where.
+        /// Name of the road network.
         road: String,
     },
 }

@@ -1,13 +1,13 @@
 //! Messages that no honest seat sends, each of one named kind: forged, replayed, from the past and the far future, beyond
-//! limits, not numbers, no messages at all. They are fed to the vehicle core in virtual time ([`siege`]) and, over real
-//! sessions, to a running bridge (`hostile_messages`, an example of the crate `tests`).
+//! limits, not numbers, no messages at all. They are fed to the vehicle core in virtual time ([`hostile_run`]) and,
+//! over real sessions, to a running bridge (`hostile_messages`, an example of the crate `tests`).
 //!
 //! What is honest asks for the brake; everything hostile asks for full throttle and full lock, so that acting on any of it
 //! would be seen. And whatever is said in the holder's own session, its honest inputs must go on being heard.
 
+pub mod hostile_run;
 mod inputs;
 mod requests;
-pub mod siege;
 mod trajectories;
 
 use prost::Message;
@@ -60,7 +60,7 @@ pub struct Kind {
 
 #[derive(Debug, Clone, Copy)]
 enum Make {
-    /// Spoils an input that was good.
+    /// Corrupts an input that was good.
     Input(fn(&mut OperatorInput, &mut Draw)),
     Request(fn(&mut Draw) -> Request),
 }
@@ -136,8 +136,8 @@ impl Forger {
             earlier,
         };
         match kind.make {
-            Make::Input(spoil) => {
-                spoil(&mut input, &mut draw);
+            Make::Input(corrupt) => {
+                corrupt(&mut input, &mut draw);
                 Body::Input(input)
             }
             Make::Request(ask) => Body::Request(ask(&mut draw)),
@@ -215,8 +215,13 @@ pub fn kinds() -> Vec<Kind> {
     inputs::KINDS.iter().chain(trajectories::KINDS).chain(requests::KINDS).copied().collect()
 }
 
-const fn spoil(sender: Sender, name: &'static str, reason: Reason, spoil: fn(&mut OperatorInput, &mut Draw)) -> Kind {
-    Kind { name, sender, reason, make: Make::Input(spoil) }
+const fn corrupt(
+    sender: Sender,
+    name: &'static str,
+    reason: Reason,
+    corrupt: fn(&mut OperatorInput, &mut Draw),
+) -> Kind {
+    Kind { name, sender, reason, make: Make::Input(corrupt) }
 }
 
 #[cfg(test)]
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spoilt_was_good_before() {
+    fn what_is_corrupted_was_good_before() {
         for robot in Embodiment::built_in() {
             let mut forger = Forger { epoch: 7, ..Forger::new(robot, 1) };
             let now = Now { seat_us: 20_000_000, vehicle_us: 9_000_000, here: (1.0, 2.0) };

@@ -8,12 +8,12 @@
 //!
 //! **Ways to drive.** See [`Mode`].
 
-mod course;
 mod seat;
 mod summary;
+mod trip_run;
 
-pub use course::{Ending, Met, Trial, run};
 pub use summary::{Row, Share, summarise};
+pub use trip_run::{Ending, Met, Trial, run};
 
 use crate::LoopError;
 use serde::Serialize;
@@ -89,13 +89,13 @@ pub enum StudyError {
 /// One trip of a study.
 #[derive(Debug, Clone)]
 pub struct Trip {
-    /// Where.
+    /// Name of the road network.
     pub road: Arc<RoadNetwork>,
-    /// How.
+    /// How the operator copes with the delay.
     pub mode: Mode,
     /// Delay, one way.
     pub one_way_ms: f64,
-    /// Which route, traffic and difficulties.
+    /// Which route, traffic and scenario events.
     pub seed: u64,
     /// Wanted length of the route.
     pub route_m: f64,

@@ -9,7 +9,7 @@
 //! - [`necessity::judge`] says whether a takeover was necessary: it drives on without the human, many times over.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.
 //! - [`latency_study`] compares two ways of driving over links of different delay.
-//! - [`hostile::siege::run`] says to the core what no honest seat says, a hundred thousand times over.
+//! - [`hostile::hostile_run::run`] says to the core what no honest seat says, a hundred thousand times over.
 //!
 //! It has no network and waits for nothing.
 

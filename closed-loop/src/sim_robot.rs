@@ -114,7 +114,7 @@ impl SimRobot {
         self
     }
 
-    /// Puts the car into another world, where it begins anew with its cameras; the command in force stays so.
+    /// Puts the car into another world, where it starts over with its cameras; the command in force stays so.
     pub fn enter(&mut self, world: World) {
         let (cameras, written) = (std::mem::take(&mut self.cameras), std::mem::take(&mut self.written));
         *self = Self { cameras, written, ..Self::controlled_at(world, self.rate) };

@@ -53,9 +53,9 @@ pub struct TripPlan {
     pub vehicle: VehicleId,
     /// Who sits in the policy's seat.
     pub driver: Driver,
-    /// Where.
+    /// The road network.
     pub network: Arc<RoadNetwork>,
-    /// Traffic, difficulties, seed.
+    /// Traffic, scenario events, seed.
     pub world: WorldConfig,
     /// Link between vehicle and seat.
     pub link: LinkModel,
@@ -75,7 +75,7 @@ pub struct TripPlan {
     pub necessity: Option<NecessityConfig>,
 }
 
-/// What came of it.
+/// Outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TripReport {
     /// For the control plane.

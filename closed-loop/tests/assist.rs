@@ -11,8 +11,8 @@ use protocol::v1::{
     TakeoverRequest, seat_request::Request,
 };
 use protocol::{Embodiment, PolicyVersion, SeatKind, VehicleId};
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::WorldConfig;
 use std::sync::Arc;
 use vehicle_core::authority::Change;
@@ -39,8 +39,8 @@ fn world(seed: u64, traffic_per_km: f64) -> WorldConfig {
     WorldConfig {
         seed,
         traffic_per_km,
-        difficulties: vec![Difficulty::DoubleParked],
-        difficulty_spacing_m: 200.0,
+        scenario_events: vec![ScenarioEvent::DoubleParked],
+        scenario_event_spacing_m: 200.0,
         cruise_cap_mps: 10.0,
         target_length_m: 500.0,
     }

@@ -23,7 +23,7 @@ fn plane() -> Arc<RoadNetwork> {
 }
 
 fn empty_world() -> WorldConfig {
-    WorldConfig { traffic_per_km: 0.0, difficulties: Vec::new(), target_length_m: 500.0, ..WorldConfig::default() }
+    WorldConfig { traffic_per_km: 0.0, scenario_events: Vec::new(), target_length_m: 500.0, ..WorldConfig::default() }
 }
 
 fn untrained(robot: &Embodiment) -> Policy {

@@ -27,8 +27,8 @@ impl Identity {
     /// Reads the identity from `path`; makes it at the first start.
     ///
     /// # Errors
-    /// When the file cannot be read, written, or is no identity. A damaged file is never replaced: the control plane
-    /// would refuse the new one, and somebody should know why.
+    /// When the file cannot be read, written, or is not an identity. A damaged file is never replaced: the control
+    /// plane would refuse the new one, and somebody should know why.
     pub fn load_or_make(path: &Path) -> Result<Self, LinkError> {
         let failed = |reason: String| LinkError::Identity { path: path.to_owned(), reason };
         match std::fs::read_to_string(path) {
@@ -71,7 +71,7 @@ impl Identity {
         // The library takes the first block's eight bytes without looking.
         let expiry = pem.lines().nth(1).map(str::trim).unwrap_or_default();
         if !pem.starts_with("-----BEGIN EXPIRES-----") || expiry.len() != 12 {
-            return Err("it is no identity file".to_owned());
+            return Err("it is not an identity file".to_owned());
         }
         let provider = crypto::default_provider().map_err(|e| e.to_string())?;
         Self::of(RTCCertificate::from_pem(pem, provider.crypto()).map_err(|e| e.to_string())?)

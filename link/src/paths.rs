@@ -161,7 +161,8 @@ impl Seen {
         number.saturating_sub(self.newest) > MOST_AHEAD
     }
 
-    /// Whether a message of this number is new; 0 is no number and always new. One that is 64 behind has come before.
+    /// Whether a message of this number is new; 0 is not a number and always new. One that is 64 behind has come
+    /// before.
     pub(crate) fn is_new(&mut self, number: u64) -> bool {
         if number == 0 {
             return true;

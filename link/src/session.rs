@@ -1,7 +1,7 @@
 //! How a session stands, as either of its ends sees it: which paths it has, over which the other side is heard, which one
 //! is called for when, and when all of it is over. Sans-IO: it is told the time and what happened.
 //!
-//! Every path is like every other: the first one only has the lowest key. A path that falls silent is called for anew,
+//! Every path is like every other: the first one only has the lowest key. A path that falls silent is requested again,
 //! from whatever addresses this machine has by then: one that changes its network keeps its session, not its sockets.
 
 use crate::MAX_PATHS;

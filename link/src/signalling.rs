@@ -240,7 +240,7 @@ async fn serve(
                         }
                         // Nobody reads any more while the last goodbyes are still on their way out.
                         Ok(signal) => drop(incoming.send(SignalEvent::Signal(signal)).await),
-                        Err(error) => tracing::warn!(%error, "control plane sent what is no signalling message"),
+                        Err(error) => tracing::warn!(%error, "control plane sent what is not a signalling message"),
                     },
                     Some(Ok(Message::Close(_))) | None => return Some("the control plane closed the connection".to_owned()),
                     Some(Ok(_)) => {}
@@ -250,7 +250,7 @@ async fn serve(
             _ = ping.tick() => {
                 // TCP would go on asking for minutes from an address that this machine has no more.
                 if let Some(own) = own.filter(|own| std::net::UdpSocket::bind(own).is_err()) {
-                    return Some(format!("{} is no address of this machine any more", own.ip()));
+                    return Some(format!("{} is not an address of this machine any more", own.ip()));
                 }
                 if heard.elapsed() > SILENCE {
                     return Some(format!("nothing heard for {SILENCE:?}"));

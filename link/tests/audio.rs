@@ -35,18 +35,18 @@ impl Speaker {
 }
 
 #[derive(Default)]
-struct Ear {
+struct HeardAudio {
     samples: Vec<i16>,
     ages_us: Vec<u64>,
-    talkers: Vec<String>,
+    speakers: Vec<String>,
 }
 
-impl Ear {
+impl HeardAudio {
     fn take(&mut self, frame: Option<AudioFrame>) {
         let Some(frame) = frame else { return };
         self.samples.extend(frame.samples.iter());
         self.ages_us.extend(frame.age_us);
-        self.talkers = frame.talkers;
+        self.speakers = frame.speakers;
     }
 
     /// The newest second is this tone and no other.
@@ -67,14 +67,14 @@ fn converse(
     seat: &SeatLink,
     what: &str,
     both: bool,
-    done: impl Fn(&Ear, &Ear) -> bool,
-) -> (Ear, Ear) {
-    let (mut horn, mut mouth) = (Speaker::new(VEHICLE_HERTZ), Speaker::new(SEAT_HERTZ));
-    let (mut at_vehicle, mut at_seat) = (Ear::default(), Ear::default());
+    done: impl Fn(&HeardAudio, &HeardAudio) -> bool,
+) -> (HeardAudio, HeardAudio) {
+    let (mut vehicle_speaker, mut seat_speaker) = (Speaker::new(VEHICLE_HERTZ), Speaker::new(SEAT_HERTZ));
+    let (mut at_vehicle, mut at_seat) = (HeardAudio::default(), HeardAudio::default());
     wait(what, || {
-        horn.speak(vehicle.now_us(), |at_us, pcm| vehicle.send_audio(at_us, pcm));
+        vehicle_speaker.speak(vehicle.now_us(), |at_us, pcm| vehicle.send_audio(at_us, pcm));
         if both {
-            mouth.speak(seat.now_us(), |at_us, pcm| seat.send_audio(at_us, pcm));
+            seat_speaker.speak(seat.now_us(), |at_us, pcm| seat.send_audio(at_us, pcm));
         }
         at_vehicle.take(vehicle.try_recv_audio());
         at_seat.take(seat.try_recv_audio());
@@ -95,7 +95,7 @@ fn a_tone_each_way_is_heard_at_the_other_end_beside_the_picture() {
     let (at_vehicle, at_seat) = converse(&vehicle.link, &seat, "a tone each way", true, |at_vehicle, at_seat| {
         at_vehicle.hears(SEAT_HERTZ, VEHICLE_HERTZ) && at_seat.hears(VEHICLE_HERTZ, SEAT_HERTZ)
     });
-    assert_eq!((at_vehicle.talkers, at_seat.talkers), (vec!["desk".to_owned()], vec!["car".to_owned()]));
+    assert_eq!((at_vehicle.speakers, at_seat.speakers), (vec!["desk".to_owned()], vec!["car".to_owned()]));
     assert!(!at_vehicle.ages_us.is_empty() && !at_seat.ages_us.is_empty());
     for (name, ages, stats) in [
         ("seat to vehicle", &at_vehicle.ages_us, vehicle.link.audio_stats()),
@@ -110,8 +110,8 @@ fn a_tone_each_way_is_heard_at_the_other_end_beside_the_picture() {
     assert!(vehicle.link.stats().frames_sent > 0);
     println!(
         "mouth to ear without sound cards, median: seat to vehicle {:.1} ms, vehicle to seat {:.1} ms; {:?}; {:?}",
-        Ear { ages_us: at_vehicle.ages_us, ..Ear::default() }.median_ms(),
-        Ear { ages_us: at_seat.ages_us, ..Ear::default() }.median_ms(),
+        HeardAudio { ages_us: at_vehicle.ages_us, ..HeardAudio::default() }.median_ms(),
+        HeardAudio { ages_us: at_seat.ages_us, ..HeardAudio::default() }.median_ms(),
         vehicle.link.audio_stats(),
         seat.audio_stats()
     );

@@ -32,7 +32,7 @@ pub enum ConsoleError {
         limit: u64,
     },
     /// A place outside of the episode.
-    #[error("{at_s} s is no place in an episode of {length_s:.1} s")]
+    #[error("{at_s} s is not a place in an episode of {length_s:.1} s")]
     Place {
         /// What was asked for.
         at_s: f64,

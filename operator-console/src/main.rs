@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Drive, watch and stop a vehicle from this desk.
+/// Drive, watch and stop a vehicle from this seat.
 ///
 /// Keys: hold Shift (deadman) and drive with W A S D or the arrows; T takes over, Y takes over to prevent harm, H hands
 /// back, G engages the policy, B bookmarks, Space or Backspace stops at once, R held for 3 s releases the stop.

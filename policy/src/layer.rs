@@ -208,7 +208,7 @@ mod tests {
         assert!(Layer::from_codes(32, 1, (&codes, &[0.5]), vec![0.0]).is_err());
         codes[3] = 127;
         assert!(Layer::from_codes(32, 1, (&codes, &[0.5]), vec![0.0]).is_ok());
-        assert!(Layer::from_codes(32, 1, (&codes, &[0.1]), vec![0.0]).is_err(), "0.1 is no half-precision scale");
+        assert!(Layer::from_codes(32, 1, (&codes, &[0.1]), vec![0.0]).is_err(), "0.1 is not a half-precision scale");
         assert!(Layer::from_codes(32, 1, (&codes, &[f32::NAN]), vec![0.0]).is_err());
         assert!(Layer::from_codes(32, 1, (&codes, &[1e9]), vec![0.0]).is_err());
         assert!(Layer::new(32, 1, vec![1e30; 32], vec![0.0]).unwrap().quantized().is_err());

@@ -17,7 +17,7 @@ pub struct Proposal {
     pub action: [f64; MAX_CHANNELS],
     /// How many of `action` count.
     pub channels: usize,
-    /// Probability by its own account that no takeover will be needed within the next three seconds.
+    /// Probability by its own estimate that no takeover will be needed within the next three seconds.
     pub confidence: f64,
 }
 

@@ -14,7 +14,7 @@ pub struct Address {
     resolved: Vec<SocketAddr>,
 }
 
-/// Why a text is no address that can be used.
+/// Why a text is not an address that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("address {text:?} cannot be used: {reason}")]
 pub struct AddressError {
@@ -158,7 +158,7 @@ fn split(text: &str) -> Result<(&str, u16), String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return Err(format!("it names no port; for example {text}:8080"));
     };
-    let port = port.parse().map_err(|_| format!("{port:?} is no port; 0 to 65535 are possible"))?;
+    let port = port.parse().map_err(|_| format!("{port:?} is not a port; 0 to 65535 are possible"))?;
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bracketed.unwrap_or(host) {
         "" => Err(format!("it names no host; 0.0.0.0:{port} or [::]:{port} are all addresses of this machine")),
@@ -166,7 +166,7 @@ fn split(text: &str) -> Result<(&str, u16), String> {
             Err(format!("write an IPv6 address in brackets, for example [{host}]:{port}"))
         }
         host if host.len() > MAX_NAME || host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') => {
-            Err(format!("{host:?} is no host"))
+            Err(format!("{host:?} is not a host"))
         }
         host => Ok((host, port)),
     }

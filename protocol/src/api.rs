@@ -55,7 +55,7 @@ pub struct Mileage {
 pub struct Disengagement {
     /// The takeover's identity.
     pub id: EpisodeId,
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: VehicleId,
     /// Which policy was taken over from.
     pub policy: PolicyVersion,
@@ -75,7 +75,7 @@ pub struct Disengagement {
 pub struct Episode {
     /// The episode's identity, equal to the takeover's.
     pub id: EpisodeId,
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: VehicleId,
     /// Policy in force when it began.
     pub policy: PolicyVersion,
@@ -296,7 +296,7 @@ pub struct Trip {
 /// `POST /api/v1/status`: a vehicle's state for people to look at, about once a second; kept in memory only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VehicleStatus {
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: VehicleId,
     /// [`crate::v1::Mode::label`].
     pub mode: String,
@@ -312,7 +312,7 @@ pub struct VehicleStatus {
     /// Messages of seats not acted on since the vehicle's software started, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
-    /// How punctual the control loop was in the last second.
+    /// Jitter of the control loop in the last second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<ControlTiming>,
     /// How the upload of episodes is.

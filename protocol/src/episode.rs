@@ -63,7 +63,7 @@ pub struct Attachment {
 pub struct EpisodeInfo {
     /// Identity, equal to the takeover's.
     pub id: EpisodeId,
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: VehicleId,
     /// Policy in force when it began.
     pub policy: PolicyVersion,

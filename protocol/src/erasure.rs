@@ -142,7 +142,7 @@ pub enum ProofError {
     /// Somebody else signed.
     #[error("erasure {number} is signed with key {found}, not with {expected}")]
     Key {
-        /// Which.
+        /// The proof's number.
         number: u64,
         /// The key that it names.
         found: String,
@@ -158,7 +158,7 @@ pub enum ProofError {
     /// A proof is missing or out of order.
     #[error("erasure {number} does not follow the one before: {problem}")]
     Chain {
-        /// Which.
+        /// The proof's number.
         number: u64,
         /// What does not fit.
         problem: String,

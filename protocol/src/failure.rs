@@ -23,7 +23,7 @@ pub enum Failure {
     PeerTooSlow,
     /// The other side is not connected to signalling right now.
     PeerOffline,
-    /// The same seat called anew, or the same party connected anew.
+    /// The same seat or party reconnected.
     Replaced,
     /// The session is not known (any more).
     SessionUnknown,

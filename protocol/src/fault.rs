@@ -68,7 +68,7 @@ impl FaultCode {
         Self::ALL.into_iter().find(|fault| fault.code() == code)
     }
 
-    /// Whether it is worth an episode. A recorder in trouble has nowhere to keep one, a late tick shows in the control
+    /// Whether it triggers an episode. A recorder in trouble has nowhere to keep one, a late tick shows in the control
     /// timing, and what cannot be logged or uploaded says nothing of the drive.
     #[must_use]
     pub fn opens_episode(self) -> bool {

@@ -25,7 +25,7 @@ const CONTEXT: &[u8] = b"takeover grant 1\0";
 /// The highest mode that a seat may bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ceiling {
+pub enum MaxMode {
     /// See, and stop it in an emergency.
     Monitor,
     /// Answer its questions, set it going.
@@ -34,7 +34,7 @@ pub enum Ceiling {
     Drive,
 }
 
-impl Ceiling {
+impl MaxMode {
     /// As it stands in JSON.
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -59,7 +59,8 @@ pub struct Grant {
     /// Which session of theirs.
     pub session: String,
     /// What it may do.
-    pub ceiling: Ceiling,
+    #[serde(rename = "ceiling")]
+    pub max_mode: MaxMode,
     /// The certificates that the seat announced, as [`crate::signalling::announced_fingerprints`] lists them: the session
     /// must be made with exactly these.
     pub fingerprints: Vec<String>,
@@ -114,7 +115,7 @@ mod tests {
             seat: SeatId::new("desk").unwrap(),
             seat_kind: SeatKind::Scripted,
             session: "x".into(),
-            ceiling: Ceiling::Drive,
+            max_mode: MaxMode::Drive,
             fingerprints: vec!["sha-256 AA".into()],
             serial: 7,
             challenge: "c0ffee".into(),

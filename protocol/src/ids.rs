@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is no identifier.
+/// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{kind} {text:?} is not valid: use 1 to 64 of a-z, A-Z, 0-9, '-', '_' and '.', starting with a letter or digit"

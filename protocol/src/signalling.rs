@@ -47,7 +47,7 @@ pub enum Signal {
         features: Vec<String>,
         /// The call is for one more path of a session that there is, and `session` is this path's name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        path: Option<FurtherPath>,
+        path: Option<SessionPath>,
         /// Fingerprint of the seat's certificate as the control plane knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vouched: Option<String>,
@@ -61,7 +61,7 @@ pub enum Signal {
         /// What the vehicle understands beyond plain WebRTC; unknown names mean nothing.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         features: Vec<String>,
-        /// How many paths the vehicle wants; absent for one that knows nothing of further paths.
+        /// How many paths the vehicle wants; absent for one that knows nothing of additional paths.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         paths: Option<usize>,
         /// For the control plane: what the grant ahead of the seat's answer must repeat ([`crate::grant`]). It is no
@@ -142,9 +142,9 @@ pub enum Signal {
     },
 }
 
-/// Which further path of which session a seat calls for.
+/// Which additional path of which session a seat calls for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FurtherPath {
+pub struct SessionPath {
     /// The session that it carries, too.
     pub session: String,
     /// Its number among the session's paths, from 0.

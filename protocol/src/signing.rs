@@ -16,7 +16,7 @@ pub enum KeyError {
     #[error("cannot use the key {path}: {reason}", path = .0.display(), reason = .1)]
     File(PathBuf, String),
     /// A public key as text.
-    #[error("{0:?} is no public key: it takes 64 hexadecimal digits")]
+    #[error("{0:?} is not a public key: it takes 64 hexadecimal digits")]
     PublicKey(String),
 }
 
@@ -40,7 +40,8 @@ impl SigningKey {
     /// Reads the key from `path`; makes it at the first start.
     ///
     /// # Errors
-    /// When the file cannot be read, written, or is no key. A damaged file is never replaced: others know the old one.
+    /// When the file cannot be read, written, or is not a key. A damaged file is never replaced: others know the old
+    /// one.
     pub fn load_or_make(path: &Path) -> Result<Self, KeyError> {
         let failed = |reason: String| KeyError::File(path.to_owned(), reason);
         let text = match std::fs::read_to_string(path) {

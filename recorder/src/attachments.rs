@@ -59,7 +59,7 @@ impl Fields<'_> {
             return Err(self.source.damaged(at, problem));
         }
         let bytes = self.take(length)?;
-        String::from_utf8(bytes).map_err(|_| self.source.damaged(at, "an attachment's text is no UTF-8"))
+        String::from_utf8(bytes).map_err(|_| self.source.damaged(at, "an attachment's text is not UTF-8"))
     }
 }
 

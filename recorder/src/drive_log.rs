@@ -30,15 +30,15 @@ impl DriveLogConfig {
     }
 }
 
-/// Chooses what of a stream of messages is worth a place in the log: no pictures and point clouds; events, logs and
+/// Chooses what of a stream of messages goes into the log: no pictures and point clouds; events, logs and
 /// what comes once a second or less whole; everything else at the period.
 #[derive(Debug)]
-struct Thinner {
+struct Downsampler {
     period_ns: u64,
     last: BTreeMap<&'static str, u64>,
 }
 
-impl Thinner {
+impl Downsampler {
     fn takes(&mut self, message: &Message) -> bool {
         match topics::priority(message.topic) {
             Priority::Side | Priority::Bulk | Priority::View => return false,
@@ -68,15 +68,15 @@ const PAUSE_NS: u64 = 1_000_000_000;
 /// The log's files. An error costs the file in progress; a second later another is started.
 pub(crate) struct DriveLog {
     config: DriveLogConfig,
-    thinner: Thinner,
+    downsampler: Downsampler,
     segment: Option<Segment>,
     paused_until_ns: u64,
 }
 
 impl DriveLog {
     pub(crate) fn new(config: DriveLogConfig) -> Self {
-        let thinner = Thinner { period_ns: config.period_ns, last: BTreeMap::new() };
-        Self { config, thinner, segment: None, paused_until_ns: 0 }
+        let downsampler = Downsampler { period_ns: config.period_ns, last: BTreeMap::new() };
+        Self { config, downsampler, segment: None, paused_until_ns: 0 }
     }
 
     /// Whether an error stopped it and nothing was written since.
@@ -88,10 +88,10 @@ impl DriveLog {
         &self.config.dir
     }
 
-    /// Takes what it wants of the message; answers a file that is finished by it.
+    /// Takes what it wants of the message; returns a file that is finished by it.
     pub(crate) fn push(&mut self, message: &Message) -> Result<Option<api::Episode>, RecorderError> {
         let now_ns = message.log_time_ns;
-        if now_ns < self.paused_until_ns || !self.thinner.takes(message) {
+        if now_ns < self.paused_until_ns || !self.downsampler.takes(message) {
             return Ok(None);
         }
         let full = self.segment.as_ref().is_some_and(|segment| {

@@ -65,18 +65,22 @@ impl EpisodeFile {
         }
     }
 
-    /// As [`Self::create`], but an earlier attempt at the same episode gives way.
+    /// As [`Self::create`], but an earlier attempt at the same episode is replaced.
     pub(crate) fn replace(dir: &Path, info: &EpisodeInfo) -> Result<Self, RecorderError> {
         Self::start(dir, info, dir.join(file_name(&info.id)), true, 0)
     }
 
-    /// As [`Self::create`], for a disk that may refuse for a while: up to `patience_bytes` wait in memory.
-    pub(crate) fn patient(dir: &Path, info: &EpisodeInfo, patience_bytes: usize) -> Result<Self, RecorderError> {
+    /// As [`Self::create`], for a disk that may refuse for a while: up to `write_back_limit_bytes` wait in memory.
+    pub(crate) fn with_write_back(
+        dir: &Path,
+        info: &EpisodeInfo,
+        write_back_limit_bytes: usize,
+    ) -> Result<Self, RecorderError> {
         let target = dir.join(file_name(&info.id));
         if target.exists() {
             return Err(RecorderError::Exists { path: target });
         }
-        Self::start(dir, info, target, false, patience_bytes)
+        Self::start(dir, info, target, false, write_back_limit_bytes)
     }
 
     fn start(
@@ -84,9 +88,9 @@ impl EpisodeFile {
         info: &EpisodeInfo,
         target: PathBuf,
         replace: bool,
-        patience_bytes: usize,
+        write_back_limit_bytes: usize,
     ) -> Result<Self, RecorderError> {
-        let mut container = Container::create(&part_path(dir, &info.id), replace, patience_bytes)?;
+        let mut container = Container::create(&part_path(dir, &info.id), replace, write_back_limit_bytes)?;
         container.metadata(EPISODE_BEGUN, &info.to_metadata())?;
         container.metadata("clock", &clock(info.source))?;
         container.metadata("software", &software(info))?;

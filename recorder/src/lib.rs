@@ -47,6 +47,7 @@
 mod attachments;
 pub mod bench;
 mod container;
+mod disk_space;
 mod drive_log;
 mod error;
 #[cfg(any(feature = "exchange", feature = "video", feature = "view"))]
@@ -63,7 +64,6 @@ mod recorder;
 mod records;
 mod recovery;
 mod ring;
-mod room;
 mod seats;
 mod settings;
 pub mod signature;

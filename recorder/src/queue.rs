@@ -1,5 +1,6 @@
 //! A queue of messages and commands whose messages are bounded by bytes. Pushing never waits: when there is no room,
-//! the oldest messages of the least worth ([`protocol::topics::priority`]) go first, and what goes is counted by topic.
+//! the oldest messages of the lowest priority ([`protocol::topics::priority`]) go first, and what goes is counted by
+//! topic.
 
 use protocol::topics::{self, Priority};
 use protocol::{Message, Topic};
@@ -142,7 +143,7 @@ impl<C> Inner<C> {
 }
 
 impl<C> QueueSender<C> {
-    /// Answers whether the message got in.
+    /// Returns whether the message got in.
     pub(crate) fn push(&self, message: Message) -> bool {
         let priority = topics::priority(message.topic);
         let cost = message.cost_bytes();
@@ -179,12 +180,12 @@ impl<C> QueueSender<C> {
         fits
     }
 
-    /// Counts a message that is not worth queueing.
+    /// Counts a message whose priority is too low to queue it.
     pub(crate) fn lose(&self, topic: &'static Topic, log_time_ns: u64) {
         self.0.lock().lose(topic, log_time_ns);
     }
 
-    /// Answers whether anybody will get it.
+    /// Returns whether anybody will get it.
     pub(crate) fn command(&self, command: C) -> bool {
         let mut inner = self.0.lock();
         let order = inner.next_order();
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_worth_gives_way_first_and_never_what_is_worth_more() {
+    fn the_lowest_priority_is_evicted_first_and_never_a_higher_one() {
         let cost = scan(0).cost_bytes();
         let (sender, receiver) = queue::<&str>(4 * cost);
         for (n, topic) in
@@ -279,7 +280,7 @@ mod tests {
             assert!(sender.push(message(topic, n)));
         }
         assert!(sender.push(message(&topics::VEHICLE_STATE, 4)), "the rear camera gives way");
-        assert!(!sender.push(message(&topics::CAMERA_LEFT, 5)), "there is nothing of less worth");
+        assert!(!sender.push(message(&topics::CAMERA_LEFT, 5)), "there is nothing of lower priority");
         assert!(sender.push(message(&topics::CAMERA_FRONT, 6)), "the scan gives way");
         assert!(sender.push(message(&topics::CONTROL_COMMAND, 7)), "the older picture gives way");
         let (got, lost) = drain(&receiver);

@@ -41,7 +41,7 @@ impl EpisodeReader {
     /// Opens a file and reads its index and description.
     ///
     /// # Errors
-    /// [`RecorderError::Damaged`] for a file that is no MCAP file, was cut off or altered;
+    /// [`RecorderError::Damaged`] for a file that is not an MCAP file, was cut off or altered;
     /// [`RecorderError::NoEpisode`]; [`RecorderError::Metadata`];
     /// [`RecorderError::Io`].
     pub fn open(path: &Path) -> Result<Self, RecorderError> {
@@ -257,7 +257,7 @@ fn metadata_at(source: &mut Blocks, place: &Place) -> Result<BTreeMap<String, St
     let body = source.record(op::METADATA, place.offset, place.length)?;
     match parse(op::METADATA, &body) {
         Ok(Record::Metadata(record)) => Ok(record.metadata),
-        Ok(_) => Err(source.damaged(place.offset, "it is no metadata")),
+        Ok(_) => Err(source.damaged(place.offset, "it is not metadata")),
         Err(problem) => Err(source.damaged(place.offset, problem)),
     }
 }

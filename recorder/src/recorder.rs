@@ -61,7 +61,7 @@ impl Open {
         self.info.triggers.push(Triggered { trigger, name, at_ns: now_ns, until_ns: None, detail });
     }
 
-    /// Notes the end of a trigger; the post-roll starts with the last one. Answers whether it was in force here.
+    /// Notes the end of a trigger; the post-roll starts with the last one. Returns whether it was in force here.
     fn note_end(&mut self, key: &Key, now_ns: u64, post_roll_ns: u64) -> bool {
         let same = |t: &&mut Triggered| t.until_ns.is_none() && t.trigger == key.0 && t.name == key.1;
         if let Some((index, triggered)) = self.info.triggers.iter_mut().enumerate().find(|(_, t)| same(t)) {
@@ -212,7 +212,7 @@ impl Recorder {
         std::iter::once(RecorderAction::Open(info)).chain(writes).collect()
     }
 
-    /// The takeover ends at `now_ns`: its post-roll starts. Answers whether the episode is open; a second end changes
+    /// The takeover ends at `now_ns`: its post-roll starts. Returns whether the episode is open; a second end changes
     /// nothing.
     pub fn end(&mut self, now_ns: u64, id: &EpisodeId) -> bool {
         let Some(open) = self.open.iter_mut().find(|open| open.info.id == *id) else { return false };
@@ -222,7 +222,7 @@ impl Recorder {
     }
 
     /// Changes the description of an open episode, such as a cause that is known only at the end. Times, drops and
-    /// identity are the recorder's own and stay. Answers whether the episode is open.
+    /// identity are the recorder's own and stay. Returns whether the episode is open.
     pub fn describe(&mut self, id: &EpisodeId, change: impl FnOnce(&mut EpisodeInfo)) -> bool {
         let Some(open) = self.open.iter_mut().find(|open| open.info.id == *id) else { return false };
         let mut changed = open.info.clone();

@@ -289,7 +289,7 @@ impl ChannelRecord {
 
 /// Opens a chunk record (its `body`) and hands out the records within, only once its checksum is right.
 pub(crate) fn open_chunk(body: &[u8], mut each: impl FnMut(Record<'_>) -> Result<(), String>) -> Result<(), String> {
-    let Record::Chunk { header, data } = parse(op::CHUNK, body)? else { return Err("it is no chunk".to_owned()) };
+    let Record::Chunk { header, data } = parse(op::CHUNK, body)? else { return Err("it is not a chunk".to_owned()) };
     if header.uncompressed_size > MAX_RECORD_BYTES {
         let size = header.uncompressed_size;
         return Err(format!("a chunk says it holds {size} bytes; at most {MAX_RECORD_BYTES} can be read at once"));

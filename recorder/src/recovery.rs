@@ -1,4 +1,4 @@
-//! Making files whole whose writer died, and finding the ones that are whole.
+//! Recovers files after a crash of their writer, and finds the complete ones.
 
 use crate::attachments::Attached;
 use crate::container::{Container, sync_folder};
@@ -24,7 +24,7 @@ pub struct Recovery {
     pub busy: Vec<PathBuf>,
 }
 
-/// Makes every `.mcap.part` file in `dir` whole: what can be read is written anew as a proper file with an index, and
+/// Recovers every `.mcap.part` file in `dir`: what can be read is written again as a proper file with an index, and
 /// its description says where it was cut. Files that are still being written are left alone; calling it again changes
 /// nothing. Broken files are reported to the log.
 ///
@@ -153,7 +153,7 @@ fn set_aside(part: &Path) -> Result<PathBuf, RecorderError> {
     Ok(free)
 }
 
-/// Writes what can be read of `part` to `fresh` and gives that its final name. Answers the name, and whether `part`
+/// Writes what can be read of `part` to `fresh` and gives that its final name. Returns the name, and whether `part`
 /// holds nothing more that another reader might save.
 fn rewrite(part: &Path, fresh: &Path) -> Result<(PathBuf, bool), RecorderError> {
     let mut scanner = Scanner::open(part)?;
@@ -451,7 +451,7 @@ mod tests {
     fn rubbish_is_set_aside_and_never_removed() {
         let dir = tempfile::tempdir().unwrap();
         for round in 0..2 {
-            fs::write(dir.path().join("x.mcap.part"), b"hello, this is no episode").unwrap();
+            fs::write(dir.path().join("x.mcap.part"), b"hello, this is not an episode").unwrap();
             let recovery = recover_all(dir.path()).unwrap();
             assert_eq!(recovery.broken.len(), 1);
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), round + 1);

@@ -93,7 +93,7 @@ impl Ring {
         *self.lost.entry((log_ns / LOSS_STEP_NS, topic)).or_default() += count;
     }
 
-    /// A message that never came: pictures that build on it are not worth keeping.
+    /// A message that never came: pictures that build on it cannot be decoded.
     pub(crate) fn break_off(&mut self, topic: &'static protocol::Topic) {
         if topic.is_video() {
             self.topics.entry(topic.name).or_default().broken = true;

@@ -55,7 +55,7 @@ impl Default for Settings {
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The text is no TOML, or names something unknown.
+    /// The text is not TOML, or names something unknown.
     #[error("the recorder's settings: {0}")]
     Toml(#[from] toml::de::Error),
     /// A rule cannot be read.
@@ -70,7 +70,7 @@ pub enum SettingsError {
     /// A number makes no sense.
     #[error("the recorder's setting {name} is {value}: use {low} to {high}")]
     Range {
-        /// Which.
+        /// The setting's name.
         name: &'static str,
         /// Its value.
         value: f64,

@@ -86,7 +86,7 @@ pub fn sum(path: &Path) -> Result<(u64, String), RecorderError> {
 }
 
 /// Checks the file at `path` against the signature beside it; `trusted` are the public keys (hex) that may have signed,
-/// none for any. Answers the signature.
+/// none for any. Returns the signature.
 ///
 /// # Errors
 /// [`RecorderError::Signature`] saying what does not fit; [`RecorderError::Io`] when either cannot be read.

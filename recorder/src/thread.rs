@@ -29,12 +29,12 @@ pub struct ThreadConfig {
     pub recorder: RecorderConfig,
     /// The continuous log beside the episodes; `None` for none.
     pub drive_log: Option<DriveLogConfig>,
-    /// Memory for messages on their way to the thread; when it is full the oldest of the least worth are dropped and
-    /// counted, see [`protocol::topics::Priority`].
+    /// Memory for messages on their way to the thread; when it is full the oldest of the lowest priority are dropped
+    /// and counted, see [`protocol::topics::Priority`].
     pub queue_bytes: usize,
-    /// Memory for what the disk refuses, of all files together. From half of it on messages of little worth are left
+    /// Memory for what the disk refuses, of all files together. From half of it on messages of low priority are left
     /// out and counted; when the disk takes everything again the files go on as if nothing had been.
-    pub patience_bytes: usize,
+    pub write_back_limit_bytes: usize,
     /// Room that is kept free on the disk by removing files of little value, see [`protocol::Trigger::is_evictable`].
     pub reserve_bytes: u64,
     /// Signs finished files; `None` leaves them unsigned.
@@ -44,7 +44,7 @@ pub struct ThreadConfig {
 }
 
 impl ThreadConfig {
-    /// 10 s before, 5 s after, 64 MiB of queue and patience each, 256 MiB kept free, no drive log, no signatures.
+    /// 10 s before, 5 s after, 64 MiB of queue and of write-back each, 256 MiB kept free, no drive log, no signatures.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl ThreadConfig {
             recorder: RecorderConfig::default(),
             drive_log: None,
             queue_bytes: 64 << 20,
-            patience_bytes: 64 << 20,
+            write_back_limit_bytes: 64 << 20,
             reserve_bytes: 256 << 20,
             key: None,
             listener: None,
@@ -72,7 +72,7 @@ pub enum RecorderEvent {
     Failed {
         /// Which episode.
         episode: EpisodeId,
-        /// Why.
+        /// What went wrong.
         error: RecorderError,
     },
     /// Removed to make room on the disk.
@@ -88,7 +88,7 @@ pub struct RecorderHandle {
 }
 
 impl RecorderHandle {
-    /// Offers a message; answers whether it got into the queue. What is dropped, this or older ones, is counted in the
+    /// Offers a message; returns whether it got into the queue. What is dropped, this or older ones, is counted in the
     /// episodes it belongs to.
     pub fn push(&self, message: Message) -> bool {
         if let Some(listener) = &self.listener {
@@ -101,23 +101,23 @@ impl RecorderHandle {
         self.queue.push(message)
     }
 
-    /// A takeover begins at `now_ns` on the clock of the log times. Answers whether the thread lives.
+    /// A takeover begins at `now_ns` on the clock of the log times. Returns whether the thread lives.
     pub fn begin(&self, now_ns: u64, info: EpisodeInfo, attachments: Vec<Attachment>) -> bool {
         self.queue.command(Command::Begin(now_ns, Box::new(info), attachments))
     }
 
     /// Something else fired at `now_ns`, see [`crate::Recorder::trigger`]; `info` and `attachments` are for an episode
-    /// of its own, if it gets one. Answers whether the thread lives.
+    /// of its own, if it gets one. Returns whether the thread lives.
     pub fn trigger(&self, now_ns: u64, fired: Fired, info: EpisodeInfo, attachments: Vec<Attachment>) -> bool {
         self.queue.command(Command::Trigger(now_ns, fired, Box::new(info), attachments))
     }
 
-    /// A takeover ends: its post-roll starts. Answers whether the thread lives.
+    /// A takeover ends: its post-roll starts. Returns whether the thread lives.
     pub fn end(&self, now_ns: u64, id: EpisodeId) -> bool {
         self.queue.command(Command::End(now_ns, id))
     }
 
-    /// Sets cause and reason of an open episode. Answers whether the thread lives.
+    /// Sets cause and reason of an open episode. Returns whether the thread lives.
     pub fn describe(&self, id: EpisodeId, cause: String, reason: String) -> bool {
         self.queue.command(Command::Describe(id, cause, reason))
     }
@@ -177,7 +177,7 @@ impl RecorderThread {
         &self.events
     }
 
-    /// Writes what is queued, finishes every file and answers the events that nobody took. What the disk still refuses
+    /// Writes what is queued, finishes every file and returns the events that nobody took. What the disk still refuses
     /// is left as `.part` files for [`crate::recover`].
     #[must_use]
     pub fn shutdown(mut self) -> Vec<RecorderEvent> {

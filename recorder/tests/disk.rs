@@ -107,9 +107,9 @@ fn mounted() -> Option<PathBuf> {
 }
 
 #[test]
-fn a_full_disk_gives_up_what_is_worth_least_and_recording_goes_on_without_a_gap() {
+fn a_full_disk_evicts_the_lowest_priority_and_recording_goes_on_without_a_gap() {
     let Some(dir) = mounted() else {
-        return with_mount("a_full_disk_gives_up_what_is_worth_least_and_recording_goes_on_without_a_gap", "size=16m");
+        return with_mount("a_full_disk_evicts_the_lowest_priority_and_recording_goes_on_without_a_gap", "size=16m");
     };
     // Two finished episodes of 2 MB, and 8 MB of somebody else's.
     for (name, trigger) in [("by-rule", Trigger::Rule), ("by-takeover", Trigger::Takeover)] {
@@ -118,7 +118,7 @@ fn a_full_disk_gives_up_what_is_worth_least_and_recording_goes_on_without_a_gap(
         write_episode(&dir, &info, (0..100).map(|n| picture(&topics::CAMERA_FRONT, n))).unwrap();
     }
     fs::write(dir.join("filler"), vec![1; 8 << 20]).unwrap();
-    let thread = RecorderThread::start(ThreadConfig { patience_bytes: 32 << 20, ..config(&dir) }).unwrap();
+    let thread = RecorderThread::start(ThreadConfig { write_back_limit_bytes: 32 << 20, ..config(&dir) }).unwrap();
     thread.handle().begin(0, info("e"), vec![]);
     // The first picture is a keyframe. 12 MB and more are more than the disk has, with the room that is made, and less than
     // half of what may wait.
@@ -155,7 +155,7 @@ fn a_disk_that_stays_full_costs_the_rear_camera_before_the_record_of_control() {
     let Some(dir) = mounted() else {
         return with_mount("a_disk_that_stays_full_costs_the_rear_camera_before_the_record_of_control", "size=4m");
     };
-    let thread = RecorderThread::start(ThreadConfig { patience_bytes: 8 << 20, ..config(&dir) }).unwrap();
+    let thread = RecorderThread::start(ThreadConfig { write_back_limit_bytes: 8 << 20, ..config(&dir) }).unwrap();
     thread.handle().begin(0, info("e"), vec![]);
     for n in 1..=1_000 {
         tick(&thread, n);

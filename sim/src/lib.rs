@@ -28,7 +28,6 @@
 
 pub mod camera;
 pub mod differential;
-pub mod difficulty;
 pub mod drivetrain;
 pub mod dynamics;
 pub mod lidar;
@@ -36,6 +35,7 @@ mod opendrive;
 pub mod operator;
 pub mod road;
 pub mod route;
+pub mod scenario_event;
 pub mod scene;
 pub mod traffic;
 pub mod world;

@@ -28,7 +28,7 @@ pub(crate) const BEHIND_M: f64 = 80.0;
 pub(crate) const AHEAD_M: f64 = 220.0;
 /// Time between two decisions of a driver, s; motion is integrated at every step.
 const DECISION_S: f64 = 0.1;
-/// First identity of a car; those below belong to the difficulties.
+/// First identity of a car; those below belong to the scenario events.
 const FIRST_ID: u32 = 100_000;
 
 /// Something that takes room on the road, in route coordinates.
@@ -110,7 +110,7 @@ impl Traffic {
         }
     }
 
-    /// What is random from now on comes from `seed`; the temperament of those who drive already is drawn anew.
+    /// What is random from now on comes from `seed`; the temperament of those who drive already is drawn again.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.rng = generator(seed);
         for index in 0..self.cars.len() {

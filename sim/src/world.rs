@@ -1,4 +1,4 @@
-//! The world around one car: route, vehicle, traffic, difficulties, weather and what the car perceives of them.
+//! The world around one car: route, vehicle, traffic, scenario events, weather and what the car perceives of them.
 //!
 //! A [`World`] is handed time and commands and nothing else: the same network, configuration and commands give the same
 //! world bit by bit. It has no clock and no thread, so it runs as fast as it is stepped.
@@ -10,12 +10,12 @@ mod perception;
 pub use contact::WorldStatus;
 pub use footprint::Footprint;
 
-use crate::difficulty::{self, Difficulties, Difficulty, Placed};
 use crate::drivetrain::Drivetrain;
 use crate::dynamics::Gear;
 use crate::lidar;
 use crate::road::{RoadError, RoadNetwork};
 use crate::route::{Route, Station};
+use crate::scenario_event::{self, Placed, ScenarioEvent, ScenarioEvents};
 use crate::scene::{Actor, SceneSnapshot};
 use crate::traffic::{self, Around, Closure, Presence, Returns, Traffic};
 use protocol::Embodiment;
@@ -25,20 +25,21 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-/// Stream of the generator that draws the difficulties' acts anew; the first two are those of the route and of traffic.
+/// Stream of the generator that draws the scenario events' acts anew; the first two are those of the route and of
+/// traffic.
 const RESEEDED_STREAM: u64 = 2;
 
 /// What a world is made from.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WorldConfig {
-    /// Chooses route, traffic, difficulties and noise.
+    /// Chooses route, traffic, scenario events and noise.
     pub seed: u64,
     /// Cars a kilometre of each lane near the route; 0 for empty roads.
     pub traffic_per_km: f64,
-    /// The kinds of difficulty that occur; none when empty.
-    pub difficulties: Vec<Difficulty>,
-    /// Mean distance from one difficulty to the next, m.
-    pub difficulty_spacing_m: f64,
+    /// The kinds of scenario event that occur; none when empty.
+    pub scenario_events: Vec<ScenarioEvent>,
+    /// Mean distance from one scenario event to the next, m.
+    pub scenario_event_spacing_m: f64,
     /// No speed limit of the world is higher than this, m/s.
     pub cruise_cap_mps: f64,
     /// Length of the route where the network allows it, m.
@@ -46,13 +47,13 @@ pub struct WorldConfig {
 }
 
 impl Default for WorldConfig {
-    /// A trip of 1.5 km with some traffic and every kind of difficulty about every 250 m.
+    /// A trip of 1.5 km with some traffic and every kind of scenario event about every 250 m.
     fn default() -> Self {
         Self {
             seed: 1,
             traffic_per_km: 10.0,
-            difficulties: Difficulty::ALL.to_vec(),
-            difficulty_spacing_m: 250.0,
+            scenario_events: ScenarioEvent::ALL.to_vec(),
+            scenario_event_spacing_m: 250.0,
             cruise_cap_mps: 20.0,
             target_length_m: 1_500.0,
         }
@@ -62,7 +63,7 @@ impl Default for WorldConfig {
 impl WorldConfig {
     fn check(&self) -> Result<(), RoadError> {
         let positive = [
-            ("difficulty_spacing_m", self.difficulty_spacing_m),
+            ("scenario_event_spacing_m", self.scenario_event_spacing_m),
             ("cruise_cap_mps", self.cruise_cap_mps),
             ("target_length_m", self.target_length_m),
         ];
@@ -188,7 +189,7 @@ pub struct World {
     place: (f64, f64),
     rain: f64,
     traffic: Traffic,
-    difficulties: Difficulties,
+    scenario_events: ScenarioEvents,
     closures: Arc<Vec<Closure>>,
     presences: Vec<Presence>,
     actors: Vec<Actor>,
@@ -214,8 +215,9 @@ impl World {
         let drivetrain = Drivetrain::standing(embodiment, start.x_m, start.y_m, start.heading_rad)
             .ok_or_else(|| RoadError::CannotDrive { embodiment: embodiment.name.clone() })?;
         let ego = EgoState::of(&drivetrain, Outline::of(embodiment));
-        let difficulties = difficulty::place(&route, &config.difficulties, config.difficulty_spacing_m, &mut rng);
-        let closures: Arc<Vec<Closure>> = Arc::new(difficulties.closures().collect());
+        let scenario_events =
+            scenario_event::place(&route, &config.scenario_events, config.scenario_event_spacing_m, &mut rng);
+        let closures: Arc<Vec<Closure>> = Arc::new(scenario_events.closures().collect());
         let mut tracks = traffic::tracks(&network, &route, config.cruise_cap_mps);
         for closure in closures.iter().filter(|closure| closure.gate) {
             tracks[0].pass(closure);
@@ -234,7 +236,7 @@ impl World {
             time_s: 0.0,
             place: (0.0, 0.0),
             rain: 0.0,
-            difficulties,
+            scenario_events,
             closures,
             presences: Vec::new(),
             actors: Vec::new(),
@@ -266,14 +268,14 @@ impl World {
     }
 
     /// What is random from now on comes from `seed`: who comes, how those who are there drive on (their temperament is
-    /// drawn anew, their places and speeds stay), what people and cars of a difficulty that have not acted yet will do, and
-    /// the sensors' noise. The same seed gives the same future for the same commands.
+    /// drawn again, their places and speeds stay), what people and cars of a scenario event that have not acted yet
+    /// will do, and the sensors' noise. The same seed gives the same future for the same commands.
     pub fn reseed(&mut self, seed: u64) {
         self.noise_seed = seed;
         self.traffic.reseed(seed);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(RESEEDED_STREAM);
-        self.difficulties.redraw(&mut rng);
+        self.scenario_events.redraw(&mut rng);
     }
 
     /// Finds the car on the route, the weather there and what stands near.
@@ -281,9 +283,9 @@ impl World {
         self.progress_m = self.route.project(self.ego.x_m, self.ego.y_m, self.progress_m).0;
         let body = self.ego.footprint();
         self.place = self.route.project(body.x_m, body.y_m, self.progress_m);
-        self.rain = self.difficulties.rain(self.progress_m);
+        self.rain = self.scenario_events.rain(self.progress_m);
         self.presences.clear();
-        self.difficulties.push_presences(self.place.0, &mut self.presences);
+        self.scenario_events.push_presences(self.place.0, &mut self.presences);
     }
 
     fn around(&self) -> Around<'_> {
@@ -307,19 +309,19 @@ impl World {
 
     fn move_others(&mut self, dt_s: f64) {
         let ego = self.presence();
-        let scene = difficulty::Scene {
+        let scene = scenario_event::Scene {
             middle_m: ego.s_m,
             front_m: ego.s_m + self.ego.outline.half_length_m,
             speed_mps: self.ego.speed_mps,
         };
         let around = around(&self.route, ego, &self.presences, &self.closures, self.rain);
-        self.difficulties.step(dt_s, self.time_s, &scene, &around, &mut self.traffic);
+        self.scenario_events.step(dt_s, self.time_s, &scene, &around, &mut self.traffic);
         self.traffic.step(dt_s, &around);
     }
 
     fn gather_actors(&mut self) {
         self.actors.clear();
-        self.difficulties.push_actors(self.place.0, &self.route, &mut self.actors);
+        self.scenario_events.push_actors(self.place.0, &self.route, &mut self.actors);
         self.traffic.push_actors(&mut self.actors);
     }
 
@@ -378,10 +380,10 @@ impl World {
         self.rain
     }
 
-    /// The difficulties of this trip, in the order of the route.
+    /// The scenario events of this trip, in the order of the route.
     #[must_use]
-    pub fn difficulties(&self) -> &[Placed] {
-        &self.difficulties.placed
+    pub fn scenario_events(&self) -> &[Placed] {
+        &self.scenario_events.placed
     }
 
     /// Everything near the car that can move or be hit, in the order of the identities.
@@ -393,7 +395,7 @@ impl World {
     /// Friction between tyres and road where the car is: 1 when dry, 0.7 to 0.5 in heavy rain.
     #[must_use]
     pub fn friction(&self) -> f64 {
-        crate::difficulty::friction(self.rain())
+        crate::scenario_event::friction(self.rain())
     }
 
     /// Chooses the gear; `false`, and no change, while the car rolls.
@@ -449,7 +451,7 @@ impl World {
         self.drivetrain.place(station.x_m, station.y_m, station.heading_rad);
         self.ego = EgoState::of(&self.drivetrain, self.ego.outline);
         self.progress_m = s_m;
-        self.difficulties.clear(s_m - 5.0, s_m + self.embodiment.front_m() + 25.0);
+        self.scenario_events.clear(s_m - 5.0, s_m + self.embodiment.front_m() + 25.0);
         self.look_around();
         let around = around(&self.route, self.presence(), &self.presences, &self.closures, self.rain);
         self.traffic.make_room(30.0, &around);
@@ -466,5 +468,5 @@ fn around<'a>(
     closures: &'a [Closure],
     rain: f64,
 ) -> Around<'a> {
-    Around { route, ego, others, closures, friction: difficulty::friction(rain), rain }
+    Around { route, ego, others, closures, friction: scenario_event::friction(rain), rain }
 }

@@ -1,11 +1,11 @@
-//! A careful driver survives the difficulties on every built-in road.
+//! A careful driver survives the scenario events on every built-in road.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 mod careful;
 
 use careful::Driver;
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::{World, WorldConfig};
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ struct Tally {
     off_road: u32,
     stuck: u32,
     metres: f64,
-    difficulties: usize,
+    scenario_events: usize,
 }
 
 fn drive(network: &Arc<RoadNetwork>, config: WorldConfig, tally: &mut Tally) {
-    let label = format!("{} seed {} {:?}", network.name(), config.seed, config.difficulties);
+    let label = format!("{} seed {} {:?}", network.name(), config.seed, config.scenario_events);
     let mut world = World::new(network.clone(), config).unwrap();
     let mut driver = Driver::default();
     let (mut wanted, mut steering) = (0.0, 0.0);
     tally.trips += 1;
-    tally.difficulties += world.difficulties().len();
+    tally.scenario_events += world.scenario_events().len();
     for tick in 0..20_000 {
         if tick % 5 == 0 {
             (wanted, steering) = driver.drive(&world.surroundings(), world.ego());
@@ -45,7 +45,7 @@ fn drive(network: &Arc<RoadNetwork>, config: WorldConfig, tally: &mut Tally) {
                 world.route().length_m(),
                 world.time_s()
             );
-            println!("   {:?} {:?}", world.ego(), world.difficulties());
+            println!("   {:?} {:?}", world.ego(), world.scenario_events());
         } else if status.off_road {
             tally.off_road += 1;
             println!("{label}: off road at {:.1} m", world.progress_m());
@@ -62,11 +62,11 @@ fn drive(network: &Arc<RoadNetwork>, config: WorldConfig, tally: &mut Tally) {
         "{label}: stuck at {:.1} of {:.0} m {:?}",
         world.progress_m(),
         world.route().length_m(),
-        world.difficulties()
+        world.scenario_events()
     );
 }
 
-fn tally(kinds: &[Difficulty], traffic_per_km: f64, seeds: std::ops::Range<u64>) -> Tally {
+fn tally(kinds: &[ScenarioEvent], traffic_per_km: f64, seeds: std::ops::Range<u64>) -> Tally {
     let mut tally = Tally::default();
     for name in RoadNetwork::built_in_names() {
         let network = Arc::new(RoadNetwork::built_in(name).unwrap());
@@ -74,8 +74,8 @@ fn tally(kinds: &[Difficulty], traffic_per_km: f64, seeds: std::ops::Range<u64>)
             let config = WorldConfig {
                 seed,
                 traffic_per_km,
-                difficulties: kinds.to_vec(),
-                difficulty_spacing_m: 220.0,
+                scenario_events: kinds.to_vec(),
+                scenario_event_spacing_m: 220.0,
                 cruise_cap_mps: 18.0,
                 target_length_m: 1_500.0,
             };
@@ -99,17 +99,17 @@ fn traffic_alone_never_rams_a_careful_driver() {
 }
 
 #[test]
-fn each_difficulty_alone_is_survived_on_a_road_without_traffic() {
-    for kind in Difficulty::ALL {
+fn each_scenario_event_alone_is_survived_on_a_road_without_traffic() {
+    for kind in ScenarioEvent::ALL {
         let tally = tally(&[kind], 0.0, 1..9);
         assert_eq!((tally.crashes, tally.off_road, tally.stuck), (0, 0, 0), "{kind:?}");
     }
 }
 
 #[test]
-fn most_trips_with_all_difficulties_and_traffic_are_survived() {
-    let tally = tally(&Difficulty::ALL, 10.0, 1..101);
-    assert!(tally.difficulties > 500);
+fn most_trips_with_all_scenario_events_and_traffic_are_survived() {
+    let tally = tally(&ScenarioEvent::ALL, 10.0, 1..101);
+    assert!(tally.scenario_events > 500);
     // This simple driver is clumsy where it creeps around a standing thing: of 900 trips (seeds 1 to 300) it crashed in 52
     // and got stuck in 35. Two standard deviations of 300 trips more than that mean that the world has become harder.
     assert!(tally.crashes + tally.off_road <= tally.trips / 12 && tally.stuck <= tally.trips / 16, "{tally:?}");

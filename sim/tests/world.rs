@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
 use protocol::v1::ObjectKind;
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::{World, WorldConfig};
 use std::sync::Arc;
 
@@ -64,12 +64,12 @@ fn the_car_starts_at_the_routes_start_with_room_around_it() {
 }
 
 #[test]
-fn first_difficulties_leave_time_to_get_going() {
+fn first_scenario_events_leave_time_to_get_going() {
     for road in RoadNetwork::built_in_names() {
         for seed in 0..40 {
             let world = world(road, WorldConfig { seed, ..WorldConfig::default() });
             let least = if world.route().length_m() < 300.0 { 60.0 } else { 150.0 };
-            assert!(world.difficulties().iter().all(|placed| placed.s_m >= least));
+            assert!(world.scenario_events().iter().all(|placed| placed.s_m >= least));
         }
     }
 }
@@ -91,7 +91,7 @@ fn driving_on_into_cones_is_a_collision_and_replacing_the_car_lets_it_start_agai
     let config = WorldConfig {
         seed: 3,
         traffic_per_km: 0.0,
-        difficulties: vec![Difficulty::ConesClosingLane],
+        scenario_events: vec![ScenarioEvent::ConesClosingLane],
         cruise_cap_mps: 10.0,
         ..WorldConfig::default()
     };

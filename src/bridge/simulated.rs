@@ -6,8 +6,8 @@ use protocol::foxglove::LocationFix;
 use protocol::v1::ControlCommand;
 use protocol::{Embodiment, v1};
 use sim::camera::{Camera, CameraSpec};
-use sim::difficulty::Difficulty;
 use sim::road::{RoadError, RoadNetwork};
+use sim::scenario_event::ScenarioEvent;
 use sim::scene::SceneSnapshot;
 use sim::world::{World, WorldConfig};
 use std::sync::atomic::AtomicBool;
@@ -21,14 +21,14 @@ use video::{I420Buffer, VideoSpec};
 /// Pictures a second of each camera.
 const PICTURES_HZ: u64 = 30;
 
-/// The live robot's world on a network: moderate traffic, every difficulty.
+/// The live robot's world on a network: moderate traffic, every scenario event.
 #[must_use]
 pub fn live_world(seed: u64) -> WorldConfig {
     WorldConfig {
         seed,
         traffic_per_km: 6.0,
-        difficulties: Difficulty::ALL.to_vec(),
-        difficulty_spacing_m: 400.0,
+        scenario_events: ScenarioEvent::ALL.to_vec(),
+        scenario_event_spacing_m: 400.0,
         cruise_cap_mps: 16.0,
         target_length_m: 3_000.0,
     }
@@ -41,7 +41,7 @@ pub struct SimulatedRobot {
     pub embodiment: Embodiment,
     /// The road network.
     pub network: Arc<RoadNetwork>,
-    /// Traffic, difficulties, seed.
+    /// Traffic, scenario events, seed.
     pub world: WorldConfig,
     /// How many cameras, the first ones of the embodiment.
     pub cameras: usize,
@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn after_a_crash_it_stands_on_its_lane_again_and_says_so_once() {
-        let mut robot = prepared(WorldConfig { traffic_per_km: 0.0, difficulties: Vec::new(), ..live_world(1) }).robot;
+        let mut robot =
+            prepared(WorldConfig { traffic_per_km: 0.0, scenario_events: Vec::new(), ..live_world(1) }).robot;
         assert_eq!(drive(robot.as_mut(), &[2.0, 0.3], |_, collisions| collisions > 0), 1);
         assert!(robot.lane_margin_m().unwrap() > 0.0);
         assert!(robot.sense(0).state.observation[0] < 0.5);

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Watches over the children until stopped.
 pub struct Children {
-    keepers: Vec<JoinHandle<()>>,
+    supervisors: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -122,15 +122,15 @@ impl Children {
             let stop = Arc::clone(stop);
             std::thread::Builder::new().name(job.name.into()).spawn(move || job.keep(&stop))
         };
-        let keepers = jobs.into_iter().map(keep).collect::<Result<_, _>>()?;
-        Ok(Self { keepers, stop: Arc::clone(stop) })
+        let supervisors = jobs.into_iter().map(keep).collect::<Result<_, _>>()?;
+        Ok(Self { supervisors, stop: Arc::clone(stop) })
     }
 
     /// Ends all of them and waits.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        for keeper in self.keepers {
-            let _ = keeper.join();
+        for supervisor in self.supervisors {
+            let _ = supervisor.join();
         }
     }
 }

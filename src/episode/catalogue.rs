@@ -141,7 +141,7 @@ pub struct VerdictArgs {
     /// Who says so.
     #[arg(long, env = "USER")]
     by: String,
-    /// Why.
+    /// The reason, in words.
     #[arg(long, default_value = "")]
     note: String,
 }
@@ -170,7 +170,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// `2026-01-31` or `2026-01-31T12:30:00` in milliseconds since 1970.
 fn time_ms(text: &str) -> Result<i64, String> {
-    let bad = || format!("{text:?} is no time: use YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS (UTC)");
+    let bad = || format!("{text:?} is not a time: use YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS (UTC)");
     let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap_or((text, "00:00:00"));
     let numbers = |text: &str, separator: char| -> Option<[i64; 3]> {
         let parts: Vec<i64> = text.split(separator).map(str::parse).collect::<Result<_, _>>().ok()?;

@@ -108,7 +108,7 @@ fn verify(args: &EraseArgs, path: &Path, json: bool) -> anyhow::Result<ExitCode>
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_PROOF_BYTES).read_to_end(&mut text));
     read.with_context(|| format!("cannot read {}", named()))?;
-    let proof: Proof = serde_json::from_slice(&text).with_context(|| format!("{} is no proof", named()))?;
+    let proof: Proof = serde_json::from_slice(&text).with_context(|| format!("{} is not a proof", named()))?;
     let key = match args.key {
         Some(key) => key,
         None => chain(&args.control_plane, &proof)?,

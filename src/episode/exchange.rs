@@ -116,7 +116,7 @@ pub fn cut(
     let source = EpisodeReader::open(file)?;
     for seconds in [Some(from), to].into_iter().flatten() {
         if !(0.0..=1e9).contains(&seconds) {
-            bail!("{seconds} s is no place in an episode");
+            bail!("{seconds} s is not a place in an episode");
         }
     }
     let at = |seconds: f64| source.info().start_ns.saturating_add((seconds * 1e9) as u64);

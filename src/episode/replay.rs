@@ -20,7 +20,8 @@ pub struct ReplayArgs {
     /// Folder of the policy that drove, such as takeover-data/policies/v3.
     #[arg(long)]
     policy: PathBuf,
-    /// Says, beside the verdict, what this very drive would have come to without the human: nothing drawn anew, no noise.
+    /// Says, beside the verdict, what this very drive would have come to without the human: nothing drawn again, no
+    /// noise.
     #[arg(long)]
     without_human: bool,
     /// Judge by exactly this many samples; without it by 32, doubled up to 128 while the verdict is unclear.

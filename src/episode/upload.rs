@@ -32,9 +32,9 @@ pub struct UploadArgs {
     /// The vehicle's recorder settings: what their `[privacy]` section says is left out or blurred first.
     #[arg(long, value_name = "FILE")]
     recorder: Option<PathBuf>,
-    /// Signs the episodes' vehicles up first, for vehicles that the control plane has never met.
-    #[arg(long)]
-    sign_up: bool,
+    /// Registers the episodes' vehicles first, for vehicles that the control plane has never met.
+    #[arg(long, alias = "sign-up")]
+    register: bool,
 }
 
 pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -51,11 +51,11 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     let dir = tempfile::tempdir().context("cannot make a folder for previews")?;
     let preparation = Preparation { policy, dir: dir.path().to_owned(), key: None };
     let limit_bps = args.rate.map(|kbps| f64::from(kbps) * 1e3);
-    let hand = Hand {
+    let hand = Upload {
         client: ControlPlaneClient::new(&control_plane, Retry::Never),
         pace: Pace::new(Box::new(move || limit_bps), Arc::default()),
         preparation,
-        sign_up: args.sign_up,
+        register: args.register,
     };
     let mut rows = Vec::new();
     for file in files(&args.paths)? {
@@ -75,14 +75,14 @@ pub fn upload(args: &UploadArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Hand {
+struct Upload {
     client: ControlPlaneClient,
     pace: Pace,
     preparation: Preparation,
-    sign_up: bool,
+    register: bool,
 }
 
-impl Hand {
+impl Upload {
     fn upload(&self, file: &Path) -> anyhow::Result<Value> {
         let reader = EpisodeReader::open(file)?;
         let info = reader.info();
@@ -91,17 +91,17 @@ impl Hand {
         let whole = content.last().map_or(file, |whole| &whole.path);
         let mut files = self.preparation.previews(whole, &episode.id);
         files.extend(content);
-        // Nobody drives what an import names as its vehicle, so nobody else signs it up.
+        // Nobody drives what an import names as its vehicle, so nobody else registers it.
         let is_import = info.trigger == protocol::Trigger::Import;
-        if self.sign_up || is_import {
-            let sign_up = VehicleRegistration {
+        if self.register || is_import {
+            let registration = VehicleRegistration {
                 vehicle: info.vehicle.clone(),
                 embodiment: protocol::catalogue_name(&info.embodiment),
                 kind: if is_import { "virtual" } else { "live" }.into(),
                 map: episode.map.clone(),
                 software: episode.software.clone().unwrap_or_default(),
             };
-            self.repeatedly(|| Ok(self.client.register(&sign_up).map(drop)?))?;
+            self.repeatedly(|| Ok(self.client.register(&registration).map(drop)?))?;
         }
         let sent_bytes = self.send(file, &Waiting { files, ..Waiting::new(episode.clone(), info.trigger) })?;
         self.repeatedly(|| Ok(self.client.add_episode(&episode).map(drop)?))?;
@@ -112,7 +112,7 @@ impl Hand {
         )
     }
 
-    /// Sends what is not there yet; answers how many bytes that were.
+    /// Sends what is not there yet; returns how many bytes that were.
     fn send(&self, file: &Path, item: &Waiting) -> anyhow::Result<u64> {
         let bar = bar(&file.file_name().unwrap_or_default().to_string_lossy());
         bar.set_length(item.files.iter().map(|file| file.bytes).sum());

@@ -34,7 +34,7 @@ pub struct LatencyStudyArgs {
     /// Routes on each road; every way and delay drives the same ones.
     #[arg(long, default_value_t = 30)]
     pub trials: usize,
-    /// Seed of routes, traffic, difficulties and losses.
+    /// Seed of routes, traffic, scenario events and losses.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Wanted length of a route, metres.

@@ -4,7 +4,7 @@ use super::namespaces::{Namespaces, Side, ip};
 use super::sys;
 use anyhow::Context;
 use link::netem::PathSpec;
-use link::netem::shell::{PATIENCE, Port, Shell, ShellStats};
+use link::netem::shell::{POLL_TIMEOUT, Port, Shell, ShellStats};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ struct Tun(File);
 
 impl Port for Tun {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if sys::wait_readable(self.0.as_fd(), PATIENCE)? { (&self.0).read(buffer).map(Some) } else { Ok(None) }
+        if sys::wait_readable(self.0.as_fd(), POLL_TIMEOUT)? { (&self.0).read(buffer).map(Some) } else { Ok(None) }
     }
 
     fn send(&self, packet: &[u8]) -> io::Result<()> {

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 SEAT = "python"
 TIMECODE_BITS, SYNC = 120, 0xB2
-PATIENCE_S = 40
+TIMEOUT_S = 40
 US = 1_000_000
 
 
@@ -149,12 +149,12 @@ class Seat:
 
     async def until(self, what, holds):
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 while not holds():
                     self.changed.clear()
                     await self.changed.wait()
         except TimeoutError:
-            raise AssertionError(f"{what}: not within {PATIENCE_S} s; authority {self.authority}") from None
+            raise AssertionError(f"{what}: not within {TIMEOUT_S} s; authority {self.authority}") from None
 
 
 async def signalling(seat, socket, vehicle):

@@ -18,14 +18,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What came of it.
+/// Outcome.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Outcome {
     /// Name of the robot's embodiment.
     pub robot: String,
     /// Hostile messages sent, by kind.
     pub sent: BTreeMap<&'static str, u64>,
-    /// Of these, what is no message at all: it comes to no gate.
+    /// Of these, what is not a message at all: it comes to no gate.
     pub rubbish: u64,
     /// Honest inputs sent meanwhile, until the vehicle's counts were read last.
     pub honest: u64,
@@ -51,7 +51,7 @@ pub struct Outcome {
     pub taken_after_loss: u64,
     /// Whether the hostile seat could stop the vehicle in the end, by a datagram alone: that, everybody may.
     pub estopped: bool,
-    /// Times that authority had to be taken anew, as honest inputs came too late between the hostile ones.
+    /// Times that authority had to be taken again, as honest inputs came too late between the hostile ones.
     pub retaken: u64,
     /// Seconds.
     pub took_s: f64,
@@ -90,7 +90,7 @@ impl Outcome {
 
 /// What is sent: one of the kinds of `closed_loop::hostile`, or bytes.
 #[derive(Debug, Clone, Copy)]
-enum Weapon {
+enum Payload {
     Kind(Kind),
     /// The datagram of a whole burst, beyond what fits one.
     Crowd,
@@ -101,7 +101,7 @@ enum Weapon {
     Nothing,
 }
 
-impl Weapon {
+impl Payload {
     fn all() -> Vec<Self> {
         let bytes = [Self::Crowd, Self::Numbered, Self::Truncated, Self::Random, Self::Nothing];
         kinds().into_iter().map(Self::Kind).chain(bytes).collect()
@@ -128,7 +128,7 @@ struct Attack {
     channels: Channels,
     desk: RawSeat,
     evil: RawSeat,
-    weapons: Vec<Weapon>,
+    payloads: Vec<Payload>,
     forger: Forger,
     origin: Instant,
     /// What the vehicle's newest state says.
@@ -149,7 +149,7 @@ pub async fn run(plane: &str, embodiment: &Embodiment, count: u64, seed: u64) ->
         channels: *embodiment.channels(),
         desk,
         evil,
-        weapons: Weapon::all(),
+        payloads: Payload::all(),
         forger: Forger::new(embodiment, seed),
         origin: Instant::now(),
         vehicle_us: 0,
@@ -163,8 +163,8 @@ pub async fn run(plane: &str, embodiment: &Embodiment, count: u64, seed: u64) ->
             attack.hold().await?;
         }
         // Each in turn, so that each is seen as often as any; which spoils what how is the forger's to draw.
-        let place = n as usize % attack.weapons.len();
-        attack.strike(place).await.with_context(|| format!("{}, message {n}", attack.weapons[place].name()))?;
+        let place = n as usize % attack.payloads.len();
+        attack.send_hostile(place).await.with_context(|| format!("{}, message {n}", attack.payloads[place].name()))?;
     }
     attack.settle().await?;
     attack.stop().await?;
@@ -259,14 +259,14 @@ impl Attack {
         }
     }
 
-    async fn strike(&mut self, place: usize) -> anyhow::Result<()> {
-        let weapon = self.weapons[place];
-        let name = weapon.name();
+    async fn send_hostile(&mut self, place: usize) -> anyhow::Result<()> {
+        let payload = self.payloads[place];
+        let name = payload.name();
         *self.outcome.sent.entry(name).or_default() += 1;
-        self.outcome.rubbish += u64::from(!matches!(weapon, Weapon::Kind(_)));
+        self.outcome.rubbish += u64::from(!matches!(payload, Payload::Kind(_)));
         let now = self.now();
-        match weapon {
-            Weapon::Kind(kind) => match (self.forger.make(&kind, now), kind.sender) {
+        match payload {
+            Payload::Kind(kind) => match (self.forger.make(&kind, now), kind.sender) {
                 (Body::Input(input), Sender::Holder) => {
                     self.desk.send_command(&datagram(vec![input]).encode_to_vec()).await
                 }
@@ -275,20 +275,20 @@ impl Attack {
                 }
                 (Body::Request(request), _) => self.ask(place, Some(request)).await,
             },
-            Weapon::Crowd => {
+            Payload::Crowd => {
                 let inputs = vec![OperatorInput::default(); link::MAX_INPUTS + 1 + place];
                 self.desk.send_command(&datagram(inputs).encode_to_vec()).await
             }
-            Weapon::Numbered => {
+            Payload::Numbered => {
                 let message =
                     CommandDatagram { link_sequence: u64::MAX - 1, ..datagram(vec![self.forger.greedy(now)]) };
                 self.desk.send_command(&message.encode_to_vec()).await
             }
-            Weapon::Truncated => {
+            Payload::Truncated => {
                 let bytes = self.forger.truncated(now);
                 self.desk.send_command(&bytes).await
             }
-            Weapon::Random => {
+            Payload::Random => {
                 let bytes = self.forger.rubbish();
                 match self.forger.choose(&[0, 1, 2, 3]) {
                     0 => self.desk.send_command(&bytes).await,
@@ -297,7 +297,7 @@ impl Attack {
                     _ => self.evil.send_request(&bytes).await,
                 }
             }
-            Weapon::Nothing => self.ask(place, None).await,
+            Payload::Nothing => self.ask(place, None).await,
         }
     }
 
@@ -308,14 +308,14 @@ impl Attack {
         self.evil.send_request(&request.encode_to_vec()).await?;
         for response in std::mem::take(&mut self.evil.heard().responses) {
             let place = response.id.checked_sub(REQUEST_IDS).and_then(|place| usize::try_from(place).ok());
-            let Some(weapon) = place.and_then(|place| self.weapons.get(place)).filter(|_| response.accepted) else {
+            let Some(payload) = place.and_then(|place| self.payloads.get(place)).filter(|_| response.accepted) else {
                 continue;
             };
             let epoch = response.authority.as_ref().map_or(0, |authority| authority.epoch);
-            if weapon.name().starts_with("ask_takeover") && epoch > self.forger.epoch + 1 {
+            if payload.name().starts_with("ask_takeover") && epoch > self.forger.epoch + 1 {
                 self.outcome.taken_after_loss += 1;
             } else {
-                *self.outcome.granted.entry(weapon.name()).or_default() += 1;
+                *self.outcome.granted.entry(payload.name()).or_default() += 1;
             }
         }
         Ok(())

@@ -99,19 +99,19 @@ impl Drop for Process {
     }
 }
 
-/// Calls `look` until it answers something, at most `patience` long.
+/// Calls `look` until it answers something, at most `timeout` long.
 ///
 /// # Errors
 /// When it never does, naming `what`.
-pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
-    let until = Instant::now() + patience;
+pub fn wait_for<T>(what: &str, timeout: Duration, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    let until = Instant::now() + timeout;
     while Instant::now() < until {
         if let Some(found) = look() {
             return Ok(found);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    bail!("{what}: not within {patience:?}")
+    bail!("{what}: not within {timeout:?}")
 }
 
 /// A Python with the judges' packages, made once in the home directory.
@@ -186,7 +186,7 @@ fn cache() -> anyhow::Result<PathBuf> {
 }
 
 /// Runs the script `name` of `peers/node` with npm's judges, which are installed once in the home directory, and
-/// answers the JSON that it prints.
+/// returns the JSON that it prints.
 ///
 /// # Errors
 /// When Node.js or the packages cannot be had, or the script fails, with what it printed.
@@ -233,7 +233,7 @@ pub fn picture_of_a_face() -> anyhow::Result<PathBuf> {
     Ok(picture)
 }
 
-/// Runs a command to its end and answers what it printed.
+/// Runs a command to its end and returns what it printed.
 ///
 /// # Errors
 /// When it fails, with what it printed.

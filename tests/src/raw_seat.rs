@@ -37,7 +37,7 @@ pub struct RawSeat {
     _signalling: tokio::task::JoinHandle<()>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl RawSeat {
     /// Calls `vehicle` as `seat` and waits until all channels are open.
@@ -45,7 +45,7 @@ impl RawSeat {
     /// # Errors
     /// When the control plane or the vehicle refuses, or nothing comes for a minute.
     pub async fn connect(plane: &str, seat: &str, vehicle: &str) -> anyhow::Result<Self> {
-        tokio::time::timeout(PATIENCE, Self::call(plane, seat, vehicle)).await.context("no session within a minute")?
+        tokio::time::timeout(TIMEOUT, Self::call(plane, seat, vehicle)).await.context("no session within a minute")?
     }
 
     async fn call(plane: &str, seat: &str, vehicle: &str) -> anyhow::Result<Self> {
@@ -106,7 +106,7 @@ impl RawSeat {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, answered).await.context("no answer to a request within a minute")
+        tokio::time::timeout(TIMEOUT, answered).await.context("no answer to a request within a minute")
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Trial {
     pub missed_deadlines: u64,
 }
 
-/// What came of a fault.
+/// Outcome of a fault.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The first trial that says something; `None` when all were void.
@@ -105,7 +105,7 @@ const STOPS_BY_CHANCE: usize = 3;
 const MOST_OF_POLICY_US: u64 = 500_000;
 /// After a trial that was void for the machine's sake it is left alone so long, times the trials before.
 const REST: Duration = Duration::from_secs(3);
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// The vehicle tells its figures once a second; those of a trial are known so long after it.
 const TOLD_MS: u64 = 1_200;
 
@@ -196,7 +196,7 @@ impl Rehearsal {
         })
     }
 
-    /// Lets something fail and answers how the car stopped, or why that says nothing.
+    /// Lets something fail and returns how the car stopped, or why that says nothing.
     fn stop_by(&mut self, failing: Failing) -> anyhow::Result<Attempt> {
         let known = self.manoeuvres().len();
         let since = self.site.audit().last().map_or(0, |record| record.seq);
@@ -293,7 +293,7 @@ impl Rehearsal {
             let told_ms = wall_ms().checked_sub(car["status_age_ms"].as_u64()?)?;
             car["timing"]["missed_deadlines"].as_u64().filter(|_| told_ms > after_ms + TOLD_MS)
         };
-        wait_for("the vehicle's figures", PATIENCE, told).with_context(|| self.logs())
+        wait_for("the vehicle's figures", TIMEOUT, told).with_context(|| self.logs())
     }
 
     fn wait_until_driving(&self, failing: Failing) -> anyhow::Result<()> {
@@ -307,13 +307,13 @@ impl Rehearsal {
             let told_ms = wall_ms().checked_sub(car["status_age_ms"].as_u64()?)?;
             self.authority().filter(|(author, since_ms)| author == "operator" && told_ms > since_ms + 1_500)
         };
-        wait_for("a car that drives", PATIENCE, drives).map(drop).with_context(|| self.logs())
+        wait_for("a car that drives", TIMEOUT, drives).map(drop).with_context(|| self.logs())
     }
 
     /// Hangs the policy's thread as soon as the operator has handed back. An untrained policy would not keep the wheel for
     /// long, so the operator is stopped first.
     fn hang_policy(&self, known: usize) -> anyhow::Result<()> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while Instant::now() < until {
             let drives = || (self.author().as_deref() == Some("policy")).then_some(());
             quickly("the policy at the wheel", drives).with_context(|| self.logs())?;
@@ -350,7 +350,7 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// A control plane that is gone stops no car: answers the stop, if there is one.
+    /// A control plane that is gone stops no car: returns the stop, if there is one.
     fn drive_on(&self, known: usize) -> Option<ManoeuvreRecord> {
         wait_for("a stop", DRIVES_ON, || self.manoeuvres().into_iter().nth(known)).ok()
     }
@@ -386,12 +386,12 @@ fn wall_ms() -> u64 {
 
 /// As [`wait_for`], with shorter naps.
 fn quickly<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while Instant::now() < until {
         if let Some(found) = look() {
             return Ok(found);
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    bail!("{what}: not within {PATIENCE:?}")
+    bail!("{what}: not within {TIMEOUT:?}")
 }

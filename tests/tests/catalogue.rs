@@ -6,8 +6,8 @@ use policy::Policy;
 use protocol::api::{EpisodeView, Trip};
 use protocol::erasure::Proof;
 use protocol::{Embodiment, PolicyVersion};
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn drive(folder: &Path) -> Trip {
         roads: vec![Arc::new(RoadNetwork::built_in("fabriksgatan").unwrap())],
         seed: 11,
         purpose: SeedPurpose::Report,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips: 1,
         route_m: 300.0,
         max_time_s: 30.0,

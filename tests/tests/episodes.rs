@@ -9,8 +9,8 @@ use policy::Policy;
 use protocol::foxglove::Event;
 use protocol::{Embodiment, PolicyVersion, topics};
 use recorder::EpisodeReader;
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn drive(folder: &Path, seed: u64) -> Vec<TripReport> {
         ],
         seed,
         purpose: SeedPurpose::Report,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips: 2,
         route_m: 600.0,
         max_time_s: 60.0,

@@ -9,8 +9,8 @@ use protocol::v1::{self, Author};
 use protocol::{Embodiment, Message, PolicyVersion, foxglove, topics};
 use recorder::EpisodeReader;
 use serde_json::Value;
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +29,7 @@ fn drive(folder: &Path) -> Vec<PathBuf> {
         roads: vec![Arc::new(RoadNetwork::built_in("soderleden").unwrap())],
         seed: 8,
         purpose: SeedPurpose::Report,
-        events: Difficulty::ALL.to_vec(),
+        events: ScenarioEvent::ALL.to_vec(),
         trips: 1,
         route_m: 500.0,
         max_time_s: 45.0,
@@ -247,8 +247,8 @@ fn an_episode_that_is_played_opens_in_the_viewers_client() {
     let play = ["episode", "play", &file, "--serve", &address, "--speed", "20", "--wait", "--loop"];
     let log = folder.path().join("play.log");
     let _player = Process::takeover(&play.map(str::to_owned), &log).unwrap();
-    let patience = Duration::from_secs(30);
-    tests::wait_for("the player", patience, || std::net::TcpStream::connect(&address).ok()).unwrap();
+    let timeout = Duration::from_secs(30);
+    tests::wait_for("the player", timeout, || std::net::TcpStream::connect(&address).ok()).unwrap();
     for subprotocol in ["foxglove.sdk.v1", "foxglove.websocket.v1"] {
         let seen = look(&format!("ws://{address}"), subprotocol, &SHOWN);
         assert_eq!(seen["subprotocol"], subprotocol);

@@ -106,8 +106,8 @@ fn shows(site: &Site, hours: f64, words: &str) {
     wait_for("the difference in the vehicle's log", Duration::from_secs(20), logged).unwrap();
 }
 
-/// Drives for two renewals of the grant with a clock that is set to each of these meanwhile; answers whether one drive did
-/// it, under one epoch and without a stop.
+/// Drives for two renewals of the grant with a clock that is set to each of these meanwhile; returns whether one drive
+/// did it, under one epoch and without a stop.
 fn drives_on(site: &Site, clock: &FakeClock, jumps: &[(&str, f64, &str)]) -> bool {
     site.wait_until("the operator at the wheel", operator_drives).unwrap();
     let before = standing(site);

@@ -97,7 +97,7 @@ fn episodes_go_to_an_s3_server_whole_and_once() {
     let (large, small) = (episode(folder.path(), "large", 20 << 20), episode(folder.path(), "small", 1_000));
     let error = upload(&site, &[&large], &[]).unwrap_err();
     assert!(error.contains("car-1 has not signed up"), "{error}");
-    let rows = upload(&site, &[&large, &small], &["--sign-up"]).unwrap();
+    let rows = upload(&site, &[&large, &small], &["--register"]).unwrap();
     for (file, row) in [&large, &small].into_iter().zip(rows.as_array().unwrap()) {
         let content = std::fs::read(file).unwrap();
         let (id, hash) = (row["id"].as_str().unwrap(), row["sha256"].as_str().unwrap());
@@ -169,7 +169,8 @@ fn every_kind_of_episode_is_uploaded_found_and_downloaded_and_an_import_is_no_ta
     files.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "mcap")));
     assert_eq!(files.len() - before, 6, "two publishers, its piece, both merged, a segment, two of a dataset");
     for file in &files {
-        let rows = upload(&site, &[file], &["--sign-up"]).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let rows =
+            upload(&site, &[file], &["--register"]).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let id = rows[0]["id"].as_str().unwrap();
         let url = format!("{}/api/v1/episodes/{id}/file", site.address);
         assert!(downloaded(&url) == std::fs::read(file).unwrap(), "{id}");
@@ -237,12 +238,12 @@ fn uploads(
     let pace = Pace::new(Box::new(|| None), Arc::clone(&stop));
     let found = recorder::scan(spool).unwrap();
     let uploader = Uploader::new(client, pace, preparation, spool.to_owned(), found);
-    let board = uploader.board();
+    let progress = uploader.progress();
     let thread = std::thread::spawn(move || {
         let (_more, episodes) = crossbeam_channel::unbounded();
         uploader.run(&episodes);
     });
-    (board, stop, thread)
+    (progress, stop, thread)
 }
 
 fn preparation(dir: &Path, key: &Arc<SigningKey>) -> Preparation {
@@ -285,13 +286,15 @@ fn what_may_not_leave_is_left_out_and_what_cannot_be_redacted_stays() {
     let picture = episode_with(&spool, "picture", 50_000, "image/png");
     let key = Arc::new(SigningKey::from_seed(&[7; 32]).unwrap());
     let dir = folder.path().join("outgoing");
-    let (board, stop, thread) = uploads(&site, &spool, preparation(&dir, &key));
-    wait_for("an empty queue", Duration::from_secs(60), || (!clean.exists() && board.fault().is_some()).then_some(()))
-        .unwrap();
+    let (progress, stop, thread) = uploads(&site, &spool, preparation(&dir, &key));
+    wait_for("an empty queue", Duration::from_secs(60), || {
+        (!clean.exists() && progress.fault().is_some()).then_some(())
+    })
+    .unwrap();
     stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
 
-    assert_eq!(board.fault(), Some(FaultCode::UploadRedactionFailed));
+    assert_eq!(progress.fault(), Some(FaultCode::UploadRedactionFailed));
     assert!(picture.exists() && site.get("episodes/picture").is_none() && site.get("episodes/clean").is_some());
     let whole = folder.path().join("data/episodes/clean.mcap");
     let topics: Vec<_> = EpisodeReader::open(&whole).unwrap().topics().into_iter().map(|t| t.topic).collect();

@@ -8,8 +8,8 @@ use closed_loop::necessity::NecessityConfig;
 use closed_loop::virtual_drive::{DriveError, LinkModel, Recording, TripPlan, TripReport, drive};
 use protocol::{IdError, VehicleId};
 use rayon::prelude::*;
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::WorldConfig;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct FleetPlan {
     /// What the trips are for.
     pub purpose: SeedPurpose,
     /// Kinds of events on the way.
-    pub events: Vec<Difficulty>,
+    pub events: Vec<ScenarioEvent>,
     /// How many trips.
     pub trips: usize,
     /// Wanted length of a trip's route, metres.
@@ -65,8 +65,8 @@ impl FleetPlan {
             world: WorldConfig {
                 seed,
                 traffic_per_km: 8.0,
-                difficulties: self.events.clone(),
-                difficulty_spacing_m: 450.0,
+                scenario_events: self.events.clone(),
+                scenario_event_spacing_m: 450.0,
                 cruise_cap_mps: 16.0,
                 target_length_m: self.route_m,
             },
@@ -84,7 +84,7 @@ impl FleetPlan {
     /// Names of the kinds of events on the way.
     #[must_use]
     pub fn event_names(&self) -> Vec<String> {
-        let name = |kind: &Difficulty| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned);
+        let name = |kind: &ScenarioEvent| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned);
         self.events.iter().filter_map(name).collect()
     }
 

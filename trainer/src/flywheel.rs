@@ -18,8 +18,8 @@ use control_plane_client::{ClientError, ControlPlaneClient};
 use policy::{Manifest, Policy, PolicyError};
 use protocol::api::{self, Evaluation, EvaluationRole, UNSEEN_EVENTS, VehicleRegistration};
 use protocol::{Embodiment, IdError, PolicyVersion, VehicleId};
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vehicle_core::HELP_THRESHOLD;
@@ -44,7 +44,7 @@ pub struct Effort {
     /// Candidates of a turn, trained with seeds of their own; the gate pays for the choice among them.
     pub training_seeds: usize,
     /// Kinds of events that neither training nor the gate sees.
-    pub unseen_events: Vec<Difficulty>,
+    pub unseen_events: Vec<ScenarioEvent>,
 }
 
 impl Default for Effort {
@@ -65,7 +65,7 @@ impl Default for Effort {
             // As many as there are cores on the smallest machine: they train side by side.
             training_seeds: 2,
             // The lane can be closed in another way than by the cones that training sees.
-            unseen_events: vec![Difficulty::DoubleParked],
+            unseen_events: vec![ScenarioEvent::DoubleParked],
         }
     }
 }
@@ -373,7 +373,7 @@ impl Flywheel {
         let version = &seat.policy.manifest().version;
         let (effort, roads) = (&self.effort, &self.roads.report);
         let plan = self.plan("held-out".to_owned(), roads, SeedPurpose::Report, self.seed, effort.held_out_trips);
-        let plan = FleetPlan { events: Difficulty::ALL.to_vec(), ..plan };
+        let plan = FleetPlan { events: ScenarioEvent::ALL.to_vec(), ..plan };
         let seed = SeedPurpose::Report.derive(self.seed, &[UNSEEN]);
         let unseen = self.plan("unseen".to_owned(), roads, SeedPurpose::Report, seed, effort.unseen_trips);
         let unseen = FleetPlan { events: effort.unseen_events.clone(), ..unseen };
@@ -407,7 +407,7 @@ impl Flywheel {
             roads: roads.to_vec(),
             seed,
             purpose,
-            events: Difficulty::ALL.into_iter().filter(|kind| !unseen.contains(kind)).collect(),
+            events: ScenarioEvent::ALL.into_iter().filter(|kind| !unseen.contains(kind)).collect(),
             trips,
             route_m: self.effort.route_m,
             max_time_s: self.effort.trip_s,

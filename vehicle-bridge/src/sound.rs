@@ -59,16 +59,16 @@ macro_rules! end {
 }
 end!(VehicleLink SeatLink);
 
-enum Mouth {
-    Shut,
+enum AudioSource {
+    Silent,
     Tone,
     Recording(Vec<i16>),
 }
 
-impl Mouth {
+impl AudioSource {
     fn open(what: &str) -> anyhow::Result<Self> {
         Ok(match what {
-            "none" | "" => Self::Shut,
+            "none" | "" => Self::Silent,
             "tone" => Self::Tone,
             file => Self::Recording(read_wav(Path::new(file))?),
         })
@@ -77,7 +77,7 @@ impl Mouth {
     /// The `index`-th frame; `None` when there is nothing more to say.
     fn frame(&self, index: u64) -> Option<Pcm> {
         match self {
-            Self::Shut => None,
+            Self::Silent => None,
             Self::Tone => Some(tone::frame(TONE_HERTZ, index)),
             Self::Recording(samples) => {
                 let from = usize::try_from(index).ok()?.checked_mul(FRAME_SAMPLES)?;
@@ -118,12 +118,12 @@ pub fn read_wav(path: &Path) -> anyhow::Result<Vec<i16>> {
 /// # Errors
 /// When it cannot.
 pub fn check(args: &SoundArgs) -> anyhow::Result<()> {
-    Mouth::open(&args.audio).map(drop)
+    AudioSource::open(&args.audio).map(drop)
 }
 
 /// What an end says and hears.
 pub struct Sound {
-    mouth: Mouth,
+    audio_source: AudioSource,
     out: Option<hound::WavWriter<BufWriter<File>>>,
     start_us: Option<u64>,
     index: u64,
@@ -142,7 +142,7 @@ impl Sound {
     /// # Errors
     /// When a file cannot be used.
     pub fn open(args: &SoundArgs) -> anyhow::Result<Option<Self>> {
-        let mouth = Mouth::open(&args.audio)?;
+        let audio_source = AudioSource::open(&args.audio)?;
         let spec = hound::WavSpec {
             channels: 1,
             sample_rate: SAMPLE_RATE,
@@ -153,8 +153,8 @@ impl Sound {
             hound::WavWriter::create(path, spec).with_context(|| format!("cannot write {}", path.display()))
         };
         let out = args.audio_out.as_ref().map(create).transpose()?;
-        let idle = matches!(mouth, Mouth::Shut) && out.is_none();
-        Ok((!idle).then_some(Self { mouth, out, start_us: None, index: 0, written_until_us: None }))
+        let idle = matches!(audio_source, AudioSource::Silent) && out.is_none();
+        Ok((!idle).then_some(Self { audio_source, out, start_us: None, index: 0, written_until_us: None }))
     }
 
     /// Says and hears what is due; to be called every few milliseconds.
@@ -167,7 +167,7 @@ impl Sound {
         while now_us >= start_us + self.index * FRAME_US {
             let due_us = start_us + self.index * FRAME_US;
             if due_us + MISSED_US >= now_us
-                && let Some(samples) = self.mouth.frame(self.index)
+                && let Some(samples) = self.audio_source.frame(self.index)
             {
                 end.send_audio(due_us, &samples);
             }
@@ -237,13 +237,13 @@ mod tests {
 
     /// Hears what it says, 40 ms later.
     #[derive(Default)]
-    struct Echo {
+    struct Loopback {
         now_us: RefCell<u64>,
         said: RefCell<Vec<(u64, Pcm)>>,
         heard: RefCell<usize>,
     }
 
-    impl AudioEnd for Echo {
+    impl AudioEnd for Loopback {
         fn now_us(&self) -> u64 {
             *self.now_us.borrow()
         }
@@ -256,7 +256,7 @@ mod tests {
             let (at_us, samples) = said.get(*heard).filter(|(at, _)| at + 40_000 <= self.now_us())?;
             *heard += 1;
             let due_us = at_us + 40_000;
-            Some(AudioFrame { samples: Box::new(*samples), due_us, talkers: Vec::new(), age_us: None })
+            Some(AudioFrame { samples: Box::new(*samples), due_us, speakers: Vec::new(), age_us: None })
         }
     }
 
@@ -264,13 +264,13 @@ mod tests {
     fn what_is_said_from_a_file_is_heard_into_another() {
         let folder = tempfile::tempdir().unwrap();
         let (said, heard) = (folder.path().join("said.wav"), folder.path().join("heard.wav"));
-        let echo = Echo::default();
+        let loopback = Loopback::default();
         let run = |audio: &str, out: &Path| {
             let args = SoundArgs { audio: audio.to_owned(), audio_out: Some(out.to_owned()) };
             let mut sound = Sound::open(&args).unwrap().unwrap();
             for _ in 0..200 {
-                *echo.now_us.borrow_mut() += 10_000;
-                sound.turn(&echo).unwrap();
+                *loopback.now_us.borrow_mut() += 10_000;
+                sound.turn(&loopback).unwrap();
             }
             sound.finish().unwrap();
         };

@@ -191,7 +191,7 @@ fn what_is_no_log_is_an_error_that_names_it() {
     let mut file = std::fs::File::create(&rubbish).unwrap();
     file.write_all(b"\xff\xfe rubbish\nmore\n").unwrap();
     let bad = check(folder.path()).bad.unwrap();
-    assert_eq!((bad.line, bad.reason.as_str()), (1, "it is no record"));
+    assert_eq!((bad.line, bad.reason.as_str()), (1, "it is not a record"));
     write(folder.path(), 1);
     assert_eq!(files(folder.path()).unwrap().len(), 2);
 }

@@ -20,7 +20,7 @@ use vehicle_bridge::robots::process::{ProcessRobot, RobotServer, encode};
 use vehicle_core::{ControlRate, CoreConfig, ExpectedSensors, Sensors, Tick, VehicleCore, control_tick};
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How the process on the other side learns what it is to do.
 const BEHAVIOUR: &str = "ROBOT_BEHAVIOUR";
 const SOCKET: &str = "ROBOT_SOCKET";
@@ -69,7 +69,7 @@ fn robot_process() {
             robot.send(Frame::Hello(hello()));
             robot.flood();
         }
-        other => panic!("{other:?} is no behaviour"),
+        other => panic!("{other:?} is not a behaviour"),
     }
     println!("told: {}", robot.farewell());
 }
@@ -207,7 +207,7 @@ impl Robot {
     }
 
     fn flood(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while Instant::now() < until {
             self.sequence += 1;
             let frame = encode(&FromRobot { frame: Some(Frame::Heartbeat(Default::default())) });
@@ -219,7 +219,7 @@ impl Robot {
 
     /// What the bridge says at the end.
     fn farewell(&mut self) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while Instant::now() < until {
             match self.receive() {
                 Ok(Some(ToRobot { frame: Some(to_robot::Frame::Bye(bye)) })) => {
@@ -277,7 +277,7 @@ impl<'a> Loop<'a> {
 
     /// Ticks at 50 Hz until `holds`.
     fn until(&mut self, what: &str, holds: impl Fn(&Sensors, &Tick) -> bool) -> Sensors {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while Instant::now() < until {
             let now_us = self.server.origin().elapsed().as_micros() as u64;
             let sensors =

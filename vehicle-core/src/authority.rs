@@ -78,7 +78,7 @@ pub fn next_life(written: u64) -> u64 {
 pub enum Change {
     /// The operator got authority.
     TakeoverBegan {
-        /// Why.
+        /// The takeover's cause.
         cause: TakeoverCause,
         /// The operator's words.
         note: String,
@@ -437,8 +437,8 @@ impl Authority {
     /// Ends leases that run out before the next look, in `next_us`: late is never.
     pub fn expire(&mut self, next_us: u64, changes: &mut Vec<Change>) {
         let Some(grant) = &self.grant else { return };
-        let patience_us = if grant.active { COMMAND_TIMEOUT_US } else { FIRST_COMMAND_US };
-        if grant.silent_us.saturating_add(next_us) > patience_us {
+        let timeout_us = if grant.active { COMMAND_TIMEOUT_US } else { FIRST_COMMAND_US };
+        if grant.silent_us.saturating_add(next_us) > timeout_us {
             self.lose_seat(changes);
         }
     }

@@ -1,8 +1,8 @@
 //! The minimal risk manoeuvre: stop, in the lane, by what is already known.
 //!
 //! The lane's line is kept in world coordinates and refreshed whenever the surroundings are; the stopping trajectory on
-//! it (how to steer now, where the robot will stand) is made anew at every tick, so that losing the link, the policy or
-//! the perception needs no new decision.
+//! it (how to steer now, where the robot will stand) is made again at every tick, so that losing the link, the policy
+//! or the perception needs no new decision.
 
 use super::pursuit;
 use protocol::v1::{Pose2, Surroundings};

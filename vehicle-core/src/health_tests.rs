@@ -99,7 +99,7 @@ fn steady(steering: f64, acceleration_mps2: f64, speed_mps: f64) -> impl FnMut(u
 }
 
 #[test]
-fn wheels_that_do_not_turn_are_a_failure_after_patience() {
+fn wheels_that_do_not_turn_are_a_failure_after_the_debounce_time() {
     let fault = ticks_until_fault(action(0.0, 0.3), steady(0.0, 0.0, 10.0)).unwrap();
     assert!((19..26).contains(&fault), "{fault}");
     assert!(ticks_until_fault(action(0.0, -0.3), steady(0.0, 0.0, 10.0)).is_some());

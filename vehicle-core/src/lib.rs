@@ -173,7 +173,7 @@ pub struct FromSeat {
     pub kind: SeatKind,
     /// Arrival by the vehicle's clock.
     pub received_us: u64,
-    /// What.
+    /// What it sent.
     pub body: SeatBody,
 }
 

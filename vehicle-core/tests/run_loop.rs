@@ -19,13 +19,13 @@ enum Call {
 }
 
 /// Keeps what it was asked and told; `button` is its emergency button.
-struct Witnessed {
+struct RecordingRobot {
     car: Car,
     calls: Vec<Call>,
     button: bool,
 }
 
-impl Robot for Witnessed {
+impl Robot for RecordingRobot {
     fn sense(&mut self, now_us: u64) -> Sensors {
         self.calls.push(Call::Sense(now_us));
         Sensors { estop_pressed: self.button, ..self.car.sense(now_us) }
@@ -38,7 +38,7 @@ impl Robot for Witnessed {
 }
 
 struct Loop {
-    robot: Witnessed,
+    robot: RecordingRobot,
     core: VehicleCore,
     inbox: Vec<FromSeat>,
     tick: Tick,
@@ -52,7 +52,7 @@ impl Loop {
         let policy = Policy::untrained(&embodiment, PolicyVersion::new("any").unwrap(), 1).unwrap();
         let config = CoreConfig { self_check_us: 0, ..CoreConfig::default() };
         let mut run = Self {
-            robot: Witnessed { car: Car::default(), calls: Vec::new(), button: false },
+            robot: RecordingRobot { car: Car::default(), calls: Vec::new(), button: false },
             core: VehicleCore::new(embodiment, config, policy, 0).unwrap(),
             inbox: Vec::new(),
             tick: Tick::default(),

@@ -40,7 +40,7 @@ fn each_encoder_on_the_cpu_follows_the_trait() {
             assert_eq!(*keyframe, [0, 40].contains(&i), "{name} picture {i}");
         }
         encoder.set_bitrate(300_000).unwrap();
-        // The decoder starts anew.
+        // The decoder restarts.
         let poor = pictures(&mut encoder, 60..120, Some(60));
         let bytes = |frames: &[(usize, bool)]| frames.iter().map(|(bytes, _)| bytes).sum::<usize>();
         assert!(bytes(&poor[30..]) * 2 < bytes(&rich[10..40]), "{name}");

@@ -167,8 +167,8 @@ pub fn verdict(v: &Verdict) -> ApiResult<()> {
 }
 
 pub fn erasure(asked: &Asked) -> ApiResult<()> {
-    let wishes = [asked.vehicle.is_some(), asked.person.is_some(), !asked.ids.is_empty()];
-    if wishes.iter().filter(|wish| **wish).count() != 1 {
+    let selectors = [asked.vehicle.is_some(), asked.person.is_some(), !asked.ids.is_empty()];
+    if selectors.iter().filter(|selector| **selector).count() != 1 {
         return Err(ApiError::invalid("name either a vehicle, a person or ids, and one of them only"));
     }
     if asked.ids.len() > MAX_IDS {

@@ -190,8 +190,8 @@ mod tests {
     fn options_that_make_no_sense_are_named() {
         for (options, says) in [
             (vec!["--addr", "localhost"], "localhost:8080"),
-            (vec!["--database", "mysql://x"], "\"mysql\" is no kind of database"),
-            (vec!["--database", "/srv/plane"], "\"/srv/plane\" is no kind of database"),
+            (vec!["--database", "mysql://x"], "\"mysql\" is not a kind of database"),
+            (vec!["--database", "/srv/plane"], "\"/srv/plane\" is not a kind of database"),
             (vec!["--retention", "/no/such/rules.toml"], "/no/such/rules.toml"),
             (vec!["--ice-server", "http://x"], "http://x"),
             (vec!["--turn-user", "u"], "--turn-password"),

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::reply::{ApiError, ApiResult};
 use crate::storage;
-use crate::store::{Condemned, Job, now_ms};
+use crate::store::{Job, PendingDeletion, now_ms};
 use axum::http::StatusCode;
 use protocol::PolicyVersion;
 use protocol::erasure::{Asked, ErasurePlan, FORMAT, Proof, Removed, Statement, Verification};
@@ -19,11 +19,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What would go.
 pub async fn plan(app: &App, asked: &Asked) -> ApiResult<ErasurePlan> {
-    let doomed = app.store.doomed(asked).await?;
-    let (policies, _) = trained_on(app, &doomed.episodes).await?;
+    let pending = app.store.pending(asked).await?;
+    let (policies, _) = trained_on(app, &pending.episodes).await?;
     let listed = storage::list(app).await?;
-    let remove = doomed.episodes.into_iter().map(|episode| complete(episode, &listed).removed).collect();
-    Ok(ErasurePlan { remove, disengagements: doomed.disengagements, policies })
+    let remove = pending.episodes.into_iter().map(|episode| complete(episode, &listed).removed).collect();
+    Ok(ErasurePlan { remove, disengagements: pending.disengagements, policies })
 }
 
 /// Erases and proves it. Goes on when whoever asked hangs up; what is cut off by the end of the process is taken up at
@@ -76,25 +76,25 @@ fn unfinished(why: &str) -> ApiError {
 
 /// One attempt; the inner error says what is still there.
 async fn try_once(app: &App, job: i64) -> ApiResult<Result<Proof, String>> {
-    let mut job = app.store.condemn(job).await?;
-    let ids: BTreeSet<_> = job.doomed.episodes.iter().map(|episode| episode.removed.id.clone()).collect();
+    let mut job = app.store.collect_pending(job).await?;
+    let ids: BTreeSet<_> = job.pending.episodes.iter().map(|episode| episode.removed.id.clone()).collect();
     let Asked { vehicle, ids: named, .. } = &job.asked;
     app.uploads.abandon(|start| {
         ids.contains(&start.episode) || named.contains(&start.episode) || vehicle.as_ref() == Some(&start.vehicle)
     });
     let listed = storage::list(app).await?;
-    job.doomed.episodes = job.doomed.episodes.into_iter().map(|episode| complete(episode, &listed)).collect();
-    app.store.note_doomed(&job).await?;
-    for Condemned { removed, file } in &job.doomed.episodes {
+    job.pending.episodes = job.pending.episodes.into_iter().map(|episode| complete(episode, &listed)).collect();
+    app.store.note_pending(&job).await?;
+    for PendingDeletion { removed, file } in &job.pending.episodes {
         storage::remove(app, &removed.id, file, &removed.objects, true).await?;
     }
-    let (policies, unread) = trained_on(app, &job.doomed.episodes).await?;
+    let (policies, unread) = trained_on(app, &job.pending.episodes).await?;
     let verification = verify(app, &job, unread).await?;
     if !verification.is_complete() {
         return Ok(Err(format!("{} rows and {:?} remain", verification.rows, verification.left)));
     }
     let proof = app.store.finish_erasure(job.job, |number, previous| {
-        let removed = job.doomed.episodes.iter().map(|episode| episode.removed.clone()).collect();
+        let removed = job.pending.episodes.iter().map(|episode| episode.removed.clone()).collect();
         let statement = Statement {
             format: FORMAT.to_owned(),
             number,
@@ -104,7 +104,7 @@ async fn try_once(app: &App, job: i64) -> ApiResult<Result<Proof, String>> {
             started_ms: job.started_ms,
             finished_ms: now_ms(),
             removed,
-            disengagements: job.doomed.disengagements,
+            disengagements: job.pending.disengagements,
             policies,
             verification,
         };
@@ -116,7 +116,7 @@ async fn try_once(app: &App, job: i64) -> ApiResult<Result<Proof, String>> {
 }
 
 /// Adds the files of the episodes folder that are really there.
-fn complete(mut episode: Condemned, listed: &BTreeSet<String>) -> Condemned {
+fn complete(mut episode: PendingDeletion, listed: &BTreeSet<String>) -> PendingDeletion {
     let Removed { objects, .. } = &mut episode.removed;
     for name in storage::names(&episode.file) {
         if listed.contains(&name) && !objects.contains(&name) {
@@ -129,7 +129,7 @@ fn complete(mut episode: Condemned, listed: &BTreeSet<String>) -> Condemned {
 /// Looks at storage and catalogue afresh.
 async fn verify(app: &App, job: &Job, unread: Vec<String>) -> ApiResult<Verification> {
     let listed = storage::list(app).await?;
-    let episodes = &job.doomed.episodes;
+    let episodes = &job.pending.episodes;
     let mut names: BTreeSet<String> = episodes.iter().flat_map(|episode| storage::names(&episode.file)).collect();
     names.extend(episodes.iter().flat_map(|episode| episode.removed.objects.iter().cloned()));
     let contents: BTreeSet<&str> = episodes
@@ -161,7 +161,7 @@ struct From {
 }
 
 /// The policy versions that learnt from these episodes, and the manifests that cannot be read.
-async fn trained_on(app: &App, episodes: &[Condemned]) -> ApiResult<(Vec<PolicyVersion>, Vec<String>)> {
+async fn trained_on(app: &App, episodes: &[PendingDeletion]) -> ApiResult<(Vec<PolicyVersion>, Vec<String>)> {
     let ids: BTreeSet<_> = episodes.iter().map(|episode| episode.removed.id.to_string()).collect();
     let contents: BTreeSet<_> = episodes.iter().map(|episode| episode.removed.sha256.clone()).collect();
     let folder = app.data_dir.join("policies");

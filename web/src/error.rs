@@ -30,7 +30,7 @@ pub enum Error {
     /// The database cannot be opened or read.
     #[error("{database}: {cause}; {}", database.advice())]
     Database {
-        /// Which.
+        /// The database.
         database: Database,
         /// What it said.
         cause: sqlx::Error,
@@ -41,7 +41,7 @@ pub enum Error {
          into the folder, or erased episodes would be taken again"
     )]
     ForeignErasures {
-        /// Which.
+        /// The database.
         database: Database,
         /// Public key of who erased.
         found: String,
@@ -54,7 +54,7 @@ pub enum Error {
     /// The data were written by a newer release.
     #[error("{database} has schema {found}, this release knows up to {known}: install the newer release")]
     NewerSchema {
-        /// Which.
+        /// The database.
         database: Database,
         /// Version found.
         found: i64,

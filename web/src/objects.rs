@@ -31,7 +31,7 @@ pub enum ObjectsError {
         problem: String,
     },
     /// No such name can be.
-    #[error("{0:?} is no object's name: use sha256/AB/AB….mcap with 64 lower-case hex digits")]
+    #[error("{0:?} is not an object's name: use sha256/AB/AB….mcap with 64 lower-case hex digits")]
     Key(String),
     /// There is nothing under this name.
     #[error("there is no object {0}")]
@@ -39,7 +39,7 @@ pub enum ObjectsError {
     /// The folder or the bucket refuses or does not answer.
     #[error("object {key}: {cause}{}", clock_hint(cause))]
     Store {
-        /// Which.
+        /// The object's name.
         key: String,
         /// What the store said.
         cause: object_store::Error,
@@ -47,7 +47,7 @@ pub enum ObjectsError {
     /// The file to be stored cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         cause: std::io::Error,

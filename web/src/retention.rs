@@ -58,7 +58,7 @@ pub struct RetentionRule {
     /// What opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// Whose.
+    /// The vehicle that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<String>,
     /// `live` or `virtual`.
@@ -91,7 +91,7 @@ pub enum RetentionError {
     /// The file.
     #[error("cannot read the retention rules {}: {cause}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         cause: std::io::Error,
@@ -102,7 +102,7 @@ pub enum RetentionError {
     /// A value.
     #[error("retention rules: {field} = {value} is not valid: {rule}")]
     Value {
-        /// Which.
+        /// The field's name.
         field: String,
         /// What it is.
         value: String,

@@ -6,7 +6,7 @@ use crate::live::Live;
 use crate::objects::Objects;
 use crate::retention::{self, Retention};
 use crate::signal::{GRANT_KEY, Hub, IceConfig, Issuer};
-use crate::store::{Database, Store, Tombs};
+use crate::store::{Database, Store, TombstoneKey};
 use crate::stun;
 use crate::uploads::Uploads;
 use axum::serve::ListenerExt;
@@ -138,7 +138,7 @@ pub(crate) async fn open(config: WebConfig) -> Result<Opened> {
 async fn open_in(folder: &DataFolder, config: WebConfig) -> Result<(Arc<App>, watch::Sender<bool>)> {
     let database = config.database.unwrap_or_else(|| Database::Sqlite(config.data_dir.join(DATABASE)));
     let key = SigningKey::load_or_make(&config.data_dir.join(GRANT_KEY))?;
-    let store = Store::open(&database, Tombs::new(&key)).await?;
+    let store = Store::open(&database, TombstoneKey::new(&key)).await?;
     tracing::info!("{database}");
     folder.sync()?;
     let failed = |cause| Error::Database { database: database.clone(), cause };

@@ -33,7 +33,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// Room that stays on the disk, bytes.
 const RESERVE: u64 = 64 << 20;
 /// How long a request waits for another one on the same upload to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Largest file, bytes.
 fn most_bytes(kind: UploadKind) -> u64 {
@@ -221,7 +221,7 @@ impl Slot {
     async fn claim(self: Arc<Self>) -> ApiResult<Claim> {
         self.claims.send_modify(|count| *count += 1);
         let lost = self.claims.subscribe();
-        let guard = tokio::time::timeout(PATIENCE, Arc::clone(&self.work).lock_owned()).await.map_err(|_| {
+        let guard = tokio::time::timeout(LOCK_TIMEOUT, Arc::clone(&self.work).lock_owned()).await.map_err(|_| {
             let text = format!("{} is still being stored: ask again", self.partial.start.sha256);
             ApiError::Client(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;

@@ -127,7 +127,7 @@ function build(devices) {
 function show(view, session, authority, seen) {
   part("pictures", () => seen.pictures.forEach((p) => p.judge()));
   part("age of the state", () => showAge(view, seen));
-  part("link", () => showLink(view, session.clock(), seen.pictures[0]?.account()));
+  part("link", () => showLink(view, session.clock(), seen.pictures[0]?.latencyBreakdown()));
   part("who drives", () => authority.latest && showAuthority(view, authority.latest, speed(seen)));
   part("state", () => showState(view, seen));
 }
@@ -146,10 +146,10 @@ function showAge(view, { stateAt }) {
 /**
  * @param {View} view
  * @param {import("./clock.js").Clock | null} clock
- * @param {{ mean: number } | null | undefined} account
+ * @param {{ mean: number } | null | undefined} breakdown
  */
-function showLink(view, clock, account) {
-  text(view.age, account && clock ? `${account.mean.toFixed(0)} ms ± ${(clock.uncertaintyUs / 1000).toFixed(1)}` : "–");
+function showLink(view, clock, breakdown) {
+  text(view.age, breakdown && clock ? `${breakdown.mean.toFixed(0)} ms ± ${(clock.uncertaintyUs / 1000).toFixed(1)}` : "–");
   text(view.rate, clock ? `${(clock.roundTripUs / 1000).toFixed(clock.roundTripUs < 10_000 ? 1 : 0)} ms` : "–");
 }
 

@@ -1,4 +1,4 @@
-// A vehicle's own health in words: how punctual its control loop is, what it refused to act on.
+// A vehicle's own health in words: the jitter of its control loop, what it refused to act on.
 
 /** @param {number} us */
 const ms = (us) => `${(us / 1000).toFixed(1)} ms`;

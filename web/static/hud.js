@@ -1,6 +1,6 @@
 // Everything that the seat page writes on the screen, from the driver's state alone.
 
-import { ages, figures, stages } from "./account.js";
+import { ages, figures, stages } from "./latency_breakdown.js";
 import { banner } from "./banner.js";
 import { nowUs } from "./clock.js";
 import { el, get, speedIn, text } from "./dom.js";
@@ -28,7 +28,7 @@ function resize(list, length, item) {
 
 /**
  * @param {HTMLElement} list
- * @param {import("./account.js").Line[]} wanted
+ * @param {import("./latency_breakdown.js").Line[]} wanted
  */
 function lines(list, wanted) {
   const items = resize(list, wanted.length, () => el("div", {}, el("dt"), el("dd")));

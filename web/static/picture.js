@@ -141,7 +141,7 @@ export class Picture {
   }
 
   /** Mean and 95th percentile of capture to screen with its stages, milliseconds; null before the first. */
-  account() {
+  latencyBreakdown() {
     const shown = this.#shown;
     if (shown.length === 0) return null;
     /** @param {(s: Shown) => number} of */
@@ -165,11 +165,11 @@ export class Picture {
 
   /** What the vehicle is told about this picture. */
   report() {
-    const account = this.account(), clock = this.#clock();
+    const breakdown = this.latencyBreakdown(), clock = this.#clock();
     return {
-      picture_age_ms: account?.mean ?? 0, clock_offset_us: clock?.offsetUs ?? 0,
+      picture_age_ms: breakdown?.mean ?? 0, clock_offset_us: clock?.offsetUs ?? 0,
       clock_uncertainty_us: clock?.uncertaintyUs ?? 0, round_trip_ms: (clock?.roundTripUs ?? 0) / 1000,
-      frames_shown: this.counts.shown, frames_late: this.counts.late, stages: account?.stages ?? [],
+      frames_shown: this.counts.shown, frames_late: this.counts.late, stages: breakdown?.stages ?? [],
     };
   }
 

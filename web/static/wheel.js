@@ -1,5 +1,5 @@
 // Which device is at the wheel. The one whose deadman was pressed while no other's was held takes it, and keeps it until it lets
-// go: a second device cannot take it meanwhile, and one that held its deadman all along must press it anew. With nothing held, the
+// go: a second device cannot take it meanwhile, and one that held its deadman all along must press it again. With nothing held, the
 // device whose button was pressed last is the one in use. The same rules as the native console's (input/wheel.rs).
 
 /**

@@ -47,9 +47,9 @@ fn repeated_and_reordered_reports_change_nothing(plane: &mut Plane) {
 
 fn a_trip_counts_once_and_whole_beside_live_mileage(plane: &mut Plane) {
     let c = &plane.client;
-    let sign_up = |id: &str, kind: &str| json!({ "vehicle": id, "embodiment": "ackermann_car", "kind": kind, "map": "town", "software": "0.1.0" });
-    c.post("vehicles", &sign_up("car", "live"));
-    c.post("vehicles", &sign_up("sim", "virtual"));
+    let registration = |id: &str, kind: &str| json!({ "vehicle": id, "embodiment": "ackermann_car", "kind": kind, "map": "town", "software": "0.1.0" });
+    c.post("vehicles", &registration("car", "live"));
+    c.post("vehicles", &registration("sim", "virtual"));
     c.post("mileage", &mileage("car", "v1", METRES_PER_MILE, 0.0));
     let trip = |id: &str| {
         json!({

@@ -5,7 +5,7 @@ mod common;
 
 use common::Plane;
 use futures_util::{SinkExt, StreamExt};
-use protocol::grant::{Ceiling, Grant, LIFE_MS};
+use protocol::grant::{Grant, LIFE_MS, MaxMode};
 use protocol::signalling::Signal;
 use protocol::signing::PublicKey;
 use protocol::{Failure, SeatId, SeatKind, VehicleId};
@@ -21,7 +21,7 @@ const SDP: &str = "v=0\r\na=fingerprint:sha-256 ab:cd\r\n";
 struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Peer {
-    /// Connects; also answers the key that the welcome names.
+    /// Connects; also returns the key that the welcome names.
     async fn connect(addr: SocketAddr, who: &str) -> (Self, PublicKey) {
         let mut peer = Self(connect_async(format!("ws://{addr}/api/v1/signal?{who}")).await.unwrap().0);
         let Signal::Welcome { grant_key, .. } = peer.next().await else { panic!("no welcome") };
@@ -105,7 +105,7 @@ fn a_vehicle_gets_a_grant_ahead_of_each_answer_for_the_seat_that_gave_it() {
     let plane = Plane::start();
     plane.runtime.block_on(async {
         let (mut car, mut desk, key, grant, _) = session(plane.addr(), false).await;
-        assert_eq!((grant.vehicle.as_str(), grant.seat.as_str(), grant.ceiling), ("car", "desk", Ceiling::Drive));
+        assert_eq!((grant.vehicle.as_str(), grant.seat.as_str(), grant.max_mode), ("car", "desk", MaxMode::Drive));
         assert_eq!(grant.fingerprints, ["sha-256 AB:CD"]);
         assert_eq!(grant.seat_kind, SeatKind::Scripted, "as the seat announced itself");
         assert_eq!((grant.lasts_ms, grant.challenge.as_str()), (LIFE_MS, "first"));
@@ -127,7 +127,7 @@ fn a_vehicle_gets_a_grant_ahead_of_each_answer_for_the_seat_that_gave_it() {
     });
     let watching = Plane::start();
     let grant = watching.runtime.block_on(async { session(watching.addr(), true).await.3 });
-    assert_eq!(grant.ceiling, Ceiling::Monitor);
+    assert_eq!(grant.max_mode, MaxMode::Monitor);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn only_the_vehicle_renews_and_only_what_was_granted_to_it() {
         let (mut car, mut desk, key, first, text) = session(plane.addr(), false).await;
         car.send(&renew("x", &text)).await;
         let (second, _) = car.grant(&key).await;
-        assert!(second.serial > first.serial && second.ceiling == first.ceiling);
+        assert!(second.serial > first.serial && second.max_mode == first.max_mode);
         assert_eq!(second.seat_kind, SeatKind::Scripted);
         assert_eq!((second.challenge.as_str(), second.lasts_ms), ("next", LIFE_MS));
         for challenge in [String::new(), "x".repeat(129)] {

@@ -51,8 +51,8 @@ fn an_address_that_cannot_be_used_is_named_without_its_password() {
     for (address, named) in [
         (good.clone(), "database \"nowhere\""),
         (good.replace(PASSWORD, "wrong-4711"), "password authentication failed"),
-        (format!("postgres://keeper:{PASSWORD}@127.0.0.1:x/fleet"), "PostgreSQL address"),
-        (format!("mysql://keeper:{PASSWORD}@127.0.0.1/fleet"), "\"mysql\""),
+        (format!("postgres://takeover:{PASSWORD}@127.0.0.1:x/fleet"), "PostgreSQL address"),
+        (format!("mysql://takeover:{PASSWORD}@127.0.0.1/fleet"), "\"mysql\""),
     ] {
         let told = fails_with(folder.path(), &address);
         assert!(told.contains(named), "{named} not in {told}");

@@ -20,7 +20,7 @@ fn start(id: &str, kind: &str, content: &[u8]) -> Value {
     json!({ "vehicle": "car", "episode": id, "kind": kind, "sha256": sha256, "bytes": content.len() })
 }
 
-fn sign_up(client: &Client) {
+fn register_vehicle(client: &Client) {
     let car = json!({ "vehicle": "car", "embodiment": "car", "kind": "live", "map": "town", "software": "1" });
     assert!(client.post("vehicles", &car).0 < 300);
 }
@@ -48,7 +48,7 @@ fn row(id: &str, content: &[u8]) -> Value {
 fn an_upload_is_stored_by_its_content_shown_by_name_and_never_sent_twice() {
     let plane = Plane::start();
     let c = &plane.client;
-    sign_up(c);
+    register_vehicle(c);
     let (film, whole, signature) = (content(3_000, 1), content(700_000, 2), content(90, 3));
     c.post("disengagements", &disengagement("e1", "car", "v1", "safety"));
     send(c, &start("e1", "preview_video", &film), &film, 1_000);
@@ -91,7 +91,7 @@ fn what_is_sent_must_be_what_was_announced() {
     let begin = start("e1", "episode", &right);
     let hash = begin["sha256"].as_str().unwrap();
     assert_eq!(c.post("uploads", &begin).0, 403, "a vehicle that nobody knows");
-    sign_up(c);
+    register_vehicle(c);
     assert_eq!(c.patch(hash, 0, &right).0, 404, "never begun");
     assert_eq!(c.post("uploads", &begin), (200, json!({ "offset": 0, "complete": false })));
 
@@ -99,7 +99,7 @@ fn what_is_sent_must_be_what_was_announced() {
     let (status, answer) = c.patch(hash, 0, &content(1_000, 9));
     assert_eq!(status, 422, "{answer}");
     assert!(answer["error"].as_str().unwrap().contains(hash), "{answer}");
-    assert_eq!(c.patch(hash, 0, &right).0, 404, "it has to begin anew");
+    assert_eq!(c.patch(hash, 0, &right).0, 404, "it has to start over");
     assert_eq!(c.post("uploads", &begin).1["offset"], 0);
     // Offsets that are not where it stands, and more than was announced.
     assert_eq!(c.patch(hash, 0, &right[..400]).1["offset"], 400);
@@ -130,7 +130,7 @@ fn what_is_sent_must_be_what_was_announced() {
 fn hostile_announcements_are_refused_by_name() {
     let plane = Plane::start();
     let c = &plane.client;
-    sign_up(c);
+    register_vehicle(c);
     let good = start("e1", "episode", b"x");
     for (field, value) in [
         ("sha256", json!("../../../etc/passwd")),
@@ -207,7 +207,7 @@ fn an_upload_outlives_sigkill_of_the_control_plane_and_of_its_sender() {
     let mut acknowledged = 0;
     for round in 0..3 {
         let program = Program::start(folder.path());
-        sign_up(&program.client);
+        register_vehicle(&program.client);
         let state = program.client.post("uploads", &begin).1;
         let offset = state["offset"].as_u64().unwrap() as usize;
         assert!(offset >= acknowledged, "round {round}: {offset} after {acknowledged} were acknowledged");

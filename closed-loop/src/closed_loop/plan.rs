@@ -17,9 +17,9 @@ pub struct LoopPlan {
     pub id: String,
     /// Who drives.
     pub vehicle: VehicleId,
-    /// Where.
+    /// The road network.
     pub network: Arc<RoadNetwork>,
-    /// Traffic, difficulties, seed.
+    /// Traffic, scenario events, seed.
     pub world: WorldConfig,
     /// Settings of the vehicle core. Whether it runs its policy is the loop's business: the loop runs what drives, as the
     /// bridge's policy runner does, and hands its results over.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::virtual_drive::{Recording, TripLoop, TripPlan};
 use protocol::{Embodiment, PolicyVersion, VehicleId};
-use sim::difficulty::Difficulty;
 use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::WorldConfig;
 
 /// A trip with an untrained policy, which is taken over again and again.
@@ -17,8 +17,8 @@ fn trip(assists: bool) -> TripLoop {
         world: WorldConfig {
             seed: 5,
             traffic_per_km: 15.0,
-            difficulties: Difficulty::ALL.to_vec(),
-            difficulty_spacing_m: 150.0,
+            scenario_events: ScenarioEvent::ALL.to_vec(),
+            scenario_event_spacing_m: 150.0,
             ..WorldConfig::default()
         },
         link: LinkModel { loss: 0.05, ..LinkModel::default() },

@@ -6,8 +6,8 @@ use protocol::v1::{ControlCommand, VehicleState};
 use vehicle_core::authority::COMMAND_TIMEOUT_US;
 
 /// A failed actuator is found out at most this long after it began to do clearly something else than it was told: the
-/// lag of a healthy one, and the vehicle's patience.
-const ECHO_US: u64 = 650_000;
+/// lag of a healthy one, and the vehicle's debounce time.
+const DETECTION_TIMEOUT_US: u64 = 650_000;
 /// The shares below are those of the values that make the car of the trials clearly disobey: an engine that gives 2 m/s^2
 /// more than it was told, brakes that were asked for 4 m/s^2, wheels that point 0.1 rad from where they were told to or so
 /// far that it makes 2 m/s^2 to the side.
@@ -55,14 +55,14 @@ impl Failure<'_> {
 /// The greatest speed at which `embodiment` may drive when `fault` strikes: an engine that is stuck shows only as long as
 /// the robot gets faster.
 pub(super) fn fastest_mps(fault: Fault, embodiment: &Embodiment) -> f64 {
-    let gains_mps = Failure { embodiment }.runaway_mps2() * ECHO_US as f64 * 1e-6;
+    let gains_mps = Failure { embodiment }.runaway_mps2() * DETECTION_TIMEOUT_US as f64 * 1e-6;
     embodiment.fastest_mps() - if fault == Fault::EngineStuck { gains_mps } else { 0.0 }
 }
 
 impl Fault {
     /// Longest time to the manoeuvre.
     pub(super) fn latest_us(self) -> u64 {
-        if self.is_of_an_actuator() { ECHO_US } else { COMMAND_TIMEOUT_US }
+        if self.is_of_an_actuator() { DETECTION_TIMEOUT_US } else { COMMAND_TIMEOUT_US }
     }
 
     /// Whether the car can still brake.
@@ -77,7 +77,7 @@ impl Fault {
 }
 
 /// What the car makes of `command` with the actuator of `fault` failed, which then stood at `held`.
-pub(super) fn spoil(fault: Fault, embodiment: &Embodiment, command: &mut ControlCommand, held: &[f64]) {
+pub(super) fn inject_fault(fault: Fault, embodiment: &Embodiment, command: &mut ControlCommand, held: &[f64]) {
     let channels = embodiment.channels();
     let channel = if fault == Fault::SteeringStuck { channels.steer } else { channels.accelerate };
     let Some(index) = channel else { return };
@@ -92,7 +92,12 @@ pub(super) fn spoil(fault: Fault, embodiment: &Embodiment, command: &mut Control
 }
 
 /// Whether the actuator of `fault` clearly does something else than `command` tells it.
-pub(super) fn is_astray(fault: Fault, embodiment: &Embodiment, command: &ControlCommand, state: &VehicleState) -> bool {
+pub(super) fn has_tracking_error(
+    fault: Fault,
+    embodiment: &Embodiment,
+    command: &ControlCommand,
+    state: &VehicleState,
+) -> bool {
     let channels = embodiment.channels();
     let asked = |index: Option<usize>| index.and_then(|index| command.action.get(index)).copied().unwrap_or(0.0);
     let seen = |index: Option<usize>| index.and_then(|index| state.observation.get(index)).copied().unwrap_or(0.0);

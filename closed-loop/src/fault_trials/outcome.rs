@@ -16,7 +16,7 @@ pub struct Outcome {
     pub fault: Fault,
     /// Name of the robot's embodiment.
     pub robot: String,
-    /// Where.
+    /// Name of the road network.
     pub road: String,
     /// Which trial.
     pub seed: u64,

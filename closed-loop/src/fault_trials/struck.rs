@@ -1,7 +1,7 @@
 //! The fault of a trial at work: what it leaves of sensors, actuators, control loop and seat once it has struck.
 
 use super::Fault;
-use super::actuators::spoil;
+use super::actuators::inject_fault;
 use crate::LoopFaults;
 use protocol::Embodiment;
 use protocol::v1::{ControlCommand, VehicleState};
@@ -41,20 +41,20 @@ impl StruckFault {
     }
 
     /// When it struck.
-    pub(super) fn struck_us(&self) -> Option<u64> {
+    pub(super) fn injected_us(&self) -> Option<u64> {
         self.struck.as_ref().map(|(at_us, _)| *at_us)
     }
 
     /// Time since it struck.
     pub(super) fn since_us(&self, now_us: u64) -> Option<u64> {
-        self.struck_us().map(|at_us| now_us - at_us)
+        self.injected_us().map(|at_us| now_us - at_us)
     }
 }
 
 impl LoopFaults for StruckFault {
     fn actuate(&mut self, embodiment: &Embodiment, command: &mut ControlCommand) {
         if let Some((_, held)) = &self.struck {
-            spoil(self.fault, embodiment, command, held);
+            inject_fault(self.fault, embodiment, command, held);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Trajectories that are none, are over, lie elsewhere or come beside something else.
 
 use super::Sender::{Holder, Stranger};
-use super::{Draw, Kind, Sender, everything, spoil};
+use super::{Draw, Kind, Sender, corrupt, everything};
 use protocol::v1::Reason::{Malformed, NotFinite, NotInControl, OutOfLimits, Stale};
 use protocol::v1::{OperatorInput, Reason, Trajectory, TrajectoryPoint};
 use rand::RngExt;
@@ -105,7 +105,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 const fn line(sender: Sender, name: &'static str, reason: Reason, make: fn(&mut OperatorInput, &mut Draw)) -> Kind {
-    spoil(sender, name, reason, make)
+    corrupt(sender, name, reason, make)
 }
 
 /// A trajectory in the place of the action that could be driven: at a third of all speed ahead from here.

@@ -1,7 +1,7 @@
 //! From trials to a table.
 
 use super::Mode;
-use super::course::{Ending, Trial};
+use super::trip_run::{Ending, Trial};
 use serde::Serialize;
 
 /// A share with its interval.
@@ -36,7 +36,7 @@ impl Share {
 /// One way to drive under one delay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// How.
+    /// How the operator copes with the delay.
     pub mode: Mode,
     /// Delay, one way.
     pub one_way_ms: f64,

@@ -21,8 +21,8 @@ pub fn scenario(network: &RoadNetwork, world: &WorldConfig) -> Attachment {
         "map": network.name(),
         "seed": world.seed,
         "traffic_per_km": world.traffic_per_km,
-        "difficulties": world.difficulties,
-        "difficulty_spacing_m": world.difficulty_spacing_m,
+        "difficulties": world.scenario_events,
+        "difficulty_spacing_m": world.scenario_event_spacing_m,
         "cruise_cap_mps": world.cruise_cap_mps,
         "target_length_m": world.target_length_m,
     });

@@ -62,7 +62,7 @@ pub struct StoredPlan {
     /// Who sat in the policy's seat.
     #[serde(default)]
     pub driver: Driver,
-    /// Traffic, difficulties, seed.
+    /// Traffic, scenario events, seed.
     pub world: WorldConfig,
     /// Link between vehicle and seat.
     pub link: LinkModel,

@@ -92,7 +92,7 @@ impl AudioDecoder {
     /// Samples that a packet holds, at 48 kHz.
     ///
     /// # Errors
-    /// When it is no Opus packet.
+    /// When it is not an Opus packet.
     pub fn samples_in(packet: &[u8]) -> Result<usize, LinkError> {
         if packet.len() > LARGEST_BYTES {
             let reason = format!("{} bytes instead of at most {LARGEST_BYTES}", packet.len());

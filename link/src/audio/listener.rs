@@ -1,6 +1,6 @@
 //! All streams that one end hears, together.
 
-use super::talk::capture_of;
+use super::audio_sender::capture_of;
 use super::{AudioFrame, AudioPacketIn, AudioStats, FRAME_SAMPLES, FRAME_US, Playout};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Whoever has not listened for this long goes on with what is said now, microseconds.
 const MISSED_US: u64 = 100_000;
 
-struct Talker {
+struct RemoteAudio {
     name: String,
     /// Timestamps are readings of the vehicle's clock.
     timed: bool,
@@ -17,9 +17,9 @@ struct Talker {
 
 #[derive(Default)]
 struct State {
-    talkers: BTreeMap<String, Talker>,
+    speakers: BTreeMap<String, RemoteAudio>,
     due_us: u64,
-    /// Of talkers that left.
+    /// Of speakers that left.
     gone: AudioStats,
 }
 
@@ -36,32 +36,32 @@ impl Listener {
     pub(crate) fn add(&self, key: &str, name: &str, timed: bool) {
         match Playout::new() {
             Ok(playout) => {
-                let talker = Talker { name: name.to_owned(), timed, playout };
-                self.lock().talkers.insert(key.to_owned(), talker);
+                let remote = RemoteAudio { name: name.to_owned(), timed, playout };
+                self.lock().speakers.insert(key.to_owned(), remote);
             }
-            Err(error) => tracing::error!(%error, talker = name, "cannot be heard"),
+            Err(error) => tracing::error!(%error, remote = name, "cannot be heard"),
         }
     }
 
     /// A stream is over.
     pub(crate) fn remove(&self, key: &str) {
         let mut state = self.lock();
-        if let Some(talker) = state.talkers.remove(key) {
-            state.gone.add(&AudioStats { delay_us: 0, ..talker.playout.stats() });
+        if let Some(remote) = state.speakers.remove(key) {
+            state.gone.add(&AudioStats { delay_us: 0, ..remote.playout.stats() });
         }
     }
 
     /// A packet of a stream came.
     pub(crate) fn push(&self, key: &str, now_us: u64, packet: AudioPacketIn) {
-        if let Some(talker) = self.lock().talkers.get_mut(key) {
-            talker.playout.push(now_us, packet);
+        if let Some(remote) = self.lock().speakers.get_mut(key) {
+            remote.playout.push(now_us, packet);
         }
     }
 
     /// A packet of another payload type came.
     pub(crate) fn count_malformed(&self, key: &str) {
-        if let Some(talker) = self.lock().talkers.get_mut(key) {
-            talker.playout.count_malformed();
+        if let Some(remote) = self.lock().speakers.get_mut(key) {
+            remote.playout.count_malformed();
         }
     }
 
@@ -73,7 +73,7 @@ impl Listener {
     pub(crate) fn stats(&self) -> AudioStats {
         let state = self.lock();
         let mut sum = state.gone;
-        state.talkers.values().for_each(|talker| sum.add(&talker.playout.stats()));
+        state.speakers.values().for_each(|remote| sum.add(&remote.playout.stats()));
         sum
     }
 
@@ -89,39 +89,39 @@ impl Listener {
         let due_us = state.due_us;
         state.due_us += FRAME_US;
         let mut sum = [0i32; FRAME_SAMPLES];
-        let (mut talkers, mut age_us) = (Vec::new(), None);
-        for talker in state.talkers.values_mut() {
-            let Some(played) = talker.playout.pull(due_us) else { continue };
+        let (mut speakers, mut age_us) = (Vec::new(), None);
+        for remote in state.speakers.values_mut() {
+            let Some(played) = remote.playout.pull(due_us) else { continue };
             sum.iter_mut().zip(played.samples.iter()).for_each(|(sum, sample)| *sum += i32::from(*sample));
-            talkers.push(talker.name.clone());
-            if let Some(vehicle_us) = vehicle_us.filter(|_| talker.timed) {
+            speakers.push(remote.name.clone());
+            if let Some(vehicle_us) = vehicle_us.filter(|_| remote.timed) {
                 let age = vehicle_us.saturating_sub(capture_of(played.timestamp, vehicle_us));
                 age_us = age_us.max(Some(age));
             }
         }
-        if talkers.is_empty() {
+        if speakers.is_empty() {
             return None;
         }
         let samples = Box::new(sum.map(|sample| sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16));
-        Some(AudioFrame { samples, due_us, talkers, age_us })
+        Some(AudioFrame { samples, due_us, speakers, age_us })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::{Talk, tone};
+    use crate::audio::{AudioSender, tone};
 
     #[test]
-    fn two_talkers_are_heard_together_and_the_one_who_leaves_no_more() {
+    fn two_speakers_are_heard_together_and_the_one_who_leaves_no_more() {
         let listener = Listener::default();
         let voices = [("a", 440.0), ("b", 1_000.0)];
         voices.iter().for_each(|(name, _)| listener.add(name, name, true));
-        let mut talks = voices.map(|_| Talk::new().unwrap());
+        let mut senders = voices.map(|_| AudioSender::new().unwrap());
         let mut heard: Vec<i16> = Vec::new();
         let mut push = |frame: u64, only: usize| {
             for (voice, (name, hertz)) in voices.iter().enumerate().take(only) {
-                let packet = talks[voice].say(frame * FRAME_US, &tone::frame(*hertz, frame)).unwrap().unwrap();
+                let packet = senders[voice].say(frame * FRAME_US, &tone::frame(*hertz, frame)).unwrap().unwrap();
                 let packet =
                     AudioPacketIn { sequence: frame as u16, timestamp: packet.timestamp, payload: packet.payload };
                 listener.push(name, frame * FRAME_US + 5_000, packet);
@@ -131,7 +131,7 @@ mod tests {
             push(frame, 2);
             let now_us = frame * FRAME_US + 6_000;
             if let Some(played) = listener.pull(now_us, Some(now_us)) {
-                assert!(frame < 3 || (played.talkers.len() == 2 && played.age_us.unwrap() < 60_000), "{played:?}");
+                assert!(frame < 3 || (played.speakers.len() == 2 && played.age_us.unwrap() < 60_000), "{played:?}");
                 heard.extend(played.samples.iter());
             }
             assert_eq!(listener.pull(now_us + 1_000, None), None, "only one frame every 20 ms");
@@ -140,7 +140,7 @@ mod tests {
         assert!(tone::share(newest, 440.0) > 0.25 && tone::share(newest, 1_000.0) > 0.25);
         listener.remove("b");
         push(100, 1);
-        assert_eq!(listener.pull(100 * FRAME_US + 6_000, None).unwrap().talkers, ["a"]);
+        assert_eq!(listener.pull(100 * FRAME_US + 6_000, None).unwrap().speakers, ["a"]);
         assert_eq!(listener.stats().received, 201);
     }
 }

@@ -8,11 +8,11 @@
 //!
 //! Nothing here knows sockets or clocks: time is handed in, microseconds. Sound cards and files are the shells' matter.
 
+mod audio_sender;
 mod codec;
 mod jitter;
 mod listener;
 mod playout;
-mod talk;
 #[cfg(test)]
 mod tests;
 pub mod tone;
@@ -20,8 +20,8 @@ pub mod tone;
 pub use codec::{AudioDecoder, AudioEncoder};
 pub use playout::{AudioPacketIn, Played, Playout};
 
+pub(crate) use audio_sender::{AudioPacket, AudioSender};
 pub(crate) use listener::Listener;
-pub(crate) use talk::{AudioPacket, Talk};
 
 /// Samples a second; Opus over RTP has no other clock (RFC 7587, 4.1).
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -41,13 +41,13 @@ pub struct AudioFrame {
     /// When it is to be heard, on this end's clock, microseconds; from one frame to the next 20 ms.
     pub due_us: u64,
     /// Who speaks: seats at the vehicle, the vehicle at a seat.
-    pub talkers: Vec<String>,
+    pub speakers: Vec<String>,
     /// From the capture until now, microseconds: mouth to ear without the sound cards. `None` while the clocks are not
     /// known to each other, or when the peer is no end of this crate.
     pub age_us: Option<u64>,
 }
 
-/// What became of the audio that was received, counted in packets and frames of 20 ms.
+/// Outcome of the audio that was received, counted in packets and frames of 20 ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AudioStats {
     /// Packets that came.
@@ -74,7 +74,7 @@ pub struct AudioStats {
     pub stretched: u64,
     /// Frames left out to wait less.
     pub skipped: u64,
-    /// Times that the stream began anew.
+    /// Times that the stream started over.
     pub restarts: u64,
     /// How long packets are made to wait at present so that late ones still count, microseconds.
     pub delay_us: u64,

@@ -16,11 +16,11 @@ const MOST_WAITING: usize = 64;
 /// Without a packet for this long nobody speaks, microseconds. In silence an encoder sends one every 400 ms.
 const IDLE_US: u64 = 1_000_000;
 /// Frames over which the wait must have been too long before one is left out: a second.
-const PATIENCE: usize = 50;
+const DEBOUNCE_FRAMES: usize = 50;
 /// What the wait may be longer than it has to, microseconds: a frame, and the grain of timers.
 const SLACK_US: i64 = FRAME_US as i64 + 5_000;
 /// Samples over which one frame gives way to another.
-const FADE: usize = 240;
+const CROSSFADE_SAMPLES: usize = 240;
 
 /// A packet as it came.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Playout {
         })
     }
 
-    /// What became of the packets.
+    /// Outcome of the packets.
     #[must_use]
     pub fn stats(&self) -> AudioStats {
         AudioStats { delay_us: self.jitter.wait_us(), ..self.stats }
@@ -225,11 +225,11 @@ impl Playout {
     }
 
     fn adapt(&mut self, now_us: u64, next: i64) {
-        if self.excess_us.len() >= PATIENCE {
+        if self.excess_us.len() >= DEBOUNCE_FRAMES {
             self.excess_us.pop_front();
         }
         self.excess_us.push_back(self.excess(now_us));
-        let settled = self.excess_us.len() >= PATIENCE;
+        let settled = self.excess_us.len() >= DEBOUNCE_FRAMES;
         if settled && self.excess_us.iter().all(|excess| *excess > SLACK_US) {
             self.leave_out(now_us, next);
         } else if settled && self.excess_us.iter().all(|excess| *excess < -SLACK_US / 2) {
@@ -252,10 +252,10 @@ impl Playout {
             self.decode_next(now_us);
         }
         // The first frame fades into the second.
-        let (start, end) = ((FRAME_SAMPLES - FADE) / 2, (FRAME_SAMPLES + FADE) / 2);
+        let (start, end) = ((FRAME_SAMPLES - CROSSFADE_SAMPLES) / 2, (FRAME_SAMPLES + CROSSFADE_SAMPLES) / 2);
         let mut both: Vec<i16> = self.decoded.drain(..).collect();
         for i in start..FRAME_SAMPLES {
-            let share = if i < end { (i - start) as f64 / FADE as f64 } else { 1.0 };
+            let share = if i < end { (i - start) as f64 / CROSSFADE_SAMPLES as f64 } else { 1.0 };
             let (old, new) = (f64::from(both[i]), f64::from(both[i + FRAME_SAMPLES]));
             both[i] = (old + (new - old) * share) as i16;
         }

@@ -42,8 +42,8 @@ const WIDER: f64 = 1.4;
 /// How long a limit that was met is remembered, microseconds.
 const MEMORY_US: u64 = 10_000_000;
 /// A queue that stays for this long though less is sent is not ours: the path has become longer, microseconds.
-const STANDOFF_US: u64 = 800_000;
-const STANDOFF_SPREAD_US: f64 = 4_000.0;
+const STANDING_QUEUE_US: u64 = 800_000;
+const STANDING_QUEUE_SPREAD_US: f64 = 4_000.0;
 /// Of packets that others overtake, how many are reported as lost because they came after the report, and the most.
 const LATE_OF_REORDERED: f64 = 0.3;
 const LATE_MOST: f64 = 0.15;
@@ -52,7 +52,7 @@ const AFTER_SILENCE: f64 = 0.75;
 
 /// A queue that stands: since when, its extremes in the current stretch, and the rate when it began.
 #[derive(Debug, Clone, Copy)]
-struct Standoff {
+struct StandingQueue {
     since_us: u64,
     least_us: f64,
     most_us: f64,
@@ -61,7 +61,7 @@ struct Standoff {
 
 /// The limit that a path showed last.
 #[derive(Debug, Clone, Copy)]
-struct Ceiling {
+struct CapacityLimit {
     bps: f64,
     at_us: u64,
     /// The rate at which frames' bursts arrived then: more than `bps` where others share the path.
@@ -75,11 +75,11 @@ struct Ceiling {
 pub(super) struct Control {
     pub(super) target_bps: f64,
     min_bps: f64,
-    ceiling: Option<Ceiling>,
+    capacity_limit: Option<CapacityLimit>,
     decreased_us: u64,
     /// When the rate was last raised on a train's word.
     raised_us: u64,
-    standoff: Option<Standoff>,
+    standing_queue: Option<StandingQueue>,
     /// See [`super::Estimate::pause`].
     pub(super) pause: (u64, u32),
     paused_until_us: u64,
@@ -90,27 +90,27 @@ impl Control {
         Self {
             target_bps,
             min_bps,
-            ceiling: None,
+            capacity_limit: None,
             decreased_us: 0,
             raised_us: 0,
-            standoff: None,
+            standing_queue: None,
             pause: (0, 0),
             paused_until_us: 0,
         }
     }
 
     pub(super) fn is_narrow(&self) -> bool {
-        self.ceiling.is_some()
+        self.capacity_limit.is_some()
     }
 
     pub(super) fn on_return(&mut self, now_us: u64) {
         self.target_bps = (self.target_bps * AFTER_SILENCE).max(self.min_bps);
-        self.standoff = None;
+        self.standing_queue = None;
         self.raised_us = now_us;
     }
 
-    fn lower(&mut self, now_us: u64, target_bps: f64, ceiling: Ceiling) {
-        self.ceiling = Some(ceiling);
+    fn lower(&mut self, now_us: u64, target_bps: f64, capacity_limit: CapacityLimit) {
+        self.capacity_limit = Some(capacity_limit);
         self.target_bps = target_bps.min(self.target_bps).max(self.min_bps);
         self.decreased_us = now_us;
     }
@@ -142,7 +142,7 @@ impl Estimator {
             }
             return Limit::Delay;
         }
-        self.control.standoff = None;
+        self.control.standing_queue = None;
         if let Some(limit) = self.follow_losses(now_us) {
             return limit;
         }
@@ -171,8 +171,8 @@ impl Estimator {
             return false;
         }
         self.pause(now_us, capacity);
-        let ceiling = Ceiling { bps: capacity, at_us: now_us, train_bps: capacity, is_guess: false };
-        self.control.lower(now_us, capacity * (SETTLED - 0.08), ceiling);
+        let capacity_limit = CapacityLimit { bps: capacity, at_us: now_us, train_bps: capacity, is_guess: false };
+        self.control.lower(now_us, capacity * (SETTLED - 0.08), capacity_limit);
         true
     }
 
@@ -180,17 +180,17 @@ impl Estimator {
         let target_bps = self.control.target_bps;
         let measured = self.delay.busy_bps(BUSY_WINDOW_US).or_else(|| self.arrived.bps());
         // While a queue drains the rate is below what the path carries.
-        let most_bps = self.control.ceiling.map_or(0.0, |c| c.bps).max(1.05 * target_bps);
+        let most_bps = self.control.capacity_limit.map_or(0.0, |c| c.bps).max(1.05 * target_bps);
         let capacity = measured.map_or(target_bps, |bps| self.with_losses(bps)).min(most_bps);
         let drain = (standing_us / DRAIN_US).min(DRAIN_MOST);
         self.pause(now_us, capacity);
-        let ceiling = self.ceiling(now_us, capacity);
-        self.control.lower(now_us, capacity * (SETTLED - drain), ceiling);
+        let capacity_limit = self.capacity_limit(now_us, capacity);
+        self.control.lower(now_us, capacity * (SETTLED - drain), capacity_limit);
     }
 
-    fn ceiling(&self, now_us: u64, bps: f64) -> Ceiling {
+    fn capacity_limit(&self, now_us: u64, bps: f64) -> CapacityLimit {
         let train_bps = self.trains.carried(0).map_or(bps, |(bps, _)| bps).max(bps);
-        Ceiling { bps, at_us: now_us, train_bps, is_guess: false }
+        CapacityLimit { bps, at_us: now_us, train_bps, is_guess: false }
     }
 
     /// Asks for a pause when what is on its way holds more than the path does.
@@ -212,23 +212,23 @@ impl Estimator {
     /// Tells a queue from a path that has become longer: that does not get shorter by sending less.
     fn stand_off(&mut self, now_us: u64, standing_us: f64, noise_us: f64) {
         let target_bps = self.control.target_bps;
-        let fresh = Standoff { since_us: now_us, least_us: standing_us, most_us: standing_us, target_bps };
-        let standoff = self.control.standoff.get_or_insert(fresh);
-        standoff.least_us = standoff.least_us.min(standing_us);
-        standoff.most_us = standoff.most_us.max(standing_us);
-        if now_us < standoff.since_us + STANDOFF_US {
+        let fresh = StandingQueue { since_us: now_us, least_us: standing_us, most_us: standing_us, target_bps };
+        let standing_queue = self.control.standing_queue.get_or_insert(fresh);
+        standing_queue.least_us = standing_queue.least_us.min(standing_us);
+        standing_queue.most_us = standing_queue.most_us.max(standing_us);
+        if now_us < standing_queue.since_us + STANDING_QUEUE_US {
             return;
         }
-        let is_flat = standoff.most_us - standoff.least_us < STANDOFF_SPREAD_US + 2.0 * noise_us;
-        let before_bps = standoff.target_bps;
+        let is_flat = standing_queue.most_us - standing_queue.least_us < STANDING_QUEUE_SPREAD_US + 2.0 * noise_us;
+        let before_bps = standing_queue.target_bps;
         if is_flat && target_bps < 0.9 * before_bps {
             self.delay.rebase();
             self.control.target_bps = before_bps;
-            self.control.standoff = None;
-            self.control.ceiling = None;
+            self.control.standing_queue = None;
+            self.control.capacity_limit = None;
             self.control.decreased_us = now_us;
         } else {
-            *standoff = Standoff { target_bps: before_bps, ..fresh };
+            *standing_queue = StandingQueue { target_bps: before_bps, ..fresh };
         }
     }
 
@@ -254,15 +254,15 @@ impl Estimator {
             Order::Limit(bps) => {
                 // A trial has shown that the rate it tried is all right.
                 let settled_bps = target_bps.min(bps * SETTLED);
-                self.control.lower(now_us, settled_bps, self.ceiling(now_us, bps));
+                self.control.lower(now_us, settled_bps, self.capacity_limit(now_us, bps));
                 Some(Limit::Loss)
             }
         }
     }
 
     fn increase(&mut self, now_us: u64, elapsed_s: f64) -> Limit {
-        if self.control.ceiling.is_some_and(|c| now_us > c.at_us + MEMORY_US) {
-            self.control.ceiling = None;
+        if self.control.capacity_limit.is_some_and(|c| now_us > c.at_us + MEMORY_US) {
+            self.control.capacity_limit = None;
         }
         if !self.policer.is_policed() {
             self.follow_trains(now_us);
@@ -274,17 +274,18 @@ impl Estimator {
         }
         let doubling_s = DOUBLING_S.max(DOUBLING_ROUND_TRIPS * self.settle_us() as f64 / 1e6);
         let control = &mut self.control;
-        let careful_per_s = if control.ceiling.is_some_and(|c| c.is_guess) { GUESS_PER_S } else { CAREFUL_PER_S };
-        match control.ceiling.map(|c| c.bps) {
+        let careful_per_s =
+            if control.capacity_limit.is_some_and(|c| c.is_guess) { GUESS_PER_S } else { CAREFUL_PER_S };
+        match control.capacity_limit.map(|c| c.bps) {
             // Down by a drain that is over: what the path carries is known.
-            Some(ceiling) if control.target_bps < NEAR * ceiling && !self.policer.is_policed() => {
-                control.target_bps = SETTLED * ceiling;
+            Some(capacity_limit) if control.target_bps < NEAR * capacity_limit && !self.policer.is_policed() => {
+                control.target_bps = SETTLED * capacity_limit;
             }
-            Some(ceiling) => {
+            Some(capacity_limit) => {
                 control.target_bps *= 1.0 + careful_per_s * elapsed_s;
                 // Well past it without a queue: it is none any more.
-                if control.target_bps > 1.15 * ceiling && !self.policer.is_policed() {
-                    control.ceiling = None;
+                if control.target_bps > 1.15 * capacity_limit && !self.policer.is_policed() {
+                    control.capacity_limit = None;
                 }
             }
             None => control.target_bps *= (elapsed_s / doubling_s).exp2(),
@@ -296,16 +297,16 @@ impl Estimator {
     fn follow_trains(&mut self, now_us: u64) {
         let since_us = self.control.raised_us.max(self.control.decreased_us);
         let Some((carried_bps, is_whole)) = self.trains.carried(since_us) else { return };
-        let Some(ceiling) = self.control.ceiling else { return };
-        let is_wider = is_whole || carried_bps > WIDER * ceiling.train_bps;
+        let Some(capacity_limit) = self.control.capacity_limit else { return };
+        let is_wider = is_whole || carried_bps > WIDER * capacity_limit.train_bps;
         let trusted_bps = TRUSTED * carried_bps;
-        if !is_wider || trusted_bps < 1.15 * ceiling.bps || trusted_bps < 1.1 * self.control.target_bps {
+        if !is_wider || trusted_bps < 1.15 * capacity_limit.bps || trusted_bps < 1.1 * self.control.target_bps {
             return;
         }
         self.control.target_bps = trusted_bps.min(2.0 * self.control.target_bps);
         self.control.raised_us = now_us;
         // Still narrow: the next frames shall tell whether there is more.
         let bps = self.control.target_bps / SETTLED;
-        self.control.ceiling = Some(Ceiling { bps, at_us: now_us, is_guess: true, ..ceiling });
+        self.control.capacity_limit = Some(CapacityLimit { bps, at_us: now_us, is_guess: true, ..capacity_limit });
     }
 }

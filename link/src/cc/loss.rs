@@ -73,7 +73,7 @@ impl LossMeter {
         if self.fates.is_empty() { 0.0 } else { self.lost as f64 / self.fates.len().max(LEAST_PACKETS) as f64 }
     }
 
-    /// What became of the packets sent since `since_us`.
+    /// Outcome of the packets sent since `since_us`.
     pub(super) fn since(&self, since_us: u64) -> LossCount {
         let mut count = LossCount::default();
         for fate in self.fates.iter().rev().take_while(|fate| fate.sent_us >= since_us) {

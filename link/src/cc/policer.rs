@@ -70,7 +70,7 @@ pub(super) struct Trial {
     /// How often it was lowered.
     repeats: u32,
     /// Share lost during the trial.
-    floor: f64,
+    base_loss: f64,
 }
 
 /// What the rate is to do.
@@ -98,7 +98,7 @@ pub(super) struct Policer {
     /// The time after the last cut is in `evidence`.
     is_counted: bool,
     /// Trials since the last policer that ended in random losses.
-    acquittals: u32,
+    ruled_out: u32,
 }
 
 /// Rates in bits per second and the round trip with its report, as they are now.
@@ -122,7 +122,7 @@ impl Policer {
     pub(super) fn random_loss(&self) -> f64 {
         match self.verdict {
             Verdict::Random { loss, .. } => loss,
-            Verdict::Policed { trial, .. } => trial.floor,
+            Verdict::Policed { trial, .. } => trial.base_loss,
             Verdict::Calm | Verdict::Trying(_) => 0.0,
         }
     }
@@ -144,15 +144,15 @@ impl Policer {
     fn random(&mut self, losses: &LossMeter, now: Now, loss: f64, since_us: u64) -> Order {
         let share = losses.share();
         let passed_us = now.us.saturating_sub(since_us);
-        // Each acquittal makes the next trial less likely to bring anything else.
-        let patience_us = DOUBT_AGAIN_US << self.acquittals.saturating_sub(1).min(4);
+        // Each trial that found no policer makes the next one less likely to find one.
+        let backoff_us = DOUBT_AGAIN_US << self.ruled_out.saturating_sub(1).min(4);
         if share > HOPELESS && passed_us > LOOK_US {
             return self.calm(losses, now, HOPELESS);
         }
         if passed_us > DOUBT_AGAIN_US && share > 2.0 * loss + MUCH {
             return self.calm(losses, now, 2.0 * loss + MUCH);
         }
-        if passed_us > patience_us {
+        if passed_us > backoff_us {
             if share < loss / 4.0 {
                 self.verdict = Verdict::Calm;
             } else if loss > MUCH && passed_us > DOUBT_AT_LAST_US {
@@ -178,7 +178,7 @@ impl Policer {
             bps: now.target_bps,
             arrived_bps: now.arrived_bps,
             repeats: 0,
-            floor: 0.0,
+            base_loss: 0.0,
         })
     }
 
@@ -195,16 +195,16 @@ impl Policer {
         let since_us = trial.since_us.max(now.us.saturating_sub(TRIAL_MOST_US));
         let count = losses.since(since_us);
         let likelihood = likelihood_of_random(count, trial.runs_per_packet);
-        let trial = Trial { floor: count.share(), ..trial };
+        let trial = Trial { base_loss: count.share(), ..trial };
         if likelihood < -SURE_OF_POLICER || (count.share() > HOPELESS && count.packets > HOPELESS_PACKETS) {
             let level_bps = if count.share() > HOPELESS { now.arrived_bps } else { trial.arrived_bps };
             let trial = Trial {
                 arrived_bps: level_bps,
-                floor: if count.share() > HOPELESS { 0.0 } else { trial.floor },
+                base_loss: if count.share() > HOPELESS { 0.0 } else { trial.base_loss },
                 ..trial
             };
             self.verdict = Verdict::Policed { trial, since_us: now.us };
-            self.acquittals = 0;
+            self.ruled_out = 0;
             self.evidence = 0.0;
             self.cut(now.us);
             return Order::Limit(level_bps);
@@ -218,12 +218,12 @@ impl Policer {
             let (since_us, arrived_bps) = (now.us + now.settle_us, now.arrived_bps);
             return self.begin(Trial { since_us, tried_bps, arrived_bps, repeats: trial.repeats + 1, ..trial });
         }
-        self.acquit(now, trial, count)
+        self.rule_out_policer(now, trial, count)
     }
 
-    fn acquit(&mut self, now: Now, trial: Trial, count: LossCount) -> Order {
+    fn rule_out_policer(&mut self, now: Now, trial: Trial, count: LossCount) -> Order {
         self.evidence = 0.0;
-        self.acquittals += 1;
+        self.ruled_out += 1;
         self.verdict = Verdict::Random { loss: trial.loss.min(2.0 * count.share()), since_us: now.us };
         Order::Back(trial.bps)
     }
@@ -235,11 +235,11 @@ impl Policer {
         if now.us < settled_us + CLEAR_US || !self.is_counted {
             return self.doubt(now, trial, count, now.us >= settled_us + CLEAR_US);
         }
-        let cut = count.lost as f64 - (1.5 * trial.floor + now.reordered) * count.packets as f64;
-        if cut >= 3.0 && count.share() > trial.floor + 0.01 {
+        let cut = count.lost as f64 - (1.5 * trial.base_loss + now.reordered) * count.packets as f64;
+        if cut >= 3.0 && count.share() > trial.base_loss + 0.01 {
             let level_bps = now.arrived_bps.min(now.target_bps);
             if level_bps < STEADY * trial.arrived_bps {
-                return self.acquit(now, Trial { bps: trial.arrived_bps, ..trial }, count);
+                return self.rule_out_policer(now, Trial { bps: trial.arrived_bps, ..trial }, count);
             }
             self.verdict = Verdict::Policed { trial, since_us: now.us };
             self.cut(now.us);
@@ -260,7 +260,7 @@ impl Policer {
     fn doubt(&mut self, now: Now, trial: Trial, count: LossCount, is_over: bool) -> Order {
         let evidence = self.evidence + likelihood_of_random(count, trial.runs_per_packet);
         if evidence > SURE && count.share() < HOPELESS {
-            return self.acquit(now, trial, count);
+            return self.rule_out_policer(now, trial, count);
         }
         if is_over {
             self.evidence = evidence.max(-SURE);

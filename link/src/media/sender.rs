@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use video::EncodedFrame;
 
-/// What a packet is, for pacing and accounts.
+/// What a packet is, for pacing and statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketKind {
     /// First transmission.

@@ -18,7 +18,7 @@ pub struct Direction<T> {
     /// The rate that this was reckoned with.
     head_rate_bps: u64,
     /// Behind it, by delivery time and number.
-    flight: BTreeMap<(u64, u64), Flying<T>>,
+    flight: BTreeMap<(u64, u64), InFlight<T>>,
     flight_bytes: u64,
     numbers: u64,
     /// Delivery of the latest packet that was not held back.
@@ -34,12 +34,12 @@ struct Queued<T> {
 }
 
 #[derive(Debug)]
-struct Flying<T> {
+struct InFlight<T> {
     bytes: u64,
     payload: T,
 }
 
-/// What became of a packet that was pushed.
+/// Outcome of a packet that was pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushVerdict {
     /// On its way; it may still be lost behind the bottleneck.
@@ -146,7 +146,7 @@ impl<T: Clone> Direction<T> {
         self.advance(now_us);
         let first = self.flight.first_entry().filter(|first| first.key().0 <= now_us)?;
         let at_us = first.key().0;
-        let Flying { bytes, payload } = first.remove();
+        let InFlight { bytes, payload } = first.remove();
         self.flight_bytes -= bytes;
         self.stats.delivered += 1;
         self.stats.delivered_bytes += bytes;
@@ -252,7 +252,7 @@ impl<T: Clone> Direction<T> {
     fn fly(&mut self, arrival_us: u64, bytes: u64, payload: T) {
         self.flight_bytes += bytes;
         self.numbers += 1;
-        self.flight.insert((arrival_us, self.numbers), Flying { bytes, payload });
+        self.flight.insert((arrival_us, self.numbers), InFlight { bytes, payload });
     }
 }
 

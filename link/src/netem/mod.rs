@@ -35,7 +35,7 @@
 //!    mean length of a run of lost packets. A lost packet has used the bottleneck, as on a radio link.
 //!    With `blackhole` everything is lost.
 //! 3. Then the way: `delay_ms` plus jitter. The jitter is exponentially distributed with the mean `jitter_ms`, cut off
-//!    at 8 times that, and drawn anew every 10 ms: packets sent together travel together. It only ever adds, and keeps
+//!    at 8 times that, and drawn again every 10 ms: packets sent together travel together. It only ever adds, and keeps
 //!    the order: a faster packet waits for the one before it.
 //! 4. `reorder_percent` of the packets are held back for another `reorder_ms` and overtaken; `duplicate_percent` arrive
 //!    twice.
@@ -47,7 +47,7 @@
 //!
 //! ```toml
 //! about = "A city drive, for the eye"
-//! repeat_s = 60                  # the steps begin anew; without it the last one stays
+//! repeat_s = 60                  # the steps start over; without it the last one stays
 //! both = { delay_ms = 25, jitter_ms = 3, loss_percent = 0.5, burst_packets = 3 }
 //! forward = { rate_mbps = 8, queue_ms = 200 }     # from the vehicle to the seat; the left to the right namespace
 //! backward = { rate_mbps = 2 }

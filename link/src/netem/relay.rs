@@ -1,6 +1,6 @@
 //! The path as a UDP relay: one peer sends to the relay, the relay sends on to the other, and back.
 
-use super::shell::{PATIENCE, Port, Shell, ShellStats};
+use super::shell::{POLL_TIMEOUT, Port, Shell, ShellStats};
 use super::{NetemError, PathSpec};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -55,7 +55,7 @@ impl UdpRelay {
         let back = UdpSocket::bind(any).map_err(failed("cannot send from", any))?;
         back.connect(to).map_err(failed("cannot send to", to))?;
         for socket in [&front, &back] {
-            socket.set_read_timeout(Some(PATIENCE)).map_err(failed("cannot wait on", address))?;
+            socket.set_read_timeout(Some(POLL_TIMEOUT)).map_err(failed("cannot wait on", address))?;
         }
         let cut = Arc::new(Cut::default());
         let front = Arc::new(Front { socket: front, peer: Mutex::new(None), cut: Arc::clone(&cut) });

@@ -7,7 +7,7 @@ use super::Impairment;
 pub struct Script {
     /// Ascending; the first at 0.
     steps: Vec<(u64, Impairment)>,
-    /// After this the steps begin anew, microseconds.
+    /// After this the steps start over, microseconds.
     period_us: Option<u64>,
 }
 
@@ -18,7 +18,7 @@ impl Script {
         Self { steps: vec![(0, impairment)], period_us: None }
     }
 
-    /// `first` until the first of `steps` (microseconds, ascending, after 0); with a period they begin anew.
+    /// `first` until the first of `steps` (microseconds, ascending, after 0); with a period they start over.
     /// Steps that are out of order or beyond the period never come.
     #[must_use]
     pub fn new(first: Impairment, steps: Vec<(u64, Impairment)>, period_us: Option<u64>) -> Self {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// A place where packets come in and go out.
 pub trait Port: Send + Sync + 'static {
-    /// Waits for a packet, at most [`PATIENCE`]: `None` when none came.
+    /// Waits for a packet, at most [`POLL_TIMEOUT`]: `None` when none came.
     ///
     /// # Errors
     /// What the system says; the shell counts it and goes on.
@@ -28,7 +28,7 @@ pub trait Port: Send + Sync + 'static {
 }
 
 /// How long a port waits for a packet before it looks whether the shell is to end.
-pub const PATIENCE: Duration = Duration::from_millis(100);
+pub const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 const LARGEST_PACKET: usize = 65_536;
 
 /// Counts of both directions.
@@ -50,8 +50,8 @@ pub struct ShellStats {
 
 /// A path between two ports; it ends when this is dropped.
 pub struct Shell {
-    forward: Arc<Lane>,
-    backward: Arc<Lane>,
+    forward: Arc<DirectionQueue>,
+    backward: Arc<DirectionQueue>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Shell {
     }
 }
 
-struct Lane {
+struct DirectionQueue {
     direction: Mutex<Direction<Arc<[u8]>>>,
     pushed: Condvar,
     stop: AtomicBool,
@@ -72,7 +72,7 @@ struct Lane {
     most_late_us: AtomicU64,
 }
 
-impl Lane {
+impl DirectionQueue {
     fn new(direction: Direction<Arc<[u8]>>, origin: Instant) -> Arc<Self> {
         Arc::new(Self {
             direction: Mutex::new(direction),
@@ -126,9 +126,9 @@ impl Lane {
                 direction = self.lock();
                 continue;
             }
-            let wait = direction
-                .next_us()
-                .map_or(PATIENCE, |next| Duration::from_micros(next.saturating_sub(self.now_us())).min(PATIENCE));
+            let wait = direction.next_us().map_or(POLL_TIMEOUT, |next| {
+                Duration::from_micros(next.saturating_sub(self.now_us())).min(POLL_TIMEOUT)
+            });
             direction = self.pushed.wait_timeout(direction, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -155,12 +155,13 @@ impl Shell {
     ) -> Result<Self, NetemError> {
         let path = Path::new(spec, seed);
         let origin = Instant::now();
-        let (forward, backward) = (Lane::new(path.forward, origin), Lane::new(path.backward, origin));
+        let (forward, backward) =
+            (DirectionQueue::new(path.forward, origin), DirectionQueue::new(path.backward, origin));
         let mut shell = Self { forward: forward.clone(), backward: backward.clone(), threads: Vec::new() };
-        for (lane, from, to) in [(forward, left.clone(), right.clone()), (backward, right, left)] {
-            let reader = lane.clone();
+        for (queue, from, to) in [(forward, left.clone(), right.clone()), (backward, right, left)] {
+            let reader = queue.clone();
             shell.spawn("netem-read", each_thread, move || reader.read(&*from))?;
-            shell.spawn("netem-deliver", each_thread, move || lane.deliver(&*to))?;
+            shell.spawn("netem-deliver", each_thread, move || queue.deliver(&*to))?;
         }
         Ok(shell)
     }
@@ -183,16 +184,18 @@ impl Shell {
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> ShellStats {
-        let lanes = [&self.forward, &self.backward];
-        let sum = |of: fn(&Lane) -> &AtomicU64| lanes.iter().map(|lane| of(lane).load(Ordering::Relaxed)).sum::<u64>();
-        let deliveries = sum(|lane| &lane.deliveries);
+        let queues = [&self.forward, &self.backward];
+        let sum = |of: fn(&DirectionQueue) -> &AtomicU64| {
+            queues.iter().map(|queue| of(queue).load(Ordering::Relaxed)).sum::<u64>()
+        };
+        let deliveries = sum(|queue| &queue.deliveries);
         ShellStats {
             forward: self.forward.lock().stats(),
             backward: self.backward.lock().stats(),
-            errors: sum(|lane| &lane.errors),
+            errors: sum(|queue| &queue.errors),
             deliveries,
-            mean_late_us: sum(|lane| &lane.late_us) / deliveries.max(1),
-            most_late_us: lanes.iter().map(|l| l.most_late_us.load(Ordering::Relaxed)).max().unwrap_or(0),
+            mean_late_us: sum(|queue| &queue.late_us) / deliveries.max(1),
+            most_late_us: queues.iter().map(|l| l.most_late_us.load(Ordering::Relaxed)).max().unwrap_or(0),
         }
     }
 
@@ -205,9 +208,9 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        for lane in [&self.forward, &self.backward] {
-            lane.stop.store(true, Ordering::Relaxed);
-            lane.pushed.notify_all();
+        for queue in [&self.forward, &self.backward] {
+            queue.stop.store(true, Ordering::Relaxed);
+            queue.pushed.notify_all();
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();

@@ -24,7 +24,7 @@ pub(crate) enum ChannelEvent {
 /// A message that came in.
 pub(crate) struct Incoming {
     pub(crate) label: Arc<str>,
-    /// `None` for what is no binary message of a sane size.
+    /// `None` for what is not a binary message of a sane size.
     pub(crate) data: Option<Bytes>,
 }
 

@@ -1,9 +1,9 @@
 //! One WebRTC peer connection as both ends of the link want it.
 
+mod audio_receiver;
 mod channel;
 mod config;
 pub(crate) mod datagram;
-mod hearing;
 mod repeat;
 mod socket;
 mod sound;
@@ -11,9 +11,9 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use audio_receiver::AudioReceiver;
 pub(crate) use channel::{ChannelEnd, Early, Incoming, Inlet, open_channel, watch_channel};
 pub(crate) use config::{PeerConfig, check_vouched};
-pub(crate) use hearing::Ear;
 pub(crate) use sound::{Voice, offers_two_way_audio};
 pub(crate) use tap::is_keyframe_request;
 

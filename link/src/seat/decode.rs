@@ -16,12 +16,12 @@ pub(super) struct Job {
 /// The way to the decoder's thread; it ends when this is dropped.
 pub(super) struct DecodeThread {
     jobs: crossbeam_channel::Sender<Job>,
-    stumbled: Arc<AtomicU8>,
+    failure: Arc<AtomicU8>,
 }
 
 /// Why a decoder cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stumble {
+pub(super) enum DecodeFailure {
     /// It lacks a picture that was referred to.
     Reference,
     /// It has lost its parameter sets, as OpenH264 does after any damage: only a keyframe helps.
@@ -35,17 +35,17 @@ const DAMAGE: u8 = 2;
 const QUEUE: usize = 16;
 
 impl DecodeThread {
-    /// Hands a frame over; false when the decoder is too far behind and has to begin anew.
+    /// Hands a frame over; false when the decoder is too far behind and has to start over.
     pub(super) fn push(&self, job: Job) -> bool {
         self.jobs.try_send(job).is_ok()
     }
 
     /// Whether the decoder refused something since the last question.
-    pub(super) fn stumbled(&self) -> Option<Stumble> {
-        match self.stumbled.swap(0, Ordering::Relaxed) {
+    pub(super) fn failure(&self) -> Option<DecodeFailure> {
+        match self.failure.swap(0, Ordering::Relaxed) {
             0 => None,
-            REFERENCE => Some(Stumble::Reference),
-            _ => Some(Stumble::Damage),
+            REFERENCE => Some(DecodeFailure::Reference),
+            _ => Some(DecodeFailure::Damage),
         }
     }
 }
@@ -53,14 +53,14 @@ impl DecodeThread {
 pub(super) fn start(shared: &Arc<Shared>, camera: usize) -> Result<DecodeThread, LinkError> {
     const NAME: &str = "link-decode";
     let (jobs, queue) = crossbeam_channel::bounded(QUEUE);
-    let stumbled = Arc::new(AtomicU8::new(0));
+    let failure = Arc::new(AtomicU8::new(0));
     let decoder = H264Decoder::new()?;
-    let (shared, flag) = (shared.clone(), stumbled.clone());
+    let (shared, flag) = (shared.clone(), failure.clone());
     std::thread::Builder::new()
         .name(NAME.to_owned())
         .spawn(move || run(camera, decoder, &queue, &shared, &flag))
         .map_err(|source| LinkError::Thread { name: NAME, source })?;
-    Ok(DecodeThread { jobs, stumbled })
+    Ok(DecodeThread { jobs, failure })
 }
 
 fn run(
@@ -68,7 +68,7 @@ fn run(
     mut decoder: H264Decoder,
     queue: &crossbeam_channel::Receiver<Job>,
     shared: &Shared,
-    stumbled: &AtomicU8,
+    failure: &AtomicU8,
 ) {
     for Job { frame, times } in queue {
         let started_us = shared.now_us();
@@ -89,7 +89,7 @@ fn run(
             Err(error) => {
                 tracing::debug!(%error, "picture not decodable");
                 let why = if matches!(error, VideoError::MissingReference { .. }) { REFERENCE } else { DAMAGE };
-                stumbled.fetch_max(why, Ordering::Relaxed);
+                failure.fetch_max(why, Ordering::Relaxed);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The seat's end: calls a vehicle, shows what it sends, and calls again whenever the session is lost.
 
-mod account;
 mod deadman;
 mod decode;
 mod feedback;
-mod lane;
+mod latency_breakdown;
 mod mailbox;
+mod media_stream;
 mod path;
 mod session;
 mod video;
@@ -15,13 +15,13 @@ pub use deadman::Deadman;
 pub use mailbox::FromVehicle;
 pub use wall::WallClocks;
 
-use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
+use crate::audio::{AudioFrame, AudioPacket, AudioSender, AudioStats, Listener, Pcm};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::{Identity, LinkError, Paths, now_us};
 use ::video::FrameTimes;
-use account::Account;
 use control_plane_client::ControlPlaneAddress;
 use feedback::Feedback;
+use latency_breakdown::LatencyBreakdown;
 use mailbox::Mailbox;
 use protocol::signalling::Signal;
 use protocol::{ClockEstimate, ClockEstimator, SeatId, SeatKind, VehicleId, v1};
@@ -88,7 +88,7 @@ struct Shared {
     clock: Mutex<ClockEstimator>,
     wall: Mutex<WallWatch>,
     stats: Mutex<SeatStats>,
-    account: Mutex<Account>,
+    latency_breakdown: Mutex<LatencyBreakdown>,
     feedback: Feedback,
     /// What the vehicle says.
     listener: Listener,
@@ -136,13 +136,13 @@ impl Shared {
             stats.pictures_late += u64::from(age_ms.is_some_and(|ms| ms > LATE_MS));
         });
         if let Some(times) = times {
-            lock(&self.account).add(times);
+            lock(&self.latency_breakdown).add(times);
         }
     }
 
     /// The report of the last second, for the vehicle.
     fn report(&self) -> v1::SeatReport {
-        let (picture_age_ms, stages) = lock(&self.account).take();
+        let (picture_age_ms, stages) = lock(&self.latency_breakdown).take();
         self.count(|stats| stats.picture_age_ms = picture_age_ms);
         let stats = *lock(&self.stats);
         let clock = self.clock();
@@ -175,7 +175,7 @@ pub struct SeatLink {
     commands: mpsc::Sender<v1::CommandDatagram>,
     requests: mpsc::Sender<v1::SeatRequest>,
     voice: mpsc::Sender<AudioPacket>,
-    talk: Mutex<Talk>,
+    audio_sender: Mutex<AudioSender>,
     /// Told when the goodbye is said.
     goodbye: Mutex<std::sync::mpsc::Receiver<()>>,
 }
@@ -228,7 +228,7 @@ impl SeatLink {
             clock: Mutex::new(ClockEstimator::new()),
             wall: Mutex::default(),
             stats: Mutex::default(),
-            account: Mutex::default(),
+            latency_breakdown: Mutex::default(),
             feedback: Feedback::default(),
             listener: Listener::default(),
             calls: AtomicU64::new(0),
@@ -236,7 +236,7 @@ impl SeatLink {
         let (commands, commands_rx) = mpsc::channel(32);
         let (requests, requests_rx) = mpsc::channel(64);
         let (voice, voice_rx) = mpsc::channel(8);
-        let talk = Mutex::new(Talk::new()?);
+        let audio_sender = Mutex::new(AudioSender::new()?);
         let queues = session::Queues { commands: commands_rx, requests: requests_rx, voice: voice_rx };
         let (said_goodbye, goodbye) = std::sync::mpsc::channel();
         let task = run(shared.clone(), signalling, queues);
@@ -244,7 +244,7 @@ impl SeatLink {
             task.await;
             let _ = said_goodbye.send(());
         });
-        Ok(Self { shared, commands, requests, voice, talk, goodbye: Mutex::new(goodbye) })
+        Ok(Self { shared, commands, requests, voice, audio_sender, goodbye: Mutex::new(goodbye) })
     }
 
     /// Says goodbye and waits until it is said, at most `limit`: a runtime that ends right after a drop would end before it,
@@ -274,7 +274,7 @@ impl SeatLink {
         if self.shared.options.watch_only {
             return;
         }
-        match lock(&self.talk).say(self.shared.on_vehicle_clock(capture_us), samples) {
+        match lock(&self.audio_sender).say(self.shared.on_vehicle_clock(capture_us), samples) {
             // There is no session, or it does not keep up: old sound is worth nothing.
             Ok(Some(packet)) => drop(self.voice.try_send(packet)),
             Ok(None) => {}
@@ -291,23 +291,24 @@ impl SeatLink {
         self.shared.listener.pull(now_us, vehicle_us)
     }
 
-    /// What became of the vehicle's audio.
+    /// Outcome of the vehicle's audio.
     #[must_use]
     pub fn audio_stats(&self) -> AudioStats {
         self.shared.listener.stats()
     }
 
-    /// The next thing the vehicle sent or that happened to the link, if any. Pictures nobody fetched give way to newer ones.
+    /// The next thing the vehicle sent or that happened to the link, if any. Pictures nobody fetched are dropped for
+    /// newer ones.
     #[must_use]
     pub fn try_recv(&self) -> Option<FromVehicle> {
         self.shared.mailbox.take()
     }
 
     /// Tells that a picture decoded at `decoded_us` was shown at `shown_us`, both on the seat's clock, for the latency
-    /// account.
+    /// latency breakdown.
     pub fn presented(&self, decoded_us: u64, shown_us: u64) {
         let wait_us = shown_us.saturating_sub(decoded_us);
-        lock(&self.shared.account).presented(wait_us as f64 / 1e3);
+        lock(&self.shared.latency_breakdown).presented(wait_us as f64 / 1e3);
     }
 
     /// The seat's clock, microseconds since it was made.

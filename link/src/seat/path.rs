@@ -3,13 +3,13 @@
 use super::Shared;
 use crate::audio::AudioPacket;
 use crate::peer::{
-    self, ChannelEnd, Ear, ExtensionIds, Inlet, PeerConfig, PeerEvent, PeerSetup, RemoteCandidates, Voice,
+    self, AudioReceiver, ChannelEnd, ExtensionIds, Inlet, PeerConfig, PeerEvent, PeerSetup, RemoteCandidates, Voice,
     candidate_signal, check_vouched, open_channel, watch_channel,
 };
 use crate::session::{Ending, PathKey};
 use crate::{AUDIO_FEATURE, COMMAND_CHANNEL, LinkError, REQUESTS_CHANNEL, STATE_CHANNEL};
 use bytes::Bytes;
-use protocol::signalling::{FurtherPath, Signal};
+use protocol::signalling::{SessionPath, Signal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -96,7 +96,7 @@ pub(super) fn start(inputs: PathInputs, tasks: &mut JoinSet<()>) -> PathHandle {
 
 async fn run(inputs: PathInputs, queues: Queues) {
     let PathInputs { shared, session, id, index, out, to_session, inlet, .. } = &inputs;
-    let path = (id != session).then(|| FurtherPath { session: session.clone(), index: *index });
+    let path = (id != session).then(|| SessionPath { session: session.clone(), index: *index });
     let (seat, vehicle, options) = (shared.seat.clone(), shared.vehicle.clone(), shared.options);
     let (seat_kind, watch_only) = (options.kind, options.watch_only);
     let (features, name) = (crate::features(), id.clone());
@@ -287,8 +287,8 @@ impl<'a> Path<'a> {
             Some(PeerEvent::Voice(track)) => {
                 let (shared, id, timed) = (shared.clone(), id.clone(), self.timed);
                 self.tasks.spawn(async move {
-                    let ear = Ear::new(&shared.listener, &id, shared.vehicle.as_str(), timed);
-                    ear.hear(track, || shared.now_us()).await;
+                    let audio_receiver = AudioReceiver::new(&shared.listener, &id, shared.vehicle.as_str(), timed);
+                    audio_receiver.hear(track, || shared.now_us()).await;
                 });
             }
             Some(PeerEvent::Channel(channel)) => watch_channel(channel, inlet.clone(), &mut self.tasks),

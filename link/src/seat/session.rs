@@ -1,7 +1,7 @@
 //! One session of the seat with its vehicle: its paths, and what goes over all of them.
 
-use super::lane::Lane;
 use super::mailbox::FromVehicle;
+use super::media_stream::MediaStream;
 use super::path::{self, Offer, PathEvent, PathHandle, PathInputs};
 use super::video::{self, Stream};
 use super::{Shared, decode, lock, note};
@@ -111,7 +111,7 @@ struct Session {
     /// The vehicle's first offer.
     offer: Option<Offer>,
     /// By camera.
-    lanes: [Option<Arc<Lane>>; MAX_CAMERAS],
+    media_streams: [Option<Arc<MediaStream>>; MAX_CAMERAS],
     early: Early,
     /// The vehicle says hello over each path; once is enough.
     greeted: bool,
@@ -152,7 +152,7 @@ impl Session {
             to_session,
             to_hear,
             offer: None,
-            lanes: Default::default(),
+            media_streams: Default::default(),
             early: Early::default(),
             greeted: false,
             seen: Default::default(),
@@ -295,7 +295,7 @@ impl Session {
             PathEvent::Over(ending) => {
                 tracing::info!(session = %self.id, path = key, reason = %ending.reason, "path over");
                 self.paths.remove(&key);
-                self.lanes.iter().flatten().for_each(|lane| lane.remove(key));
+                self.media_streams.iter().flatten().for_each(|media_stream| media_stream.remove(key));
                 self.state.over(key, ending)
             }
         };
@@ -322,23 +322,29 @@ impl Session {
 
     fn on_track(&mut self, key: PathKey, camera: usize, track: Arc<dyn TrackRemote>, ids: ExtensionIds) {
         let feedback = self.has_feature(FEEDBACK_FEATURE);
-        let lane = match &self.lanes[camera] {
-            Some(lane) => lane.clone(),
+        let media_stream = match &self.media_streams[camera] {
+            Some(media_stream) => media_stream.clone(),
             None => {
                 let decoder = self.shared.options.decode.then(|| decode::start(&self.shared, camera)).transpose();
                 let decoder = match decoder {
                     Ok(decoder) => decoder,
                     Err(error) => return tracing::error!(%error, camera, "pictures of a camera cannot be decoded"),
                 };
-                let (lane, packets) = Lane::new();
-                self.lanes[camera] = Some(lane.clone());
-                let stream = Stream { shared: self.shared.clone(), camera, lane: lane.clone(), decoder, feedback };
+                let (media_stream, packets) = MediaStream::new();
+                self.media_streams[camera] = Some(media_stream.clone());
+                let stream = Stream {
+                    shared: self.shared.clone(),
+                    camera,
+                    media_stream: media_stream.clone(),
+                    decoder,
+                    feedback,
+                };
                 self.tasks.spawn(video::receive(stream, packets));
-                lane
+                media_stream
             }
         };
-        lane.add(key, track.clone());
-        self.tasks.spawn(async move { lane.feed(&*track, ids).await });
+        media_stream.add(key, track.clone());
+        self.tasks.spawn(async move { media_stream.feed(&*track, ids).await });
     }
 
     async fn on_tick(&mut self, signalling: &Signalling, up: bool) -> Turn {
@@ -375,7 +381,7 @@ impl Session {
     /// Without its handle a path closes by itself; the state has forgotten it already.
     fn forget(&mut self, key: PathKey) {
         self.paths.remove(&key);
-        self.lanes.iter().flatten().for_each(|lane| lane.remove(key));
+        self.media_streams.iter().flatten().for_each(|media_stream| media_stream.remove(key));
     }
 
     fn ask_for_restart(&mut self, signalling: &Signalling) {
@@ -394,9 +400,11 @@ impl Session {
         self.sent.0 += 1;
         command.link_sequence = self.sent.0;
         let bytes = command.encode_to_vec();
-        let lane = self.lanes.iter().flatten().next().filter(|_| self.has_feature(datagram::FEATURE));
-        if let Some((lane, packet)) = lane.and_then(|lane| Some((lane, datagram::wrap(lane.ssrc(), &bytes)?))) {
-            lane.write(packet).await;
+        let media_stream = self.media_streams.iter().flatten().next().filter(|_| self.has_feature(datagram::FEATURE));
+        if let Some((media_stream, packet)) =
+            media_stream.and_then(|media_stream| Some((media_stream, datagram::wrap(media_stream.ssrc(), &bytes)?)))
+        {
+            media_stream.write(packet).await;
         } else {
             let bytes: Bytes = bytes.into();
             self.paths.values().for_each(|path| _ = path.datagrams.try_send(bytes.clone()));

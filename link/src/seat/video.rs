@@ -1,9 +1,9 @@
 //! From RTP packets to frames: asks for what is missing while that can still help, and for a recovery when it cannot.
 
-use super::account::SendLog;
-use super::decode::{DecodeThread, Job, Stumble};
-use super::lane::{Lane, PathPacket};
+use super::decode::{DecodeFailure, DecodeThread, Job};
+use super::latency_breakdown::SendLog;
 use super::mailbox::FromVehicle;
+use super::media_stream::{MediaStream, PathPacket};
 use super::{Shared, lock};
 use crate::media::{AssembledFrame, FEC_PAYLOAD_TYPE, MediaReceiver, ReceiverOutput, ReceiverStats, RtpIn};
 use crate::rtp::FrameInfo;
@@ -24,7 +24,7 @@ const UNKNOWN_ROUND_TRIP_US: u64 = 50_000;
 pub(super) struct Stream {
     pub(super) shared: Arc<Shared>,
     pub(super) camera: usize,
-    pub(super) lane: Arc<Lane>,
+    pub(super) media_stream: Arc<MediaStream>,
     pub(super) decoder: Option<DecodeThread>,
     /// The vehicle understands feedback in datagrams; others get a picture loss indication.
     pub(super) feedback: bool,
@@ -68,7 +68,7 @@ impl Stream {
         let header = &packet.header;
         if state.media_ssrc != header.ssrc {
             state.media_ssrc = header.ssrc;
-            self.lane.set_ssrc(header.ssrc);
+            self.media_stream.set_ssrc(header.ssrc);
         }
         let sequence = header.sequence_number;
         // A packet that is newer than all before it was not sent because one was missing.
@@ -103,9 +103,9 @@ impl Stream {
             state.reviewed_us = now_us;
             let round_trip = self.shared.round_trip_us().unwrap_or((UNKNOWN_ROUND_TRIP_US, UNKNOWN_ROUND_TRIP_US / 4));
             state.receiver.set_round_trip(round_trip.0, round_trip.1);
-            if let Some(stumble) = self.decoder.as_ref().and_then(DecodeThread::stumbled) {
+            if let Some(failure) = self.decoder.as_ref().and_then(DecodeThread::failure) {
                 state.receiver.note_decode_failed(now_us, None);
-                if stumble == Stumble::Damage {
+                if failure == DecodeFailure::Damage {
                     self.ask_for_keyframe(state.media_ssrc).await;
                 }
             }
@@ -167,7 +167,7 @@ impl Stream {
     async fn ask_for(&self, sequences: &[u16], media_ssrc: u32) {
         let nacks = nack_pairs_from_sequence_numbers(sequences);
         let request = TransportLayerNack { sender_ssrc: 0, media_ssrc, nacks };
-        self.lane.write(request).await;
+        self.media_stream.write(request).await;
     }
 
     async fn ask_for_recovery(&self, media_ssrc: u32) {
@@ -180,7 +180,7 @@ impl Stream {
 
     async fn ask_for_keyframe(&self, media_ssrc: u32) {
         let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-        self.lane.write(request).await;
+        self.media_stream.write(request).await;
     }
 
     fn count(&self, now: ReceiverStats, before: ReceiverStats) {

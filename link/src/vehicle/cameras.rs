@@ -38,7 +38,7 @@ struct Watcher {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Wish {
+struct CameraDemand {
     keyframe: bool,
     keyframe_for_watcher: bool,
     keyframe_ordered_us: Option<u64>,
@@ -50,7 +50,7 @@ struct Wish {
 #[derive(Debug, Default)]
 struct Inner {
     watchers: BTreeMap<String, Watcher>,
-    wishes: Vec<Wish>,
+    demands: Vec<CameraDemand>,
 }
 
 /// All cameras of a vehicle; locked for moments only.
@@ -62,8 +62,8 @@ pub(crate) struct Cameras {
 
 impl Cameras {
     pub(crate) fn new(specs: Vec<VideoSpec>) -> Self {
-        let wishes = vec![Wish::default(); specs.len()];
-        Self { specs, inner: Mutex::new(Inner { watchers: BTreeMap::new(), wishes }) }
+        let demands = vec![CameraDemand::default(); specs.len()];
+        Self { specs, inner: Mutex::new(Inner { watchers: BTreeMap::new(), demands }) }
     }
 
     pub(crate) fn specs(&self) -> &[VideoSpec] {
@@ -79,7 +79,7 @@ impl Cameras {
         let views = vec![View::default(); self.specs.len()];
         let mut inner = self.lock();
         inner.watchers.insert(session.to_owned(), Watcher { watch_only, acknowledges, views });
-        inner.wishes.iter_mut().for_each(|wish| wish.keyframe = true);
+        inner.demands.iter_mut().for_each(|demand| demand.keyframe = true);
     }
 
     pub(crate) fn forget(&self, session: &str) {
@@ -90,11 +90,11 @@ impl Cameras {
     pub(crate) fn want_keyframe(&self, session: &str, camera: usize) {
         let mut inner = self.lock();
         let watch_only = inner.watchers.get(session).is_some_and(|w| w.watch_only);
-        if let Some(wish) = inner.wishes.get_mut(camera) {
+        if let Some(demand) = inner.demands.get_mut(camera) {
             if watch_only {
-                wish.keyframe_for_watcher = true;
+                demand.keyframe_for_watcher = true;
             } else {
-                wish.keyframe = true;
+                demand.keyframe = true;
             }
         }
     }
@@ -111,40 +111,40 @@ impl Cameras {
 
     /// How much of a camera's video waits on the path that counts.
     pub(crate) fn set_backlog(&self, camera: usize, backlog_us: u64) {
-        if let Some(wish) = self.lock().wishes.get_mut(camera) {
-            wish.backlog_us = backlog_us;
+        if let Some(demand) = self.lock().demands.get_mut(camera) {
+            demand.backlog_us = backlog_us;
         }
     }
 
     /// The order for the picture that `camera` is about to encode; `round_trip_us` is the worst of the seats'.
     pub(crate) fn order(&self, camera: usize, now_us: u64, round_trip_us: u64) -> CameraOrder {
         let mut inner = self.lock();
-        let Inner { watchers, wishes } = &mut *inner;
+        let Inner { watchers, demands } = &mut *inner;
         let views = || watchers.values().filter(|w| w.acknowledges).filter_map(|w| w.views.get(camera));
         let acknowledged_us = views().map(|v| v.decoded_us).min().unwrap_or(0);
         let lost = views().any(|v| v.lost);
         let frame_us = self.specs.get(camera).map_or(33_333.0, |spec| 1e6 / spec.fps.max(1.0));
-        let Some(wish) = wishes.get_mut(camera) else {
+        let Some(demand) = demands.get_mut(camera) else {
             return CameraOrder { reference: Reference::Previous, acknowledged_us: 0, skip: true };
         };
         let past = |at: Option<u64>, wait: u64| at.is_none_or(|at| now_us >= at + wait);
-        let skip = wish.backlog_us as f64 > 1.5 * frame_us;
-        let keyframe = wish.keyframe && past(wish.keyframe_ordered_us, KEYFRAME_EVERY_US)
-            || wish.keyframe_for_watcher && past(wish.keyframe_ordered_us, WATCHER_KEYFRAME_EVERY_US);
-        let recovery = lost && past(wish.recovery_ordered_us, round_trip_us + REPEAT_SLACK_US);
+        let skip = demand.backlog_us as f64 > 1.5 * frame_us;
+        let keyframe = demand.keyframe && past(demand.keyframe_ordered_us, KEYFRAME_EVERY_US)
+            || demand.keyframe_for_watcher && past(demand.keyframe_ordered_us, WATCHER_KEYFRAME_EVERY_US);
+        let recovery = lost && past(demand.recovery_ordered_us, round_trip_us + REPEAT_SLACK_US);
         let reference = match () {
             () if skip => Reference::Previous,
             () if keyframe || (recovery && acknowledged_us == 0) => {
-                *wish = Wish {
+                *demand = CameraDemand {
                     keyframe_ordered_us: Some(now_us),
                     recovery_ordered_us: Some(now_us),
-                    backlog_us: wish.backlog_us,
-                    ..Wish::default()
+                    backlog_us: demand.backlog_us,
+                    ..CameraDemand::default()
                 };
                 Reference::Keyframe
             }
             () if recovery => {
-                wish.recovery_ordered_us = Some(now_us);
+                demand.recovery_ordered_us = Some(now_us);
                 Reference::Acknowledged
             }
             () => Reference::Previous,

@@ -18,7 +18,7 @@ pub struct FromSeat {
     pub body: FromSeatBody,
 }
 
-/// What a seat sent or what became of it.
+/// What a seat sent, or the end of its session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromSeatBody {
     /// The session can be used in both directions; comes before everything the seat sends, and again when a seat that was silent is back.

@@ -12,7 +12,7 @@ pub use guard::Guard;
 pub use inbox::{FromSeat, FromSeatBody};
 pub use streamer::{CameraStreamer, MakeEncoder};
 
-use crate::audio::{AudioFrame, AudioPacket, AudioStats, Listener, Pcm, Talk};
+use crate::audio::{AudioFrame, AudioPacket, AudioSender, AudioStats, Listener, Pcm};
 use crate::cc::{Budget, CameraNeed, CameraPlan, Overhead};
 use crate::signalling::{self, Peer, SignalEvent, Signalling};
 use crate::{Identity, LinkError, MAX_PATHS, Paths, now_us};
@@ -22,7 +22,7 @@ use control_plane_client::ControlPlaneAddress;
 use inbox::Inbox;
 use prost::Message;
 use protocol::foxglove::LaserScan;
-use protocol::signalling::{FurtherPath, Signal, announced_fingerprints};
+use protocol::signalling::{SessionPath, Signal, announced_fingerprints};
 use protocol::{ClockDifference, Failure, v1};
 use session::{Note, Session, SessionInputs};
 pub use stats::PathLoad;
@@ -50,7 +50,7 @@ const DATAGRAM_HEADERS: usize = 70;
 const AUDIO_BPS: f64 = 64_000.0;
 /// Audio sent longer ago than this is over, microseconds.
 const AUDIO_OVER_US: u64 = 1_000_000;
-/// How often the budget is shared out anew, microseconds.
+/// How often the budget is shared out again, microseconds.
 const PLAN_EVERY_US: u64 = 50_000;
 /// How often the guard may ask the control plane something.
 const GUARD_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -71,9 +71,9 @@ pub(crate) struct Shared {
     /// What seats say.
     pub(crate) listener: Listener,
     /// What the vehicle says.
-    talk: Mutex<Talk>,
+    audio_sender: Mutex<AudioSender>,
     /// When it said something last.
-    talked_us: AtomicU64,
+    audio_sent_us: AtomicU64,
     /// A frame was dropped before it reached the sessions: none of them may go on without a keyframe.
     frame_gap: AtomicBool,
     /// Decides which sessions may go on.
@@ -178,16 +178,16 @@ impl VehicleLink {
             stats: Stats::default(),
             lidar: Mutex::default(),
             listener: Listener::default(),
-            talk: Mutex::new(Talk::new()?),
-            talked_us: AtomicU64::new(0),
+            audio_sender: Mutex::new(AudioSender::new()?),
+            audio_sent_us: AtomicU64::new(0),
             frame_gap: AtomicBool::new(false),
             guard,
         });
         let (outgoing, outgoing_rx) = mpsc::channel(OUTGOING);
         let (notes_tx, notes) = mpsc::channel(64);
-        let switchboard =
-            Switchboard { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, states: 0 };
-        runtime.spawn(switchboard.run(outgoing_rx, notes));
+        let session_manager =
+            SessionManager { shared: shared.clone(), sessions: BTreeMap::new(), notes_tx, signalling, states: 0 };
+        runtime.spawn(session_manager.run(outgoing_rx, notes));
         Ok(Self { shared, outgoing, received })
     }
 
@@ -238,11 +238,11 @@ impl VehicleLink {
     /// Sends 20 ms of sound, captured from `capture_us` on, to every seat. Codes it here, which takes some 0.3 ms; silence
     /// is coded but not sent.
     pub fn send_audio(&self, capture_us: u64, samples: &Pcm) {
-        let mut talk = self.shared.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        talk.set_expected_loss(self.shared.stats.link_stats(self.now_us()).loss);
-        match talk.say(capture_us, samples) {
+        let mut audio_sender = self.shared.audio_sender.lock().unwrap_or_else(PoisonError::into_inner);
+        audio_sender.set_expected_loss(self.shared.stats.link_stats(self.now_us()).loss);
+        match audio_sender.say(capture_us, samples) {
             Ok(Some(packet)) => {
-                self.shared.talked_us.store(self.now_us(), Ordering::Relaxed);
+                self.shared.audio_sent_us.store(self.now_us(), Ordering::Relaxed);
                 let _ = self.outgoing.try_send(Outgoing::Audio(packet));
             }
             Ok(None) => {}
@@ -258,7 +258,7 @@ impl VehicleLink {
         self.shared.listener.pull(now_us, Some(now_us))
     }
 
-    /// What became of the seats' audio.
+    /// Outcome of the seats' audio.
     #[must_use]
     pub fn audio_stats(&self) -> AudioStats {
         self.shared.listener.stats()
@@ -268,7 +268,7 @@ impl VehicleLink {
     /// seats have asked for.
     #[must_use]
     pub fn order(&self, camera: usize) -> CameraOrder {
-        self.shared.cameras.order(camera, self.now_us(), self.shared.stats.room().round_trip_us)
+        self.shared.cameras.order(camera, self.now_us(), self.shared.stats.video_share().round_trip_us)
     }
 
     /// Rate, frame rate and size that the paths to the seats leave for `camera` now.
@@ -277,14 +277,14 @@ impl VehicleLink {
         let now_us = self.now_us();
         let mut budget = self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if budget.0 == 0 || now_us >= budget.0 + PLAN_EVERY_US {
-            let room = self.shared.stats.room();
-            let talked_us = self.shared.talked_us.load(Ordering::Relaxed);
-            let talks = talked_us > 0 && now_us < talked_us + AUDIO_OVER_US;
-            let audio_bps = if talks { AUDIO_BPS } else { 0.0 };
+            let share = self.shared.stats.video_share();
+            let audio_sent_us = self.shared.audio_sent_us.load(Ordering::Relaxed);
+            let sends_audio = audio_sent_us > 0 && now_us < audio_sent_us + AUDIO_OVER_US;
+            let audio_bps = if sends_audio { AUDIO_BPS } else { 0.0 };
             let lidar_bps = self.shared.lidar.lock().unwrap_or_else(PoisonError::into_inner).bps;
             let data_bps = DATA_BPS + lidar_bps;
-            let overhead = Overhead { repair_bps: room.overhead_bps, audio_bps, data_bps };
-            budget.1.update(now_us, room.target_bps, overhead);
+            let overhead = Overhead { repair_bps: share.overhead_bps, audio_bps, data_bps };
+            budget.1.update(now_us, share.target_bps, overhead);
             budget.0 = now_us;
         }
         budget.1.plan(camera).or_else(|| budget.1.plan(0)).unwrap_or_default()
@@ -339,7 +339,7 @@ fn bye(session: &str, reason: &str) -> Signal {
 }
 
 /// The one task that knows all sessions.
-struct Switchboard {
+struct SessionManager {
     shared: Arc<Shared>,
     sessions: BTreeMap<String, Session>,
     notes_tx: mpsc::Sender<Note>,
@@ -348,7 +348,7 @@ struct Switchboard {
     states: u64,
 }
 
-impl Switchboard {
+impl SessionManager {
     async fn run(mut self, mut outgoing: mpsc::Receiver<Outgoing>, mut notes: mpsc::Receiver<Note>) {
         let mut second = tokio::time::interval(GUARD_EVERY);
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -380,12 +380,12 @@ impl Switchboard {
 
     fn on_note(&mut self, note: &Note) {
         match note {
-            // A seat that calls anew has lost its session; only now is it certain that it will not come back to it.
+            // A seat that reconnects has lost its session; only now is it certain that it will not come back to it.
             Note::Connected(id) => {
                 let seat = self.sessions.get(id).map(|s| s.seat.clone());
                 for (other, session) in &self.sessions {
                     if other != id && Some(&session.seat) == seat.as_ref() {
-                        session.end("the seat called anew");
+                        session.end("the seat reconnected");
                     }
                 }
             }
@@ -505,13 +505,13 @@ impl Switchboard {
     }
 
     /// A seat calls for one more path of a session that it has.
-    fn on_path_call(&mut self, id: String, path: &FurtherPath, seat: &str) {
+    fn on_path_call(&mut self, id: String, path: &SessionPath, seat: &str) {
         let taken = self.sessions.contains_key(&id) || self.sessions.values().any(|s| s.has_path(&id));
         let peer = self.signalling.peer_config();
         match self.sessions.get_mut(&path.session).filter(|s| s.seat == seat) {
             None => self.refuse(id, "no session of this seat has that name", Failure::SessionUnknown),
             Some(_) if path.index >= MAX_PATHS => {
-                let reason = format!("{} is no path's number: the last is {}", path.index, MAX_PATHS - 1);
+                let reason = format!("{} is not a path's number: the last is {}", path.index, MAX_PATHS - 1);
                 self.refuse(id, &reason, Failure::Refused);
             }
             // Those that died are there for a while beside those that were called for in their place.

@@ -71,7 +71,7 @@ pub struct PathLoad {
 
 /// What the seats that count leave for video.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Room {
+pub(crate) struct VideoShare {
     /// Bits per second for everything; `None` while nobody is connected.
     pub(crate) target_bps: Option<f64>,
     /// Bits per second of it that repairs take.
@@ -144,13 +144,13 @@ impl Stats {
     }
 
     /// The picture is encoded once: whoever may drive sets its rate, watchers only when alone.
-    pub(crate) fn room(&self) -> Room {
+    pub(crate) fn video_share(&self) -> VideoShare {
         let sessions = self.lock();
         let drives = sessions.values().any(|s| !s.watch_only && s.estimate.is_some());
         let chosen = || sessions.values().filter(|s| !drives || !s.watch_only);
         let estimates = || chosen().filter_map(|s| s.estimate);
         let repairs = |s: &PerSession| s.sent.bps(|kind| !matches!(kind, PacketKind::Media { .. }));
-        Room {
+        VideoShare {
             target_bps: estimates().map(|e| e.target_bps).reduce(f64::min),
             overhead_bps: chosen().map(repairs).fold(0.0, f64::max),
             round_trip_us: estimates().map(|e| e.round_trip_us).max().unwrap_or(0),

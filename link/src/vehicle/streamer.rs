@@ -48,7 +48,7 @@ impl CameraStreamer {
         Self::with_encoder(link, camera, Box::new(|config| Ok(Box::new(H264Encoder::new(*config)?))))
     }
 
-    /// As [`Self::new`] with another encoder, made anew for each picture size.
+    /// As [`Self::new`] with another encoder, made again for each picture size.
     ///
     /// # Errors
     /// As [`Self::new`].

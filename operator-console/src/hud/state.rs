@@ -1,6 +1,6 @@
 //! Everything that is written on the screen, made from the seat's view alone.
 
-use super::{Banner, Ways};
+use super::{Banner, PathOverlay};
 use crate::seat::{Connection, EstopPhase, Level, SeatView};
 use crate::tokens;
 use bevy_egui::egui::Color32;
@@ -85,7 +85,7 @@ pub struct HudState {
     /// The vehicle's question.
     pub help: Option<String>,
     /// Which way?
-    pub ways: Option<Ways>,
+    pub overlay: Option<PathOverlay>,
     /// The emergency stop in words; `None` when clear.
     pub estop: Option<String>,
     /// Share of the reset hold that is done.
@@ -149,7 +149,7 @@ impl HudState {
             no_picture: (!view.has_picture)
                 .then(|| if connected { "no picture yet".into() } else { "waiting for a vehicle".to_owned() }),
             help: view.help.as_ref().map(|h| format!("The vehicle asks ({}): {}", urgency(h.urgency), h.text)),
-            ways: view.question.as_deref().map(Ways::of),
+            overlay: view.question.as_deref().map(PathOverlay::of),
             estop: estop(view),
             reset_progress: view.reset_progress as f32,
             checklist: checklist(view),

@@ -27,8 +27,8 @@ pub fn hud(ui: &mut Ui, state: &HudState) -> Clicks {
     let below = hud.banner(&painter, state);
     let below = hud.estop_strip(&painter, state, below);
     let beside = hud.figures(&painter, state, below);
-    if let Some(ways) = &state.ways {
-        hud.ways(ui, ways, beside + vec2(0.0, hud.px(12.0)), &mut clicks);
+    if let Some(overlay) = &state.overlay {
+        hud.overlay(ui, overlay, beside + vec2(0.0, hud.px(12.0)), &mut clicks);
     }
     hud.question(&painter, state, below);
     hud.checklist(&painter, state, below);

@@ -122,7 +122,7 @@ fn what_is_asked_of_the_robot_stands_apart_in_its_panel() {
 }
 
 #[test]
-fn a_question_shows_its_ways_and_a_click_answers() {
+fn a_question_shows_its_paths_and_a_click_answers() {
     let context = Context::default();
     let path = |label: &str| protocol::v1::CandidatePath {
         label: label.to_owned(),

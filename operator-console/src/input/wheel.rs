@@ -1,8 +1,8 @@
 //! Which device is at the wheel.
 //!
 //! The device whose deadman is pressed while no other's counts takes the wheel and keeps it until it lets go: a second device
-//! cannot take it meanwhile, and one that held its deadman all along must press it anew. With nothing held, the device whose
-//! button was pressed last is the one in use. The same rules as the seat page's (`web/static/wheel.js`).
+//! cannot take it meanwhile, and one that held its deadman all along must press it again. With nothing held, the device
+//! whose button was pressed last is the one in use. The same rules as the seat page's (`web/static/wheel.js`).
 
 use super::{Action, Device, Drive, Sample};
 use std::collections::HashMap;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     /// Three devices that are there and let go.
-    fn desk() -> Wheel {
+    fn wheel_device() -> Wheel {
         let mut wheel = Wheel::default();
         wheel.join(idle(), vec![(0, idle()), (1, idle())]);
         wheel
@@ -108,14 +108,14 @@ mod tests {
 
     #[test]
     fn the_device_that_takes_the_wheel_keeps_it_until_it_lets_go() {
-        let mut wheel = desk();
+        let mut wheel = wheel_device();
         let first = wheel.join(idle(), vec![(0, idle()), (1, accelerating(0.4, true))]);
         assert_eq!((first.device, first.deadman, first.drive.accelerate), (Device::Gamepad, true, 0.4));
         // Neither another pad nor the keyboard takes it meanwhile.
         let both =
             wheel.join(accelerating(1.0, true), vec![(0, accelerating(0.9, true)), (1, accelerating(0.5, true))]);
         assert_eq!((wheel.in_use(), both.deadman, both.drive.accelerate), (DeviceId::Pad(1), true, 0.5));
-        // Let go of, it does not jump to those that held on: they press anew.
+        // Let go of, it does not jump to those that held on: they press again.
         let others = || (accelerating(1.0, true), vec![(0, accelerating(0.9, true)), (1, accelerating(0.5, false))]);
         for _ in 0..3 {
             let (keys, pads) = others();
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_pad_that_is_unplugged_at_the_wheel_lets_go_of_it() {
-        let mut wheel = desk();
+        let mut wheel = wheel_device();
         assert!(wheel.join(idle(), vec![(0, accelerating(0.4, true)), (1, accelerating(0.9, false))]).deadman);
         let gone = wheel.join(idle(), vec![(1, accelerating(0.9, false))]);
         assert_eq!((gone.deadman, gone.device, gone.drive), (false, Device::Keyboard, Drive::default()));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_emergency_stop_counts_from_every_device_whatever_else_is_pressed_and_once() {
-        let mut wheel = desk();
+        let mut wheel = wheel_device();
         let stopping = |deadman| Sample { pressed: vec![Action::Estop], deadman, ..accelerating(1.0, false) };
         // Another pad drives, the keyboard drives, nobody drives, all of them stop.
         let other = wheel.join(idle(), vec![(0, accelerating(0.4, true)), (1, stopping(false))]);
@@ -147,7 +147,7 @@ mod tests {
             (other.pressed.as_slice(), other.deadman, wheel.in_use()),
             (&[Action::Estop][..], true, DeviceId::Pad(0))
         );
-        let mut wheel = desk();
+        let mut wheel = wheel_device();
         let keys = wheel.join(accelerating(0.4, true), vec![(0, idle()), (1, stopping(true))]);
         assert_eq!((keys.pressed.as_slice(), keys.device), (&[Action::Estop][..], Device::Keyboard));
         let all = wheel.join(stopping(true), vec![(0, stopping(true)), (1, stopping(false)), (7, stopping(false))]);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn other_buttons_count_on_the_keyboard_and_on_the_pad_in_use() {
-        let mut wheel = desk();
+        let mut wheel = wheel_device();
         wheel.join(idle(), vec![(0, accelerating(0.0, true)), (1, idle())]);
         let two = vec![(0, accelerating(0.0, true)), (1, pressing(Action::HandBack))];
         assert_eq!(wheel.join(pressing(Action::Bookmark), two).pressed, [Action::Bookmark]);

@@ -20,7 +20,7 @@ pub type Picture = Result<ColorImage, String>;
 pub struct Shown {
     /// Which picture of the file.
     pub frame: usize,
-    /// What came of it.
+    /// Outcome.
     pub picture: Picture,
 }
 

@@ -14,7 +14,7 @@ pub struct FrameAt {
 pub enum Plan {
     /// The next picture of the file comes next.
     Continue,
-    /// Start anew at this picture, a keyframe.
+    /// Restart at this picture, a keyframe.
     Restart(usize),
     /// No keyframe comes before the wanted picture.
     Impossible,

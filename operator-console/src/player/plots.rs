@@ -20,7 +20,7 @@ pub enum Ink {
 pub struct Series {
     /// What it is.
     pub name: String,
-    /// Whose.
+    /// Whose values they are.
     pub ink: Ink,
     points: Vec<[f32; 2]>,
     /// A longer time without a sample is a gap, seconds.

@@ -79,10 +79,10 @@ fn build(app: &mut App, options: PlayOptions, index: Arc<EpisodeIndex>, decoders
     app.add_plugins(EguiPlugin::default())
         .insert_resource(ClearColor(Color::srgb(0.05, 0.06, 0.07)))
         .insert_resource(Stage::new(player, decoders))
-        .insert_resource(Portrait { path: options.screenshot, since: Instant::now(), frames: 0 })
+        .insert_resource(PendingScreenshot { path: options.screenshot, since: Instant::now(), frames: 0 })
         .add_systems(Startup, set_up)
         .add_systems(EguiPrimaryContextPass, draw)
-        .add_systems(Update, (pace, portrait));
+        .add_systems(Update, (pace, pending_screenshot));
 }
 
 /// What is played, and the pictures on the screen.
@@ -104,7 +104,7 @@ struct OnScreen {
 
 /// The screenshot to come.
 #[derive(Resource)]
-struct Portrait {
+struct PendingScreenshot {
     path: Option<PathBuf>,
     since: Instant,
     frames: u32,
@@ -181,18 +181,18 @@ fn draw(mut contexts: EguiContexts, mut stage: ResMut<Stage>, time: Res<Time<Rea
 }
 
 /// Draws often while something moves, and seldom otherwise.
-fn pace(stage: Res<Stage>, portrait: Res<Portrait>, mut settings: ResMut<WinitSettings>) {
-    let moves = stage.player.head.playing || stage.waits() || portrait.path.is_some();
+fn pace(stage: Res<Stage>, pending_screenshot: Res<PendingScreenshot>, mut settings: ResMut<WinitSettings>) {
+    let moves = stage.player.head.playing || stage.waits() || pending_screenshot.path.is_some();
     let mode = UpdateMode::reactive(if moves { FRAME } else { STILL });
     if settings.focused_mode != mode {
         *settings = WinitSettings { focused_mode: mode, unfocused_mode: mode };
     }
 }
 
-fn portrait(mut commands: Commands, stage: Res<Stage>, mut portrait: ResMut<Portrait>) {
-    portrait.frames = if stage.waits() { 0 } else { portrait.frames + 1 };
-    if (portrait.frames >= SETTLE_FRAMES || portrait.since.elapsed() > SETTLE_AT_MOST)
-        && let Some(path) = portrait.path.take()
+fn pending_screenshot(mut commands: Commands, stage: Res<Stage>, mut pending_screenshot: ResMut<PendingScreenshot>) {
+    pending_screenshot.frames = if stage.waits() { 0 } else { pending_screenshot.frames + 1 };
+    if (pending_screenshot.frames >= SETTLE_FRAMES || pending_screenshot.since.elapsed() > SETTLE_AT_MOST)
+        && let Some(path) = pending_screenshot.path.take()
     {
         window::capture_and_close(&mut commands, path);
     }

@@ -38,7 +38,7 @@ pub enum Intent {
 pub struct Player {
     /// What is played.
     pub index: Arc<EpisodeIndex>,
-    /// Where.
+    /// The place in the episode.
     pub head: Playhead,
     steps_s: Vec<f32>,
 }

@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn each_fact_alone_stops_a_takeover_and_says_why() {
-        type Spoil = fn(&mut Facts);
-        let wrong: [(&str, Spoil); 10] = [
+        type Fail = fn(&mut Facts);
+        let wrong: [(&str, Fail); 10] = [
             ("no session", |f| f.connected = false),
             ("only watches", |f| f.watch_only = true),
             ("400 ms old", |f| f.state_age_us = Some(400_000)),
@@ -124,9 +124,9 @@ mod tests {
             ("let go", |f| f.neutral = false),
             ("hold Shift", |f| f.deadman = false),
         ];
-        for (why, spoil) in wrong {
+        for (why, fail) in wrong {
             let mut facts = ready();
-            spoil(&mut facts);
+            fail(&mut facts);
             let list = checklist(&facts);
             assert_eq!(list.iter().filter(|c| !c.passed).count(), 1, "{why}");
             assert!(failures(&list).unwrap().contains(why), "{why}: {:?}", failures(&list));

@@ -193,7 +193,7 @@ mod tests {
                 sent.push((i * TICK_US / 1000, ms));
             }
         }
-        assert_eq!(sent, [(5910, 3000)], "once, three seconds after the hold began anew");
+        assert_eq!(sent, [(5910, 3000)], "once, three seconds after the hold started over");
     }
 
     #[test]

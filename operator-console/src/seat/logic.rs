@@ -117,7 +117,7 @@ impl SeatLogic {
     /// The session stands.
     pub fn on_connected(&mut self, now_us: u64) {
         self.connection = Connection::Connected;
-        // A vehicle that started anew counts its time from zero: nothing of the last session compares with it.
+        // A vehicle that restarted counts its time from zero: nothing of the last session compares with it.
         self.authority = AuthorityTracker::default();
         self.state_at_us = None;
         self.moving_at_us = now_us;

@@ -424,7 +424,7 @@ fn a_stop_pressed_while_no_vehicle_was_found_goes_out_first_thing() {
     let stop = Sample { pressed: vec![Action::Estop], ..Sample::default() };
     searching.tick(TickInputs { now_us: 10_000, dt_s: 0.01, sample: stop, clock: None });
     assert!(searching.estop_is_pressed());
-    // The link has another clock, and with it the seat starts anew.
+    // The link has another clock, and with it the seat restarts.
     let mut seat = SeatLogic::new("desk", false, 2000);
     seat.press_estop(0);
     assert!(seat.tick(TickInputs::default()).requests.is_empty(), "nothing to send it on");

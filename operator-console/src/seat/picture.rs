@@ -98,7 +98,7 @@ impl PictureTimes {
         Some((mean / 1e3, p95 as f64 / 1e3))
     }
 
-    /// The link is gone: what stands on the screen stays and grows old, the statistics start anew.
+    /// The link is gone: what stands on the screen stays and grows old, the statistics are reset.
     pub fn on_lost(&mut self) {
         self.ages_us.clear();
     }

@@ -16,7 +16,7 @@ pub enum Connection {
     Connecting,
     /// In session.
     Connected,
-    /// The session ended; it is being made anew.
+    /// The session ended; it is being made again.
     Lost(String),
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct TakeoverView {
     /// Identity of takeover and episode.
     pub id: EpisodeId,
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: VehicleId,
     /// `live` or `virtual`.
     pub kind: String,

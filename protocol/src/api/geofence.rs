@@ -24,7 +24,7 @@ pub struct GeofenceView {
     pub serial: u64,
     /// The area; `null` when the order before was taken back.
     pub corners_m: Option<PermittedArea>,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// When it was given, milliseconds since 1970 by the control plane's clock.
     pub since_ms: i64,
@@ -41,7 +41,7 @@ pub struct GeofenceSummary {
     pub serial: u64,
     /// How many corners the area has; 0 when the order before was taken back.
     pub corners: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// When it was given, milliseconds since 1970 by the control plane's clock.
     pub since_ms: i64,

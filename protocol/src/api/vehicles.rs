@@ -36,7 +36,7 @@ pub struct VehicleView {
     pub round_trip_ms: Option<f64>,
     /// Messages of seats not acted on since the vehicle's software started, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// How punctual its control loop was in the last second.
+    /// Jitter of its control loop in the last second.
     pub timing: Option<ControlTiming>,
     /// How the upload of its episodes is.
     pub upload: Option<UploadProgress>,

@@ -26,7 +26,7 @@ pub enum EmbodimentError {
     Read {
         /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// Larger than any embodiment.

@@ -14,7 +14,7 @@ pub use situation::{Situation, Value};
 
 use serde::{Deserialize, Serialize};
 
-/// Why an episode was kept, in the order of how much it is worth, most first.
+/// Why an episode was kept, in the order of priority, highest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
@@ -109,7 +109,7 @@ impl Trigger {
 /// A trigger that fired while an episode was recorded; times are on the clock of the log times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Triggered {
-    /// What.
+    /// The trigger.
     pub trigger: Trigger,
     /// The rule's name; empty for the others.
     #[serde(default)]
@@ -129,7 +129,7 @@ pub struct Triggered {
 pub enum Fired {
     /// It begins.
     Begins {
-        /// Which.
+        /// The trigger.
         trigger: Trigger,
         /// The rule's name; empty for the others.
         name: String,
@@ -138,7 +138,7 @@ pub enum Fired {
     },
     /// It has ended.
     Ends {
-        /// Which.
+        /// The trigger.
         trigger: Trigger,
         /// The rule's name; empty for the others.
         name: String,

@@ -14,7 +14,7 @@
 use super::{Situation, Value};
 use std::cmp::Ordering;
 
-/// Why a text is no rule.
+/// Why a text is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule {rule:?}, at character {at}: {problem}")]
 pub struct RuleError {
@@ -260,7 +260,7 @@ impl Parser<'_> {
                 self.at += text.len();
                 Ok(Operand::Number(number))
             }
-            _ => Err(self.error(format!("{text:?} is no number"))),
+            _ => Err(self.error(format!("{text:?} is not a number"))),
         }
     }
 }

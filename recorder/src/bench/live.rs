@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const MS: u64 = 1_000_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>, BenchError> {
     let folder = dir.join("recorder-bench");
@@ -137,7 +137,7 @@ fn time_to_finish(folder: &Path) -> Result<Figure, BenchError> {
                 times.push(start.elapsed().saturating_sub(over).as_secs_f64() * 1e3);
                 break;
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(BenchError::Missing("an episode was not finished"));
             }
             if thread.handle().queued_bytes() == 0 {
@@ -151,12 +151,14 @@ fn time_to_finish(folder: &Path) -> Result<Figure, BenchError> {
 }
 
 /// Most memory, MB, while a gigabyte goes through a ring of 64 MiB and a queue of 16 MiB into an open episode; the bound
-/// is what these and the patience may take, and 8 MiB for the open chunk, the compressor and this measurement.
+/// is what these and what waits for the disk may take, and 8 MiB for the open chunk, the compressor and this
+/// measurement.
 fn memory_bound(folder: &Path) -> Result<Figure, BenchError> {
     let dir = folder.join("memory");
     fs::create_dir_all(&dir).map_err(BenchError::io("make a folder"))?;
     let recorder = RecorderConfig { max_bytes: 64 << 20, pre_roll_ns: 600_000 * MS, ..RecorderConfig::default() };
-    let config = ThreadConfig { recorder, queue_bytes: 16 << 20, patience_bytes: 16 << 20, ..ThreadConfig::new(&dir) };
+    let config =
+        ThreadConfig { recorder, queue_bytes: 16 << 20, write_back_limit_bytes: 16 << 20, ..ThreadConfig::new(&dir) };
     let before = resident_mb().ok_or(BenchError::Missing("this system does not tell the memory in use"))?;
     let thread = RecorderThread::start(config)?;
     thread.handle().begin(0, info("memory")?, Vec::new());
@@ -173,7 +175,7 @@ fn memory_bound(folder: &Path) -> Result<Figure, BenchError> {
         }
     }
     drop(thread.shutdown());
-    Ok(lower("memory while 1 GB is recorded", most, "MB", "ring, queue, patience and 8 MiB", 104.0 * 1.048_576))
+    Ok(lower("memory while 1 GB is recorded", most, "MB", "ring, queue, write-back and 8 MiB", 104.0 * 1.048_576))
 }
 
 fn resident_mb() -> Option<f64> {

@@ -31,7 +31,7 @@ pub enum BenchError {
     /// The recorder.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
-    /// A name is no identifier.
+    /// A name is not an identifier.
     #[error(transparent)]
     Id(#[from] protocol::IdError),
     /// The peer's writer or reader.

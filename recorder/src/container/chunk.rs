@@ -92,7 +92,7 @@ impl Chunk {
     }
 
     /// Hands the chunk and its indexes, with their checksum, to `write` as one piece that will lie at `offset`, and
-    /// starts anew.
+    /// restarts.
     pub(super) fn close(
         &mut self,
         offset: u64,

@@ -219,9 +219,9 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Starts a file at `path`; `replace` says whether one that is there gives way. Up to `patience_bytes` wait in
-    /// memory while the disk refuses them.
-    pub(crate) fn create(path: &Path, replace: bool, patience_bytes: usize) -> Result<Self, RecorderError> {
+    /// Starts a file at `path`; `replace` says whether one that is there is replaced. Up to `write_back_limit_bytes`
+    /// wait in memory while the disk refuses them.
+    pub(crate) fn create(path: &Path, replace: bool, write_back_limit_bytes: usize) -> Result<Self, RecorderError> {
         let mut options = File::options();
         options.write(true).truncate(replace);
         let opened = if replace { options.create(true).open(path) } else { options.create_new(true).open(path) };
@@ -231,7 +231,8 @@ impl Container {
         })?;
         // Tells a recovery that somebody lives who writes this; where locks are unknown, nobody is told.
         let _ = file.try_lock();
-        let writer = Writer::new(DiskFile::new(file, patience_bytes)).map_err(RecorderError::io("write", path))?;
+        let writer =
+            Writer::new(DiskFile::new(file, write_back_limit_bytes)).map_err(RecorderError::io("write", path))?;
         Ok(Self { writer, path: path.to_owned(), ended: false })
     }
 
@@ -301,7 +302,7 @@ impl Container {
         Ok(())
     }
 
-    /// Offers the disk again what it refused. Answers whether nothing waits any more.
+    /// Offers the disk again what it refused. Returns whether nothing waits any more.
     ///
     /// # Errors
     /// [`RecorderError::Io`] when the file is not where it was: the disk was changed, or somebody removed it.

@@ -26,17 +26,17 @@ pub(crate) struct DiskFile {
     /// What the disk has not taken yet, in order.
     waiting: Vec<u8>,
     /// Most that may wait; 0 makes every refusal an error.
-    patience_bytes: usize,
+    write_back_limit_bytes: usize,
     /// What the disk said last, until it takes everything again.
     refusal: Option<io::Error>,
 }
 
 impl DiskFile {
-    pub(crate) fn new(file: File, patience_bytes: usize) -> Self {
-        Self { file, hash: Sha256::new(), bytes: 0, waiting: Vec::new(), patience_bytes, refusal: None }
+    pub(crate) fn new(file: File, write_back_limit_bytes: usize) -> Self {
+        Self { file, hash: Sha256::new(), bytes: 0, waiting: Vec::new(), write_back_limit_bytes, refusal: None }
     }
 
-    /// Offers the disk what waits. Answers whether it took everything.
+    /// Offers the disk what waits. Returns whether it took everything.
     pub(crate) fn retry(&mut self) -> bool {
         if self.waiting.is_empty() {
             return true;
@@ -52,7 +52,7 @@ impl DiskFile {
         self.waiting.is_empty()
     }
 
-    /// Writes as much as the disk takes; answers how much, and keeps the reason for the rest.
+    /// Writes as much as the disk takes; returns how much, and keeps the reason for the rest.
     fn offer(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while taken < bytes.len() {
@@ -114,7 +114,7 @@ impl Sink for DiskFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let taken = if self.waiting.is_empty() { self.offer(bytes) } else { 0 };
         let rest = &bytes[taken..];
-        if self.waiting.len() + rest.len() > self.patience_bytes && !rest.is_empty() {
+        if self.waiting.len() + rest.len() > self.write_back_limit_bytes && !rest.is_empty() {
             return Err(self.refusal.take().unwrap_or_else(|| io::ErrorKind::StorageFull.into()));
         }
         self.waiting.extend_from_slice(rest);

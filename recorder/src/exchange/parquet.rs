@@ -250,7 +250,7 @@ pub struct Table {
 /// Reads the columns of a file that `wanted` names.
 ///
 /// # Errors
-/// [`ExchangeError`] naming the file, for one that is no Parquet or claims too much.
+/// [`ExchangeError`] naming the file, for one that is not a Parquet file or claims too much.
 pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Table, ExchangeError> {
     // The decoder is known to stop with a panic at some malformed pages; that is the file's fault, not ours.
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read_columns(path, &wanted)));
@@ -274,7 +274,7 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, Ex
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let root = |index: usize| schema.column(index).path().parts().first().cloned().unwrap_or_default();
     let roots: Vec<String> = (0..schema.num_columns()).map(root).collect();
-    let (mut table, mut room) = (Table::default(), Room { left: MAX_CONTENT_BYTES });
+    let (mut table, mut budget) = (Table::default(), MemoryBudget { left: MAX_CONTENT_BYTES });
     for (index, root) in roots.iter().enumerate() {
         if !wanted(root) {
             if !table.others.contains(root) {
@@ -296,7 +296,7 @@ fn read_columns(path: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Table, Ex
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(failed)?;
             let chunk = Chunk { path, group: &*group, index, name: &name, list };
-            match (chunk.read(&mut room)?, &mut read) {
+            match (chunk.read(&mut budget)?, &mut read) {
                 (Ok(part), None) => read = Some(part),
                 (Ok(part), Some(column)) => column.append(part),
                 (Err(reason), _) => {
@@ -335,11 +335,11 @@ impl Column {
 }
 
 /// Memory that the content of a file may still take, bytes.
-struct Room {
+struct MemoryBudget {
     left: u64,
 }
 
-impl Room {
+impl MemoryBudget {
     /// Takes what `count` of something in column `name` need; an error when that is not there.
     fn take(&mut self, count: u64, each: u64, path: &Path, name: &str) -> Result<(), ExchangeError> {
         let bytes = count.saturating_mul(each);
@@ -372,7 +372,7 @@ impl Chunk<'_> {
     }
 
     /// The values, or the reason why they have no place in [`Values`].
-    fn read(&self, room: &mut Room) -> Result<Result<Column, String>, ExchangeError> {
+    fn read(&self, budget: &mut MemoryBudget) -> Result<Result<Column, String>, ExchangeError> {
         let column = |(values, lengths, nulls): Read| {
             Ok(Column { name: self.name.to_owned(), values, lengths: self.list.then_some(lengths), nulls })
         };
@@ -380,7 +380,7 @@ impl Chunk<'_> {
         let kind = descriptor.converted_type();
         let most = descriptor.max_def_level();
         let reader = self.group.get_column_reader(self.index).map_err(self.failed())?;
-        self.claim(&reader, room)?;
+        self.claim(&reader, budget)?;
         Ok(match reader {
             ColumnReader::BoolColumnReader(reader) => column(self.all(reader, most, Values::Bool)?),
             ColumnReader::Int32ColumnReader(reader) => {
@@ -401,14 +401,14 @@ impl Chunk<'_> {
             ColumnReader::DoubleColumnReader(reader) => column(self.all(reader, most, Values::F64)?),
             ColumnReader::ByteArrayColumnReader(reader) => {
                 let is_text = [ConvertedType::UTF8, ConvertedType::JSON, ConvertedType::ENUM].contains(&kind);
-                column(self.byte_arrays(reader, most, is_text, room)?)
+                column(self.byte_arrays(reader, most, is_text, budget)?)
             }
             _ => Err(format!("values of type {}", descriptor.physical_type())),
         })
     }
 
     /// Takes room for as many values as the chunk's pages announce; no more than these are decoded.
-    fn claim(&self, reader: &ColumnReader, room: &mut Room) -> Result<(), ExchangeError> {
+    fn claim(&self, reader: &ColumnReader, budget: &mut MemoryBudget) -> Result<(), ExchangeError> {
         let value = match reader {
             ColumnReader::BoolColumnReader(_) => size_of::<bool>(),
             ColumnReader::FloatColumnReader(_) => size_of::<f32>(),
@@ -423,7 +423,7 @@ impl Chunk<'_> {
             count = count.saturating_add(page.num_levels.unwrap_or(0) as u64);
             pages.skip_next_page().map_err(self.failed())?;
         }
-        room.take(count, (value + levels + length) as u64, self.path, self.name)
+        budget.take(count, (value + levels + length) as u64, self.path, self.name)
     }
 
     /// Texts or bytes. Those of a dictionary are shared until they are copied here, one for each row.
@@ -432,14 +432,14 @@ impl Chunk<'_> {
         reader: ColumnReaderImpl<ByteArrayType>,
         most: i16,
         is_text: bool,
-        room: &mut Room,
+        budget: &mut MemoryBudget,
     ) -> Result<Read, ExchangeError> {
         let mut taken = Ok(());
         let text = |bytes: &ByteArray| String::from_utf8_lossy(bytes.data()).into_owned();
         let copy = |bytes: &ByteArray| bytes::Bytes::copy_from_slice(bytes.data());
         let read = self.all::<ByteArrayType>(reader, most, |values| {
             let bytes = values.iter().fold(0_u64, |sum, one| sum.saturating_add(one.data().len() as u64));
-            taken = room.take(bytes, 1, self.path, self.name);
+            taken = budget.take(bytes, 1, self.path, self.name);
             match (&taken, is_text) {
                 (Err(_), _) => Values::Bytes(Vec::new()),
                 (Ok(()), true) => Values::Text(values.iter().map(text).collect()),

@@ -120,7 +120,7 @@ impl EpisodeCheck {
         let encoding = &message.channel().message_encoding;
         if encoding == "protobuf" && !is_protobuf(&message.data) {
             let (name, at) = (message.topic(), message.log_time_ns);
-            self.problems.push(format!("the message of {name} at {at} ns is no protobuf message"));
+            self.problems.push(format!("the message of {name} at {at} ns is not a protobuf message"));
             return Ok(());
         }
         if message.is("foxglove.CompressedVideo") {

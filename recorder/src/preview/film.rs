@@ -61,7 +61,7 @@ impl From<ExchangeError> for Problem {
 fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Problem> {
     let mut decoder = PictureDecoder::new().map_err(Problem::Content)?;
     let (mut picture, mut before) = (I420Buffer::default(), None);
-    let mut reel: Option<Reel> = None;
+    let mut open_video: Option<OpenVideo> = None;
     for message in source.select(Some([camera]), ..) {
         let message = message.map_err(|error| Problem::Content(error.to_string()))?;
         let at_ns = message.log_time_ns;
@@ -71,30 +71,30 @@ fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Probl
             return Err(bad(format!("its format is {:?}, not h264", content.format)));
         }
         decoder.decode(&content.data, &mut picture).map_err(bad)?;
-        let reel = match &mut reel {
-            Some(reel) => reel,
-            slot => slot.insert(Reel::new(at_ns, &picture).map_err(bad)?),
+        let open_video = match &mut open_video {
+            Some(open_video) => open_video,
+            slot => slot.insert(OpenVideo::new(at_ns, &picture).map_err(bad)?),
         };
-        if reel.pictures >= MAX_PICTURES {
+        if open_video.pictures >= MAX_PICTURES {
             break;
         }
-        if at_ns < reel.due_ns() {
+        if at_ns < open_video.due_ns() {
             continue;
         }
-        let small = picture.shrunk(reel.size.0, reel.size.1);
+        let small = picture.shrunk(open_video.size.0, open_video.size.1);
         // A gap shows what was last seen.
         while let Some(before) = &before
-            && reel.due_ns().saturating_add(STEP_NS) <= at_ns
-            && reel.pictures < MAX_PICTURES
+            && open_video.due_ns().saturating_add(STEP_NS) <= at_ns
+            && open_video.pictures < MAX_PICTURES
         {
-            reel.add(path, before, bad)?;
+            open_video.add(path, before, bad)?;
         }
-        reel.add(path, &small, bad)?;
+        open_video.add(path, &small, bad)?;
         before = Some(small);
     }
-    let reel = reel.ok_or_else(|| Problem::Content("no picture is in it".to_owned()))?;
-    let film = Film { start_ns: reel.start_ns, pictures: reel.pictures, fps: FPS };
-    match reel.writer {
+    let open_video = open_video.ok_or_else(|| Problem::Content("no picture is in it".to_owned()))?;
+    let film = Film { start_ns: open_video.start_ns, pictures: open_video.pictures, fps: FPS };
+    match open_video.writer {
         Some(writer) => writer.finish().map_err(ExchangeError::from)?,
         None => return Err(Problem::Content("no picture is in it".to_owned())),
     }
@@ -102,7 +102,7 @@ fn copy(source: &EpisodeReader, camera: &str, path: &Path) -> Result<Film, Probl
 }
 
 /// What has been written so far.
-struct Reel {
+struct OpenVideo {
     size: (usize, usize),
     encoder: PictureEncoder,
     writer: Option<Mp4Writer>,
@@ -110,7 +110,7 @@ struct Reel {
     pictures: u64,
 }
 
-impl Reel {
+impl OpenVideo {
     fn new(start_ns: u64, first: &I420Buffer) -> Result<Self, String> {
         let longest = first.width.max(first.height).max(1);
         let side = |pixels: usize| (pixels * LONGEST_SIDE.min(longest) / longest).next_multiple_of(2).max(16);

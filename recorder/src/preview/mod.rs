@@ -21,7 +21,7 @@ pub struct Preview {
     pub state: PathBuf,
 }
 
-/// Writes `<id>.preview.mp4` and `<id>.preview.json` for an episode into `output_dir`; earlier ones give way.
+/// Writes `<id>.preview.mp4` and `<id>.preview.json` for an episode into `output_dir`; earlier ones are replaced.
 ///
 /// Nothing is blurred or left out here: where a [`RedactionPolicy`](crate::privacy::RedactionPolicy) wants that, make the
 /// preview of the redacted episode. An episode without pictures, or with pictures that do not decode, has a preview

@@ -17,7 +17,7 @@ const ROUND: u32 = 8;
 /// A part of a plane: columns and rows from and to.
 type Span = ((usize, usize), (usize, usize));
 
-/// Blurs `area` of the picture. Answers whether any of it lies within.
+/// Blurs `area` of the picture. Returns whether any of it lies within.
 pub(super) fn blur(picture: &mut I420Buffer, kind: RegionKind, area: Area) -> bool {
     let side = |from: f32, to: f32, length: usize| {
         let from = (from.max(0.0) as usize) & !1;

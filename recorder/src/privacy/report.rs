@@ -17,7 +17,7 @@ pub struct Regions {
     pub blurred: u64,
 }
 
-/// What was taken out of an episode, and what came of it.
+/// What was taken out of an episode, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RedactionReport {
     /// The redacted file.

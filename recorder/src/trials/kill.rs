@@ -1,8 +1,8 @@
 //! A recorder that is killed (SIGKILL) at a random moment.
 //!
-//! A child process records four cameras' worth of data in real time and keeps a ledger of what the recorder's thread
-//! has taken; the parent kills it, recovers its files and compares. Time is counted on the log clock of the messages,
-//! so that a busy machine does not change the outcome.
+//! A child process records four cameras' worth of data in real time and keeps a reference log of what the recorder's
+//! thread has taken; the parent kills it, recovers its files and compares. Time is counted on the log clock of the
+//! messages, so that a busy machine does not change the outcome.
 
 use super::{Random, RecorderTrialError};
 use crate::{EpisodeReader, RecorderConfig, RecorderThread, ThreadConfig, recover_all, scan};
@@ -53,7 +53,7 @@ fn content(line: usize, n: u32, bytes: usize) -> Bytes {
     Bytes::from(data)
 }
 
-/// Records into `folder`/episodes, with a ledger beside it, until the process is killed.
+/// Records into `folder`/episodes, with a reference log beside it, until the process is killed.
 ///
 /// # Errors
 /// When it cannot record.
@@ -62,7 +62,8 @@ pub fn record_until_killed(folder: &Path) -> Result<(), RecorderTrialError> {
     fs::create_dir_all(&dir).map_err(RecorderTrialError::io("make the folder"))?;
     let recorder = RecorderConfig { pre_roll_ns: PRE_ROLL_NS, post_roll_ns: POST_ROLL_NS, max_bytes: 64 << 20 };
     let thread = RecorderThread::start(ThreadConfig { recorder, reserve_bytes: 0, ..ThreadConfig::new(&dir) })?;
-    let mut ledger = File::create(folder.join("ledger")).map_err(RecorderTrialError::io("make the ledger"))?;
+    let mut reference_log =
+        File::create(folder.join("reference_log")).map_err(RecorderTrialError::io("make the reference log"))?;
     let mut lines = String::new();
     let mut open = None;
     let start = Instant::now();
@@ -95,7 +96,7 @@ pub fn record_until_killed(folder: &Path) -> Result<(), RecorderTrialError> {
         while thread.handle().queued_bytes() > 0 {
             std::thread::sleep(Duration::from_micros(100));
         }
-        ledger.write_all(lines.as_bytes()).map_err(RecorderTrialError::io("write the ledger"))?;
+        reference_log.write_all(lines.as_bytes()).map_err(RecorderTrialError::io("write the reference log"))?;
         lines.clear();
         std::thread::sleep(TICK);
     }
@@ -103,7 +104,7 @@ pub fn record_until_killed(folder: &Path) -> Result<(), RecorderTrialError> {
 }
 
 #[derive(Default)]
-struct Ledger {
+struct ReferenceLog {
     /// Topic, sequence, log time.
     messages: Vec<(String, u32, u64)>,
     begins: BTreeMap<String, u64>,
@@ -111,28 +112,28 @@ struct Ledger {
     last_ns: u64,
 }
 
-fn read_ledger(path: &Path) -> Result<Ledger, RecorderTrialError> {
-    let mut ledger = Ledger::default();
-    let file = File::open(path).map_err(RecorderTrialError::io("open the ledger"))?;
+fn read_reference_log(path: &Path) -> Result<ReferenceLog, RecorderTrialError> {
+    let mut reference_log = ReferenceLog::default();
+    let file = File::open(path).map_err(RecorderTrialError::io("open the reference log"))?;
     for line in BufReader::new(file).lines() {
-        let line = line.map_err(RecorderTrialError::io("read the ledger"))?;
+        let line = line.map_err(RecorderTrialError::io("read the reference log"))?;
         let fields: Vec<_> = line.split(' ').collect();
         // The last line may be cut off.
         let [what, which, at] = fields[..] else { break };
         let Ok(at_ns) = at.parse::<u64>() else { break };
         match (what, which.parse()) {
-            ("begin", _) => drop(ledger.begins.insert(which.to_owned(), at_ns)),
-            ("end", _) => drop(ledger.ends.insert(which.to_owned(), at_ns)),
-            (topic, Ok(sequence)) => ledger.messages.push((topic.to_owned(), sequence, at_ns)),
+            ("begin", _) => drop(reference_log.begins.insert(which.to_owned(), at_ns)),
+            ("end", _) => drop(reference_log.ends.insert(which.to_owned(), at_ns)),
+            (topic, Ok(sequence)) => reference_log.messages.push((topic.to_owned(), sequence, at_ns)),
             _ => break,
         }
-        ledger.last_ns = at_ns;
+        reference_log.last_ns = at_ns;
     }
-    Ok(ledger)
+    Ok(reference_log)
 }
 
 /// Starts `child`, which is to call [`record_until_killed`] with `folder` and whose standard output is read, kills it
-/// after a time that follows from `seed`, recovers, and compares everything that is left with the ledger.
+/// after a time that follows from `seed`, recovers, and compares everything that is left with the reference log.
 ///
 /// # Errors
 /// [`RecorderTrialError::Broken`] when a file could not be recovered, holds something else than was recorded, a message
@@ -149,17 +150,17 @@ pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed,
     }
     let dir = folder.join("episodes");
     let recovery = recover_all(&dir)?;
-    let ledger = read_ledger(&folder.join("ledger"))?;
-    let safe_ns = ledger.last_ns.saturating_sub(MAY_BE_LOST_NS);
+    let reference_log = read_reference_log(&folder.join("reference_log"))?;
+    let safe_ns = reference_log.last_ns.saturating_sub(MAY_BE_LOST_NS);
     for (path, error) in &recovery.broken {
         // Killed between a file's making and its first record.
         let name = path.file_name().unwrap_or_default().to_string_lossy().replace(".mcap.broken", "");
-        if ledger.begins.get(&name).is_some_and(|begin| *begin < safe_ns) {
+        if reference_log.begins.get(&name).is_some_and(|begin| *begin < safe_ns) {
             return Err(RecorderTrialError::Broken(format!("{name} was not recovered: {error}")));
         }
     }
     let episodes = scan(&dir)?;
-    for (id, begin_ns) in &ledger.begins {
+    for (id, begin_ns) in &reference_log.begins {
         if *begin_ns < safe_ns && !episodes.iter().any(|episode| episode.id.as_str() == id) {
             return Err(RecorderTrialError::Broken(format!("{id} is missing")));
         }
@@ -167,7 +168,7 @@ pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed,
     let mut killed = Killed { recovered: recovery.episodes.len(), ..Killed::default() };
     for episode in episodes {
         let path = dir.join(&episode.file);
-        compare(&path, &ledger, &mut killed)?;
+        compare(&path, &reference_log, &mut killed)?;
         killed.files.push(path);
     }
     match killed.lost_ns.iter().find(|(_, lost_ns)| **lost_ns > MAY_BE_LOST_NS) {
@@ -176,7 +177,7 @@ pub fn kill_once(mut child: Command, folder: &Path, seed: u64) -> Result<Killed,
     }
 }
 
-fn compare(path: &Path, ledger: &Ledger, killed: &mut Killed) -> Result<(), RecorderTrialError> {
+fn compare(path: &Path, reference_log: &ReferenceLog, killed: &mut Killed) -> Result<(), RecorderTrialError> {
     let reader = EpisodeReader::open(path)?;
     let info = reader.info();
     let mut found = BTreeSet::new();
@@ -195,17 +196,17 @@ fn compare(path: &Path, ledger: &Ledger, killed: &mut Killed) -> Result<(), Reco
         }
     }
     // What a takeover that had only just begun lacks of its pre-roll lies within what may be lost.
-    let begin_ns = ledger.begins.get(info.id.as_str()).copied().unwrap_or(u64::MAX);
-    if begin_ns > ledger.last_ns.saturating_sub(MAY_BE_LOST_NS) {
+    let begin_ns = reference_log.begins.get(info.id.as_str()).copied().unwrap_or(u64::MAX);
+    if begin_ns > reference_log.last_ns.saturating_sub(MAY_BE_LOST_NS) {
         return Ok(());
     }
-    let until_ns = ledger.ends.get(info.id.as_str()).map_or(u64::MAX, |end_ns| end_ns + POST_ROLL_NS);
-    for (topic, sequence, log_ns) in &ledger.messages {
+    let until_ns = reference_log.ends.get(info.id.as_str()).map_or(u64::MAX, |end_ns| end_ns + POST_ROLL_NS);
+    for (topic, sequence, log_ns) in &reference_log.messages {
         let line = LOAD.iter().position(|(known, ..)| known.name == topic);
         let belongs = (info.start_ns..=until_ns).contains(log_ns);
         if belongs && line.is_none_or(|line| !found.contains(&(line, *sequence))) {
             let lost_ns = killed.lost_ns.entry(topic.clone()).or_default();
-            *lost_ns = (*lost_ns).max(ledger.last_ns.saturating_sub(*log_ns));
+            *lost_ns = (*lost_ns).max(reference_log.last_ns.saturating_sub(*log_ns));
         }
     }
     Ok(())

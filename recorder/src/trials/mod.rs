@@ -23,7 +23,7 @@ pub enum RecorderTrialError {
     /// A file or process of the trial itself.
     #[error("{0}: {1}")]
     Io(&'static str, std::io::Error),
-    /// A name is no identifier.
+    /// A name is not an identifier.
     #[error(transparent)]
     Id(#[from] protocol::IdError),
 }

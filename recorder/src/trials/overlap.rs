@@ -19,7 +19,7 @@ pub struct TrialFrame {
     pub keyframe: bool,
 }
 
-/// What came of it.
+/// Outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overlapped {
     /// The files.

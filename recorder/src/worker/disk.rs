@@ -2,14 +2,14 @@
 //!
 //! - What the disk refuses waits in memory behind its file. From half of that memory on messages are left out by what
 //!   they are worth, the least first, so that the record of control lasts longest; all of it is counted.
-//! - A full disk gets room by the rule of [`crate::room`].
+//! - On a full disk files are evicted by the rule of [`crate::disk_space`].
 //! - A file that vanished, or whose folder cannot be written, is given up; its episode goes on in another file from the
 //!   ring as soon as one can be made.
 
 use super::{Interrupted, Recording, Rest, Settling, Worker, copy_of};
 use crate::RecorderError;
+use crate::disk_space::{evict, free_bytes};
 use crate::drive_log::DriveLog;
-use crate::room::{free_bytes, make_room};
 use crate::status::Disk;
 use crate::thread::RecorderEvent;
 use protocol::topics::Priority;
@@ -22,11 +22,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often folders are read and files opened again.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
 /// Least room that is made at once.
-const ROOM_BYTES: u64 = 8 << 20;
+const LEAST_EVICTION_BYTES: u64 = 8 << 20;
 
-/// What is not written any more when `waiting` of `patience` bytes wait for the disk.
-fn floor(waiting: usize, patience: usize) -> Option<Priority> {
-    match waiting.saturating_mul(8) / patience.max(1) {
+/// What is not written any more when `waiting` of `limit` bytes wait for the disk.
+fn shedding_level(waiting: usize, limit: usize) -> Option<Priority> {
+    match waiting.saturating_mul(8) / limit.max(1) {
         0..4 => None,
         4 => Some(Priority::Side),
         5 => Some(Priority::Bulk),
@@ -38,7 +38,7 @@ fn floor(waiting: usize, patience: usize) -> Option<Priority> {
 impl Worker {
     /// Offers files what waits for them, makes room, opens again what was interrupted, and tells how it went.
     pub(super) fn look_after_disk(&mut self) {
-        self.floor = floor(self.waiting(), self.config.patience_bytes);
+        self.shedding_level = shedding_level(self.waiting(), self.config.write_back_limit_bytes);
         if self.looked_at.elapsed() < LOOK_EVERY {
             return;
         }
@@ -47,7 +47,7 @@ impl Worker {
         self.settle();
         if self.tidied_at.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
             self.tidied_at = Some(Instant::now());
-            self.make_room();
+            self.evict();
             self.resume();
         }
         self.publish();
@@ -56,7 +56,7 @@ impl Worker {
     /// At the end: one attempt more for everything.
     pub(super) fn last_attempt(&mut self) {
         self.retry_files();
-        self.make_room();
+        self.evict();
         self.settle();
         self.resume();
         self.publish();
@@ -150,17 +150,17 @@ impl Worker {
         Ok(())
     }
 
-    fn make_room(&mut self) {
+    fn evict(&mut self) {
         let full = self.trouble.as_ref().is_some_and(|error| Disk::of(error) == Disk::Full);
         let free = free_bytes(&self.config.dir).unwrap_or(u64::MAX);
         let missing = self.config.reserve_bytes.saturating_sub(free);
         if !full && missing == 0 {
             return;
         }
-        let wanted = missing.max(self.waiting() as u64).max(ROOM_BYTES);
+        let wanted = missing.max(self.waiting() as u64).max(LEAST_EVICTION_BYTES);
         let log = self.drive_log.as_ref().map(|log| log.dir().to_owned());
         let dirs: Vec<_> = [Some(self.config.dir.as_path()), log.as_deref()].into_iter().flatten().collect();
-        match make_room(&dirs, wanted) {
+        match evict(&dirs, wanted) {
             Ok(gone) => {
                 self.removed_files += gone.len() as u64;
                 gone.into_iter().for_each(|path| self.tell(RecorderEvent::Removed(path)));
@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn the_fuller_the_memory_the_more_is_left_out() {
-        let floors: Vec<_> = (0..=8).map(|n| floor(n, 8)).collect();
+        let levels: Vec<_> = (0..=8).map(|n| shedding_level(n, 8)).collect();
         let [side, bulk, view, control] = Priority::ALL.map(Some);
-        assert_eq!(floors, [None, None, None, None, side, bulk, view, control, control]);
-        assert_eq!(floor(0, 0), None);
+        assert_eq!(levels, [None, None, None, None, side, bulk, view, control, control]);
+        assert_eq!(shedding_level(0, 0), None);
     }
 }

@@ -80,8 +80,8 @@ pub(crate) struct Worker {
     events: Sender<RecorderEvent>,
     status: Arc<Mutex<RecorderStatus>>,
     newest_ns: u64,
-    /// What is worth less is not written.
-    floor: Option<Priority>,
+    /// Messages of this priority and lower ones are not written.
+    shedding_level: Option<Priority>,
     /// What the disk said, since it was last well.
     trouble: Option<std::io::Error>,
     removed_files: u64,
@@ -108,7 +108,7 @@ impl Worker {
             events,
             status,
             newest_ns: 0,
-            floor: None,
+            shedding_level: None,
             trouble: None,
             removed_files: 0,
             looked_at: Instant::now(),
@@ -240,7 +240,7 @@ impl Worker {
     }
 
     fn start(&self, info: &EpisodeInfo, attachments: &[Attachment]) -> Result<EpisodeFile, RecorderError> {
-        let mut file = EpisodeFile::patient(&self.config.dir, info, self.config.patience_bytes)?;
+        let mut file = EpisodeFile::with_write_back(&self.config.dir, info, self.config.write_back_limit_bytes)?;
         for attachment in attachments {
             match file.attach(info.start_ns, attachment) {
                 // The episode is worth more than its attachment.
@@ -253,7 +253,7 @@ impl Worker {
 
     fn write(&mut self, id: &EpisodeId, message: &Message) {
         let Some(recording) = self.files.get_mut(id) else { return };
-        if self.floor.is_some_and(|floor| topics::priority(message.topic) <= floor) {
+        if self.shedding_level.is_some_and(|shedding_level| topics::priority(message.topic) <= shedding_level) {
             self.recorder.note_unwritten(id, message.topic);
             return;
         }

@@ -9,7 +9,7 @@ const MAX_LATERAL_MPS2: f64 = 3.5;
 /// Lateral acceleration on a dry road when the car must be caught, m/s^2.
 const CATCH_LATERAL_MPS2: f64 = 6.5;
 /// A car that points this far away from its lane must be caught, rad.
-const ASTRAY_RAD: f64 = 0.14;
+const HEADING_ERROR_RAD: f64 = 0.14;
 
 /// Pure-pursuit steering (Coulter 1992) towards the planned offset, with the plan's acceleration: one value for each
 /// of the embodiment's action channels, within its limits; channels that the operator does not know stay at zero.
@@ -18,7 +18,7 @@ pub fn drive(view: &View, plan: &Plan, embodiment: &Embodiment) -> Vec<f64> {
     let channels = embodiment.channels();
     let here = Place::here(view);
     let steering = steer(view, &here, plan.offset_m);
-    let acceleration = if astray(&here) { plan.acceleration_mps2.min(-4.0) } else { plan.acceleration_mps2 };
+    let acceleration = if has_heading_error(&here) { plan.acceleration_mps2.min(-4.0) } else { plan.acceleration_mps2 };
     embodiment
         .action
         .iter()
@@ -55,8 +55,8 @@ impl Place {
 }
 
 /// Whether the car heads out of its lane, so that it is caught by braking and by all the grip there is.
-fn astray(place: &Place) -> bool {
-    place.speed > 5.0 && place.turned.abs() > ASTRAY_RAD && place.turned * place.d > -0.2
+fn has_heading_error(place: &Place) -> bool {
+    place.speed > 5.0 && place.turned.abs() > HEADING_ERROR_RAD && place.turned * place.d > -0.2
 }
 
 /// The value of the steering channel at `place` on the way to `offset`.
@@ -71,7 +71,7 @@ pub(super) fn steer(view: &View, place: &Place, offset: f64) -> f64 {
     let dy = view.at(at, |p| p.y) + goal * heading.cos() - place.y;
     let (sin, cos) = place.heading.sin_cos();
     let (x, y) = (cos * dx + sin * dy, cos * dy - sin * dx);
-    let grip = if astray(place) { CATCH_LATERAL_MPS2 * view.friction } else { MAX_LATERAL_MPS2 };
+    let grip = if has_heading_error(place) { CATCH_LATERAL_MPS2 * view.friction } else { MAX_LATERAL_MPS2 };
     let most = grip / (place.speed * place.speed).max(4.0);
     // The circle to a goal behind is wide where the goal is straight behind: whoever faces the wrong way turns.
     let curvature = if x < 0.0 { most.copysign(y) } else { 2.0 * y / (x * x + y * y).max(1.0) };

@@ -11,7 +11,7 @@ const STEP_S: f64 = 0.1;
 /// How far a wheel may be beyond the lane's edge before a person minds, metres.
 const OVER_THE_LINE_M: f64 = 0.35;
 /// A small excursion is minded only this short a time ahead, seconds: the car may yet correct itself.
-const PATIENCE_S: f64 = 1.2;
+const SMALL_EXCURSION_S: f64 = 1.2;
 /// One that leads this much further is minded as soon as it is foreseen, metres.
 const FAR_OUT_M: f64 = 1.0;
 /// Standing for this long although the way is free is being stuck, seconds.
@@ -96,7 +96,7 @@ fn hold(since: &mut Option<u64>, holds: bool, now_us: u64) -> f64 {
     now_us.saturating_sub(*since.get_or_insert(now_us)) as f64 * 1e-6
 }
 
-/// Drives on in thought with today's steering and acceleration.
+/// Predicts the motion with the present steering and acceleration.
 fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
     if view.speed > view.limit_at(0.0) * 1.15 + 2.0 {
         return Some(Verdict::TooFast);
@@ -114,7 +114,7 @@ fn foresee(view: &View, plan: &Plan) -> Option<Verdict> {
         heading += speed * STEP_S * (view.own.kinematics.curvature_per_m(view.steering, view.speed) - road);
         s += speed * STEP_S * heading.cos();
         d += speed * STEP_S * heading.sin();
-        let tolerance = if t <= PATIENCE_S { 0.0 } else { FAR_OUT_M };
+        let tolerance = if t <= SMALL_EXCURSION_S { 0.0 } else { FAR_OUT_M };
         if leaves(view, s, d, heading, passing, tolerance) {
             return Some(Verdict::LeavesLane);
         }

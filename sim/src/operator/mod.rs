@@ -7,20 +7,20 @@
 mod assist;
 mod control;
 mod judge;
-mod patience;
 mod planner;
 mod predict;
+mod request_backoff;
 mod trajectory;
 mod view;
 
 use judge::{Judge, Verdict};
-use patience::{Patience, is_free_for};
 use protocol::Embodiment;
 use protocol::v1::{
     Author, AuthorityState, CommandDatagram, EngageRequest, HandBackRequest, Mode, OperatorInput, Reason, SeatRequest,
     StateDatagram, Surroundings, TakeoverCause, TakeoverRequest, VehicleEvent, VehicleState, seat_request::Request,
     vehicle_event,
 };
+use request_backoff::{RequestBackoff, is_free_for};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ pub struct ScriptedOperator {
     next_input_us: u64,
     next_request: u64,
     pending: Option<(u64, u64)>,
-    patience: Patience,
+    request_backoff: RequestBackoff,
     /// Of the last poll.
     now_us: u64,
     driving_since_us: Option<u64>,
@@ -124,7 +124,7 @@ impl ScriptedOperator {
             next_input_us: 0,
             next_request: 1,
             pending: None,
-            patience: Patience::default(),
+            request_backoff: RequestBackoff::default(),
             now_us: 0,
             driving_since_us: None,
             calm_since_us: None,
@@ -169,7 +169,7 @@ impl ScriptedOperator {
             && self.pending.is_some_and(|(id, _)| id == answer.id)
         {
             self.pending = None;
-            self.patience.answered(self.now_us, answer);
+            self.request_backoff.answered(self.now_us, answer);
         }
     }
 
@@ -190,7 +190,7 @@ impl ScriptedOperator {
 
     fn act(&mut self, now_us: u64, received_us: u64, datagram: &StateDatagram, out: &mut Outbox) {
         let Some(authority) = &datagram.authority else { return };
-        self.patience.look(authority);
+        self.request_backoff.look(authority);
         let mine = authority.seat_id == self.config.seat_id;
         // The grant is known by its epoch; inputs start with it, which makes the takeover effective.
         let granted = mine && authority.lease_left_ms > 0 && !authority.estop_latched;
@@ -292,7 +292,7 @@ impl ScriptedOperator {
     }
 
     fn ask(&mut self, now_us: u64, authority: &AuthorityState, request: Request, out: &mut Outbox) {
-        if !self.patience.may_ask(now_us, authority) {
+        if !self.request_backoff.may_ask(now_us, authority) {
             return;
         }
         if self.pending.is_some_and(|(_, at)| now_us.saturating_sub(at) < RETRY_US) {

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_and_not_yet_seen_is_driven_on_in_thought() {
+    fn what_was_sent_and_not_yet_seen_is_predicted() {
         let mut predictor = Predictor::new(400_000, &Embodiment::built_in()[0]);
         predictor.note(1_000_000, 2.0, 0.1);
         // A picture that arrives before the round trip is over shows nothing of it; the command acts for 0.3 s.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_governors_limit_is_not_passed_in_thought_either() {
+    fn the_governors_limit_holds_in_predictions_too() {
         let mut predictor = Predictor::new(1_400_000, &Embodiment::built_in()[0]);
         predictor.note(0, 3.0, 0.0);
         let car = predictor.predict(&Believed { speed: 4.4, ..standing() }, 1_500_000, 1_500_000, Some(4.6));

@@ -1,12 +1,12 @@
 //! A plan as a trajectory in the map's plane, for a vehicle that follows it by itself: what the operator would do at the
-//! wheel, driven in thought with the single-track model.
+//! wheel, predicted with the single-track model.
 
 use super::control::{Place, steer};
 use super::planner::Plan;
 use super::view::{Believed, View, project};
 use protocol::v1::{Trajectory, TrajectoryPoint};
 
-/// Time between two points, and between two looks in thought, microseconds.
+/// Time between two points, and between two steps of the prediction, microseconds.
 const STEP_US: u64 = 250_000;
 const LOOK_US: u64 = 50_000;
 /// Time that the trajectory reaches ahead, microseconds.
@@ -17,7 +17,7 @@ const BEHIND_M: f64 = 2.0;
 /// The line reaches at least this far, so that a car that stands has where to steer, metres.
 const LEAST_M: f64 = 9.0;
 
-/// Speed at which that is driven in thought, m/s.
+/// Speed of that prediction, m/s.
 const WALK_MPS: f64 = 3.0;
 
 /// What `plan` means for a car that is at `believed` at `begins_us` of the vehicle's clock, seen in `view`: its place and

@@ -52,13 +52,13 @@ pub enum RoadError {
     /// The file is an archive or packed.
     #[error("the road file is packed ({0}): unpack it and give the .xodr file inside")]
     Packed(&'static str),
-    /// The text is no well-formed XML.
+    /// The text is not well-formed XML.
     #[error("the road file is not well-formed XML: {0}")]
     Xml(String),
     /// The root element is something else.
     #[error("line {line}: the root element is <{found}>, not <OpenDRIVE>")]
     NotOpenDrive {
-        /// Where.
+        /// The line of the file.
         line: u32,
         /// The root element's name.
         found: String,
@@ -66,7 +66,7 @@ pub enum RoadError {
     /// A required attribute is absent.
     #[error("{place}: <{element}> lacks the attribute {attribute:?}")]
     MissingAttribute {
-        /// Where.
+        /// The place in the file.
         place: Box<Place>,
         /// The element.
         element: String,
@@ -76,7 +76,7 @@ pub enum RoadError {
     /// An attribute's value cannot be used.
     #[error("{place}: <{element}> has {attribute}={value:?}: {problem}")]
     BadValue {
-        /// Where.
+        /// The place in the file.
         place: Box<Place>,
         /// The element.
         element: String,
@@ -90,7 +90,7 @@ pub enum RoadError {
     /// A required child element is absent.
     #[error("{place}: <{element}> lacks a <{child}>")]
     MissingElement {
-        /// Where.
+        /// The place in the file.
         place: Box<Place>,
         /// The element.
         element: String,

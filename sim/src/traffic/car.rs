@@ -11,7 +11,7 @@ use protocol::v1::ObjectKind;
 /// of what is too much, so that the two cancel out.
 const FORESIGHT_S: f64 = 1.0;
 
-/// What a difficulty tells a car to do instead of driving as it likes; it still brakes for what is ahead.
+/// What a scenario event tells a car to do instead of driving as it likes; it still brakes for what is ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Order {
     /// Speed to reach, m/s.

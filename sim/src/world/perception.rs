@@ -16,7 +16,7 @@ const SIGHT_M: f64 = 120.0;
 const BEHIND_M: f64 = 40.0;
 
 pub(super) fn surroundings(world: &World) -> Surroundings {
-    let visibility_m = crate::difficulty::visibility_m(world.rain());
+    let visibility_m = crate::scenario_event::visibility_m(world.rain());
     Surroundings {
         monotonic_us: 0,
         sequence: 0,

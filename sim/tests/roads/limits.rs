@@ -39,7 +39,7 @@ fn world(east: bool, traffic_per_km: f64) -> World {
     let config = |seed| WorldConfig {
         seed,
         traffic_per_km,
-        difficulties: vec![],
+        scenario_events: vec![],
         cruise_cap_mps: 40.0,
         target_length_m: 1_450.0,
         ..WorldConfig::default()
@@ -164,7 +164,7 @@ fn traffic_in_the_lane_beside_keeps_its_own_limit() {
         let config = WorldConfig {
             seed,
             traffic_per_km: 30.0,
-            difficulties: vec![],
+            scenario_events: vec![],
             cruise_cap_mps: 40.0,
             target_length_m: 1_400.0,
             ..WorldConfig::default()

@@ -4,7 +4,7 @@
 use fuzz::seeds;
 use prost::Message;
 use protocol::erasure::Asked;
-use protocol::grant::{Ceiling, Grant};
+use protocol::grant::{Grant, MaxMode};
 use protocol::signalling::Signal;
 use protocol::v1::{CommandDatagram, OperatorInput, SeatRequest, StateDatagram, TakeoverRequest, VehicleEvent};
 use protocol::{Embodiment, PolicyVersion, SeatId, SeatKind, VehicleId, foxglove, v1};
@@ -267,7 +267,7 @@ fn grants(seeds: &mut Seeds) -> Done {
         seat: SeatId::new("desk")?,
         seat_kind: SeatKind::Human,
         session: "x".into(),
-        ceiling: Ceiling::Drive,
+        max_mode: MaxMode::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],
         serial: 7,
         challenge: "asked".into(),
@@ -296,7 +296,7 @@ fn grants(seeds: &mut Seeds) -> Done {
     seeds.add("grants", &[&[4], key.public().to_string().as_bytes()])?;
     let proof = r#"[{"statement":{"format":"takeover-erasure/1"},"signature":"00"}]"#;
     seeds.add("grants", &[&[2], proof.as_bytes()])?;
-    let signer = protocol::signing::SigningKey::from_seed(&[3; 32]).ok_or("the seed is no key")?;
+    let signer = protocol::signing::SigningKey::from_seed(&[3; 32]).ok_or("the seed is not a key")?;
     let signature = recorder::EpisodeSignature::new(&signer, "e.mcap", 3, &protocol::signing::sha256_hex(b"abc"));
     seeds.add("grants", &[&[3], &piece(b"abc"), &serde_json::to_vec(&signature)?])
 }

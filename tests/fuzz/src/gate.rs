@@ -26,7 +26,7 @@ const TICKS: usize = 200;
 /// What is made once: reading roads takes longer than an input.
 static SETTING: LazyLock<Option<(World, Policy)>> = LazyLock::new(|| {
     let network = Arc::new(RoadNetwork::built_in("soderleden").ok()?);
-    let config = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
+    let config = WorldConfig { scenario_events: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
     let policy = Policy::untrained(&Embodiment::ackermann_car(), PolicyVersion::new("any").ok()?, 1).ok()?;
     Some((World::new(network, config).ok()?, policy))
 });

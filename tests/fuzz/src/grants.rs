@@ -3,7 +3,7 @@
 use crate::input::{Input, folder};
 use protocol::VehicleId;
 use protocol::erasure::{Proof, verify_chain};
-use protocol::grant::{Ceiling, Grant};
+use protocol::grant::{Grant, MaxMode};
 use protocol::signing::{PublicKey, SigningKey};
 use std::fs;
 use vehicle_bridge::access::Access;
@@ -74,8 +74,8 @@ fn access(mut input: Input<'_>, key: &SigningKey) {
             }
             _ => now_us = input.u64(),
         }
-        let ceiling = access.ceiling(now_us, "never called");
-        assert_eq!(ceiling, Ceiling::Monitor);
+        let max_mode = access.max_mode(now_us, "never called");
+        assert_eq!(max_mode, MaxMode::Monitor);
     }
 }
 

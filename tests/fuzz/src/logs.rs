@@ -7,7 +7,7 @@ use std::path::Path;
 use vehicle_bridge::audit::chain::Chain;
 use vehicle_bridge::audit::file::{AuditFile, HEAD};
 use vehicle_bridge::audit::{AuditEvent, verify::verify};
-use vehicle_bridge::live::journal::{Balance, Journal};
+use vehicle_bridge::live::journal::{Journal, JournalState};
 
 /// A slot of the journal.
 const SLOT: usize = 64 * 1024;
@@ -24,7 +24,7 @@ pub fn run(bytes: &[u8]) {
     };
 }
 
-/// Lines of JSON, one event each, as records with the right hashes; what is no event stays as it is.
+/// Lines of JSON, one event each, as records with the right hashes; what is not an event stays as it is.
 fn chained(bytes: &[u8]) -> String {
     let mut chain = Chain::default();
     let mut log = String::new();
@@ -75,7 +75,7 @@ fn journal(folder: &Path, slots: &[u8], lines: &[u8]) -> std::io::Result<()> {
     fs::write(folder.join("odometer.journal"), slots)?;
     fs::write(folder.join("disengagements.jsonl"), lines)?;
     let Ok(mut journal) = Journal::open(folder) else { return Ok(()) };
-    let Balance { counter, epoch, metres } = journal.balance().clone();
+    let JournalState { counter, epoch, metres } = journal.balance().clone();
     let _ = journal.disengagements();
     if journal.write(epoch, &metres).is_ok() {
         let again = Journal::open(folder).map(|journal| journal.balance().clone());

@@ -25,7 +25,7 @@ function fail(problem) {
   process.exit(1);
 }
 
-const patience = setTimeout(() => fail("not everything came within 60 s"), 60_000);
+const timeout = setTimeout(() => fail("not everything came within 60 s"), 60_000);
 client.on("error", fail);
 client.on("close", () => fail("the server closed the connection"));
 client.on("status", (/** @type {unknown} */ status) => fail(`the server says ${JSON.stringify(status)}`));
@@ -40,7 +40,7 @@ client.on("message", (/** @type {any} */ { subscriptionId, timestamp, data }) =>
   if (timestamp === 0n) fail(`a message of ${channel.topic} has no time`);
   topics[channel.topic] = (topics[channel.topic] ?? 0) + 1;
   if (wanted.every((topic) => topics[topic] >= 5) && times > 0) {
-    clearTimeout(patience);
+    clearTimeout(timeout);
     console.log(JSON.stringify({ name: server.name, subprotocol: socket.protocol, topics }));
     process.exit(0);
   }

@@ -29,9 +29,9 @@ pub enum Kind {
 /// A piece of code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
-    /// Where.
+    /// The place in the file.
     pub place: Place,
-    /// What.
+    /// Its kind.
     pub kind: Kind,
     /// Without comments and continuations; a block is its first line.
     pub text: String,

@@ -40,7 +40,7 @@ impl Stage {
         let episodes = site.path("episodes");
         let drive = ["evaluate", "--road", "fabriksgatan", "--seed", "7", "--trips", "1", "--trip-s", "40"];
         takeover(&[&drive[..], &["--episodes", &episodes]].concat())?;
-        takeover(&["episode", "upload", &episodes, "--control-plane", &site.address, "--sign-up"])?;
+        takeover(&["episode", "upload", &episodes, "--control-plane", &site.address, "--register"])?;
         let policies = site.path("policies");
         let train = ["train", "--episodes", &episodes, "--out", &policies, "--version", "small", "--steps", "20"];
         takeover(&train)?;
@@ -201,7 +201,7 @@ fn longest_episode(folder: &str) -> anyhow::Result<(String, String)> {
 
 /// How long something took.
 pub struct Timed<T> {
-    /// What came of it.
+    /// Outcome.
     pub outcome: T,
     /// Seconds.
     pub took_s: f64,

@@ -15,7 +15,7 @@ const END: &str = "<!-- end -->";
 /// Metrics of the link that are shown though they have no goal.
 pub const LINK_EXTRAS: [&str; 5] = ["stage encode mean", "frame_rate", "pictures", "first_picture_p50", "late"];
 
-/// The document with each of its tables written anew.
+/// The document with each of its tables written again.
 ///
 /// # Errors
 /// When a marker is not closed, names no table, or what the table is made of is missing.

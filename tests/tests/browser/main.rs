@@ -91,8 +91,8 @@ fn real_time_chromium_sees_the_vehicles_clock_in_the_picture_and_drives_it() {
     let age = "[takeover.cameras.pictures[0].age(), takeover.session.clock().uncertaintyUs]";
     let age: Vec<f64> = serde_json::from_value(page.evaluate(age).unwrap()).unwrap();
     assert!(age[0] > -age[1] && age[0] < 2e6, "{age:?}");
-    let stages = "takeover.cameras.pictures[0].account().stages.reduce((sum, s) => sum + s.mean_ms, 0) \
-                  / takeover.cameras.pictures[0].account().mean";
+    let stages = "takeover.cameras.pictures[0].latencyBreakdown().stages.reduce((sum, s) => sum + s.mean_ms, 0) \
+                  / takeover.cameras.pictures[0].latencyBreakdown().mean";
     let told = page.evaluate(stages).unwrap().as_f64().unwrap();
     assert!((0.95..1.05).contains(&told), "the stages are {told} of the whole");
 

@@ -16,7 +16,7 @@ const PAGES: [(&str, &str); 5] = [
 /// The scripted operator keeps the wheel for long enough.
 const KEEPS: Duration = Duration::from_secs(600);
 /// How long a page may take to be right: a poll, a session, and a state that does not change meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Browser {
     page: Page,
@@ -39,7 +39,7 @@ impl Browser {
 
     /// Waits until the page is right about the car while `holds` of it.
     fn is_true(&mut self, name: &str, state: &str, holds: impl Fn(&Value) -> bool) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let told = self
                 .page
@@ -131,7 +131,7 @@ fn real_time_every_page_tells_the_truth_of_a_car_that_stands_drives_assists_stop
         .page
         .wait_until("document.getElementById('freshness').innerText === 'Up to date, every 2 seconds'")
         .unwrap();
-    wait_for("a quiet console", PATIENCE, || {
+    wait_for("a quiet console", TIMEOUT, || {
         dashboard.page.evaluate("1").unwrap();
         std::mem::take(&mut dashboard.page.console)
             .iter()

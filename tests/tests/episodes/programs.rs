@@ -129,7 +129,7 @@ fn an_upload_goes_on_where_nobody_reads_of_it() {
     let episodes = folder.path().join("episodes");
     some_episodes(&episodes);
     let episodes = episodes.to_string_lossy();
-    let upload = ["episode", "upload", "--sign-up", "--control-plane", &site.address, &episodes];
+    let upload = ["episode", "upload", "--register", "--control-plane", &site.address, &episodes];
     assert_eq!(unread(&upload), Some(0));
     for n in 0..3 {
         ureq::get(format!("{}/api/v1/episodes/e{n}", site.address)).call().unwrap();

@@ -14,7 +14,7 @@ const SAME_TAKEOVER_NS: u64 = 1_000_000_000;
 
 /// Changes of author and the takeovers among them, in the order of time.
 #[derive(Debug, Default)]
-pub(super) struct Hands {
+pub(super) struct AuthorChanges {
     changes: Vec<(u64, Author)>,
     events: Vec<(u64, TakeoverCause)>,
     last_ns: u64,
@@ -29,7 +29,7 @@ struct Takeover {
     cause: TakeoverCause,
 }
 
-impl Hands {
+impl AuthorChanges {
     /// A command was executed for this author.
     pub(super) fn author(&mut self, time_ns: u64, author: Author) {
         if self.changes.last().is_none_or(|(_, last)| *last != author) {
@@ -86,9 +86,9 @@ fn cause_of(label: &str) -> TakeoverCause {
 }
 
 /// Label and need for help of each frame.
-pub(super) fn label(raw: &[Raw], hands: &Hands) -> Vec<(FrameLabel, Option<bool>)> {
-    let mut labels: Vec<_> = raw.iter().map(|frame| one(frame, hands)).collect();
-    for takeover in &hands.takeovers {
+pub(super) fn label(raw: &[Raw], author_changes: &AuthorChanges) -> Vec<(FrameLabel, Option<bool>)> {
+    let mut labels: Vec<_> = raw.iter().map(|frame| one(frame, author_changes)).collect();
+    for takeover in &author_changes.takeovers {
         let until = raw.partition_point(|frame| frame.time_ns < takeover.policy_until_ns);
         let policy_drove = |i: &usize| raw[*i].author == Author::Policy;
         for i in (0..until).rev().take_while(policy_drove).take(PRE_TAKEOVER_FRAMES) {
@@ -98,24 +98,24 @@ pub(super) fn label(raw: &[Raw], hands: &Hands) -> Vec<(FrameLabel, Option<bool>
     labels
 }
 
-fn one(frame: &Raw, hands: &Hands) -> (FrameLabel, Option<bool>) {
+fn one(frame: &Raw, author_changes: &AuthorChanges) -> (FrameLabel, Option<bool>) {
     let now = frame.time_ns;
     if frame.author == Author::Operator {
-        let Some(takeover) = hands.takeovers.iter().rev().find(|t| t.start_ns <= now) else {
+        let Some(takeover) = author_changes.takeovers.iter().rev().find(|t| t.start_ns <= now) else {
             return (FrameLabel::Demonstration, Some(false));
         };
         // Once the operator has dealt with what made the takeover needed, the driving that follows is ordinary.
         let settled = now >= takeover.start_ns + HELP_HORIZON_NS;
         return (FrameLabel::Takeover, settled.then_some(false));
     }
-    let next = hands.takeovers.iter().find(|t| t.policy_until_ns >= now);
+    let next = author_changes.takeovers.iter().find(|t| t.policy_until_ns >= now);
     let help = match next {
         Some(takeover) if takeover.policy_until_ns <= now + HELP_HORIZON_NS => match takeover.cause {
             TakeoverCause::PolicyAsked | TakeoverCause::Safety | TakeoverCause::Stuck => Some(true),
             TakeoverCause::Unspecified | TakeoverCause::Fault | TakeoverCause::Precaution => None,
         },
         // What came after the end of the file is not known.
-        _ => (now + HELP_HORIZON_NS <= hands.last_ns).then_some(false),
+        _ => (now + HELP_HORIZON_NS <= author_changes.last_ns).then_some(false),
     };
     (FrameLabel::Rollout, help)
 }
@@ -128,25 +128,26 @@ mod tests {
     const TENTH_NS: u64 = 100_000_000;
 
     /// A drive at 10 Hz by the given authors, (how many frames, who).
-    fn drive(parts: &[(usize, Author)], cause: &str) -> (Vec<Raw>, Hands) {
-        let (mut raw, mut hands) = (Vec::new(), Hands::default());
+    fn drive(parts: &[(usize, Author)], cause: &str) -> (Vec<Raw>, AuthorChanges) {
+        let (mut raw, mut author_changes) = (Vec::new(), AuthorChanges::default());
         let authors = parts.iter().flat_map(|(count, author)| std::iter::repeat_n(*author, *count));
         for (i, author) in authors.enumerate() {
             let time_ns = i as u64 * TENTH_NS;
-            hands.author(time_ns, author);
+            author_changes.author(time_ns, author);
             if author != Author::Fallback {
                 let (state, surroundings) = (VehicleState::default(), Surroundings::default());
                 raw.push(Raw { time_ns, state, surroundings, author, action: vec![] });
             }
         }
-        hands.finish(cause, 0);
-        (raw, hands)
+        author_changes.finish(cause, 0);
+        (raw, author_changes)
     }
 
     #[test]
     fn the_last_second_and_a_half_before_a_takeover_is_marked() {
-        let (raw, hands) = drive(&[(100, Author::Policy), (80, Author::Operator), (50, Author::Policy)], "safety");
-        let labels = label(&raw, &hands);
+        let (raw, author_changes) =
+            drive(&[(100, Author::Policy), (80, Author::Operator), (50, Author::Policy)], "safety");
+        let labels = label(&raw, &author_changes);
         let count = |wanted| labels.iter().filter(|(l, _)| *l == wanted).count();
         assert_eq!(count(FrameLabel::PreTakeover), 15);
         assert_eq!(labels[84].0, FrameLabel::Rollout);
@@ -162,8 +163,8 @@ mod tests {
     #[test]
     fn a_stop_between_policy_and_operator_does_not_hide_the_takeover() {
         let parts = [(40, Author::Policy), (10, Author::Fallback), (20, Author::Operator)];
-        let (raw, hands) = drive(&parts, "stuck");
-        let labels = label(&raw, &hands);
+        let (raw, author_changes) = drive(&parts, "stuck");
+        let labels = label(&raw, &author_changes);
         assert_eq!(labels.len(), 60);
         assert_eq!(labels[25].0, FrameLabel::PreTakeover);
         assert_eq!(labels[39], (FrameLabel::PreTakeover, Some(true)));
@@ -172,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_precaution_is_no_need_for_help_and_a_drive_from_the_start_a_demonstration() {
-        let (raw, hands) = drive(&[(60, Author::Policy), (20, Author::Operator)], "precaution");
-        assert!(label(&raw, &hands).iter().all(|(_, help)| *help != Some(true)));
-        let (raw, hands) = drive(&[(60, Author::Operator)], "");
-        assert!(label(&raw, &hands).iter().all(|l| *l == (FrameLabel::Demonstration, Some(false))));
+        let (raw, author_changes) = drive(&[(60, Author::Policy), (20, Author::Operator)], "precaution");
+        assert!(label(&raw, &author_changes).iter().all(|(_, help)| *help != Some(true)));
+        let (raw, author_changes) = drive(&[(60, Author::Operator)], "");
+        assert!(label(&raw, &author_changes).iter().all(|l| *l == (FrameLabel::Demonstration, Some(false))));
     }
 }

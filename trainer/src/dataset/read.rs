@@ -1,6 +1,6 @@
 //! Reading one episode file.
 
-use super::label::{Hands, label};
+use super::label::{AuthorChanges, label};
 use super::perturb::{Track, perturb};
 use super::{Episode, Frame, FrameLabel, Selection, fnv1a};
 use crate::TrainError;
@@ -28,7 +28,7 @@ pub(super) struct Raw {
 #[derive(Default)]
 struct Contents {
     raw: Vec<Raw>,
-    hands: Hands,
+    author_changes: AuthorChanges,
     track: Track,
 }
 
@@ -87,7 +87,7 @@ fn contents(reader: &EpisodeReader) -> Result<Contents, RecorderError> {
     for message in reader.select(Some(wanted), ..) {
         take(&message?, &mut latest, &mut contents)?;
     }
-    contents.hands.finish(&reader.info().cause, reader.info().takeover_ns);
+    contents.author_changes.finish(&reader.info().cause, reader.info().takeover_ns);
     Ok(contents)
 }
 
@@ -103,14 +103,14 @@ fn take(message: &EpisodeMessage, latest: &mut Latest, contents: &mut Contents) 
         latest.state = Some(state);
     } else if topic == topics::CONTROL_COMMAND.name {
         let command: ControlCommand = message.decode()?;
-        contents.hands.author(message.log_time_ns, command.author());
+        contents.author_changes.author(message.log_time_ns, command.author());
         latest.command = Some(command);
     } else if topic == topics::SURROUNDINGS.name {
         latest.fresh = Some(message.decode()?);
     } else if topic == topics::AUTHORITY.name {
         latest.stopped = message.decode::<AuthorityState>()?.mode() == Mode::Stopped;
     } else if topic == topics::TAKEOVER_EVENT.name {
-        contents.hands.event(&message.decode::<Event>()?);
+        contents.author_changes.event(&message.decode::<Event>()?);
     }
     if let Some(raw) = latest.frame(message.log_time_ns) {
         contents.raw.push(raw);
@@ -135,7 +135,7 @@ impl Latest {
 }
 
 fn frames(info: &EpisodeInfo, contents: &Contents, embodiment: &Embodiment) -> Result<Vec<Frame>, TrainError> {
-    let labels = label(&contents.raw, &contents.hands);
+    let labels = label(&contents.raw, &contents.author_changes);
     // From the id alone, so that an episode gives the same frames whatever else is read.
     let mut rng = ChaCha8Rng::seed_from_u64(fnv1a(info.id.as_str().as_bytes()));
     let mut frames = Vec::with_capacity(contents.raw.len());

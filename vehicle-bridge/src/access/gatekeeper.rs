@@ -4,7 +4,7 @@ use super::sleep::Sleep;
 use super::{Access, GrantRefusal};
 use crate::audit::{AuditEvent, AuditHandle};
 use link::Guard;
-use protocol::grant::{Ceiling, Grant, new_challenge};
+use protocol::grant::{Grant, MaxMode, new_challenge};
 use protocol::signalling::Signal;
 use protocol::signing::PublicKey;
 use protocol::{Failure, SeatKind, VehicleId};
@@ -102,9 +102,9 @@ impl Gatekeeper {
 
     /// What a session may do at `now_us` of the vehicle's clock.
     #[must_use]
-    pub fn ceiling(&self, now_us: u64, session: &str) -> Ceiling {
+    pub fn max_mode(&self, now_us: u64, session: &str) -> MaxMode {
         let now_us = self.awake_or_not_us(now_us);
-        self.lock().access.ceiling(now_us, session)
+        self.lock().access.max_mode(now_us, session)
     }
 
     /// The control plane's key, once it is known: what it signs is believed.
@@ -154,7 +154,7 @@ impl Gatekeeper {
                 seat: grant.seat.to_string(),
                 seat_kind: grant.seat_kind,
                 session: grant.session,
-                ceiling: grant.ceiling,
+                max_mode: grant.max_mode,
                 serial: grant.serial,
                 lasts_ms: grant.lasts_ms,
             },

@@ -16,7 +16,7 @@ mod sleep;
 
 pub use gatekeeper::{AccessError, Gatekeeper};
 
-use protocol::grant::{Ceiling, Grant, LIFE_MS};
+use protocol::grant::{Grant, LIFE_MS, MaxMode};
 use protocol::signalling::announced_fingerprints;
 use protocol::signed_text::SignedTextError;
 use protocol::signing::PublicKey;
@@ -93,7 +93,7 @@ impl GrantRefusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Standing {
     seat_kind: SeatKind,
-    ceiling: Ceiling,
+    max_mode: MaxMode,
     fingerprints: Vec<String>,
     ends_us: u64,
     asked_us: u64,
@@ -209,7 +209,7 @@ impl Access {
         open.drain(..=asked);
         let standing = Standing {
             seat_kind: grant.seat_kind,
-            ceiling: grant.ceiling,
+            max_mode: grant.max_mode,
             fingerprints: grant.fingerprints.clone(),
             ends_us,
             asked_us: now_us,
@@ -234,11 +234,11 @@ impl Access {
 
     /// What a session may do at `now_us`.
     #[must_use]
-    pub fn ceiling(&self, now_us: u64, session: &str) -> Ceiling {
+    pub fn max_mode(&self, now_us: u64, session: &str) -> MaxMode {
         let grace_us = if self.alone { GRACE_US } else { 0 };
         match self.standings.get(session) {
-            Some(standing) if now_us < standing.ends_us.saturating_add(grace_us) => standing.ceiling,
-            _ => Ceiling::Monitor,
+            Some(standing) if now_us < standing.ends_us.saturating_add(grace_us) => standing.max_mode,
+            _ => MaxMode::Monitor,
         }
     }
 
@@ -282,15 +282,16 @@ impl Access {
     }
 }
 
-/// Whether a session with this ceiling may ask for this. Whoever sees the vehicle may stop it and mark what was seen.
+/// Whether a session with this maximum mode may ask for this. Whoever sees the vehicle may stop it and mark what was
+/// seen.
 #[must_use]
-pub fn may_ask(ceiling: Ceiling, request: &SeatRequest) -> bool {
+pub fn may_ask(max_mode: MaxMode, request: &SeatRequest) -> bool {
     let needed = match &request.request {
-        Some(Request::Estop(_) | Request::Bookmark(_)) | None => Ceiling::Monitor,
-        Some(Request::HandBack(_) | Request::Engage(_) | Request::PathAnswer(_)) => Ceiling::Assist,
-        Some(Request::Takeover(_) | Request::EstopReset(_)) => Ceiling::Drive,
+        Some(Request::Estop(_) | Request::Bookmark(_)) | None => MaxMode::Monitor,
+        Some(Request::HandBack(_) | Request::Engage(_) | Request::PathAnswer(_)) => MaxMode::Assist,
+        Some(Request::Takeover(_) | Request::EstopReset(_)) => MaxMode::Drive,
     };
-    ceiling >= needed
+    max_mode >= needed
 }
 
 #[cfg(test)]

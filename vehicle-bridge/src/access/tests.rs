@@ -16,7 +16,7 @@ fn grant(serial: u64) -> Grant {
         seat: SeatId::new("desk").unwrap(),
         seat_kind: SeatKind::Human,
         session: "x".into(),
-        ceiling: Ceiling::Drive,
+        max_mode: MaxMode::Drive,
         fingerprints: vec!["sha-256 AB:CD".into()],
         serial,
         challenge: format!("c{serial}"),
@@ -43,9 +43,9 @@ fn a_grant_lets_its_seat_in_until_it_runs_out() {
     assert_eq!(access.admits("x", SDP), Err(GrantRefusal::Missing));
     accept(&mut access, &grant(1)).unwrap();
     assert_eq!(access.admits("x", SDP), Ok(()));
-    assert_eq!(access.ceiling(LIFE_MS * 1_000 - 1, "x"), Ceiling::Drive);
-    assert_eq!(access.ceiling(LIFE_MS * 1_000, "x"), Ceiling::Monitor);
-    assert_eq!(access.ceiling(0, "y"), Ceiling::Monitor);
+    assert_eq!(access.max_mode(LIFE_MS * 1_000 - 1, "x"), MaxMode::Drive);
+    assert_eq!(access.max_mode(LIFE_MS * 1_000, "x"), MaxMode::Monitor);
+    assert_eq!(access.max_mode(0, "y"), MaxMode::Monitor);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_seat_is_what_its_grant_says_whatever_its_name_and_also_when_the_grant_ran_o
     assert_eq!(access.seat_kind("x"), SeatKind::Human);
     accept(&mut access, &Grant { seat_kind: SeatKind::Scripted, ..grant(2) }).unwrap();
     assert_eq!(access.seat_kind("x"), SeatKind::Scripted);
-    assert_eq!(access.ceiling(LIFE_MS * 1_000, "x"), Ceiling::Monitor);
+    assert_eq!(access.max_mode(LIFE_MS * 1_000, "x"), MaxMode::Monitor);
     assert_eq!(access.seat_kind("x"), SeatKind::Scripted);
     access.forget("x");
     assert_eq!(access.seat_kind("x"), SeatKind::Human);
@@ -68,10 +68,10 @@ fn a_session_outlives_a_dead_control_plane_by_the_grace_and_no_longer() {
     let mut access = access(0);
     accept(&mut access, &grant(1)).unwrap();
     access.set_alone(true);
-    assert_eq!(access.ceiling(LIFE_MS * 1_000 + GRACE_US - 1, "x"), Ceiling::Drive);
-    assert_eq!(access.ceiling(LIFE_MS * 1_000 + GRACE_US, "x"), Ceiling::Monitor);
+    assert_eq!(access.max_mode(LIFE_MS * 1_000 + GRACE_US - 1, "x"), MaxMode::Drive);
+    assert_eq!(access.max_mode(LIFE_MS * 1_000 + GRACE_US, "x"), MaxMode::Monitor);
     access.set_alone(false);
-    assert_eq!(access.ceiling(LIFE_MS * 1_000, "x"), Ceiling::Monitor, "it came back and renewed nothing");
+    assert_eq!(access.max_mode(LIFE_MS * 1_000, "x"), MaxMode::Monitor, "it came back and renewed nothing");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn grants_for_others_are_refused_and_change_nothing() {
     let refused = access.accept(0, "x", "desk", &forged).unwrap_err();
     assert_eq!(refused.label(), "grant_signature");
     assert_eq!(access.accept(0, "x", "desk", "").unwrap_err().label(), "grant_malformed");
-    assert_eq!((access.mark(), access.ceiling(0, "x")), (1, Ceiling::Drive));
+    assert_eq!((access.mark(), access.max_mode(0, "x")), (1, MaxMode::Drive));
 }
 
 #[test]
@@ -228,14 +228,14 @@ fn grants_are_renewed_in_time_and_not_asked_for_all_the_time() {
 }
 
 #[test]
-fn a_ceiling_is_what_a_seat_may_ask_for() {
+fn a_maximum_mode_is_what_a_seat_may_ask_for() {
     let request = |request| SeatRequest { request, ..SeatRequest::default() };
     let stop = request(Some(Request::Estop(EstopRequest {})));
     let engage = request(Some(Request::Engage(EngageRequest {})));
     let reset = request(Some(Request::EstopReset(EstopResetRequest::default())));
     let take = request(Some(Request::Takeover(TakeoverRequest::default())));
-    let may = |ceiling| [&stop, &engage, &reset, &take].map(|r| may_ask(ceiling, r));
-    assert_eq!(may(Ceiling::Monitor), [true, false, false, false]);
-    assert_eq!(may(Ceiling::Assist), [true, true, false, false]);
-    assert_eq!(may(Ceiling::Drive), [true; 4]);
+    let may = |max_mode| [&stop, &engage, &reset, &take].map(|r| may_ask(max_mode, r));
+    assert_eq!(may(MaxMode::Monitor), [true, false, false, false]);
+    assert_eq!(may(MaxMode::Assist), [true, true, false, false]);
+    assert_eq!(may(MaxMode::Drive), [true; 4]);
 }

@@ -32,8 +32,8 @@ pub struct Record {
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// It is no record at all.
-    #[error("it is no record")]
+    /// It is not a record at all.
+    #[error("it is not a record")]
     Unreadable,
     /// Its hash is not that of its content.
     #[error("its content is not what its hash says")]
@@ -83,7 +83,7 @@ impl Chain {
         &self.head
     }
 
-    /// Appends a record; answers its line, with the line's end.
+    /// Appends a record; returns its line, with the line's end.
     pub fn append(&mut self, wall_ms: u64, us: u64, vehicle: &str, event: AuditEvent) -> String {
         let seq = self.seq + 1;
         let record = Record { seq, prev: self.head.clone(), wall_ms, us, vehicle: vehicle.to_owned(), event };
@@ -178,7 +178,7 @@ mod tests {
         let mut swapped = good.clone();
         swapped.swap(1, 2);
         assert_eq!(check(&swapped).unwrap_err().0, 1);
-        // Whoever writes a record anew, with a right hash, breaks the next.
+        // Whoever writes a record again, with a right hash, breaks the next.
         let mut anew = good.clone();
         let mut chain = Chain::default();
         chain.check(good[0].as_bytes()).unwrap();

@@ -2,7 +2,7 @@
 
 use protocol::SeatKind;
 use protocol::geofence::PermittedArea;
-use protocol::grant::Ceiling;
+use protocol::grant::MaxMode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vehicle_core::manoeuvre::ManoeuvreRecord;
@@ -13,7 +13,7 @@ use vehicle_core::manoeuvre::ManoeuvreRecord;
 pub enum AuditEvent {
     /// The vehicle's software began.
     Started {
-        /// Which.
+        /// Version of the software.
         software: String,
         /// The first fencing token that this life may grant comes after this one.
         epoch: u64,
@@ -36,7 +36,7 @@ pub enum AuditEvent {
     },
     /// A seat came or went.
     Session {
-        /// Who.
+        /// The seat's identity.
         seat: String,
         /// In which session.
         session: String,
@@ -57,7 +57,8 @@ pub enum AuditEvent {
         /// For which session.
         session: String,
         /// Up to which mode.
-        ceiling: Ceiling,
+        #[serde(rename = "ceiling")]
+        max_mode: MaxMode,
         /// Its serial.
         serial: u64,
         /// How long it lasts from when the vehicle asked for it, milliseconds; 0 in logs of earlier releases.
@@ -70,19 +71,19 @@ pub enum AuditEvent {
         seat: String,
         /// For which session.
         session: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A grant ran out: the session may watch only.
     GrantEnded {
-        /// Whose.
+        /// The seat's identity.
         seat: String,
         /// Which session.
         session: String,
     },
     /// A seat asked for authority, for its end, or for an emergency stop.
     Request {
-        /// Who.
+        /// The seat's identity.
         seat: String,
         /// What: `takeover`, `hand_back`, `engage`, `estop`, `estop_reset`, `path_answer`.
         request: String,
@@ -101,7 +102,7 @@ pub enum AuditEvent {
         epoch: u64,
         /// Seat that holds the grant, or held it last.
         seat: String,
-        /// Why.
+        /// The reason.
         reason: String,
         /// Whether the emergency stop is latched.
         estop: bool,
@@ -119,7 +120,7 @@ pub enum AuditEvent {
     },
     /// An order on where the vehicle may drive was refused.
     GeofenceRefused {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A minimal risk manoeuvre ended in standstill.

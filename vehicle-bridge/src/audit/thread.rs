@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Events that wait for the disk.
 const QUEUE: usize = 4_096;
-const PATIENCE: Duration = Duration::from_millis(500);
+const POLL_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -108,8 +108,8 @@ impl Worker {
         let mut last_us = 0;
         loop {
             let stop = self.shared.stop.load(Ordering::Relaxed);
-            let patience = if stop { Duration::ZERO } else { PATIENCE };
-            match self.queue.recv_timeout(patience) {
+            let timeout = if stop { Duration::ZERO } else { POLL_TIMEOUT };
+            match self.queue.recv_timeout(timeout) {
                 Ok(note) => {
                     last_us = note.us;
                     let batch: Vec<Note> = std::iter::once(note).chain(self.queue.try_iter().take(QUEUE)).collect();

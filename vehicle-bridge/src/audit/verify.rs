@@ -44,7 +44,7 @@ pub struct Bad {
     pub file: PathBuf,
     /// On which line, counted from 1.
     pub line: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -170,7 +170,7 @@ impl Reader {
 
 fn check_head(head: &Head, signed: Option<&str>, last_seq: u64, key: Option<&PublicKey>) -> AuditSignature {
     let bad = |reason: String| AuditSignature::Bad(reason);
-    let Ok(own) = head.key.parse::<PublicKey>() else { return bad(format!("{:?} is no public key", head.key)) };
+    let Ok(own) = head.key.parse::<PublicKey>() else { return bad(format!("{:?} is not a public key", head.key)) };
     if key.is_some_and(|key| *key != own) {
         return bad(format!("{HEAD} is signed by another key, {own}"));
     }

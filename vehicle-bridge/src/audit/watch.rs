@@ -1,4 +1,4 @@
-//! What of a tick is worth a record. Sans-IO.
+//! What of a tick is recorded. Sans-IO.
 
 use super::AuditEvent;
 use protocol::v1::AuthorityState;

@@ -10,7 +10,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// Larger than any configuration.

@@ -2,12 +2,12 @@
 //! nobody.
 
 use super::BridgeConfig;
+use super::audit_recorder::AuditRecorder;
 use super::control_plane_sync::{SharedStatus, Update};
 use super::journal_thread::JournalThread;
-use super::mind::{self, Mind};
+use super::policy_runner::{self, PolicyRunner};
 use super::seats::Seats;
 use super::triggers::{self, LiveTriggers};
-use super::witness::Witness;
 use crate::timing::TickTiming;
 use crossbeam_channel::{Receiver, Sender};
 use link::VehicleLink;
@@ -63,11 +63,11 @@ pub(super) struct Control {
     /// The scan that was sent last.
     pub scan: Option<Arc<LaserScan>>,
     pub seats: Seats,
-    pub witness: Witness,
-    pub mind: Mind,
+    pub audit_recorder: AuditRecorder,
+    pub policy_runner: PolicyRunner,
     pub timing: TickTiming,
     /// Figures of the last second, until they are sent.
-    pub punctuality: Option<ControlTiming>,
+    pub timing_report: Option<ControlTiming>,
     /// How the wall clock stands, until it is sent.
     pub wall_clock: Option<WallClock>,
     /// The reason in force and whether latency limits the speed, as last logged.
@@ -93,11 +93,11 @@ impl Control {
             let sensors = self.turn(now_us, &mut inbox, &mut tick);
             self.check_collision(&mut tick, now_us);
             self.record(now_us, &sensors, &tick);
-            self.seats.answer(now_us, &mut tick, &mut self.witness);
-            self.bear_witness(now_us, &sensors, &tick);
+            self.seats.answer(now_us, &mut tick, &mut self.audit_recorder);
+            self.record_audit(now_us, &sensors, &tick);
             self.log_changes(&tick);
             self.show(now_us, count, &sensors, &tick);
-            self.note_punctuality(late, started.elapsed());
+            self.note_timing(late, started.elapsed());
             if self.config.rate.is_due(count, 1) {
                 self.once_a_second(&sensors, &tick);
             }
@@ -109,7 +109,7 @@ impl Control {
     fn turn(&mut self, now_us: u64, inbox: &mut Vec<FromSeat>, tick: &mut Tick) -> Sensors {
         control_tick(self.robot.as_mut(), &mut self.core, now_us, inbox, tick, |sensors, core, inbox| {
             sensors.state.faults.extend(self.faults.iter().map(FaultCode::to_string));
-            self.seats.receive(now_us, core, inbox, &mut self.witness);
+            self.seats.receive(now_us, core, inbox, &mut self.audit_recorder);
             while let Ok(update) = self.updates.try_recv() {
                 let policy = match update {
                     Update::Policy(policy) => policy,
@@ -119,13 +119,13 @@ impl Control {
                     }
                 };
                 tracing::info!(version = %policy.manifest().version, "policy taken into use");
-                match mind::copy(&policy) {
-                    Ok(copy) => self.mind.take(copy),
+                match policy_runner::copy(&policy) {
+                    Ok(copy) => self.policy_runner.take(copy),
                     Err(error) => tracing::error!(%error, "the policy cannot be used"),
                 }
                 core.take_policy(*policy);
             }
-            if let Some(inference) = self.mind.turn(sensors) {
+            if let Some(inference) = self.policy_runner.turn(sensors) {
                 core.receive_inference(inference);
             }
         })
@@ -146,20 +146,20 @@ impl Control {
         late
     }
 
-    fn note_punctuality(&mut self, late: Duration, work: Duration) {
+    fn note_timing(&mut self, late: Duration, work: Duration) {
         let (late_us, work_us) = (late.as_micros() as u64, work.as_micros() as u64);
         let faults = [
             self.timing.note(late_us, work_us).then_some(FaultCode::ControlDeadlineMissed),
             self.disk_fault,
             self.upload_fault,
-            self.witness.is_failing().then_some(FaultCode::AuditLogFailing),
+            self.audit_recorder.is_failing().then_some(FaultCode::AuditLogFailing),
             self.journal.is_failing().then_some(FaultCode::JournalFailing),
         ];
         self.faults.clear();
         self.faults.extend(faults.into_iter().flatten());
     }
 
-    fn bear_witness(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
+    fn record_audit(&mut self, now_us: u64, sensors: &Sensors, tick: &Tick) {
         let look = ManoeuvreObservation {
             now_us,
             speed_mps: self.embodiment.speed_mps(&sensors.state.observation).unwrap_or(0.0),
@@ -168,7 +168,7 @@ impl Control {
             operator_us: self.core.operator_input().map(|input| input.received_us),
             tick,
         };
-        self.witness.tick(&look, tick);
+        self.audit_recorder.tick(&look, tick);
     }
 
     fn log_changes(&mut self, tick: &Tick) {
@@ -231,7 +231,7 @@ impl Control {
             handle.push(message);
         };
         self.telemetry.tick(now_us, sensors, tick, &mut push);
-        let status = self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed());
+        let status = self.core.policy_status(now_us, self.policy_runner.inference_us, self.timing.missed());
         if self.telemetry.slow(now_us, &link, &status, &mut push) {
             if let Some(fix) = self.robot.fix() {
                 push(self.telemetry.fix(now_us, fix));
@@ -291,9 +291,9 @@ impl Control {
             surroundings: fresh.map(|s| s.as_ref().clone()),
             link: tells_figures.then(|| self.link_stats(now_us)),
             policy: tells_figures
-                .then(|| self.core.policy_status(now_us, self.mind.inference_us, self.timing.missed())),
+                .then(|| self.core.policy_status(now_us, self.policy_runner.inference_us, self.timing.missed())),
             pong: None,
-            timing: self.punctuality.take(),
+            timing: self.timing_report.take(),
             refusals: self.refusals.take(),
             wall_clock: self.wall_clock.take(),
             ..StateDatagram::default()
@@ -315,7 +315,7 @@ impl Control {
         self.upload_fault = self.shared.uploads.as_ref().and_then(|board| board.fault());
         let refused = self.tell_refusals(now_us);
         let timing = self.timing.report(now_us);
-        self.tell_punctuality(&timing);
+        self.tell_timing(&timing);
         let stats = self.link.stats();
         let status = VehicleStatus {
             vehicle: self.config.vehicle.clone(),
@@ -340,7 +340,7 @@ impl Control {
             // The synchronization knows.
             geofence_serial: None,
         };
-        self.punctuality = Some(timing);
+        self.timing_report = Some(timing);
         self.wall_clock = Some(self.shared.clock.message());
         let mut figures = self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.metres.clone_from(self.mileage.metres());
@@ -354,7 +354,7 @@ impl Control {
             tracing::warn!(commands = refusals - self.refused, ?counts, "commands of seats refused in the last second");
             self.refused = refusals;
         }
-        self.witness.refusals(now_us, &counts);
+        self.audit_recorder.refusals(now_us, &counts);
         self.refusals = Some(Refusals {
             counts: counts
                 .iter()
@@ -366,14 +366,14 @@ impl Control {
                 .map(|kind| ReasonCount { reason: kind.code().to_owned(), count: self.core.tally().passed(*kind) })
                 .filter(|passed| passed.count > 0)
                 .collect(),
-            audit_failing: self.witness.is_failing(),
+            audit_failing: self.audit_recorder.is_failing(),
         });
         counts
     }
 
-    fn tell_punctuality(&mut self, timing: &ControlTiming) {
+    fn tell_timing(&mut self, timing: &ControlTiming) {
         let (late_us, work_us, missed) = (timing.lateness_max_us, timing.work_max_us, timing.missed_deadlines);
-        let (median_us, skipped) = (timing.lateness_p50_us, self.mind.skipped);
+        let (median_us, skipped) = (timing.lateness_p50_us, self.policy_runner.skipped);
         if missed > self.missed_before {
             tracing::warn!(median_us, late_us, work_us, missed, skipped, "control deadlines missed");
         } else {

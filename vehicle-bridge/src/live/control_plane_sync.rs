@@ -5,7 +5,7 @@
 use super::geofence_orders::GeofenceReceiver;
 use super::journal::Journal;
 use super::wall_clock::VehicleWallClock;
-use crate::upload::uploader::Board;
+use crate::upload::uploader::SharedProgress;
 use control_plane_client::{ControlPlaneAddress, ControlPlaneClient, Retry};
 use crossbeam_channel::RecvTimeoutError;
 use policy::Policy;
@@ -21,7 +21,7 @@ use vehicle_core::mileage::Metres;
 
 /// Figures and status go out this often, and an update is looked for every second time.
 const ROUND: Duration = Duration::from_secs(1);
-/// The vehicle is registered anew in every so many rounds, for a control plane that was given an empty database.
+/// The vehicle is registered again in every so many rounds, for a control plane that was given an empty database.
 const REGISTER_EVERY: u32 = 10;
 /// How soon a stop is noticed.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ pub struct SharedStatus {
     /// Latest figures.
     pub figures: Mutex<Figures>,
     /// How the uploads are.
-    pub uploads: Option<Arc<Board>>,
+    pub uploads: Option<Arc<SharedProgress>>,
     /// How the wall clock stands to the control plane's.
     pub clock: VehicleWallClock,
     /// Ends the synchronization.

@@ -19,9 +19,9 @@ const HEADER_BYTES: usize = 16;
 /// A greater fencing token than this is none that a vehicle gave.
 const MOST_GRANTS: u64 = i64::MAX as u64;
 
-/// The books' balance.
+/// What is kept from one life of the vehicle to the next.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Balance {
+pub struct JournalState {
     /// Counts the writes.
     pub counter: u64,
     /// Last fencing token granted.
@@ -44,7 +44,7 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// A fencing token that leaves no room for further grants: no vehicle has given so many.
-    #[error("{path} says that the last grant was number {epoch}, which no vehicle comes to; move it away to begin anew", path = path.display())]
+    #[error("{path} says that the last grant was number {epoch}, which no vehicle comes to; move it away to start over", path = path.display())]
     Epoch {
         /// The file.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub struct Journal {
     slots_path: PathBuf,
     disengagements: File,
     disengagements_path: PathBuf,
-    balance: Balance,
+    balance: JournalState,
 }
 
 /// FNV-1a, 64 bits: enough to tell a torn slot from a whole one.
@@ -99,7 +99,7 @@ impl Journal {
 
     /// The balance as last written.
     #[must_use]
-    pub fn balance(&self) -> &Balance {
+    pub fn balance(&self) -> &JournalState {
         &self.balance
     }
 
@@ -108,7 +108,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when it cannot be written; the balance before stays.
     pub fn write(&mut self, epoch: u64, metres: &BTreeMap<PolicyVersion, Metres>) -> Result<(), JournalError> {
-        let next = Balance { counter: self.balance.counter + 1, epoch, metres: metres.clone() };
+        let next = JournalState { counter: self.balance.counter + 1, epoch, metres: metres.clone() };
         let body = serde_json::to_vec(&next).unwrap_or_default();
         if body.len() + HEADER_BYTES > SLOT_BYTES as usize {
             return Err(JournalError::TooLarge(body.len()));
@@ -161,7 +161,7 @@ impl Journal {
     }
 }
 
-fn read_slot(file: &File, slot: u64) -> Option<Balance> {
+fn read_slot(file: &File, slot: u64) -> Option<JournalState> {
     let mut header = [0; HEADER_BYTES];
     file.read_exact_at(&mut header, slot * SLOT_BYTES).ok()?;
     let (length, sum) = header.split_at(8);

@@ -1,18 +1,18 @@
 //! The bridge in real time: control, camera, recorder, control-plane sync and link, each on its own thread, around the same
 //! vehicle core that drives in virtual time.
 
+mod audit_recorder;
 mod camera;
 mod control;
 pub mod control_plane_sync;
 pub mod geofence_orders;
 pub mod journal;
 mod journal_thread;
-mod mind;
+mod policy_runner;
 mod seats;
 mod throttle;
 mod triggers;
 pub mod wall_clock;
-mod witness;
 
 use crate::access::{AccessError, Gatekeeper};
 use crate::audit::{AuditError, AuditEvent, AuditHandle, AuditThread};
@@ -182,7 +182,7 @@ pub fn run(
     let (episodes, episodes_out) = unbounded();
     let uploader = uploader(config, &spool_dir, key, recovered, &link, stop);
     let clock = wall_clock::VehicleWallClock::new(origin, epoch_ns / 1_000);
-    let shared = Arc::new(SharedStatus { uploads: Some(uploader.board()), clock, ..SharedStatus::default() });
+    let shared = Arc::new(SharedStatus { uploads: Some(uploader.progress()), clock, ..SharedStatus::default() });
     // Nobody waits for it: what it was doing goes on after the next start.
     drop(spawn("upload", move || uploader.run(&episodes_out)));
     let (finished, to_upload, measured) = (recorder.events().clone(), episodes.clone(), Arc::clone(&shared));
@@ -200,7 +200,8 @@ pub fn run(
     let epoch = authority::next_life(balance.epoch);
     let software = concat!("takeover ", env!("CARGO_PKG_VERSION")).to_owned();
     audit.handle().note(0, AuditEvent::Started { software, epoch });
-    let mind = mind::Mind::start(mind::copy(&policy)?, Arc::clone(&config.hang_policy));
+    let policy_runner =
+        policy_runner::PolicyRunner::start(policy_runner::copy(&policy)?, Arc::clone(&config.hang_policy));
     let rate_hz = config.rate.hz() as f64;
     let core = CoreConfig { rate_hz, runs_policy: false, geofence, expects, ..CoreConfig::default() };
     let control = control::Control {
@@ -209,8 +210,8 @@ pub fn run(
         map,
         faults: Vec::new(),
         seats: seats::Seats::new(Arc::clone(&link), gatekeeper),
-        witness: witness::Witness::new(audit.handle(), car.stop_decel_mps2),
-        mind,
+        audit_recorder: audit_recorder::AuditRecorder::new(audit.handle(), car.stop_decel_mps2),
+        policy_runner,
         telemetry: TelemetryEncoder::new(epoch_ns, &car),
         core: VehicleCore::new(car, core, policy, epoch)?,
         mileage: MileageAccounting::new(vehicle).continuing(balance.metres),
@@ -228,7 +229,7 @@ pub fn run(
         origin,
         scan: None,
         timing: TickTiming::new(config.rate.period_us()),
-        punctuality: None,
+        timing_report: None,
         wall_clock: None,
         logged: (0, false),
         refusals: None,

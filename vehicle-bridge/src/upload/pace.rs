@@ -13,7 +13,7 @@ const LOOK_EVERY_US: u64 = 50_000;
 /// Most that is read at once, bytes.
 const PIECE: usize = 16 << 10;
 /// A request that may send nothing for so long is ended; the upload goes on later from where it stands.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest sleep, so that stop and changes are noticed.
 const NAP: Duration = Duration::from_millis(50);
 /// Over which the rate is told.
@@ -128,7 +128,7 @@ impl<R: Read> Read for Paced<'_, R> {
                 Grant::After(us) => std::thread::sleep(Duration::from_micros(us).min(NAP)),
                 Grant::Never => std::thread::sleep(NAP),
             }
-            if asked.elapsed() > PATIENCE {
+            if asked.elapsed() > STALL_TIMEOUT {
                 return Err(Error::new(ErrorKind::TimedOut, "the link has no room for uploads now"));
             }
         }

@@ -34,7 +34,7 @@ pub enum PrepareError {
     /// The folder of outgoing files cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Folder {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,

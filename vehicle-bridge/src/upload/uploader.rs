@@ -27,9 +27,9 @@ const ERASED: u16 = 410;
 
 /// What others see of it.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<(UploadProgress, usize)>);
+pub struct SharedProgress(Mutex<(UploadProgress, usize)>);
 
-impl Board {
+impl SharedProgress {
     fn lock(&self) -> std::sync::MutexGuard<'_, (UploadProgress, usize)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +58,7 @@ pub struct Uploader {
     pause: Option<(Instant, Duration)>,
     /// Episodes that stay in the spool because they could not be redacted.
     kept_back: usize,
-    board: Arc<Board>,
+    progress: Arc<SharedProgress>,
 }
 
 impl Uploader {
@@ -74,14 +74,14 @@ impl Uploader {
     ) -> Self {
         preparation.keep_only(&found.iter().map(|episode| &episode.id).collect::<Vec<_>>());
         let waiting = found.into_iter().map(|episode| Waiting { found: true, ..waiting(episode) }).collect();
-        let (pause, board) = (None, Arc::default());
-        Self { client, pace, preparation, spool_dir, waiting, pause, kept_back: 0, board }
+        let (pause, progress) = (None, Arc::default());
+        Self { client, pace, preparation, spool_dir, waiting, pause, kept_back: 0, progress }
     }
 
     /// Where it tells how it is.
     #[must_use]
-    pub fn board(&self) -> Arc<Board> {
-        Arc::clone(&self.board)
+    pub fn progress(&self) -> Arc<SharedProgress> {
+        Arc::clone(&self.progress)
     }
 
     /// Works until the pace says stop; `episodes` brings new ones.
@@ -165,7 +165,7 @@ impl Uploader {
     fn tell(&self) {
         let mut progress = queue::progress(&self.waiting);
         self.pace.tell(&mut progress);
-        *self.board.lock() = (progress, self.kept_back);
+        *self.progress.lock() = (progress, self.kept_back);
     }
 
     fn step(&mut self, index: usize, need: Need, worker: &mut Worker) {
@@ -242,9 +242,9 @@ impl Uploader {
         let state = match out.offset {
             None => self.client.begin_upload(&start)?,
             Some(offset) => {
-                let board = &self.board;
+                let progress = &self.progress;
                 let mut seen = |bytes: usize| {
-                    let mut shown = board.lock();
+                    let mut shown = progress.lock();
                     shown.0.bytes = shown.0.bytes.saturating_sub(bytes as u64);
                     self.pace.tell(&mut shown.0);
                 };

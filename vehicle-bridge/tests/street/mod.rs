@@ -43,8 +43,8 @@ fn world() -> World {
     let config = WorldConfig {
         seed: 5,
         traffic_per_km: 0.0,
-        difficulties: Vec::new(),
-        difficulty_spacing_m: 500.0,
+        scenario_events: Vec::new(),
+        scenario_event_spacing_m: 500.0,
         cruise_cap_mps: 12.0,
         target_length_m: 1_000.0,
     };

@@ -11,7 +11,7 @@ pub const SPEED_MPS: f64 = 4.0;
 const DONE_M: f64 = 1.0;
 /// A path that does not begin within this of the vehicle is not begun, metres.
 const BEGIN_M: f64 = 3.0;
-/// A vehicle that has stood on its path for this long gives it up and asks anew, microseconds.
+/// A vehicle that has stood on its path for this long gives it up and asks again, microseconds.
 const STUCK_US: u64 = 60_000_000;
 /// How far ahead in time others are foreseen, seconds, and in which steps.
 const FORESIGHT_S: f64 = 16.0;

@@ -60,7 +60,7 @@ impl Shape {
 /// Something perceived, in the vehicle frame and along the lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thing {
-    /// What.
+    /// Its kind.
     pub kind: ObjectKind,
     /// Its middle, vehicle frame, metres.
     pub at_m: (f64, f64),

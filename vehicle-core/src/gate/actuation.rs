@@ -12,9 +12,9 @@ use protocol::v1::{Author, Pose2, Reason};
 /// What somebody wants the actuators to do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Command {
-    /// What.
+    /// Values of the action channels.
     pub action: Action,
-    /// Who.
+    /// Policy, operator or fallback.
     pub author: Author,
 }
 
@@ -43,7 +43,7 @@ pub struct Scene<'a> {
     pub dt_s: f64,
     /// Share of the channels' rates, 1 except during a smooth handover.
     pub share: f64,
-    /// What stops the vehicle: takes the place of what is no command at all.
+    /// What stops the vehicle: takes the place of what is not a command at all.
     pub stop: Action,
 }
 

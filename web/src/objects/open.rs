@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A request to a bucket is repeated for so long before it counts as refused.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Objects {
     /// `s3://BUCKET/PREFIX`, with key, region and endpoint by the usual `AWS_*` variables, or else a folder, which is
@@ -47,7 +47,7 @@ impl Objects {
         if bucket.is_empty() {
             return Err(refuse(place, "it names no bucket".to_owned()));
         }
-        let retry = RetryConfig { retry_timeout: PATIENCE, max_retries: 5, ..RetryConfig::default() };
+        let retry = RetryConfig { retry_timeout: RETRY_TIMEOUT, max_retries: 5, ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
         let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
             .iter()

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::api::Erasures;
 use protocol::erasure::Asked;
 
-/// Erases episodes and answers the proof; a dry run answers what would go.
+/// Erases episodes and returns the proof; a dry run returns what would go.
 pub async fn post(State(app): Shared, Body(asked): Body<Asked>) -> ApiResult<Response> {
     check::erasure(&asked)?;
     if asked.dry_run {

@@ -46,8 +46,8 @@ macro_rules! scripts {
 
 /// Every script but the one that is made from [`protocol`].
 const SCRIPTS: [(&str, &str); 35] = scripts!(
-    "account.js" "api.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js"
-    "dashboard.js" "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "fault.js" "health.js" "hud.js" "input.js"
+    "api.js" "assist.js" "authority.js" "banner.js" "camera.js" "chart.js" "checklist.js" "clock.js"
+    "dashboard.js" "deadman.js" "dom.js" "driver.js" "episodes.js" "estop.js" "fault.js" "health.js" "hud.js" "input.js" "latency_breakdown.js"
     "lidar.js" "mapping.js" "messages.js" "pads.js" "parts.js" "picture.js" "protobuf.js" "requests.js" "schema.js" "seat.js"
     "session.js" "stop.js" "timecode.js" "vehicle.js" "voice.js" "wheel.js"
 );

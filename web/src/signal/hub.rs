@@ -2,7 +2,7 @@ mod grants;
 
 use super::issuer::Issuer;
 use axum::extract::ws::Utf8Bytes;
-use protocol::grant::Ceiling;
+use protocol::grant::MaxMode;
 use protocol::signalling::Signal;
 use protocol::{Failure, SeatId, SeatKind, VehicleId};
 use std::collections::{BTreeSet, HashMap};
@@ -68,7 +68,7 @@ struct Session {
     /// As it announced itself.
     seat_kind: SeatKind,
     vehicle: VehicleId,
-    ceiling: Ceiling,
+    max_mode: MaxMode,
     /// What came with the vehicle's last offer and was not granted yet.
     challenge: Option<String>,
     last_used: u64,
@@ -167,7 +167,7 @@ impl Hub {
                 }
             }
             Err(e) => {
-                let message = format!("this is no signalling message: {e}");
+                let message = format!("this is not a signalling message: {e}");
                 Some(Signal::Error { session: None, message, code: Some(Failure::Malformed) })
             }
         };
@@ -204,8 +204,8 @@ impl State {
         };
         match signal {
             Signal::Call { seat, seat_kind, vehicle, watch_only, .. } => {
-                let ceiling = if *watch_only { Ceiling::Monitor } else { Ceiling::Drive };
-                self.call(from, name, (seat, *seat_kind), (vehicle, ceiling))?;
+                let max_mode = if *watch_only { MaxMode::Monitor } else { MaxMode::Drive };
+                self.call(from, name, (seat, *seat_kind), (vehicle, max_mode))?;
             }
             Signal::Grant { .. } => return Err((Failure::Refused, "the control plane alone gives grants".into())),
             _ => {}
@@ -228,7 +228,7 @@ impl State {
         from: &Party,
         name: &str,
         (seat, seat_kind): (&SeatId, SeatKind),
-        (vehicle, ceiling): (&VehicleId, Ceiling),
+        (vehicle, max_mode): (&VehicleId, MaxMode),
     ) -> Result<(), Refusal> {
         let refused = |message: String| Err((Failure::Refused, message));
         if *from != Party::Seat(seat.clone()) {
@@ -251,7 +251,7 @@ impl State {
         }
         let last_used = self.tick();
         let (seat, vehicle) = (seat.clone(), vehicle.clone());
-        let session = Session { seat: seat.clone(), seat_kind, vehicle, ceiling, challenge: None, last_used };
+        let session = Session { seat: seat.clone(), seat_kind, vehicle, max_mode, challenge: None, last_used };
         self.sessions.insert(name.to_owned(), session);
         self.forget_old(&seat);
         Ok(())

@@ -111,7 +111,11 @@ fn check_place(rest: &str) -> Result<(), String> {
     let (host, port) = match place.strip_prefix('[') {
         Some(bracketed) => match bracketed.split_once(']') {
             Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port.strip_prefix(':').or(Some(port))),
-            _ => return Err("what is in brackets is no IPv6 address; for example stun:[2001:db8::1]:3478".to_owned()),
+            _ => {
+                return Err(
+                    "what is in brackets is not an IPv6 address; for example stun:[2001:db8::1]:3478".to_owned()
+                );
+            }
         },
         None if place.matches(':').count() > 1 => {
             return Err(format!("write an IPv6 address in brackets, for example [{place}]:3478"));
@@ -120,7 +124,7 @@ fn check_place(rest: &str) -> Result<(), String> {
     };
     match port.filter(|port| !port.is_empty()).map(str::parse::<u16>) {
         _ if host.is_empty() => Err("it names no host".to_owned()),
-        Some(Err(_) | Ok(0)) => Err(format!("{:?} is no port; 1 to 65535 are possible", port.unwrap_or_default())),
+        Some(Err(_) | Ok(0)) => Err(format!("{:?} is not a port; 1 to 65535 are possible", port.unwrap_or_default())),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! Issues session grants.
 
-use protocol::grant::{Ceiling, Grant, LIFE_MS};
+use protocol::grant::{Grant, LIFE_MS, MaxMode};
 use protocol::signalling::announced_fingerprints;
 use protocol::signing::{KeyError, PublicKey, SigningKey};
 use protocol::{SeatId, SeatKind, VehicleId};
@@ -36,7 +36,7 @@ pub struct Scope<'a> {
     /// Their session.
     pub session: &'a str,
     /// What the seat may do in it.
-    pub ceiling: Ceiling,
+    pub max_mode: MaxMode,
     /// What the vehicle sent to have a grant.
     pub challenge: &'a str,
 }
@@ -51,7 +51,7 @@ impl Issuer {
         let serial_path = folder.join(SERIAL);
         let reserved = match std::fs::read_to_string(&serial_path) {
             Ok(text) => text.trim().parse().map_err(|e: std::num::ParseIntError| {
-                KeyError::File(serial_path.clone(), format!("{text:?} is no number: {e}"))
+                KeyError::File(serial_path.clone(), format!("{text:?} is not a number: {e}"))
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(KeyError::File(serial_path, error.to_string())),
@@ -76,8 +76,8 @@ impl Issuer {
     /// # Errors
     /// When the serials cannot be kept.
     pub fn renew(&mut self, now_ms: u64, old: &Grant, challenge: &str) -> Result<String, String> {
-        let Grant { vehicle, seat, seat_kind, session, ceiling, fingerprints, .. } = old;
-        let scope = Scope { vehicle, seat, seat_kind: *seat_kind, session, ceiling: *ceiling, challenge };
+        let Grant { vehicle, seat, seat_kind, session, max_mode, fingerprints, .. } = old;
+        let scope = Scope { vehicle, seat, seat_kind: *seat_kind, session, max_mode: *max_mode, challenge };
         self.sign(now_ms, scope, fingerprints.clone()).ok_or_else(|| "the control plane's disk refuses".to_owned())
     }
 
@@ -92,13 +92,13 @@ impl Issuer {
             self.reserved = reserved;
         }
         self.last = serial;
-        let Scope { vehicle, seat, seat_kind, session, ceiling, challenge } = scope;
+        let Scope { vehicle, seat, seat_kind, session, max_mode, challenge } = scope;
         let grant = Grant {
             vehicle: vehicle.clone(),
             seat: seat.clone(),
             seat_kind,
             session: session.to_owned(),
-            ceiling,
+            max_mode,
             fingerprints,
             serial,
             challenge: challenge.to_owned(),
@@ -125,7 +125,7 @@ mod tests {
     const SDP: &str = "v=0\r\na=fingerprint:sha-256 ab:cd\r\n";
 
     fn scope<'a>(vehicle: &'a VehicleId, seat: &'a SeatId) -> Scope<'a> {
-        Scope { vehicle, seat, seat_kind: SeatKind::Scripted, session: "x", ceiling: Ceiling::Drive, challenge: "c" }
+        Scope { vehicle, seat, seat_kind: SeatKind::Scripted, session: "x", max_mode: MaxMode::Drive, challenge: "c" }
     }
 
     #[test]

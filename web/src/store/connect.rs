@@ -26,9 +26,10 @@ const POSTGRES: &[&str] = &[
 ];
 const READERS: u32 = 4;
 /// How long a request waits for a connection, and a start for a server that is starting too.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Write-ahead log, synchronised at every commit; what is deleted is overwritten; ten seconds' patience with whoever holds the file from outside.
+/// Write-ahead log, synchronised at every commit; what is deleted is overwritten; waits ten seconds for whoever holds
+/// the file from outside.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                                PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 /// A server whose default is to answer before the disk has it is told otherwise; stronger defaults stay.
@@ -54,7 +55,7 @@ pub(super) async fn open(database: &Database) -> Result<(AnyPool, AnyPool)> {
 }
 
 fn pool(size: u32, settings: &'static str, more: &'static str) -> AnyPoolOptions {
-    let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(PATIENCE).idle_timeout(None);
+    let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(CONNECT_TIMEOUT).idle_timeout(None);
     options.max_lifetime(None).after_connect(move |connection, _| {
         Box::pin(async move {
             connection.execute(sqlx::raw_sql(settings)).await?;
@@ -68,7 +69,7 @@ fn pool(size: u32, settings: &'static str, more: &'static str) -> AnyPoolOptions
 
 /// Two services of one machine start together: the server may need a moment.
 async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + CONNECT_TIMEOUT;
     loop {
         match options.connect().await {
             Err(error) if is_starting(&error) && Instant::now() < until => {

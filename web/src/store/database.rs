@@ -39,7 +39,7 @@ impl Database {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
             // Up to the first colon there is no password, nor where there is neither a colon nor an at sign.
             let named = if text.contains([':', '@']) { text.split([':', '/', '@']).next() } else { Some(text) };
-            let problem = format!("{:?} is no kind of database that is known here", named.unwrap_or_default());
+            let problem = format!("{:?} is not a kind of database that is known here", named.unwrap_or_default());
             return Err(Error::DatabaseAddress(problem));
         }
         let options = PgConnectOptions::from_str(text)

@@ -1,9 +1,9 @@
 //! Erasures: what an episode leaves in the database, and how it goes.
 
-use super::doomed::{AT_ONCE, Condemned, contents, doomed, ids, sever, severed};
+use super::pending_deletion::{AT_ONCE, PendingDeletion, contents, ids, pending, sever, severed};
 use super::row::{Columns, FromRow};
 use super::sql::Sql;
-use super::tombs::Grave;
+use super::tombstones::Tombstone;
 use super::{Store, now_ms, removals, unsigned};
 use crate::reply::ApiResult;
 use protocol::EpisodeId;
@@ -18,21 +18,21 @@ pub struct Job {
     pub job: i64,
     pub asked: Asked,
     pub started_ms: i64,
-    pub doomed: Doomed,
+    pub pending: PendingErasure,
 }
 
 impl Job {
     /// What was stored by then goes: everything that is here at the start, also when this machine's clock was set back
     /// since it came.
     fn stored_until_ms(&self) -> i64 {
-        self.started_ms.max(self.doomed.newest_ms)
+        self.started_ms.max(self.pending.newest_ms)
     }
 }
 
 /// What goes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Doomed {
-    pub episodes: Vec<Condemned>,
+pub struct PendingErasure {
+    pub episodes: Vec<PendingDeletion>,
     pub disengagements: u64,
     /// When the newest row of anybody was stored, by the clock of then.
     #[serde(default)]
@@ -41,11 +41,11 @@ pub struct Doomed {
 
 impl Store {
     /// What would go.
-    pub async fn doomed(&self, asked: &Asked) -> ApiResult<Doomed> {
+    pub async fn pending(&self, asked: &Asked) -> ApiResult<PendingErasure> {
         let mut tx = self.readers.acquire().await?;
-        let episodes = doomed(&mut tx, asked, i64::MAX).await?;
+        let episodes = pending(&mut tx, asked, i64::MAX).await?;
         let disengagements = severed(&mut tx, asked, i64::MAX, &ids(&episodes)).await?.len() as u64;
-        Ok(Doomed { episodes, disengagements, newest_ms: 0 })
+        Ok(PendingErasure { episodes, disengagements, newest_ms: 0 })
     }
 
     /// Writes down what is asked, before anything is done.
@@ -57,21 +57,21 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        let doomed = Doomed { newest_ms, ..Doomed::default() };
+        let pending = PendingErasure { newest_ms, ..PendingErasure::default() };
         let job =
             sqlx::query_scalar("INSERT INTO erasures (asked, started_ms, doomed) VALUES ($1, $2, $3) RETURNING job")
                 .bind(json(asked))
                 .bind(now_ms())
-                .bind(json(&doomed))
+                .bind(json(&pending))
                 .fetch_one(&mut *tx)
                 .await?;
         tx.commit().await?;
         Ok(job)
     }
 
-    /// Takes everything out of the catalogue, at once, for good and never to come back. Answers what has to leave the
+    /// Takes everything out of the catalogue, at once, for good and never to come back. Returns what has to leave the
     /// storage; doing it again adds what has come meanwhile.
-    pub async fn condemn(&self, job: i64) -> ApiResult<Job> {
+    pub async fn collect_pending(&self, job: i64) -> ApiResult<Job> {
         let mut tx = self.write().await?;
         let row = sqlx::query("SELECT job, asked, started_ms, doomed FROM erasures WHERE job = $1")
             .bind(job)
@@ -79,15 +79,15 @@ impl Store {
             .await?;
         let mut job = Job::from_row(&row)?;
         let until_ms = job.stored_until_ms();
-        let found = doomed(&mut tx, &job.asked, until_ms).await?;
-        self.bury_all(&mut tx, &job, &found).await?;
+        let found = pending(&mut tx, &job.asked, until_ms).await?;
+        self.insert_tombstones(&mut tx, &job, &found).await?;
         let takeovers = severed(&mut tx, &job.asked, until_ms, &ids(&found)).await?;
-        job.doomed.disengagements += takeovers.len() as u64;
+        job.pending.disengagements += takeovers.len() as u64;
         for (id, kind) in takeovers {
-            self.bury(&mut tx, Grave::Episode(&id), None).await?;
+            self.insert_tombstone(&mut tx, Tombstone::Episode(&id), None).await?;
             sever(&mut tx, &id, &kind).await?;
         }
-        for Condemned { removed: episode, .. } in &found {
+        for PendingDeletion { removed: episode, .. } in &found {
             for object in &episode.objects {
                 sqlx::query("DELETE FROM episode_files WHERE object = $1").bind(object).execute(&mut *tx).await?;
             }
@@ -100,39 +100,39 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        job.doomed.episodes.extend(found);
+        job.pending.episodes.extend(found);
         note(&mut tx, &job).await?;
         tx.commit().await?;
         Ok(job)
     }
 
     /// Writes down what was found in the storage, before it is removed there.
-    pub async fn note_doomed(&self, job: &Job) -> ApiResult<()> {
+    pub async fn note_pending(&self, job: &Job) -> ApiResult<()> {
         let mut tx = self.write().await?;
         note(&mut tx, job).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn bury_all(&self, tx: &mut AnyConnection, job: &Job, found: &[Condemned]) -> ApiResult<()> {
+    async fn insert_tombstones(&self, tx: &mut AnyConnection, job: &Job, found: &[PendingDeletion]) -> ApiResult<()> {
         let Asked { vehicle, person, ids, .. } = &job.asked;
         if let Some(vehicle) = vehicle {
-            self.bury(tx, Grave::Vehicle(vehicle.as_str()), Some(job.started_ms)).await?;
+            self.insert_tombstone(tx, Tombstone::Vehicle(vehicle.as_str()), Some(job.started_ms)).await?;
         }
         if let Some(person) = person {
-            self.bury(tx, Grave::Seat(person.as_str()), Some(job.started_ms)).await?;
+            self.insert_tombstone(tx, Tombstone::Seat(person.as_str()), Some(job.started_ms)).await?;
         }
         for id in ids.iter().chain(found.iter().map(|episode| &episode.removed.id)) {
-            self.bury(tx, Grave::Episode(id.as_str()), None).await?;
+            self.insert_tombstone(tx, Tombstone::Episode(id.as_str()), None).await?;
         }
         for content in found.iter().flat_map(contents) {
-            self.bury(tx, Grave::Content(content), None).await?;
+            self.insert_tombstone(tx, Tombstone::Content(content), None).await?;
         }
         Ok(())
     }
 
     /// Counts a takeover that an erased vehicle brings late, without saying whose it was.
     pub(super) async fn sever_late(&self, tx: &mut AnyConnection, id: &EpisodeId) -> sqlx::Result<()> {
-        self.bury(tx, Grave::Episode(id.as_str()), None).await?;
+        self.insert_tombstone(tx, Tombstone::Episode(id.as_str()), None).await?;
         sever(tx, id.as_str(), "live").await
     }
 
@@ -140,15 +140,15 @@ impl Store {
     pub async fn remaining(&self, job: &Job) -> ApiResult<u64> {
         let mut tx = self.readers.acquire().await?;
         let mut requests = vec![job.asked.clone()];
-        for ids in ids(&job.doomed.episodes).chunks(AT_ONCE) {
+        for ids in ids(&job.pending.episodes).chunks(AT_ONCE) {
             requests.push(Asked { vehicle: None, person: None, ids: ids.to_vec(), ..job.asked.clone() });
         }
         let (mut rows, until_ms) = (0, job.stored_until_ms());
         for asked in &requests {
-            let left = doomed(&mut tx, asked, until_ms).await?;
+            let left = pending(&mut tx, asked, until_ms).await?;
             rows += left.len() as u64 + severed(&mut tx, asked, until_ms, &ids(&left)).await?.len() as u64;
         }
-        let contents: Vec<_> = job.doomed.episodes.iter().flat_map(contents).collect();
+        let contents: Vec<_> = job.pending.episodes.iter().flat_map(contents).collect();
         for contents in contents.chunks(AT_ONCE) {
             let mut query = Sql::new("SELECT id FROM episodes WHERE sha256 IN ");
             rows += query.list(contents.iter().copied()).fetch_all(&mut *tx).await?.len() as u64;
@@ -219,7 +219,7 @@ impl Store {
 async fn note(tx: &mut AnyConnection, job: &Job) -> sqlx::Result<()> {
     sqlx::query("UPDATE erasures SET doomed = $2 WHERE job = $1")
         .bind(job.job)
-        .bind(json(&job.doomed))
+        .bind(json(&job.pending))
         .execute(tx)
         .await?;
     Ok(())
@@ -228,12 +228,12 @@ async fn note(tx: &mut AnyConnection, job: &Job) -> sqlx::Result<()> {
 /// What goes is not known before the first search.
 impl FromRow for Job {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        let doomed = row.optional("doomed", |row, column| row.read(column, parse))?;
+        let pending = row.optional("doomed", |row, column| row.read(column, parse))?;
         Ok(Self {
             job: row.try_get("job")?,
             asked: row.read("asked", parse)?,
             started_ms: row.try_get("started_ms")?,
-            doomed: doomed.unwrap_or_default(),
+            pending: pending.unwrap_or_default(),
         })
     }
 }

@@ -64,7 +64,7 @@ impl Store {
         Ok(())
     }
 
-    /// Enters a file as the episode's. Answers the one whose place it took.
+    /// Enters a file as the episode's. Returns the one whose place it took.
     pub async fn record_file(&self, start: &UploadStart, key: &ObjectKey) -> ApiResult<Option<ObjectKey>> {
         let mut tx = self.write().await?;
         self.refuse_erased_file(&mut tx, &start.episode, &start.sha256).await?;

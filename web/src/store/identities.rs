@@ -11,7 +11,7 @@ impl Store {
         Ok(query.bind(party.to_string()).fetch_optional(&self.readers).await?)
     }
 
-    /// Binds `party` to `fingerprint` unless it is bound already; answers what it is bound to now.
+    /// Binds `party` to `fingerprint` unless it is bound already; returns what it is bound to now.
     pub async fn pin(&self, party: &Party, fingerprint: &str) -> ApiResult<String> {
         // Most connections are of those who are known: they cost no write.
         if let Some(known) = self.pinned(party).await? {
@@ -34,7 +34,7 @@ impl Store {
         Ok(bound)
     }
 
-    /// Frees the vehicle and the seat of this name; answers how many were bound.
+    /// Frees the vehicle and the seat of this name; returns how many were bound.
     pub async fn forget_identity(&self, name: &str) -> sqlx::Result<u64> {
         let mut tx = self.write().await?;
         let freed = sqlx::query("DELETE FROM identities WHERE party IN ('vehicle ' || $1, 'seat ' || $1)")

@@ -3,31 +3,31 @@
 
 mod connect;
 mod database;
-mod doomed;
 mod episodes;
 mod erasures;
 mod files;
 mod fleet;
 mod geofences;
 mod identities;
+mod pending_deletion;
 mod policies;
 mod removals;
 mod revocations;
 mod row;
 mod search;
 mod sql;
-mod tombs;
+mod tombstones;
 mod trips;
 mod vehicles;
 
 pub use database::Database;
-pub use doomed::{Condemned, NOBODY};
 pub use episodes::Page;
 pub use erasures::Job;
 pub use fleet::Counts;
+pub use pending_deletion::{NOBODY, PendingDeletion};
 pub use policies::Publication;
 pub use search::{Search, limit};
-pub use tombs::Tombs;
+pub use tombstones::TombstoneKey;
 
 use crate::error::{Error, Result};
 use sqlx::{Any, AnyPool, Transaction};
@@ -40,20 +40,22 @@ const ALONE: &str = "DO 'BEGIN PERFORM pg_advisory_xact_lock(7310034283826791266
 #[derive(Debug, Clone)]
 pub struct Store {
     is_postgres: bool,
-    tombs: Tombs,
+    tombstone_key: TombstoneKey,
     writer: AnyPool,
     readers: AnyPool,
 }
 
 impl Store {
     /// Opens or makes the database and brings its schema up to date.
-    pub async fn open(database: &Database, tombs: Tombs) -> Result<Self> {
+    pub async fn open(database: &Database, tombstone_key: TombstoneKey) -> Result<Self> {
         let (writer, readers) = connect::open(database).await?;
-        let store = Self { is_postgres: matches!(database, Database::Postgres(_)), tombs, writer, readers };
+        let store = Self { is_postgres: matches!(database, Database::Postgres(_)), tombstone_key, writer, readers };
         let failed = |cause| Error::Database { database: database.clone(), cause };
-        match store.foreign_tombs().await.map_err(failed)? {
+        match store.foreign_tombstones().await.map_err(failed)? {
             None => Ok(store),
-            Some(found) => Err(Error::ForeignErasures { database: database.clone(), found, here: store.tombs.key }),
+            Some(found) => {
+                Err(Error::ForeignErasures { database: database.clone(), found, here: store.tombstone_key.key })
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use protocol::api::{Evaluation, EvaluationRole, Policy, Withdrawal};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-/// What became of a version that was posted.
+/// Outcome of a version that was posted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Publication {
     /// It is new.

@@ -63,7 +63,7 @@ impl Store {
 
     /// Objects that were uploaded for an episode.
     pub async fn objects(&self, id: &EpisodeId) -> ApiResult<Vec<String>> {
-        Ok(super::doomed::uploaded(&mut *self.readers.acquire().await?, id).await?)
+        Ok(super::pending_deletion::uploaded(&mut *self.readers.acquire().await?, id).await?)
     }
 
     /// Takes an episode out whose parts are gone, and writes down why.

@@ -30,7 +30,7 @@ pub struct Search {
     pub policy: Option<PolicyVersion>,
     /// Cause of the takeover.
     pub cause: Option<String>,
-    /// Whose.
+    /// The vehicle that it belongs to.
     pub vehicle: Option<VehicleId>,
     /// A seat that held the vehicle.
     pub seat: Option<SeatId>,

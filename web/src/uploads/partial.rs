@@ -32,7 +32,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Those that an earlier run left; what is no upload is removed.
+    /// Those that an earlier run left; what is not an upload is removed.
     pub fn all(dir: &Path) -> std::io::Result<Vec<Self>> {
         let mut partials = Vec::new();
         for entry in fs::read_dir(dir)? {
@@ -66,7 +66,7 @@ impl Partial {
         &self.path
     }
 
-    /// Opens the file at its end; answers how many bytes it has, all of them on the disk.
+    /// Opens the file at its end; returns how many bytes it has, all of them on the disk.
     pub fn open(&self) -> std::io::Result<(File, u64)> {
         let mut file = File::options().write(true).open(&self.path)?;
         if file.metadata()?.len() > self.start.bytes {
@@ -92,7 +92,7 @@ impl Partial {
         fs::metadata(&self.path).and_then(|m| m.modified()).ok()?.elapsed().ok()
     }
 
-    /// Removes both files, the bytes first: a description alone is no upload.
+    /// Removes both files, the bytes first: a description alone is not an upload.
     pub fn remove(&self) {
         for path in [self.path.clone(), self.description()] {
             if let Err(error) = fs::remove_file(&path) {

@@ -4,7 +4,7 @@ use protocol::EpisodeId;
 async fn uploads(dir: &Path) -> Arc<Uploads> {
     let key = protocol::signing::SigningKey::from_seed(&[1; 32]).unwrap();
     let database = crate::Database::Sqlite(dir.join("db.sqlite"));
-    let store = Store::open(&database, crate::store::Tombs::new(&key)).await.unwrap();
+    let store = Store::open(&database, crate::store::TombstoneKey::new(&key)).await.unwrap();
     Uploads::open(&dir.join("uploads"), Objects::folder(&dir.join("objects")).unwrap(), store).unwrap()
 }
 

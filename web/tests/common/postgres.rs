@@ -53,7 +53,7 @@ impl Postgres {
         let password = self.folder.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();
         let mut initdb = self.command("initdb");
-        initdb.args(["--pgdata=data", "--username=keeper", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]);
+        initdb.args(["--pgdata=data", "--username=takeover", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]);
         succeeds(initdb.arg("--locale=C").arg(format!("--pwfile={}", password.display())));
     }
 
@@ -118,19 +118,19 @@ impl Postgres {
     /// A new database's address.
     pub fn database(&self, name: &str) -> String {
         let mut createdb = self.command("createdb");
-        createdb.args(["-h", "127.0.0.1", "-U", "keeper", "-p"]).arg(self.port.to_string());
+        createdb.args(["-h", "127.0.0.1", "-U", "takeover", "-p"]).arg(self.port.to_string());
         succeeds(createdb.arg(name));
         self.address(name)
     }
 
     pub fn address(&self, name: &str) -> String {
-        format!("postgres://keeper:{PASSWORD}@127.0.0.1:{}/{name}", self.port)
+        format!("postgres://takeover:{PASSWORD}@127.0.0.1:{}/{name}", self.port)
     }
 
     /// The output of a query.
     pub fn query(&self, database: &str, sql: &str) -> String {
         let mut psql = self.command("psql");
-        psql.args(["-h", "127.0.0.1", "-U", "keeper", "-At", "-p"]).arg(self.port.to_string());
+        psql.args(["-h", "127.0.0.1", "-U", "takeover", "-At", "-p"]).arg(self.port.to_string());
         let output = succeeds(psql.args([database, "-c", sql]));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }

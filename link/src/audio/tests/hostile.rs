@@ -1,6 +1,6 @@
 //! Packets from a peer that means harm: counted, never a panic, never growth.
 
-use crate::audio::{AudioDecoder, AudioPacketIn, FRAME_US, Playout, Talk, tone};
+use crate::audio::{AudioDecoder, AudioPacketIn, AudioSender, FRAME_US, Playout, tone};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,8 +24,8 @@ fn packet(rng: &mut ChaCha8Rng, good: &[Bytes]) -> Vec<u8> {
 }
 
 fn good() -> Vec<Bytes> {
-    let mut talk = Talk::new().unwrap();
-    (0..50).filter_map(|n| talk.say(n * FRAME_US, &tone::frame(440.0, n)).unwrap()).map(|p| p.payload).collect()
+    let mut audio_sender = AudioSender::new().unwrap();
+    (0..50).filter_map(|n| audio_sender.say(n * FRAME_US, &tone::frame(440.0, n)).unwrap()).map(|p| p.payload).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! A talker, a path with seeded faults, a listener, in virtual time.
+//! A speaker, a path with seeded faults, a listener, in virtual time.
 
-use crate::audio::{AudioDecoder, AudioPacketIn, AudioStats, FRAME_US, Playout, Talk, tone};
+use crate::audio::{AudioDecoder, AudioPacketIn, AudioSender, AudioStats, FRAME_US, Playout, tone};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,7 +12,7 @@ struct Path {
     loss: f64,
     jitter_us: u64,
     duplicates: f64,
-    /// The talker says nothing in the second half of each so many frames.
+    /// The speaker says nothing in the second half of each so many frames.
     pause_frames: u64,
 }
 
@@ -35,7 +35,7 @@ struct Heard {
 /// Runs `frames` frames over a path of 30 ms.
 fn listen(path: Path, frames: u64) -> Heard {
     let mut rng = ChaCha8Rng::seed_from_u64(path.seed);
-    let mut talk = Talk::new().unwrap();
+    let mut audio_sender = AudioSender::new().unwrap();
     let mut playout = Playout::new().unwrap();
     let mut flying: Vec<(u64, AudioPacketIn)> = Vec::new();
     let mut heard =
@@ -47,7 +47,7 @@ fn listen(path: Path, frames: u64) -> Heard {
             let frame = now_us / FRAME_US;
             let speaks = path.pause_frames == 0 || frame % path.pause_frames < path.pause_frames / 2;
             let pcm = if speaks { tone::frame(HERTZ, frame) } else { [0; 960] };
-            if let Some(sent) = talk.say(now_us, &pcm).unwrap() {
+            if let Some(sent) = audio_sender.say(now_us, &pcm).unwrap() {
                 sequence = sequence.wrapping_add(1);
                 let packet = AudioPacketIn { sequence, timestamp: sent.timestamp, payload: sent.payload };
                 let copies = 1 + u64::from(rng.random_bool(path.duplicates));
@@ -140,13 +140,13 @@ fn silence_is_not_taken_for_loss() {
 
 #[test]
 fn the_wait_becomes_short_again_when_the_path_does() {
-    let mut talk = Talk::new().unwrap();
+    let mut audio_sender = AudioSender::new().unwrap();
     let mut playout = Playout::new().unwrap();
     let mut ages = Vec::new();
     let mut flying = Vec::new();
     for frame in 0..1_500u64 {
         let now_us = frame * FRAME_US;
-        let packet = talk.say(now_us, &tone::frame(HERTZ, frame)).unwrap().unwrap();
+        let packet = audio_sender.say(now_us, &tone::frame(HERTZ, frame)).unwrap().unwrap();
         let late_us = if frame < 300 { frame % 5 * 20_000 } else { 0 };
         let (sequence, timestamp) = (frame as u16, packet.timestamp);
         flying.push((now_us + 10_000 + late_us, AudioPacketIn { sequence, timestamp, payload: packet.payload }));

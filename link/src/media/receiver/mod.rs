@@ -1,15 +1,15 @@
 //! One video track's packets, to frames.
 
-mod asking;
+mod deadline;
 mod deliver;
-mod giving_up;
+mod nack;
 mod rebuild;
 
 use super::extent::{Extent, Extents};
 use super::incoming::{AssembledFrame, Held, Origin, RtpIn, Seen, Store};
 use super::{DEADLINE_US, FEC_PAYLOAD_TYPE, FrameMark, fec};
-use asking::{Gap, Pace};
 use deliver::Builder;
+use nack::{Gap, Pace};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What comes out of a [`MediaReceiver`].
@@ -77,7 +77,7 @@ const MAX_HELD: usize = 2048;
 const MAX_GAPS: usize = 1024;
 /// Most payload bytes held.
 const MAX_BYTES: usize = 4 << 20;
-/// A jump in sequence numbers that no reordering explains: the sender started anew.
+/// A jump in sequence numbers that no reordering explains: the sender restarted.
 const MAX_JUMP: u64 = 3000;
 /// Most outputs waiting to be taken.
 const MAX_OUTPUTS: usize = 1024;

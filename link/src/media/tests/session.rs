@@ -1,4 +1,4 @@
-//! A stream of frames through a path, and what came of it.
+//! A stream of frames through a path, and its outcome.
 
 use super::super::*;
 use super::access_unit;

@@ -40,7 +40,7 @@ pub(super) struct Context {
     seen: Mutex<(Seen, Seen)>,
     /// Newest clock ping, when it came, and how many came before; answered with the next state on each path.
     ping: Mutex<Option<(v1::ClockPing, u64, u64)>>,
-    /// To the switchboard.
+    /// To the session manager.
     notes: mpsc::Sender<Note>,
     malformed: AtomicU64,
     /// When a datagram's e-stop was told last.

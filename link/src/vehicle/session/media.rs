@@ -30,7 +30,7 @@ pub(super) enum Input {
     /// Packets it misses.
     Nack { camera: usize, sequences: Vec<u16> },
     /// A path to send everything over.
-    Path(Leg),
+    Path(MediaPath),
 }
 
 /// How often estimate, protection and figures are brought up to date.
@@ -38,7 +38,7 @@ const REVIEW_US: u64 = 20_000;
 /// Frames whose times are kept for retransmissions.
 const TIMES: usize = 64;
 /// The most a session may send, in bitrates of the pictures alone.
-const REPAIR_ROOM: f64 = 2.2;
+const REPAIR_FACTOR: f64 = 2.2;
 /// A path over which nothing was heard for so long does not count when the rate is chosen.
 const DEAF_US: u64 = 700_000;
 /// A path that is this far behind is spared a packet that another one carries.
@@ -57,13 +57,13 @@ struct Times {
 }
 
 /// One camera on its way out.
-struct Lane {
+struct MediaStream {
     ssrc: u32,
     sender: MediaSender,
     times: VecDeque<Times>,
 }
 
-impl Lane {
+impl MediaStream {
     fn remember(&mut self, frame: &EncodedFrame) {
         if self.times.len() >= TIMES {
             self.times.pop_front();
@@ -120,7 +120,7 @@ enum Out {
 }
 
 /// One path of the session on its way out.
-pub(super) struct Leg {
+pub(super) struct MediaPath {
     connection: Arc<dyn PeerConnection>,
     /// Of each camera.
     tracks: Vec<Track>,
@@ -130,12 +130,12 @@ pub(super) struct Leg {
     pacer: Pacer<Out>,
     /// Known once the path is up.
     ids: Option<ExtensionIds>,
-    /// The estimator's wishes for a pause that were heard, and until when the last one lasts.
+    /// The estimator's requests for a pause that were heard, and until when the last one lasts.
     pauses: u32,
     pause_until_us: u64,
 }
 
-impl Leg {
+impl MediaPath {
     pub(super) fn new(
         connection: Arc<dyn PeerConnection>,
         (tracks, voice): (Vec<Track>, Voice),
@@ -195,8 +195,8 @@ fn combine(estimates: impl Iterator<Item = Estimate> + Clone) -> Option<Estimate
 /// Everything of one session that goes out as picture and sound.
 struct Media {
     context: Arc<Context>,
-    lanes: Vec<Lane>,
-    legs: Vec<Leg>,
+    streams: Vec<MediaStream>,
+    paths: Vec<MediaPath>,
     fec_allowed: bool,
     reviewed_us: u64,
 }
@@ -208,13 +208,13 @@ pub(super) async fn run(
     mut inputs: mpsc::Receiver<Input>,
 ) {
     let fec_allowed = context.has_feature(crate::FEC_FEATURE);
-    let lane = |ssrc: &u32| Lane {
+    let stream = |ssrc: &u32| MediaStream {
         sender: MediaSender::new(peer::PAYLOAD_TYPE, *ssrc as u16),
         times: VecDeque::new(),
         ssrc: *ssrc,
     };
-    let lanes = context.ssrcs.iter().map(lane).collect();
-    let mut media = Media { context, lanes, legs: Vec::new(), fec_allowed, reviewed_us: 0 };
+    let streams = context.ssrcs.iter().map(stream).collect();
+    let mut media = Media { context, streams, paths: Vec::new(), fec_allowed, reviewed_us: 0 };
     loop {
         let now_us = media.context.shared.now_us();
         let wait = media.next_us(now_us).saturating_sub(now_us).min(IDLE_US);
@@ -230,39 +230,39 @@ pub(super) async fn run(
             },
             input = inputs.recv() => match input {
                 Some(Input::Nack { camera, sequences }) => media.on_nack(camera, &sequences),
-                Some(Input::Path(leg)) => media.add(leg),
+                Some(Input::Path(path)) => media.add(path),
                 None => return,
             },
             () = sleep_until(wake) => {}
         }
-        for leg in &mut media.legs {
-            leg.get_ready().await;
+        for path in &mut media.paths {
+            path.get_ready().await;
         }
         media.send().await;
     }
 }
 
 impl Media {
-    fn add(&mut self, leg: Leg) {
+    fn add(&mut self, path: MediaPath) {
         // Repairs may need as much again as the pictures.
-        leg.estimate.set_max(REPAIR_ROOM * self.context.shared.most_bps);
+        path.estimate.set_max(REPAIR_FACTOR * self.context.shared.most_bps);
         // Paths that died have been replaced.
-        self.legs.retain(|old| old.ids.is_none() || old.life.is_up());
-        self.legs.push(leg);
+        self.paths.retain(|old| old.ids.is_none() || old.life.is_up());
+        self.paths.push(path);
     }
 
     fn next_us(&self, now_us: u64) -> u64 {
-        let lanes = self.lanes.iter().filter_map(|lane| lane.sender.next_us());
-        let legs = self.legs.iter().filter(|leg| leg.ids.is_some()).filter_map(|leg| leg.pacer.next_us());
-        let due = lanes.chain(legs).min().unwrap_or(u64::MAX);
+        let streams = self.streams.iter().filter_map(|stream| stream.sender.next_us());
+        let paths = self.paths.iter().filter(|path| path.ids.is_some()).filter_map(|path| path.pacer.next_us());
+        let due = streams.chain(paths).min().unwrap_or(u64::MAX);
         due.min(self.reviewed_us + REVIEW_US).max(now_us)
     }
 
     fn on_frame(&mut self, frame: &EncodedFrame) {
         let now_us = self.context.shared.now_us();
-        let Some(lane) = self.lanes.get_mut(usize::from(frame.camera)) else { return };
-        lane.remember(frame);
-        lane.sender.frame(now_us, frame, frame.recovers_from_us.map(rtp_timestamp));
+        let Some(stream) = self.streams.get_mut(usize::from(frame.camera)) else { return };
+        stream.remember(frame);
+        stream.sender.frame(now_us, frame, frame.recovers_from_us.map(rtp_timestamp));
         self.context.shared.stats.frame_sent(frame.keyframe);
     }
 
@@ -271,16 +271,16 @@ impl Media {
         // What is said before the transport is up would be old when it is.
         let now_us = self.context.shared.now_us();
         // Over one path: a listener cannot tell that the voice of another is the same.
-        let alive = self.legs.iter().position(|leg| leg.ids.is_some() && leg.is_alive(now_us));
-        if let Some(leg) = alive.and_then(|index| self.legs.get_mut(index)) {
-            leg.enqueue(Class::Audio, packet.payload.len(), Out::Audio(packet));
+        let alive = self.paths.iter().position(|path| path.ids.is_some() && path.is_alive(now_us));
+        if let Some(path) = alive.and_then(|index| self.paths.get_mut(index)) {
+            path.enqueue(Class::Audio, packet.payload.len(), Out::Audio(packet));
         }
     }
 
     fn on_nack(&mut self, camera: usize, sequences: &[u16]) {
         let now_us = self.context.shared.now_us();
-        if let Some(lane) = self.lanes.get_mut(camera) {
-            lane.sender.on_nack(now_us, sequences);
+        if let Some(stream) = self.streams.get_mut(camera) {
+            stream.sender.on_nack(now_us, sequences);
         }
     }
 
@@ -290,28 +290,29 @@ impl Media {
         if now_us >= self.reviewed_us + REVIEW_US {
             self.review(now_us);
         }
-        for (camera, lane) in self.lanes.iter_mut().enumerate() {
-            while let Some(packet) = lane.sender.poll(now_us) {
-                enqueue(&mut self.legs, now_us, camera, &packet);
+        for (camera, stream) in self.streams.iter_mut().enumerate() {
+            while let Some(packet) = stream.sender.poll(now_us) {
+                enqueue(&mut self.paths, now_us, camera, &packet);
             }
         }
         // All paths carry the same; what is sent counts once.
-        let counted = self.legs.iter().position(|leg| leg.ids.is_some() && leg.life.is_up());
-        for (number, leg) in self.legs.iter_mut().enumerate() {
-            let Some(ids) = leg.ids.filter(|_| leg.life.is_up()) else { continue };
-            while let Some(out) = leg.pacer.poll(now_us) {
+        let counted = self.paths.iter().position(|path| path.ids.is_some() && path.life.is_up());
+        for (number, path) in self.paths.iter_mut().enumerate() {
+            let Some(ids) = path.ids.filter(|_| path.life.is_up()) else { continue };
+            while let Some(out) = path.pacer.poll(now_us) {
                 let (camera, packet) = match out {
                     Out::Video(camera, packet) => (camera, packet),
                     Out::Audio(packet) => {
-                        leg.voice.write(packet).await;
+                        path.voice.write(packet).await;
                         continue;
                     }
                 };
                 let (bytes, kind) = (packet.payload.len(), packet.kind);
-                let written = self.lanes[camera].write(&leg.tracks[camera], packet, ids, self.context.shared.now_us());
+                let written =
+                    self.streams[camera].write(&path.tracks[camera], packet, ids, self.context.shared.now_us());
                 if !written.await {
                     // Its connection is closed; the session's own task sees to that.
-                    leg.life.up.store(false, std::sync::atomic::Ordering::Relaxed);
+                    path.life.up.store(false, std::sync::atomic::Ordering::Relaxed);
                     break;
                 }
                 if Some(number) == counted {
@@ -323,13 +324,14 @@ impl Media {
 
     fn review(&mut self, now_us: u64) {
         self.reviewed_us = now_us;
-        let estimates: Vec<_> = self.legs.iter_mut().map(|leg| (leg.review(now_us), leg.is_alive(now_us))).collect();
+        let estimates: Vec<_> =
+            self.paths.iter_mut().map(|path| (path.review(now_us), path.is_alive(now_us))).collect();
         let alive = estimates.iter().filter(|(_, alive)| *alive).map(|(estimate, _)| *estimate);
         // While nothing is heard of any, the first one's estimate says what its silence means.
         let Some(estimate) = combine(alive).or_else(|| estimates.first().map(|(estimate, _)| *estimate)) else {
             return;
         };
-        let ids = self.legs.iter().find_map(|leg| leg.ids);
+        let ids = self.paths.iter().find_map(|path| path.ids);
         let path = PathState {
             loss: estimate.loss,
             mean_burst: estimate.mean_burst,
@@ -338,12 +340,12 @@ impl Media {
             fec_allowed: self.fec_allowed && ids.is_some_and(|ids| ids.frame_info != 0),
             spacing_us: (1_250.0 * 8e6 / estimate.pacing_bps()) as u64,
         };
-        self.lanes.iter_mut().for_each(|lane| lane.sender.set_path(path));
+        self.streams.iter_mut().for_each(|stream| stream.sender.set_path(path));
         self.context.shared.stats.on_estimate(&self.context.id, estimate);
         if !self.context.watch_only {
-            for camera in 0..self.lanes.len() {
-                let up = self.legs.iter().filter(|leg| leg.life.is_up());
-                let backlog_us = up.map(|leg| leg.backlog_us(camera, now_us)).min().unwrap_or(0);
+            for camera in 0..self.streams.len() {
+                let up = self.paths.iter().filter(|path| path.life.is_up());
+                let backlog_us = up.map(|path| path.backlog_us(camera, now_us)).min().unwrap_or(0);
                 self.context.shared.cameras.set_backlog(camera, backlog_us);
             }
         }
@@ -351,19 +353,19 @@ impl Media {
 }
 
 /// Queues a packet on every path, except on one that is behind while another is not.
-fn enqueue(legs: &mut [Leg], now_us: u64, camera: usize, packet: &OutPacket) {
+fn enqueue(paths: &mut [MediaPath], now_us: u64, camera: usize, packet: &OutPacket) {
     let class = match packet.kind {
         PacketKind::Retransmission => Class::Retransmission,
         PacketKind::Media { .. } | PacketKind::Fec => Class::Video(camera),
     };
-    let waits = |leg: &Leg| leg.pacer.backlog_us(Class::Video(camera));
-    let least_us = legs.iter().filter(|leg| leg.is_alive(now_us)).map(waits).min();
-    for leg in legs {
-        let behind = least_us.is_some_and(|least| waits(leg) > least + BEHIND_US);
+    let waits = |path: &MediaPath| path.pacer.backlog_us(Class::Video(camera));
+    let least_us = paths.iter().filter(|path| path.is_alive(now_us)).map(waits).min();
+    for path in paths {
+        let behind = least_us.is_some_and(|least| waits(path) > least + BEHIND_US);
         // What goes to nobody would take the room of what somebody waits for.
-        let deaf = least_us.is_some() && !leg.is_alive(now_us);
-        if leg.life.is_up() && !behind && !deaf {
-            leg.enqueue(class, packet.payload.len(), Out::Video(camera, packet.clone()));
+        let deaf = least_us.is_some() && !path.is_alive(now_us);
+        if path.life.is_up() && !behind && !deaf {
+            path.enqueue(class, packet.payload.len(), Out::Video(camera, packet.clone()));
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct SessionInputs {
     pub(super) notes: mpsc::Sender<Note>,
 }
 
-/// What a session tells the switchboard.
+/// What a session tells the session manager.
 pub(super) enum Note {
     /// The session can be used; another one of the same seat is over.
     Connected(String),
@@ -72,7 +72,7 @@ pub(super) enum Note {
     },
 }
 
-/// The switchboard's handle of a session. Nothing here blocks.
+/// The session manager's handle of a session. Nothing here blocks.
 pub(super) struct Session {
     pub(super) seat: String,
     context: Arc<Context>,
@@ -81,7 +81,7 @@ pub(super) struct Session {
     states: watch::Sender<Bytes>,
     scans: watch::Sender<Arc<Vec<Bytes>>>,
     frames: mpsc::Sender<EncodedFrame>,
-    ways: Ways,
+    channels: Channels,
     paths: Vec<PathHandle>,
     /// Certificates that the seat's answer announced.
     pub(super) fingerprints: Option<Vec<String>>,
@@ -116,7 +116,7 @@ impl Session {
             scans,
             frames,
             audio,
-            ways: Ways { out: out.clone(), notes: notes.clone(), to_session, to_hear },
+            channels: Channels { out: out.clone(), notes: notes.clone(), to_session, to_hear },
             paths: Vec::new(),
             fingerprints: None,
             events_sent: 0,
@@ -130,7 +130,7 @@ impl Session {
     /// Takes a path into the session.
     pub(super) fn add_path(&mut self, id: String, index: usize, peer: PeerConfig) {
         let (key, life) = self.context.add_path(index);
-        let Ways { out, notes, to_session, to_hear } = &self.ways;
+        let Channels { out, notes, to_session, to_hear } = &self.channels;
         self.paths.push(path::start(PathInputs {
             id,
             index,
@@ -219,10 +219,10 @@ impl Session {
 }
 
 /// Whom a path talks to.
-struct Ways {
+struct Channels {
     /// The other side, by signalling.
     out: mpsc::Sender<Signal>,
-    /// The switchboard.
+    /// The session manager.
     notes: mpsc::Sender<Note>,
     to_session: mpsc::Sender<(PathKey, PathEvent)>,
     to_hear: mpsc::Sender<(PathKey, Incoming)>,
@@ -299,14 +299,14 @@ async fn serve(context: &Arc<Context>, streams: Streams, notes: &mpsc::Sender<No
 
 async fn on_path(context: &Context, key: PathKey, event: PathEvent) -> Option<Change> {
     match event {
-        PathEvent::Up(leg) => {
+        PathEvent::Up(path) => {
             context.path_up(key);
             if !context.media_up.swap(true, Ordering::Relaxed) {
                 let acknowledges = context.has_feature(crate::FEEDBACK_FEATURE);
                 context.shared.cameras.add(&context.id, context.watch_only, acknowledges);
             }
             tracing::info!(session = %context.id, path = key, "the session goes over this path");
-            let _ = context.media.send(Input::Path(leg)).await;
+            let _ = context.media.send(Input::Path(path)).await;
             None
         }
         PathEvent::Open => context.path_open(key),

@@ -1,7 +1,7 @@
 //! The vehicle's offer: one track a camera, its own channels, and the tasks that serve them.
 
 use super::context::Context;
-use super::media::{Input, Leg, Track};
+use super::media::{Input, MediaPath, Track};
 use crate::peer::{
     self, ChannelEnd, Inlet, PeerConfig, PeerEvent, PeerSetup, Voice, datagram, is_keyframe_request, open_channel,
 };
@@ -56,7 +56,7 @@ pub(super) struct Made {
     pub(super) opened: mpsc::Receiver<bool>,
     pub(super) sdp: String,
     /// For the task that sends the pictures.
-    pub(super) leg: Leg,
+    pub(super) path: MediaPath,
 }
 
 /// Sets up tracks and channels and starts what serves them.
@@ -87,8 +87,8 @@ pub(super) async fn make(
     for (camera, track) in tracks.iter().enumerate() {
         tasks.spawn(read_rtcp(context.clone(), life.clone(), camera, track.clone()));
     }
-    let leg = Leg::new(connection.clone(), (tracks, voice), estimate, life.clone());
-    Ok(Made { connection, events, opened, sdp, leg })
+    let path = MediaPath::new(connection.clone(), (tracks, voice), estimate, life.clone());
+    Ok(Made { connection, events, opened, sdp, path })
 }
 
 async fn add_track(connection: &dyn PeerConnection, camera: usize, ssrc: u32) -> Result<Track, LinkError> {
@@ -131,8 +131,8 @@ pub(super) async fn describe(
     Ok(sdp)
 }
 
-/// The offer as signalling message; `session` is that of the path. Grants are for the session, so that further paths ask
-/// for none.
+/// The offer as signalling message; `session` is that of the path. Grants are for the session, so that additional paths
+/// ask for none.
 pub(super) fn signal(context: &Context, session: &str, sdp: String) -> Signal {
     let guard = context.shared.guard.as_ref().filter(|_| session == context.id);
     let challenge = guard.and_then(|guard| guard.challenge(session));

@@ -2,7 +2,7 @@
 
 use super::SETUP;
 use super::context::Context;
-use super::media::Leg;
+use super::media::MediaPath;
 use super::offer::{self, Made, Outputs, PathLife};
 use crate::LinkError;
 use crate::paths::local_addresses;
@@ -29,7 +29,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// What a path tells its session.
 pub(super) enum PathEvent {
     /// Packets get through; with it comes what the media task sends them by.
-    Up(Leg),
+    Up(MediaPath),
     /// Its channels are open.
     Open,
     Over(Ending),
@@ -45,7 +45,7 @@ pub(super) struct PathInputs {
     pub(super) peer: PeerConfig,
     /// The other side, by signalling.
     pub(super) out: mpsc::Sender<Signal>,
-    /// The switchboard.
+    /// The session manager.
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) states: watch::Receiver<Bytes>,
     pub(super) scans: watch::Receiver<Arc<Vec<Bytes>>>,
@@ -93,8 +93,8 @@ struct Path<'a> {
     connection: Arc<dyn PeerConnection>,
     candidates: RemoteCandidates,
     /// Handed to the media task once packets get through.
-    leg: Option<Leg>,
-    /// This machine's addresses when the connection was made, and when its offer was last made anew.
+    path: Option<MediaPath>,
+    /// This machine's addresses when the connection was made, and when its offer was last made again.
     addresses: BTreeSet<IpAddr>,
     restarted: Instant,
     tasks: JoinSet<()>,
@@ -119,12 +119,12 @@ async fn serve(
     let PathInputs { id, index, context, peer, out, states, scans, to_session, inlet, life, .. } = inputs;
     let mut tasks = JoinSet::new();
     let outputs = Outputs { states: states.clone(), scans: scans.clone(), events };
-    let Made { connection, mut events, mut opened, sdp, leg } =
+    let Made { connection, mut events, mut opened, sdp, path } =
         offer::make(context, peer, inlet.clone(), outputs, (*index, life), &mut tasks).await?;
     let _ = out.send(offer::signal(context, id, sdp)).await;
     let deadline = Instant::now() + SETUP;
     let (candidates, addresses, restarted) = (RemoteCandidates::default(), local_addresses(), Instant::now());
-    let mut path = Path { inputs, connection, candidates, leg: Some(leg), addresses, restarted, tasks };
+    let mut path = Path { inputs, connection, candidates, path: Some(path), addresses, restarted, tasks };
     let ending = loop {
         let turn = tokio::select! {
             signal = signals.recv() => path.on_signal(signal).await,
@@ -204,9 +204,9 @@ impl Path<'_> {
             // Pictures need not wait for the data channels, which open up to half a second later.
             Some(PeerEvent::State(RTCPeerConnectionState::Connected)) => {
                 life.heard(context);
-                if let Some(leg) = self.leg.take() {
+                if let Some(path) = self.path.take() {
                     life.up.store(true, Ordering::Relaxed);
-                    let _ = to_session.send((inlet.path, PathEvent::Up(leg))).await;
+                    let _ = to_session.send((inlet.path, PathEvent::Up(path))).await;
                 }
             }
             Some(PeerEvent::State(RTCPeerConnectionState::Failed)) => {

@@ -1,7 +1,7 @@
 //! What a seat says.
 
 use super::context::Context;
-use crate::peer::Ear;
+use crate::peer::AudioReceiver;
 use std::sync::Arc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
@@ -18,6 +18,6 @@ pub(super) async fn hear(context: Arc<Context>, path: String, track: Arc<dyn Tra
         return;
     }
     let timed = context.has_feature(crate::AUDIO_FEATURE);
-    let ear = Ear::new(listener, &path, &context.seat, timed);
-    ear.hear(track, || context.shared.now_us()).await;
+    let audio_receiver = AudioReceiver::new(listener, &path, &context.seat, timed);
+    audio_receiver.hear(track, || context.shared.now_us()).await;
 }

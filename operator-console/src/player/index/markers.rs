@@ -16,7 +16,7 @@ pub enum MarkerKind {
     Takeover,
     /// A takeover ended.
     HandBack,
-    /// The recorder saw something worth keeping.
+    /// The recorder was triggered.
     Trigger(Trigger),
     /// An event in the file.
     Event,
@@ -29,7 +29,7 @@ pub enum MarkerKind {
 pub struct Marker {
     /// Seconds since the episode's start.
     pub at_s: f64,
-    /// What.
+    /// Its kind.
     pub kind: MarkerKind,
     /// A word or two.
     pub label: String,

@@ -58,7 +58,7 @@ pub struct EpisodeIndex {
     pub faults: Changes<Vec<String>>,
     /// What the gate changed or refused.
     pub gate: Changes<v1::Reason>,
-    /// The link's account.
+    /// The link's latency breakdown.
     pub link: Changes<v1::LinkStats>,
     /// What happened when, by time.
     pub markers: Vec<Marker>,

@@ -14,7 +14,7 @@ const MAX_WIDTH: usize = 16;
 pub struct Signals {
     /// From top to bottom.
     pub plots: Vec<Plot>,
-    /// The policy's own account of how sure it is, 0 to 1.
+    /// The policy's own estimate of how sure it is, 0 to 1.
     pub confidence: Option<Series>,
 }
 

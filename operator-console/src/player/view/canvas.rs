@@ -46,7 +46,7 @@ impl Canvas {
         self.painter.layout_job(job)
     }
 
-    /// Puts text that is `anchor`ed at `at`; answers the place it takes.
+    /// Puts text that is `anchor`ed at `at`; returns the place it takes.
     pub(super) fn put(&self, galley: Arc<Galley>, at: Pos2, anchor: Align2) -> Rect {
         let rect = anchor.anchor_size(at, galley.size());
         self.painter.galley(rect.min, galley, tokens::TEXT);

@@ -90,7 +90,7 @@ pub(super) fn draw(canvas: &Canvas, rect: Rect, columns: usize, facts: &Facts) {
     }
 }
 
-/// Answers where it ends below. Lines for which there is no room are left out.
+/// Returns where it ends below. Lines for which there is no room are left out.
 fn block(canvas: &Canvas, rect: Rect, title: &str, lines: &[Line]) -> f32 {
     let row = canvas.px(ROW);
     if rect.height() < row {

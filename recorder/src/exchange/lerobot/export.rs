@@ -40,11 +40,12 @@ pub struct Exported {
     pub nulls: BTreeMap<String, usize>,
 }
 
-/// Decodes a keyframe (an access unit of H.264, Annex B) and answers some of its pixels, evenly spread: red, green, blue.
-pub type Eye<'a> = dyn FnMut(&[u8]) -> Option<Vec<[u8; 3]>> + 'a;
+/// Decodes a keyframe (an access unit of H.264, Annex B) and returns some of its pixels, evenly spread: red, green,
+/// blue.
+pub type KeyframeSampler<'a> = dyn FnMut(&[u8]) -> Option<Vec<[u8; 3]>> + 'a;
 
-/// Writes `sources` as one dataset into `dir`, which must be empty or not there. `eye` looks at the keyframes for the
-/// statistics of the pictures; without one there are none.
+/// Writes `sources` as one dataset into `dir`, which must be empty or not there. `keyframe_sampler` looks at the
+/// keyframes for the statistics of the pictures; without one there are none.
 ///
 /// # Errors
 /// [`ExchangeError::Unfit`] naming the episode that lacks states or commands, or differs from the first one in rate or
@@ -53,7 +54,7 @@ pub fn export(
     sources: &[PathBuf],
     dir: &Path,
     task: Option<&str>,
-    mut eye: Option<&mut Eye<'_>>,
+    mut keyframe_sampler: Option<&mut KeyframeSampler<'_>>,
     progress: &mut ExchangeProgress<'_>,
 ) -> Result<Exported, ExchangeError> {
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
@@ -69,7 +70,7 @@ pub fn export(
                 Some(dataset) => dataset,
                 None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, frames)?),
             };
-            dataset.add(&source, piece, frames, &mut eye)?;
+            dataset.add(&source, piece, frames, &mut keyframe_sampler)?;
         }
         progress(number as u64 + 1, sources.len() as u64);
     }
@@ -82,7 +83,7 @@ pub fn export(
 }
 
 /// A camera's open film.
-struct Reel {
+struct OpenVideo {
     writer: Option<Mp4Writer>,
     file: usize,
 }
@@ -96,7 +97,7 @@ struct Dataset {
     stats: BTreeMap<String, Stats>,
     tasks: Vec<String>,
     rows: Vec<EpisodeRow>,
-    reels: BTreeMap<String, Reel>,
+    open_videos: BTreeMap<String, OpenVideo>,
     described: Vec<Value>,
     report: Exported,
 }
@@ -166,7 +167,7 @@ impl Dataset {
             stats,
             tasks: Vec::new(),
             rows: Vec::new(),
-            reels: first.films.iter().map(|s| (s.topic.clone(), Reel { writer: None, file: 0 })).collect(),
+            open_videos: first.films.iter().map(|s| (s.topic.clone(), OpenVideo { writer: None, file: 0 })).collect(),
             described: Vec::new(),
             report: Exported::default(),
         })
@@ -177,7 +178,7 @@ impl Dataset {
         source: &EpisodeReader,
         piece: usize,
         frames: &Frames,
-        eye: &mut Option<&mut Eye<'_>>,
+        keyframe_sampler: &mut Option<&mut KeyframeSampler<'_>>,
     ) -> Result<(), ExchangeError> {
         let unfit = |problem: String| Err(ExchangeError::unfit(source.path(), problem));
         // Rows are numbered, and their true times are beside them; cameras that miss a picture now and then are one rate.
@@ -191,7 +192,7 @@ impl Dataset {
             }
         }
         let topics: Vec<&String> = frames.films.iter().map(|strip| &strip.topic).collect();
-        if topics != self.reels.keys().collect::<Vec<_>>() {
+        if topics != self.open_videos.keys().collect::<Vec<_>>() {
             return unfit(format!("its cameras {topics:?} are not those of the first episode"));
         }
         let task = match self.tasks.iter().position(|task| *task == frames.task) {
@@ -208,7 +209,7 @@ impl Dataset {
             from: self.report.frames,
             videos: BTreeMap::new(),
         };
-        self.film(source, frames, &mut row, eye)?;
+        self.film(source, frames, &mut row, keyframe_sampler)?;
         self.columns(frames, task);
         self.report.frames += row.length;
         if piece == 0 {
@@ -227,11 +228,11 @@ impl Dataset {
         source: &EpisodeReader,
         frames: &Frames,
         row: &mut EpisodeRow,
-        eye: &mut Option<&mut Eye<'_>>,
+        keyframe_sampler: &mut Option<&mut KeyframeSampler<'_>>,
     ) -> Result<(), ExchangeError> {
         let (fps, rows) = (self.fps, frames.times.len());
         for Strip { topic, first, row0 } in &frames.films {
-            let Some(reel) = self.reels.get_mut(topic) else { continue };
+            let Some(open_video) = self.open_videos.get_mut(topic) else { continue };
             let (mut index, mut from) = (None, 0);
             for message in source.select(Some([topic.as_str()]), ..) {
                 let message = message?;
@@ -256,16 +257,19 @@ impl Dataset {
                         .features
                         .entry(key.clone())
                         .or_insert_with(|| Feature::video(format.width, format.height, fps));
-                    reel.prepare(&self.dir, &key, format, fps)?;
-                    from = reel.writer.as_ref().map_or(0, Mp4Writer::frames);
+                    open_video.prepare(&self.dir, &key, format, fps)?;
+                    from = open_video.writer.as_ref().map_or(0, Mp4Writer::frames);
                 }
                 if here == row0 + rows {
                     break;
                 }
-                if let Some(writer) = &mut reel.writer {
+                if let Some(writer) = &mut open_video.writer {
                     writer.add(&picture.data)?;
                 }
-                if keyframe && let Some(pixels) = eye.as_mut().and_then(|eye| eye(&picture.data)) {
+                if keyframe
+                    && let Some(pixels) =
+                        keyframe_sampler.as_mut().and_then(|keyframe_sampler| keyframe_sampler(&picture.data))
+                {
                     let stats = self.stats.entry(camera_key(topic)).or_insert_with(Stats::of_pictures);
                     stats.add_picture(&pixels);
                 }
@@ -273,7 +277,7 @@ impl Dataset {
             // What the first picture builds on lies before it.
             let from = from + row0 - first;
             let at = |frame: usize| frame as f64 / f64::from(fps);
-            row.videos.insert(camera_key(topic), (reel.file, at(from), at(from + rows)));
+            row.videos.insert(camera_key(topic), (open_video.file, at(from), at(from + rows)));
         }
         Ok(())
     }
@@ -346,8 +350,8 @@ impl Dataset {
         if !self.columns.is_empty() {
             self.write_data()?;
         }
-        for reel in self.reels.values_mut() {
-            reel.writer.take().map_or(Ok(()), Mp4Writer::finish)?;
+        for open_video in self.open_videos.values_mut() {
+            open_video.writer.take().map_or(Ok(()), Mp4Writer::finish)?;
         }
         let meta = self.dir.join("meta");
         write(&place(&meta, "episodes", 0, "parquet")?, &self.episodes(), &[])?;
@@ -395,7 +399,7 @@ impl Dataset {
             Column::plain("meta/episodes/chunk_index", zeros()),
             Column::plain("meta/episodes/file_index", zeros()),
         ];
-        for key in self.reels.keys().map(|topic| camera_key(topic)) {
+        for key in self.open_videos.keys().map(|topic| camera_key(topic)) {
             let video = |row: &EpisodeRow| row.videos.get(&key).copied().unwrap_or_default();
             let times =
                 |of: &dyn Fn((usize, f64, f64)) -> f64| Values::F64(self.rows.iter().map(|r| of(video(r))).collect());
@@ -410,7 +414,7 @@ impl Dataset {
     }
 }
 
-impl Reel {
+impl OpenVideo {
     /// Makes sure that pictures of this format fit into the open film.
     fn prepare(&mut self, dir: &Path, key: &str, format: Format, fps: u32) -> Result<(), ExchangeError> {
         let full = |writer: &Mp4Writer| *writer.format() != format || writer.bytes() > MAX_VIDEO_BYTES;

@@ -62,7 +62,7 @@ impl Series {
                 _ if is(&topics::CONTROL_PROPOSAL) => series.proposals.push((at, message.decode()?)),
                 name if name.starts_with(FOREIGN) && message.channel().message_encoding == "json" => {
                     let value: Value = serde_json::from_slice(&message.data).map_err(|error| {
-                        ExchangeError::unfit(source.path(), format!("{name} at {at} ns is no JSON: {error}"))
+                        ExchangeError::unfit(source.path(), format!("{name} at {at} ns is not JSON: {error}"))
                     })?;
                     let values = value["value"].as_array().map_or(&[][..], Vec::as_slice);
                     let name = name[FOREIGN.len()..].to_owned();

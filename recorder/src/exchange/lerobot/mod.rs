@@ -19,7 +19,7 @@ mod pairing;
 mod rows;
 mod stats;
 
-pub use export::{Exported, Eye, export};
+pub use export::{Exported, KeyframeSampler, export};
 pub use import::import;
 
 /// Format version that is written and read.

@@ -161,7 +161,7 @@ impl Rows {
         self.whole("task_index")?.get(row).copied()
     }
 
-    /// A row's numbers; what is no number is NaN.
+    /// A row's numbers; what is not a number is NaN.
     pub fn numbers(&self, name: &str, row: usize) -> Vec<f64> {
         let Some(track) = self.tracks.get(name) else { return Vec::new() };
         track.places(row).map(|place| track.column.values.number(place).unwrap_or(f64::NAN)).collect()

@@ -168,7 +168,7 @@ impl About {
             return notes.say("the bag has no metadata.yaml; its files are read in the order of their numbers");
         }
         let there = |name: &str| files.iter().any(|file| file.file_name().is_some_and(|found| found == name));
-        // What macOS leaves beside a file ("._NAME") is no file of the bag, whoever listed it.
+        // What macOS leaves beside a file ("._NAME") is not a file of the bag, whoever listed it.
         for missing in self.files.iter().filter(|name| !there(name) && !name.starts_with("._")) {
             notes.say(format!("metadata.yaml lists {missing}, which is not there"));
         }

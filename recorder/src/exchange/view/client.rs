@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Viewers ask in short texts.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
-/// Who has not shaken hands by then is no viewer.
+/// Who has not shaken hands by then is not a viewer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {

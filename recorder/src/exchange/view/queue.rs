@@ -37,7 +37,7 @@ impl Queue {
         self.told.notify_one();
     }
 
-    /// Adds data; the oldest data gives way when too much waits.
+    /// Adds data; the oldest data is dropped when too much waits.
     pub fn offer(&self, message: Message) {
         let mut waiting = self.waiting();
         waiting.bytes += message.len();

@@ -2,7 +2,7 @@
 
 use super::Window;
 
-/// Groups windows that nearly agree (each side within a fifth of the smaller one's size) and answers the mean of every
+/// Groups windows that nearly agree (each side within a fifth of the smaller one's size) and returns the mean of every
 /// group of at least `least`, with the group's size.
 pub(crate) fn group(windows: &[Window], least: usize) -> Vec<(Window, usize)> {
     let mut groups: Vec<Vec<Window>> = Vec::new();

@@ -99,12 +99,12 @@ fn word<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, String> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is no number that fits there"))
+    text.parse().map_err(|_| format!("{text:?} is not a number that fits there"))
 }
 
 fn float(text: &str) -> Result<f32, String> {
     let value: f32 = number(text)?;
-    if value.is_finite() { Ok(value) } else { Err(format!("{text:?} is no number to count with")) }
+    if value.is_finite() { Ok(value) } else { Err(format!("{text:?} is not a number to count with")) }
 }
 
 fn stage(node: Node<'_, '_>, features: usize) -> Result<Stage, String> {

@@ -1,14 +1,14 @@
 //! Number plates, found by what all of them have: a row of characters of one height on a ground of one brightness.
 //!
 //! No model is trained on any country's plates: what counts is the row's geometry and contrast, so that other short
-//! texts in a row (signs, advertising) are found as well. Characters that motion or distance makes one blot are not.
+//! texts in a row (signs, advertising) are found as well. Characters that motion or distance makes one blob are not.
 
-mod blots;
+mod blobs;
 mod row;
 
 use super::Region;
 use super::cascade::Level;
-use blots::Ink;
+use blobs::Ink;
 
 /// Sides of the windows by whose mean a pixel is dark or bright, pixels; characters can be 1.4 times as high.
 const WINDOWS: [usize; 2] = [15, 31];

@@ -1,6 +1,6 @@
-//! Rows of characters among blots.
+//! Rows of characters among blobs.
 
-use super::blots::{Blot, Ink, blots};
+use super::blobs::{Blob, Ink, blobs};
 use crate::privacy::{Region, RegionKind};
 
 /// Characters of a plate, at least.
@@ -14,7 +14,7 @@ const LEAST_CONTRAST: f32 = 22.0;
 
 /// A row's box, pixels, and the height of its characters.
 pub(super) struct Row {
-    blot: Blot,
+    blob: Blob,
     character: f32,
     scale: f32,
 }
@@ -22,7 +22,7 @@ pub(super) struct Row {
 impl Row {
     /// The plate around the characters; two at each end may have been missed.
     pub fn plate(&self) -> Region {
-        let Blot { left, top, right, bottom, .. } = self.blot;
+        let Blob { left, top, right, bottom, .. } = self.blob;
         let (aside, above) = (2.0 * self.character, 0.6 * self.character);
         Region {
             kind: RegionKind::Plates,
@@ -38,19 +38,19 @@ impl Row {
 /// Every row of characters.
 pub(super) fn rows(ink: &Ink<'_>) -> Vec<Row> {
     let highest = ink.window * 7 / 5;
-    let characters = blots(ink, |blot| {
-        let (width, height) = (blot.width(), blot.height());
+    let characters = blobs(ink, |blob| {
+        let (width, height) = (blob.width(), blob.height());
         (LEAST_HEIGHT..=highest).contains(&height)
             && width * 4 <= height * 5
             && width * 12 >= height
-            && blot.area * 11 >= width * height * 2
+            && blob.area * 11 >= width * height * 2
     });
     let found = chains(&characters).into_iter().filter_map(|chain| row(ink, &chain));
     found.collect()
 }
 
-/// Each blot with the next to its right that can be the next character, as long as there is one.
-fn chains(characters: &[Blot]) -> Vec<Vec<Blot>> {
+/// Each blob with the next to its right that can be the next character, as long as there is one.
+fn chains(characters: &[Blob]) -> Vec<Vec<Blob>> {
     let next: Vec<Option<usize>> = (0..characters.len()).map(|index| follower(characters, index)).collect();
     let mut follows = vec![false; characters.len()];
     next.iter().flatten().for_each(|index| follows[*index] = true);
@@ -62,7 +62,7 @@ fn chains(characters: &[Blot]) -> Vec<Vec<Blot>> {
     chain.filter(|chain| chain.len() >= LEAST_CHARACTERS).collect()
 }
 
-fn follower(characters: &[Blot], index: usize) -> Option<usize> {
+fn follower(characters: &[Blob], index: usize) -> Option<usize> {
     let this = &characters[index];
     let (height, centre) = (this.height() as f32, (this.top + this.bottom) as f32 / 2.0);
     let reach = this.right as f32 + 1.3 * height;
@@ -78,25 +78,25 @@ fn follower(characters: &[Blot], index: usize) -> Option<usize> {
     fitting.min_by_key(|(_, other)| other.left + other.right).map(|(index, _)| index)
 }
 
-fn row(ink: &Ink<'_>, chain: &[Blot]) -> Option<Row> {
+fn row(ink: &Ink<'_>, chain: &[Blob]) -> Option<Row> {
     let mut whole = *chain.first()?;
-    for blot in chain {
-        whole.left = whole.left.min(blot.left);
-        whole.top = whole.top.min(blot.top);
-        whole.right = whole.right.max(blot.right);
-        whole.bottom = whole.bottom.max(blot.bottom);
+    for blob in chain {
+        whole.left = whole.left.min(blob.left);
+        whole.top = whole.top.min(blob.top);
+        whole.right = whole.right.max(blob.right);
+        whole.bottom = whole.bottom.max(blob.bottom);
     }
-    let character = median(chain.iter().map(Blot::height));
+    let character = median(chain.iter().map(Blob::height));
     let length = whole.width() as f32;
-    let in_line = [|blot: &Blot| blot.top as f32, |blot: &Blot| blot.bottom as f32].iter().all(|edge| {
-        let (slope, off) = line(chain.iter().map(|blot| ((blot.left + blot.right) as f32 / 2.0, edge(blot))));
+    let in_line = [|blob: &Blob| blob.top as f32, |blob: &Blob| blob.bottom as f32].iter().all(|edge| {
+        let (slope, off) = line(chain.iter().map(|blob| ((blob.left + blob.right) as f32 / 2.0, edge(blob))));
         off <= 0.1 * character + 0.5 && slope.abs() <= STEEPEST
     });
     let fits = (1.8 * character..=12.0 * character).contains(&length)
-        && median(chain.iter().map(Blot::width)) >= 0.25 * character
+        && median(chain.iter().map(Blob::width)) >= 0.25 * character
         && in_line
         && is_two_coloured(ink, &whole);
-    fits.then_some(Row { blot: whole, character, scale: ink.level.scale as f32 })
+    fits.then_some(Row { blob: whole, character, scale: ink.level.scale as f32 })
 }
 
 fn median(values: impl Iterator<Item = usize>) -> f32 {
@@ -117,7 +117,7 @@ fn line(points: impl Iterator<Item = (f32, f32)> + Clone) -> (f32, f32) {
 }
 
 /// Whether the box shows one brightness on another: each varies little beside their difference.
-fn is_two_coloured(ink: &Ink<'_>, area: &Blot) -> bool {
+fn is_two_coloured(ink: &Ink<'_>, area: &Blob) -> bool {
     // Count, sum and sum of squares of ground and characters.
     let mut sums = [[0.0_f32; 3]; 2];
     for y in area.top..area.bottom {

@@ -57,7 +57,7 @@ pub enum AdapterError {
     /// A value that cannot be.
     #[error("{what} is {got}; {expected}")]
     Value {
-        /// Which.
+        /// The value's name.
         what: String,
         /// The value.
         got: String,

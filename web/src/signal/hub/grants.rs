@@ -51,16 +51,16 @@ impl State {
     }
 
     /// Gives the vehicle a grant for the seat that answers with `description`, ahead of the answer. An offer without a
-    /// challenge wants none: it is of a further path of a session.
+    /// challenge wants none: it is of an additional path of a session.
     pub(super) fn grant(&mut self, vehicle: &Party, session: &str, description: &str) {
         let (Some(issuer), Some(known)) = (&mut self.issuer, self.sessions.get_mut(session)) else { return };
         if self.revoked.contains(&known.seat) {
             return;
         }
         let Some(challenge) = known.challenge.take() else { return };
-        let ceiling = known.ceiling;
+        let max_mode = known.max_mode;
         let (seat, seat_kind) = (&known.seat, known.seat_kind);
-        let scope = Scope { vehicle: &known.vehicle, seat, seat_kind, session, ceiling, challenge: &challenge };
+        let scope = Scope { vehicle: &known.vehicle, seat, seat_kind, session, max_mode, challenge: &challenge };
         if let Some(grant) = issuer.issue(now_ms(), scope, description) {
             self.tell(vehicle, &Signal::Grant { session: session.to_owned(), grant });
         }
@@ -89,8 +89,8 @@ impl State {
             Err(reason) => return over(session, reason),
         };
         let last_used = self.tick();
-        let Grant { seat, seat_kind, vehicle, ceiling, .. } = old;
-        let known = Session { seat, seat_kind, vehicle, ceiling, challenge: None, last_used };
+        let Grant { seat, seat_kind, vehicle, max_mode, .. } = old;
+        let known = Session { seat, seat_kind, vehicle, max_mode, challenge: None, last_used };
         self.sessions.entry(session.clone()).or_insert(known).last_used = last_used;
         self.tell(from, &Signal::Grant { session, grant });
         None

@@ -17,15 +17,15 @@ const WAITING: usize = 256;
 pub(super) type PathPacket = (Packet, Option<FrameInfo>);
 
 /// Where a camera's packets come together.
-pub(super) struct Lane {
+pub(super) struct MediaStream {
     tracks: Mutex<Vec<(PathKey, Arc<dyn TrackRemote>)>>,
     packets: mpsc::Sender<PathPacket>,
     /// The stream that they belong to, the same on every path; 0 while none has come.
     ssrc: AtomicU32,
 }
 
-impl Lane {
-    /// A lane and its packets.
+impl MediaStream {
+    /// A media stream and its packets.
     pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<PathPacket>) {
         let (packets, receiver) = mpsc::channel(WAITING);
         (Arc::new(Self { tracks: Mutex::default(), packets, ssrc: AtomicU32::new(0) }), receiver)

@@ -34,8 +34,8 @@ fn choose(mut candidates: Vec<Candidate>, wanted_bytes: u64) -> Vec<Candidate> {
     candidates.into_iter().take_while(needed).collect()
 }
 
-/// Removes files in `dirs` until `wanted_bytes` are free or nothing may go. Answers what went.
-pub(crate) fn make_room(dirs: &[&Path], wanted_bytes: u64) -> Result<Vec<PathBuf>, RecorderError> {
+/// Removes files in `dirs` until `wanted_bytes` are free or nothing may go. Returns what went.
+pub(crate) fn evict(dirs: &[&Path], wanted_bytes: u64) -> Result<Vec<PathBuf>, RecorderError> {
     let mut candidates = Vec::new();
     for dir in dirs.iter().filter(|dir| dir.exists()) {
         for path in files_ending(dir, ".mcap")? {

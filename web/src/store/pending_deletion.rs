@@ -18,14 +18,14 @@ pub(super) const AT_ONCE: usize = 10_000;
 
 /// An episode that goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Condemned {
+pub struct PendingDeletion {
     pub removed: Removed,
     /// The file that its row names; empty when it had no row yet.
     pub file: String,
 }
 
 /// SHA-256 of everything that an episode's parts are named by.
-pub(super) fn contents(episode: &Condemned) -> impl Iterator<Item = &str> {
+pub(super) fn contents(episode: &PendingDeletion) -> impl Iterator<Item = &str> {
     let episode = &episode.removed;
     let named = episode.objects.iter().filter_map(|name| storage::content(name));
     [episode.sha256.as_str()].into_iter().filter(|sha256| !sha256.is_empty()).chain(named)
@@ -33,7 +33,7 @@ pub(super) fn contents(episode: &Condemned) -> impl Iterator<Item = &str> {
 
 /// The episodes that a request means, with everything that has the same content, and files that came before their
 /// episode.
-pub(super) async fn doomed(tx: &mut AnyConnection, asked: &Asked, until_ms: i64) -> ApiResult<Vec<Condemned>> {
+pub(super) async fn pending(tx: &mut AnyConnection, asked: &Asked, until_ms: i64) -> ApiResult<Vec<PendingDeletion>> {
     let mut whose = Sql::new("SELECT id, file, sha256, bytes FROM episodes WHERE ");
     let chosen = |query: &mut Sql, id: &'static str| {
         query.push("(stored_ms <= ").bind(until_ms).push(" AND ");
@@ -52,7 +52,7 @@ pub(super) async fn doomed(tx: &mut AnyConnection, asked: &Asked, until_ms: i64)
     chosen(&mut whose, "id");
     whose.push(")");
     let mut found = BTreeMap::new();
-    for episode in Condemned::from_rows(&whose.fetch_all(&mut *tx).await?)? {
+    for episode in PendingDeletion::from_rows(&whose.fetch_all(&mut *tx).await?)? {
         found.insert(episode.removed.id.clone(), episode);
     }
     let mut early = Sql::new("SELECT episode FROM episode_files WHERE ");
@@ -60,16 +60,16 @@ pub(super) async fn doomed(tx: &mut AnyConnection, asked: &Asked, until_ms: i64)
     for row in early.fetch_all(&mut *tx).await? {
         let id: EpisodeId = row.parsed("episode")?;
         let removed = Removed { id: id.clone(), sha256: String::new(), bytes: 0, objects: Vec::new() };
-        found.entry(id).or_insert(Condemned { removed, file: String::new() });
+        found.entry(id).or_insert(PendingDeletion { removed, file: String::new() });
     }
-    for Condemned { removed, .. } in found.values_mut() {
+    for PendingDeletion { removed, .. } in found.values_mut() {
         removed.objects = uploaded(tx, &removed.id).await?;
     }
     Ok(found.into_values().collect())
 }
 
 /// Its uploaded objects stand in rows of their own.
-impl FromRow for Condemned {
+impl FromRow for PendingDeletion {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let (sha256, bytes) = (row.try_get("sha256")?, row.count("bytes")?);
         let removed = Removed { id: row.parsed("id")?, sha256, bytes, objects: Vec::new() };
@@ -112,14 +112,14 @@ pub(super) async fn severed(
     Ok(takeovers)
 }
 
-pub(super) fn ids(episodes: &[Condemned]) -> Vec<EpisodeId> {
+pub(super) fn ids(episodes: &[PendingDeletion]) -> Vec<EpisodeId> {
     episodes.iter().map(|episode| episode.removed.id.clone()).collect()
 }
 
 /// The takeover stays in the count of its policy, cause and kind of vehicle; nothing else of it stays.
 pub(super) async fn sever(tx: &mut AnyConnection, id: &str, kind: &str) -> sqlx::Result<()> {
     let nobody = nobody(tx, kind).await?;
-    // With a colon it is no identity that a vehicle could choose.
+    // With a colon it is not an identity that a vehicle could choose.
     sqlx::query(
         "UPDATE disengagements SET id = 'erased:' || CAST(seq AS TEXT), vehicle = $2, at_ms = 0, map = '', stored_ms = 0
          WHERE id = $1",

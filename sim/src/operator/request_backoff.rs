@@ -5,7 +5,7 @@ use protocol::v1::{AuthorityState, Reason, SeatResponse};
 
 /// Pause after a first refusal, and the longest after many, microseconds.
 const PAUSE_US: (u64, u64) = (500_000, 8_000_000);
-/// A vehicle whose clock is farther back than this has started anew, microseconds.
+/// A vehicle whose clock is farther back than this has restarted, microseconds.
 const ANEW_US: u64 = 2_000_000;
 
 /// What a refusal may have been for: when any of it changes, another answer may come.
@@ -22,7 +22,7 @@ struct Circumstances {
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Patience {
+pub(super) struct RequestBackoff {
     seen: Option<Circumstances>,
     refusals: u32,
     not_before_us: u64,
@@ -30,7 +30,7 @@ pub(super) struct Patience {
     granted_us: u64,
 }
 
-impl Patience {
+impl RequestBackoff {
     /// The vehicle said how it stands.
     pub(super) fn look(&mut self, authority: &AuthorityState) {
         let now = Circumstances {
@@ -82,37 +82,37 @@ mod tests {
 
     #[test]
     fn after_each_refusal_the_pause_doubles_up_to_eight_seconds() {
-        let (mut patience, state) = (Patience::default(), AuthorityState::default());
-        patience.look(&state);
+        let (mut request_backoff, state) = (RequestBackoff::default(), AuthorityState::default());
+        request_backoff.look(&state);
         let mut now_us = 0;
         for pause_us in [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 8_000_000] {
-            assert!(patience.may_ask(now_us, &state));
-            patience.answered(now_us, &refused());
-            patience.look(&state);
-            assert!(!patience.may_ask(now_us + pause_us - 1, &state));
+            assert!(request_backoff.may_ask(now_us, &state));
+            request_backoff.answered(now_us, &refused());
+            request_backoff.look(&state);
+            assert!(!request_backoff.may_ask(now_us + pause_us - 1, &state));
             now_us += pause_us;
         }
     }
 
     #[test]
     fn whatever_changes_at_the_vehicle_is_reason_to_ask_at_once() {
-        let (mut patience, state) = (Patience::default(), AuthorityState::default());
-        patience.look(&state);
-        patience.answered(0, &refused());
+        let (mut request_backoff, state) = (RequestBackoff::default(), AuthorityState::default());
+        request_backoff.look(&state);
+        request_backoff.answered(0, &refused());
         let state = AuthorityState { epoch: 5, ..state };
-        patience.look(&state);
-        assert!(patience.may_ask(1, &state));
+        request_backoff.look(&state);
+        assert!(request_backoff.may_ask(1, &state));
     }
 
     #[test]
     fn what_was_granted_is_not_asked_for_again_before_the_vehicle_shows_it() {
-        let mut patience = Patience::default();
+        let mut request_backoff = RequestBackoff::default();
         let at = |monotonic_us| AuthorityState { monotonic_us, ..AuthorityState::default() };
         let granted = SeatResponse { accepted: true, authority: Some(at(7_000_000)), ..SeatResponse::default() };
-        patience.answered(0, &granted);
-        assert!(!patience.may_ask(1, &at(6_999_999)) && patience.may_ask(1, &at(7_000_000)));
+        request_backoff.answered(0, &granted);
+        assert!(!request_backoff.may_ask(1, &at(6_999_999)) && request_backoff.may_ask(1, &at(7_000_000)));
         // Another life of the vehicle.
-        assert!(patience.may_ask(1, &at(40_000)));
+        assert!(request_backoff.may_ask(1, &at(40_000)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// The latency account and the link's figures as rows for people: where each millisecond went, and what it is worth.
+// The latency breakdown and the link's figures as rows for people: where each millisecond went.
 
 import { wallWarnings } from "./clock.js";
 import { AUTHORS } from "./labels.js";
@@ -29,13 +29,13 @@ const mega = (bps) => `${(bps / 1e6).toFixed(bps < 1e6 ? 2 : 1)} Mbit/s`;
  */
 export function ages(driver, picture, clock, now) {
   const age = picture?.age() ?? null;
-  const account = picture?.account() ?? null;
+  const breakdown = picture?.latencyBreakdown() ?? null;
   const state = driver.stateAge(now);
   const command = driver.vehicle.link?.command_age_ms || null;
   const within = clock ? clock.uncertaintyUs / 1000 : null;
   return [
     { label: "picture age", value: known(age, (us) => `${ms(us / 1000)}${within === null ? "" : ` ± ${within.toFixed(1)}`}`), tone: tone((age ?? 0) / 1000, 200, 300) },
-    { label: "capture to screen", value: known(account?.mean, (mean) => `${ms(mean)}, p95 ${account?.p95.toFixed(0)}`), tone: tone(account?.p95 ?? 0, 150, 300) },
+    { label: "capture to screen", value: known(breakdown?.mean, (mean) => `${ms(mean)}, p95 ${breakdown?.p95.toFixed(0)}`), tone: tone(breakdown?.p95 ?? 0, 150, 300) },
     { label: "command age", value: known(command, ms), tone: tone(command ?? 0, 100, 200) },
     { label: "state age", value: known(state, (us) => ms(us / 1000)), tone: tone((state ?? 0) / 1000, 150, 300) },
   ];
@@ -73,11 +73,11 @@ export function figures(driver, clock, decoded) {
  * @param {Picture | undefined} picture
  */
 export function stages(driver, picture) {
-  const account = picture?.account();
-  if (!account) return [];
-  const own = new Set(account.stages.map((s) => s.stage));
+  const breakdown = picture?.latencyBreakdown();
+  if (!breakdown) return [];
+  const own = new Set(breakdown.stages.map((s) => s.stage));
   const theirs = (driver.vehicle.link?.stages ?? []).filter((s) => s.mean_ms > 0 && !own.has(s.stage));
-  const [arrive, ...rest] = account.stages;
+  const [arrive, ...rest] = breakdown.stages;
   const before = theirs.reduce((sum, s) => sum + s.mean_ms, 0);
   // A vehicle that tells more than the way took tells of another picture: then the way stays one piece.
   const way = before > 0 && before <= arrive.mean_ms

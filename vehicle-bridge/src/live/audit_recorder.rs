@@ -7,7 +7,7 @@ use vehicle_core::Tick;
 use vehicle_core::manoeuvre::{ManoeuvreObservation, ManoeuvreWatch};
 
 /// Sees ticks and messages go by. Nothing here waits.
-pub(super) struct Witness {
+pub(super) struct AuditRecorder {
     audit: AuditHandle,
     authority: AuthorityWatch,
     manoeuvre: ManoeuvreWatch,
@@ -16,7 +16,7 @@ pub(super) struct Witness {
     refusals: BTreeMap<String, u64>,
 }
 
-impl Witness {
+impl AuditRecorder {
     pub(super) fn new(audit: AuditHandle, stop_decel_mps2: f64) -> Self {
         Self {
             audit,

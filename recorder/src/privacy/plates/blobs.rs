@@ -4,8 +4,8 @@ use crate::privacy::cascade::Level;
 
 /// A pixel counts when it differs from its surroundings by this, grey levels.
 const LEAST_DIFFERENCE: i64 = 6;
-/// More blots than this are a texture without characters.
-const MAX_BLOTS: usize = 20_000;
+/// More blobs than this are a texture without characters.
+const MAX_BLOBS: usize = 20_000;
 
 /// Which pixels count.
 pub(super) struct Ink<'a> {
@@ -37,7 +37,7 @@ impl Ink<'_> {
 
 /// Box (right and bottom are just outside) and number of pixels of connected ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Blot {
+pub(super) struct Blob {
     pub left: usize,
     pub top: usize,
     pub right: usize,
@@ -45,7 +45,7 @@ pub(super) struct Blot {
     pub area: usize,
 }
 
-impl Blot {
+impl Blob {
     pub fn width(&self) -> usize {
         self.right - self.left
     }
@@ -70,11 +70,11 @@ struct Run {
     set: usize,
 }
 
-/// Every blot for which `wanted` holds, in the order of left edges. Pixels touching at a corner are connected.
-pub(super) fn blots(ink: &Ink<'_>, wanted: impl Fn(&Blot) -> bool) -> Vec<Blot> {
+/// Every blob for which `wanted` holds, in the order of left edges. Pixels touching at a corner are connected.
+pub(super) fn blobs(ink: &Ink<'_>, wanted: impl Fn(&Blob) -> bool) -> Vec<Blob> {
     let (width, height) = (ink.level.tables.width, ink.level.tables.height);
     // Union-find: a set points to the one that it became part of, or to itself.
-    let (mut parents, mut sets): (Vec<usize>, Vec<Blot>) = (Vec::new(), Vec::new());
+    let (mut parents, mut sets): (Vec<usize>, Vec<Blob>) = (Vec::new(), Vec::new());
     let mut above: Vec<Run> = Vec::new();
     for y in 0..height {
         let mut runs: Vec<Run> = Vec::new();
@@ -92,7 +92,7 @@ pub(super) fn blots(ink: &Ink<'_>, wanted: impl Fn(&Blot) -> bool) -> Vec<Blot> 
         close(&mut start, width);
         let mut first = 0;
         for run in &mut runs {
-            let own = Blot { left: run.left, top: y, right: run.right, bottom: y + 1, area: run.right - run.left };
+            let own = Blob { left: run.left, top: y, right: run.right, bottom: y + 1, area: run.right - run.left };
             while above.get(first).is_some_and(|over| over.right < run.left) {
                 first += 1;
             }
@@ -124,9 +124,9 @@ pub(super) fn blots(ink: &Ink<'_>, wanted: impl Fn(&Blot) -> bool) -> Vec<Blot> 
         }
         above = runs;
     }
-    let whole = sets.iter().enumerate().filter(|(index, blot)| parents[*index] == *index && wanted(blot));
-    let mut found: Vec<Blot> = whole.map(|(_, blot)| *blot).take(MAX_BLOTS).collect();
-    found.sort_by_key(|blot| (blot.left, blot.top));
+    let whole = sets.iter().enumerate().filter(|(index, blob)| parents[*index] == *index && wanted(blob));
+    let mut found: Vec<Blob> = whole.map(|(_, blob)| *blob).take(MAX_BLOBS).collect();
+    found.sort_by_key(|blob| (blob.left, blob.top));
     found
 }
 

@@ -21,9 +21,9 @@ const A_TICK: usize = 20;
 /// How far the holder's clock is ahead of the vehicle's, microseconds.
 const SEAT_CLOCK_US: u64 = 5_000_000_000;
 
-/// Why a siege cannot begin.
+/// Why a hostile run cannot begin.
 #[derive(Debug, thiserror::Error)]
-pub enum SiegeError {
+pub enum HostileRunError {
     /// There is no such drive.
     #[error(transparent)]
     Loop(#[from] LoopError),
@@ -32,7 +32,7 @@ pub enum SiegeError {
     Refused,
 }
 
-/// What came of it.
+/// Outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Messages sent, by kind.
@@ -52,7 +52,7 @@ impl Report {
     }
 }
 
-struct Siege {
+struct HostileRun {
     running: ClosedLoop<EmptySeat, NoDriver>,
     forger: Forger,
     report: Report,
@@ -61,26 +61,26 @@ struct Siege {
 /// Feeds `count` hostile messages (rounded up to whole ticks) of `seed` to the core of a robot that somebody drives.
 ///
 /// # Errors
-/// [`SiegeError`] when nobody can drive it in the first place.
-pub fn run(embodiment: &Embodiment, count: usize, seed: u64) -> Result<Report, SiegeError> {
-    let mut siege = Siege::new(embodiment, seed)?;
-    siege.take_over()?;
+/// [`HostileRunError`] when nobody can drive it in the first place.
+pub fn run(embodiment: &Embodiment, count: usize, seed: u64) -> Result<Report, HostileRunError> {
+    let mut hostile_run = HostileRun::new(embodiment, seed)?;
+    hostile_run.take_over()?;
     let kinds = kinds();
     for n in 0..count.div_ceil(A_TICK) {
         // Each in turn at first, then as they come.
-        let kind = *kinds.get(n).unwrap_or_else(|| siege.forger.choose(&kinds));
-        siege.strike(&kind);
-        if siege.running.core().authority().granted_seat() != Some(SEATS.0) {
-            siege.take_over()?;
+        let kind = *kinds.get(n).unwrap_or_else(|| hostile_run.forger.choose(&kinds));
+        hostile_run.send_hostile(&kind);
+        if hostile_run.running.core().authority().granted_seat() != Some(SEATS.0) {
+            hostile_run.take_over()?;
         }
     }
-    Ok(siege.report)
+    Ok(hostile_run.report)
 }
 
-impl Siege {
+impl HostileRun {
     fn new(embodiment: &Embodiment, seed: u64) -> Result<Self, LoopError> {
         let road = Arc::new(RoadNetwork::built_in("soderleden")?);
-        let world = WorldConfig { difficulties: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
+        let world = WorldConfig { scenario_events: Vec::new(), traffic_per_km: 0.0, ..WorldConfig::default() };
         let policy = Policy::untrained(embodiment, PolicyVersion::new("any")?, 1)?;
         let plan = LoopPlan {
             core: CoreConfig { self_check_us: 0, ..CoreConfig::default() },
@@ -122,20 +122,20 @@ impl Siege {
         self.hear(SEATS.0, SeatBody::Command(datagram(vec![input])));
     }
 
-    fn take_over(&mut self) -> Result<(), SiegeError> {
+    fn take_over(&mut self) -> Result<(), HostileRunError> {
         self.running.step();
         self.ask(SEATS.0, Request::Takeover(TakeoverRequest::default()));
         self.running.step();
         let granted = self.running.tick().responses.iter().find(|(_, response)| response.accepted);
         let authority = granted.and_then(|(_, response)| response.authority.clone());
-        self.forger.epoch = authority.ok_or(SiegeError::Refused)?.epoch;
+        self.forger.epoch = authority.ok_or(HostileRunError::Refused)?.epoch;
         self.say_something_honest();
         self.running.step();
         Ok(())
     }
 
     /// A tick of one kind, with something honest before and after it.
-    fn strike(&mut self, kind: &Kind) {
+    fn send_hostile(&mut self, kind: &Kind) {
         let before = self.running.core().tally().clone();
         self.say_something_honest();
         let place = self.running.sensors().state.world_from_vehicle;
@@ -176,7 +176,7 @@ impl Siege {
         }
         let driven = authority.author() == Author::Operator && authority.seat_id == SEATS.0;
         let braked = tick.command.action.iter().all(|value| *value <= 1e-9);
-        let as_wished = driven && braked && !authority.estop_latched && authority.reason() == Reason::OperatorRequest;
-        (!as_wished).then(|| format!("the vehicle does {:?} under {authority:?}", tick.command))
+        let as_expected = driven && braked && !authority.estop_latched && authority.reason() == Reason::OperatorRequest;
+        (!as_expected).then(|| format!("the vehicle does {:?} under {authority:?}", tick.command))
     }
 }

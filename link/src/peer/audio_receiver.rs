@@ -6,18 +6,18 @@ use std::sync::Arc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 /// A stream of `listener`'s, which ends when this is dropped.
-pub(crate) struct Ear<'a> {
+pub(crate) struct AudioReceiver<'a> {
     listener: &'a Listener,
     key: String,
 }
 
-impl Drop for Ear<'_> {
+impl Drop for AudioReceiver<'_> {
     fn drop(&mut self) {
         self.listener.remove(&self.key);
     }
 }
 
-impl<'a> Ear<'a> {
+impl<'a> AudioReceiver<'a> {
     /// Listens to `name`; `timed` when it stamps its frames with the vehicle's clock.
     pub(crate) fn new(listener: &'a Listener, session: &str, name: &str, timed: bool) -> Self {
         listener.add(session, name, timed);

@@ -1,7 +1,7 @@
 //! What makes a trip hard: the long tail that remote operators exist for.
 //!
-//! Difficulties are placed along the route from the seed, about evenly. Every one can be survived by a careful driver;
-//! the crate's tests hold one against it.
+//! Scenario events are placed along the route from the seed, about evenly. Every one can be survived by a careful
+//! driver; the crate's tests hold one against it.
 
 mod closure;
 mod cut_in;
@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use place::place;
 
-/// A kind of difficulty.
+/// A kind of scenario event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Difficulty {
+pub enum ScenarioEvent {
     /// A taper of cones closes the lane.
     ConesClosingLane,
     /// A standing vehicle with hazard lights takes most of the lane.
@@ -37,17 +37,17 @@ pub enum Difficulty {
     HeavyRain,
 }
 
-impl Difficulty {
+impl ScenarioEvent {
     /// All kinds.
     pub const ALL: [Self; 5] =
         [Self::ConesClosingLane, Self::DoubleParked, Self::CutInAndBrake, Self::PedestrianStepsOut, Self::HeavyRain];
 }
 
-/// Where a difficulty lies along the route.
+/// Where a scenario event lies along the route.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placed {
     /// Its kind.
-    pub kind: Difficulty,
+    pub kind: ScenarioEvent,
     /// Distance along the route where it begins, m.
     pub s_m: f64,
 }
@@ -55,7 +55,7 @@ pub struct Placed {
 /// Things farther from the car than this along the route rest, m.
 const RANGE_M: f64 = 260.0;
 
-/// The car as the difficulties see it.
+/// The car as the scenario events see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene {
     /// Middle of the car along the route, m.
@@ -65,9 +65,9 @@ pub(crate) struct Scene {
     pub speed_mps: f64,
 }
 
-/// All difficulties of a trip.
+/// All scenario events of a trip.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Difficulties {
+pub(crate) struct ScenarioEvents {
     pub placed: Vec<Placed>,
     blockages: Vec<Blockage>,
     people: Vec<Pedestrian>,
@@ -75,7 +75,7 @@ pub(crate) struct Difficulties {
     rains: Vec<Rain>,
 }
 
-impl Difficulties {
+impl ScenarioEvents {
     /// Lets scripted people and cars act.
     pub(crate) fn step(&mut self, dt_s: f64, time_s: f64, scene: &Scene, around: &Around, traffic: &mut Traffic) {
         for person in self.people.iter_mut().filter(|person| (person.s_m - scene.middle_m).abs() < RANGE_M) {

@@ -1,10 +1,10 @@
-//! Where the difficulties of a trip are.
+//! Where the scenario events of a trip are.
 
 use super::closure::{cones, double_parked};
 use super::cut_in::CutIn;
 use super::pedestrian::Pedestrian;
 use super::rain::Rain;
-use super::{Difficulties, Difficulty, Placed};
+use super::{Placed, ScenarioEvent, ScenarioEvents};
 use crate::route::Route;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -17,15 +17,15 @@ const SHORT_M: f64 = 300.0;
 /// Nothing begins within this distance of the route's end, m.
 const LAST_M: f64 = 70.0;
 
-/// Draws the difficulties of a trip: the kinds take turns in random order, and a kind that does not fit a place (no room
-/// to pass, say) gives way to the next.
-pub(crate) fn place(route: &Route, kinds: &[Difficulty], spacing_m: f64, rng: &mut impl Rng) -> Difficulties {
-    let mut out = Difficulties::default();
+/// Draws the scenario events of a trip: the kinds take turns in random order, and a kind that does not fit a place (no
+/// room to pass, say) gives way to the next.
+pub(crate) fn place(route: &Route, kinds: &[ScenarioEvent], spacing_m: f64, rng: &mut impl Rng) -> ScenarioEvents {
+    let mut out = ScenarioEvents::default();
     let length_m = route.length_m();
     let mut s_m = if length_m < SHORT_M { FIRST_SHORT_M } else { FIRST_M };
     s_m += rng.random_range(0.0..0.4) * spacing_m.min(length_m / 2.0);
     let mut next_id = 0;
-    let mut turns: Vec<Difficulty> = Vec::new();
+    let mut turns: Vec<ScenarioEvent> = Vec::new();
     while s_m < length_m - LAST_M && !kinds.is_empty() {
         if turns.is_empty() {
             turns = kinds.to_vec();
@@ -44,20 +44,20 @@ pub(crate) fn place(route: &Route, kinds: &[Difficulty], spacing_m: f64, rng: &m
     out
 }
 
-impl Difficulties {
-    fn try_add(&mut self, kind: Difficulty, route: &Route, s_m: f64, rng: &mut impl Rng, next_id: &mut u32) -> bool {
+impl ScenarioEvents {
+    fn try_add(&mut self, kind: ScenarioEvent, route: &Route, s_m: f64, rng: &mut impl Rng, next_id: &mut u32) -> bool {
         let blockage = match kind {
-            Difficulty::ConesClosingLane => cones(route, s_m, rng, next_id),
-            Difficulty::DoubleParked => double_parked(route, s_m, rng, next_id),
-            Difficulty::CutInAndBrake => {
+            ScenarioEvent::ConesClosingLane => cones(route, s_m, rng, next_id),
+            ScenarioEvent::DoubleParked => double_parked(route, s_m, rng, next_id),
+            ScenarioEvent::CutInAndBrake => {
                 self.cut_ins.push(cut_in(route, s_m, rng));
                 return true;
             }
-            Difficulty::PedestrianStepsOut => {
+            ScenarioEvent::PedestrianStepsOut => {
                 self.people.push(Pedestrian::new(route, s_m, rng, next_id));
                 return true;
             }
-            Difficulty::HeavyRain => {
+            ScenarioEvent::HeavyRain => {
                 self.rains.push(Rain::new(s_m, rng));
                 return true;
             }

@@ -336,8 +336,8 @@ fn below(plane: &Plane, folder: &str) -> Vec<String> {
 
 fn what_was_uploaded_is_erased_with_its_previews_and_what_was_on_its_way(plane: &mut Plane) {
     let c = &plane.client;
-    let sign_up = json!({"vehicle": "car", "embodiment": "", "kind": "live", "map": "", "software": ""});
-    assert_eq!(c.post("vehicles", &sign_up).0, 201);
+    let registration = json!({"vehicle": "car", "embodiment": "", "kind": "live", "map": "", "software": ""});
+    assert_eq!(c.post("vehicles", &registration).0, 201);
     let start = |episode: &str, kind: &str, content: &str| json!({"vehicle": "car", "episode": episode, "kind": kind, "sha256": sha256_hex(content.as_bytes()), "bytes": content.len()});
     for (kind, content) in [("episode", "the drive"), ("preview_video", "the film")] {
         assert_eq!(c.post("uploads", &start("e1", kind, content)).0, 200);

@@ -31,14 +31,14 @@ pub(super) fn capture_of(timestamp: u32, near_us: u64) -> u64 {
 
 /// One end's voice.
 #[derive(Debug)]
-pub(crate) struct Talk {
+pub(crate) struct AudioSender {
     encoder: AudioEncoder,
     /// Capture time and timestamp that the next frame has when it follows the last one.
     next: Option<(u64, u32)>,
     quiet: bool,
 }
 
-impl Talk {
+impl AudioSender {
     pub(crate) fn new() -> Result<Self, LinkError> {
         Ok(Self { encoder: AudioEncoder::new()?, next: None, quiet: true })
     }
@@ -72,11 +72,11 @@ mod tests {
 
     #[test]
     fn timestamps_advance_evenly_until_captures_leave_the_grid() {
-        let mut talk = Talk::new().unwrap();
+        let mut audio_sender = AudioSender::new().unwrap();
         let mut stamps = Vec::new();
         for (frame, off_us) in [0, 3_000, 1_000, 9_000, 500_000].into_iter().enumerate() {
             let packet =
-                talk.say(frame as u64 * FRAME_US + off_us, &tone::frame(440.0, frame as u64)).unwrap().unwrap();
+                audio_sender.say(frame as u64 * FRAME_US + off_us, &tone::frame(440.0, frame as u64)).unwrap().unwrap();
             assert_eq!(packet.marker, frame == 0);
             stamps.push(packet.timestamp);
         }
@@ -85,11 +85,11 @@ mod tests {
 
     #[test]
     fn silence_is_not_sent_and_speech_after_it_is_marked() {
-        let mut talk = Talk::new().unwrap();
+        let mut audio_sender = AudioSender::new().unwrap();
         let sent: Vec<bool> =
-            (0..100).map(|n| talk.say(n * FRAME_US, &[0; FRAME_SAMPLES]).unwrap().is_some()).collect();
+            (0..100).map(|n| audio_sender.say(n * FRAME_US, &[0; FRAME_SAMPLES]).unwrap().is_some()).collect();
         assert!(sent[60..].iter().filter(|sent| **sent).count() <= 6, "{sent:?}");
-        let packets = (100..110).filter_map(|n| talk.say(n * FRAME_US, &tone::frame(440.0, n)).unwrap());
+        let packets = (100..110).filter_map(|n| audio_sender.say(n * FRAME_US, &tone::frame(440.0, n)).unwrap());
         let marks: Vec<bool> = packets.map(|packet| packet.marker).collect();
         assert_eq!((marks[0], marks[1..].contains(&true)), (true, false));
     }

@@ -7,9 +7,9 @@ use crate::rtp::starts_keyframe;
 /// Least time from a frame's first packet until it is late, microseconds.
 const MIN_DEADLINE_US: u64 = 20_000;
 /// Longest that later frames are held back for a packet, microseconds.
-const MAX_PATIENCE_US: u64 = 1_000_000;
+const MAX_FRAME_TIMEOUT_US: u64 = 1_000_000;
 /// Beyond two round trips, microseconds.
-const PATIENCE_SLACK_US: u64 = 40_000;
+const FRAME_TIMEOUT_SLACK_US: u64 = 40_000;
 
 impl MediaReceiver {
     /// From a frame's first packet until it is late, microseconds.
@@ -19,9 +19,9 @@ impl MediaReceiver {
     }
 
     /// From a frame's first packet until it is given up: by then two requests at least could have been answered.
-    fn patience_us(&self) -> u64 {
-        let two_rounds_us = 2 * (self.round_trip_us + 4 * self.variance_us) + PATIENCE_SLACK_US;
-        self.deadline_us().max(two_rounds_us).min(MAX_PATIENCE_US)
+    fn frame_timeout_us(&self) -> u64 {
+        let two_rounds_us = 2 * (self.round_trip_us + 4 * self.variance_us) + FRAME_TIMEOUT_SLACK_US;
+        self.deadline_us().max(two_rounds_us).min(MAX_FRAME_TIMEOUT_US)
     }
 
     /// When the frame in front was first seen or missed; `None` when nothing is missing.
@@ -37,16 +37,16 @@ impl MediaReceiver {
     pub(super) fn next_deadline_us(&self) -> Option<u64> {
         let since_us = self.blocked_since_us()?;
         if !self.overdue && !self.front_asked() {
-            return Some(since_us + self.patience_us());
+            return Some(since_us + self.frame_timeout_us());
         }
-        Some(since_us + if self.overdue { self.patience_us() } else { self.deadline_us() })
+        Some(since_us + if self.overdue { self.frame_timeout_us() } else { self.deadline_us() })
     }
 
     pub(super) fn check_deadline(&mut self, now_us: u64) {
         while let Some(since_us) = self.blocked_since_us() {
             let age_us = now_us.saturating_sub(since_us);
             let useless = self.waiting && self.front_is_useless();
-            if useless || age_us >= self.patience_us() {
+            if useless || age_us >= self.frame_timeout_us() {
                 self.give_up(now_us);
             } else {
                 if !self.overdue && age_us >= self.deadline_us() && self.front_asked() {

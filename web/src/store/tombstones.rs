@@ -17,39 +17,39 @@ const UNMEASURED_MS: i64 = 86_400_000;
 
 /// The secret of the hashes, and the public key of its owner.
 #[derive(Clone)]
-pub struct Tombs {
+pub struct TombstoneKey {
     secret: Vec<u8>,
     pub(super) key: String,
 }
 
 /// Never the secret in a log.
-impl std::fmt::Debug for Tombs {
+impl std::fmt::Debug for TombstoneKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tombs({})", self.key)
+        write!(f, "TombstoneKey({})", self.key)
     }
 }
 
 /// What a tombstone is of.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Grave<'a> {
+pub(super) enum Tombstone<'a> {
     Episode(&'a str),
     Content(&'a str),
     Vehicle(&'a str),
     Seat(&'a str),
 }
 
-impl Tombs {
+impl TombstoneKey {
     /// The secret is a signature that nobody sees: it comes back with the key and needs no file of its own.
     pub fn new(key: &SigningKey) -> Self {
         Self { secret: key.sign(b"takeover tombstones 1\n"), key: key.public().to_string() }
     }
 
-    pub(super) fn hash(&self, grave: Grave<'_>) -> String {
-        let (kind, name) = match grave {
-            Grave::Episode(name) => ("episode", name),
-            Grave::Content(name) => ("content", name),
-            Grave::Vehicle(name) => ("vehicle", name),
-            Grave::Seat(name) => ("seat", name),
+    pub(super) fn hash(&self, tombstone: Tombstone<'_>) -> String {
+        let (kind, name) = match tombstone {
+            Tombstone::Episode(name) => ("episode", name),
+            Tombstone::Content(name) => ("content", name),
+            Tombstone::Vehicle(name) => ("vehicle", name),
+            Tombstone::Seat(name) => ("seat", name),
         };
         let inner = sha256_hex(&[&self.secret, kind.as_bytes(), b"\n", name.as_bytes()].concat());
         sha256_hex(&[&self.secret, inner.as_bytes()].concat())
@@ -61,28 +61,33 @@ fn gone(what: impl std::fmt::Display) -> ApiError {
 }
 
 impl Store {
-    /// Puts a stone on a grave; `until_ms`: only what began before.
-    pub(super) async fn bury(
+    /// Inserts a tombstone; `until_ms`: only what began before.
+    pub(super) async fn insert_tombstone(
         &self,
         tx: &mut AnyConnection,
-        grave: Grave<'_>,
+        tombstone: Tombstone<'_>,
         until_ms: Option<i64>,
     ) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO tombstones (hash, key, until_ms) VALUES ($1, $2, $3)
              ON CONFLICT (hash) DO UPDATE SET until_ms = excluded.until_ms",
         )
-        .bind(self.tombs.hash(grave))
-        .bind(&self.tombs.key)
+        .bind(self.tombstone_key.hash(tombstone))
+        .bind(&self.tombstone_key.key)
         .bind(until_ms)
         .execute(tx)
         .await?;
         Ok(())
     }
 
-    /// Whether one of these graves has a stone that covers `began_ms`.
-    async fn is_buried(&self, tx: &mut AnyConnection, graves: &[Grave<'_>], began_ms: i64) -> sqlx::Result<bool> {
-        let hashes: Vec<_> = graves.iter().map(|grave| self.tombs.hash(*grave)).collect();
+    /// Whether one of these has a tombstone that covers `began_ms`.
+    async fn has_tombstone(
+        &self,
+        tx: &mut AnyConnection,
+        tombstones: &[Tombstone<'_>],
+        began_ms: i64,
+    ) -> sqlx::Result<bool> {
+        let hashes: Vec<_> = tombstones.iter().map(|tombstone| self.tombstone_key.hash(*tombstone)).collect();
         let mut query = Sql::new("SELECT until_ms FROM tombstones WHERE hash IN ");
         query.list(hashes.iter().map(String::as_str));
         for row in query.fetch_all(tx).await? {
@@ -95,7 +100,7 @@ impl Store {
 
     /// Whether an episode of this identity was erased.
     pub(super) async fn is_erased(&self, tx: &mut AnyConnection, id: &EpisodeId) -> sqlx::Result<bool> {
-        self.is_buried(tx, &[Grave::Episode(id.as_str())], 0).await
+        self.has_tombstone(tx, &[Tombstone::Episode(id.as_str())], 0).await
     }
 
     /// Whether a vehicle's takeover at this time belongs to what was erased. Virtual clocks say nothing.
@@ -106,18 +111,19 @@ impl Store {
     ) -> sqlx::Result<bool> {
         let vehicle = takeover.vehicle.as_str();
         let earliest_ms = earliest_ms(takeover.at_control_plane_ms(), takeover.clock_ahead_ms);
-        Ok(!is_virtual(tx, vehicle).await? && self.is_buried(tx, &[Grave::Vehicle(vehicle)], earliest_ms).await?)
+        Ok(!is_virtual(tx, vehicle).await?
+            && self.has_tombstone(tx, &[Tombstone::Vehicle(vehicle)], earliest_ms).await?)
     }
 
     /// Refuses an episode that was erased, or that an erased vehicle or person had recorded before and brings late.
     pub(super) async fn refuse_erased(&self, tx: &mut AnyConnection, e: &Episode) -> ApiResult<()> {
-        let mut graves = vec![Grave::Episode(e.id.as_str()), Grave::Content(&e.sha256)];
+        let mut tombstones = vec![Tombstone::Episode(e.id.as_str()), Tombstone::Content(&e.sha256)];
         if !is_virtual(tx, e.vehicle.as_str()).await? {
-            graves.push(Grave::Vehicle(e.vehicle.as_str()));
-            graves.extend(e.seats.iter().map(|seat| Grave::Seat(seat.as_str())));
+            tombstones.push(Tombstone::Vehicle(e.vehicle.as_str()));
+            tombstones.extend(e.seats.iter().map(|seat| Tombstone::Seat(seat.as_str())));
         }
         let earliest_ms = earliest_ms(e.start_control_plane_ms(), e.clock_ahead_ms);
-        if self.is_buried(tx, &graves, earliest_ms).await? {
+        if self.has_tombstone(tx, &tombstones, earliest_ms).await? {
             Err(gone(format!("episode {}, or what its vehicle or a person in it had recorded by then,", e.id)))
         } else {
             Ok(())
@@ -131,18 +137,18 @@ impl Store {
         id: &EpisodeId,
         sha256: &str,
     ) -> ApiResult<()> {
-        let graves = [Grave::Episode(id.as_str()), Grave::Content(sha256)];
-        if self.is_buried(tx, &graves, 0).await? {
+        let tombstones = [Tombstone::Episode(id.as_str()), Tombstone::Content(sha256)];
+        if self.has_tombstone(tx, &tombstones, 0).await? {
             Err(gone(format!("the file {sha256} of episode {id}")))
         } else {
             Ok(())
         }
     }
 
-    /// The key of stones that this control plane cannot read, if there are any.
-    pub async fn foreign_tombs(&self) -> sqlx::Result<Option<String>> {
+    /// The key of tombstones that this control plane cannot read, if there are any.
+    pub async fn foreign_tombstones(&self) -> sqlx::Result<Option<String>> {
         let query = sqlx::query_scalar("SELECT key FROM tombstones WHERE key <> $1 LIMIT 1");
-        query.bind(&self.tombs.key).fetch_optional(&self.readers).await
+        query.bind(&self.tombstone_key.key).fetch_optional(&self.readers).await
     }
 }
 

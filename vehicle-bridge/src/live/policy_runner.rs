@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vehicle_core::{InferenceResult, Sensors};
 
-struct Question {
+struct InferenceRequest {
     state: VehicleState,
     surroundings: Arc<Surroundings>,
 }
 
 /// The control thread's end. Nothing here waits.
-pub(super) struct Mind {
-    questions: Sender<Question>,
+pub(super) struct PolicyRunner {
+    requests: Sender<InferenceRequest>,
     answers: Receiver<(InferenceResult, Duration)>,
     policies: Sender<Policy>,
     asked: Option<u64>,
@@ -30,15 +30,15 @@ pub(super) fn copy(policy: &Policy) -> Result<Policy, PolicyError> {
     Policy::new(policy.embodiment(), policy.manifest().clone(), policy.network().clone())
 }
 
-impl Mind {
+impl PolicyRunner {
     /// Starts the thread; it ends with this. While `hang` is set it answers nothing.
     pub(super) fn start(policy: Policy, hang: Arc<AtomicBool>) -> Self {
-        // One question waits at most: an older one is of no use.
-        let (questions, asked) = bounded(1);
+        // One request waits at most: an older one is of no use.
+        let (requests, asked) = bounded(1);
         let (answers_in, answers) = unbounded();
         let (policies, new_policies) = unbounded();
-        super::spawn("policy", move || think(policy, &asked, &answers_in, &new_policies, &hang));
-        Self { questions, answers, policies, asked: None, inference_us: 0.0, skipped: 0 }
+        super::spawn("policy", move || run_policy(policy, &asked, &answers_in, &new_policies, &hang));
+        Self { requests, answers, policies, asked: None, inference_us: 0.0, skipped: 0 }
     }
 
     /// Puts another policy into use.
@@ -51,8 +51,8 @@ impl Mind {
         let fresh = sensors.surroundings.as_ref().filter(|s| Some(s.monotonic_us) != self.asked);
         if let Some(surroundings) = fresh {
             self.asked = Some(surroundings.monotonic_us);
-            let question = Question { state: sensors.state.clone(), surroundings: Arc::clone(surroundings) };
-            self.skipped += u64::from(self.questions.try_send(question).is_err());
+            let request = InferenceRequest { state: sensors.state.clone(), surroundings: Arc::clone(surroundings) };
+            self.skipped += u64::from(self.requests.try_send(request).is_err());
         }
         let (inference, took) = self.answers.try_iter().last()?;
         self.inference_us = took.as_micros() as f64;
@@ -60,14 +60,14 @@ impl Mind {
     }
 }
 
-fn think(
+fn run_policy(
     mut policy: Policy,
-    questions: &Receiver<Question>,
+    requests: &Receiver<InferenceRequest>,
     answers: &Sender<(InferenceResult, Duration)>,
     policies: &Receiver<Policy>,
     hang: &AtomicBool,
 ) {
-    while let Ok(Question { state, surroundings }) = questions.recv() {
+    while let Ok(InferenceRequest { state, surroundings }) = requests.recv() {
         while hang.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -16,7 +16,7 @@ const LEFT_M: f64 = 6.0;
 /// Half the width of the strip the car needs, m.
 const STRIP_M: f64 = 2.5;
 /// Before a car that stands this long the person crosses, s.
-const PATIENCE_S: f64 = 3.0;
+const YIELD_TIMEOUT_S: f64 = 3.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
@@ -102,8 +102,8 @@ impl Pedestrian {
         // The walk up to the strip that the car needs takes time, in which the car comes nearer.
         let approach = (self.d_m.abs() - STRIP_M).max(0.0) / self.pace_mps * speed;
         let due = distance <= careful * self.factor + approach && distance >= careful + approach * 0.8 && speed > 1.0;
-        let patient = self.ego_stands_s > PATIENCE_S && distance > 1.0;
-        if (due || patient) && self.others_can_stop(traffic) {
+        let has_yielded = self.ego_stands_s > YIELD_TIMEOUT_S && distance > 1.0;
+        if (due || has_yielded) && self.others_can_stop(traffic) {
             self.phase = Phase::Crossing;
         }
     }

@@ -9,7 +9,7 @@ use protocol::{Embodiment, PolicyVersion, VehicleId};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use sim::difficulty::Difficulty;
+use sim::scenario_event::ScenarioEvent;
 use sim::world::{Footprint, WorldConfig};
 use std::sync::Arc;
 use vehicle_core::CoreConfig;
@@ -50,7 +50,7 @@ pub enum Ending {
 /// What was met in a collision, from the car's rear axle.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Met {
-    /// What.
+    /// Its kind.
     pub kind: &'static str,
     /// Place of its middle ahead and to the left, metres.
     pub ahead_m: f64,
@@ -64,12 +64,12 @@ pub struct Met {
     pub by_other: bool,
 }
 
-/// What came of a trip.
+/// Outcome of a trip.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
-    /// Where.
+    /// Name of the road network.
     pub road: String,
-    /// How.
+    /// How the operator copes with the delay.
     pub mode: Mode,
     /// Delay, one way.
     pub one_way_ms: f64,
@@ -111,7 +111,7 @@ impl LoopFaults for Pull {
     }
 }
 
-struct Course {
+struct TripRun {
     running: ClosedLoop<StudySeat, NoDriver, ModelledLink, Pull>,
     /// Sum of squares of the lane error, its greatest and how many ticks.
     error: (f64, f64, u64),
@@ -126,20 +126,20 @@ struct Course {
 /// # Errors
 /// [`StudyError`] when the road has no route.
 pub fn run(trip: &Trip) -> Result<Trial, StudyError> {
-    let mut course = Course::new(trip)?;
-    let ending = course.drive();
-    Ok(course.trial(trip, ending))
+    let mut trip_run = TripRun::new(trip)?;
+    let ending = trip_run.drive();
+    Ok(trip_run.trial(trip, ending))
 }
 
-impl Course {
+impl TripRun {
     /// Nobody but the operator drives here.
     fn new(trip: &Trip) -> Result<Self, LoopError> {
         let car = Embodiment::ackermann_car();
         let world = WorldConfig {
             seed: trip.seed,
             traffic_per_km: TRAFFIC_PER_KM,
-            difficulties: Difficulty::ALL.to_vec(),
-            difficulty_spacing_m: SPACING_M,
+            scenario_events: ScenarioEvent::ALL.to_vec(),
+            scenario_event_spacing_m: SPACING_M,
             cruise_cap_mps: CRUISE_MPS,
             target_length_m: trip.route_m,
         };
@@ -193,9 +193,9 @@ impl Course {
         self.braked += u64::from(tick.command.gate() == Reason::CollisionAhead);
         let world = self.running.robot().world();
         let at_m = world.progress_m();
-        let closes = |kind| matches!(kind, Difficulty::ConesClosingLane | Difficulty::DoubleParked);
+        let closes = |kind| matches!(kind, ScenarioEvent::ConesClosingLane | ScenarioEvent::DoubleParked);
         let near = |s_m: f64| (s_m - CLOSURE_M.0..s_m + CLOSURE_M.1).contains(&at_m);
-        let aside = world.difficulties().iter().any(|d| closes(d.kind) && near(d.s_m));
+        let aside = world.scenario_events().iter().any(|d| closes(d.kind) && near(d.s_m));
         if at_m > BEGIN_M && !aside {
             let beside = world.route().project(world.ego().x_m, world.ego().y_m, at_m).1.abs();
             self.error = (self.error.0 + beside * beside, self.error.1.max(beside), self.error.2 + 1);

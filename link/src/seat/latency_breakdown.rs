@@ -1,4 +1,4 @@
-//! The latency account: where each millisecond of a picture's age went.
+//! The latency breakdown: where each millisecond of a picture's age went.
 
 use crate::rtp::FrameInfo;
 use protocol::v1::StageLatency;
@@ -57,7 +57,7 @@ impl SendLog {
 
 /// Ages and stages of the pictures since the last report.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(super) struct LatencyBreakdown {
     ages_ms: Vec<f64>,
     stages_ms: [Vec<f64>; 8],
     present_ms: Vec<f64>,
@@ -69,7 +69,7 @@ const PRESENT: &str = "present";
 /// A second of four cameras, and room for a report that comes late.
 const MOST: usize = 1_000;
 
-impl Account {
+impl LatencyBreakdown {
     pub(super) fn add(&mut self, times: &FrameTimes) {
         if self.ages_ms.len() >= MOST {
             return;
@@ -87,7 +87,7 @@ impl Account {
         }
     }
 
-    /// Mean age and the stages since the last call, which starts anew.
+    /// Mean age and the stages since the last call, which resets them.
     pub(super) fn take(&mut self) -> (f64, Vec<StageLatency>) {
         let Self { ages_ms, stages_ms, present_ms } = std::mem::take(self);
         let age_ms = mean(&ages_ms) + mean(&present_ms);
@@ -140,15 +140,15 @@ mod tests {
 
     #[test]
     fn a_report_has_mean_and_percentile_and_starts_anew() {
-        let mut account = Account::default();
+        let mut latency_breakdown = LatencyBreakdown::default();
         for _ in 0..20 {
-            account.add(&times());
+            latency_breakdown.add(&times());
         }
-        let (age, stages) = account.take();
+        let (age, stages) = latency_breakdown.take();
         assert!((age - 62.1).abs() < 1e-9);
         assert_eq!(stages.len(), 8);
         assert!((stages[1].p95_ms - 5.0).abs() < 1e-9);
-        assert_eq!(account.take(), (0.0, Vec::new()));
+        assert_eq!(latency_breakdown.take(), (0.0, Vec::new()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ type Line = Vec<[f32; 2]>;
 
 /// What is asked, ready to draw.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ways {
+pub struct PathOverlay {
     /// The question.
     pub text: String,
     /// What each way is called.
@@ -34,7 +34,7 @@ const WIDTH: f32 = 300.0;
 const MAP_HEIGHT: f32 = 170.0;
 const ROW: f32 = 30.0;
 
-impl Ways {
+impl PathOverlay {
     /// Of a question as it was asked. Points that are no numbers are left out.
     #[must_use]
     pub fn of(choice: &PathChoice) -> Self {
@@ -81,11 +81,11 @@ fn outline(thing: &v1::TrackedObject) -> Line {
 
 impl Hud {
     /// Draws the question with its upper right corner at `corner`.
-    pub(super) fn ways(&self, ui: &Ui, ways: &Ways, corner: Pos2, clicks: &mut Clicks) {
+    pub(super) fn overlay(&self, ui: &Ui, overlay: &PathOverlay, corner: Pos2, clicks: &mut Clicks) {
         let painter = ui.painter().clone();
         let inner = self.px(WIDTH - 24.0);
-        let words = painter.layout(ways.text.clone(), self.font(15.0), tokens::YELLOW, inner);
-        let rows = ways.labels.len() as f32 + 1.0;
+        let words = painter.layout(overlay.text.clone(), self.font(15.0), tokens::YELLOW, inner);
+        let rows = overlay.labels.len() as f32 + 1.0;
         let height = words.size().y + self.px(MAP_HEIGHT + rows * (ROW + 4.0) + 28.0);
         let panel = Rect::from_min_size(corner - vec2(self.px(WIDTH), 0.0), vec2(self.px(WIDTH), height));
         painter.rect_filled(panel, self.px(6.0), tokens::PANEL);
@@ -94,9 +94,9 @@ impl Hud {
         painter.galley(at, words, tokens::YELLOW);
         at.y += below;
         let map = Rect::from_min_size(at, vec2(inner, self.px(MAP_HEIGHT)));
-        self.map(&painter.with_clip_rect(map), ways, map);
+        self.map(&painter.with_clip_rect(map), overlay, map);
         at.y += self.px(MAP_HEIGHT + 8.0);
-        let answers = ways.labels.iter().map(String::as_str).zip(Action::PATHS);
+        let answers = overlay.labels.iter().map(String::as_str).zip(Action::PATHS);
         for (label, action) in answers.chain([("X: none of these, wait", Action::Decline)]) {
             let row = Rect::from_min_size(at, vec2(inner, self.px(ROW)));
             if self.button(ui, row, label, tokens::GREY, 15.0).clicked() {
@@ -106,8 +106,8 @@ impl Hud {
         }
     }
 
-    fn map(&self, painter: &bevy_egui::egui::Painter, ways: &Ways, map: Rect) {
-        let far = ways.paths.iter().flatten().map(|[x, _]| *x).fold(20.0, f32::max) + 4.0;
+    fn map(&self, painter: &bevy_egui::egui::Painter, overlay: &PathOverlay, map: Rect) {
+        let far = overlay.paths.iter().flatten().map(|[x, _]| *x).fold(20.0, f32::max) + 4.0;
         let place = |[x, y]: [f32; 2]| {
             let across = map.center().x - y / ASIDE_M * map.width() / 2.0;
             pos2(across, map.top() + (far - x) / (far + BEHIND_M) * map.height())
@@ -116,10 +116,10 @@ impl Hud {
             let points = line.iter().map(|p| place(*p)).collect();
             painter.add(Shape::line(points, Stroke::new(self.px(width), colour)));
         };
-        ways.edges.iter().for_each(|edge| line(edge, 1.5, tokens::MUTED));
-        ways.things.iter().for_each(|thing| line(thing, 2.0, tokens::VERMILLION));
-        line(&ways.own, 2.0, tokens::TEXT);
-        for (n, path) in ways.paths.iter().enumerate() {
+        overlay.edges.iter().for_each(|edge| line(edge, 1.5, tokens::MUTED));
+        overlay.things.iter().for_each(|thing| line(thing, 2.0, tokens::VERMILLION));
+        line(&overlay.own, 2.0, tokens::TEXT);
+        for (n, path) in overlay.paths.iter().enumerate() {
             line(path, 2.5, tokens::SKY);
             if let Some(end) = path.last() {
                 let number = (n + 1).to_string();
@@ -146,11 +146,11 @@ mod tests {
         };
         let question = v1::PathQuestion { id: 1, text: "Which way?".to_owned(), paths, ..Default::default() };
         let robot = Some(Embodiment::delivery_robot().into());
-        let ways = Ways::of(&PathChoice { question, surroundings: Some(around), robot });
-        assert_eq!(ways.labels, ["1: left of the van", "2: way 2"]);
-        assert_eq!(ways.paths, [vec![[2.0, 3.0]], vec![]]);
-        assert_eq!(ways.edges, [vec![[5.0, 4.0]], vec![[5.0, -2.0]]]);
-        assert_eq!(ways.things[0][..2], [[12.0, 1.0], [12.0, -1.0]]);
-        assert_eq!(ways.own[..3], [[0.35, 0.275], [0.35, -0.275], [-0.35, -0.275]]);
+        let overlay = PathOverlay::of(&PathChoice { question, surroundings: Some(around), robot });
+        assert_eq!(overlay.labels, ["1: left of the van", "2: way 2"]);
+        assert_eq!(overlay.paths, [vec![[2.0, 3.0]], vec![]]);
+        assert_eq!(overlay.edges, [vec![[5.0, 4.0]], vec![[5.0, -2.0]]]);
+        assert_eq!(overlay.things[0][..2], [[12.0, 1.0], [12.0, -1.0]]);
+        assert_eq!(overlay.own[..3], [[0.35, 0.275], [0.35, -0.275], [-0.35, -0.275]]);
     }
 }

@@ -1,6 +1,6 @@
 //! One trial: drive, break something, watch how the car stops.
 
-use super::actuators::{fastest_mps, is_astray};
+use super::actuators::{fastest_mps, has_tracking_error};
 use super::link::TrialLink;
 use super::outcome::{Outcome, allowed_rise_mps};
 use super::seat::{SEAT, TrialSeat};
@@ -43,14 +43,14 @@ struct Mark {
     odometer_m: f64,
 }
 
-struct Course {
+struct TrialRun {
     fault: Fault,
     running: ClosedLoop<TrialSeat, Policy, TrialLink, StruckFault>,
-    strike_us: u64,
+    inject_us: u64,
     /// When the policy made its newest proposal.
     proposed_us: Option<u64>,
     /// Since when a failed actuator has clearly done something else than it was told.
-    astray_us: Option<u64>,
+    tracking_error_us: Option<u64>,
     false_alarms: u32,
     valid: Mark,
     last: Mark,
@@ -61,12 +61,12 @@ struct Course {
 /// # Errors
 /// [`TrialError`] when it cannot be run.
 pub fn run(fault: Fault, embodiment: &Embodiment, road: &Arc<RoadNetwork>, seed: u64) -> Result<Outcome, TrialError> {
-    let mut course = Course::new(fault, embodiment, road, seed)?;
-    course.drive_until_struck(road.name(), seed)?;
-    Ok(course.watch(road.name(), seed))
+    let mut trial_run = TrialRun::new(fault, embodiment, road, seed)?;
+    trial_run.drive_until_struck(road.name(), seed)?;
+    Ok(trial_run.watch(road.name(), seed))
 }
 
-impl Course {
+impl TrialRun {
     fn new(fault: Fault, embodiment: &Embodiment, road: &Arc<RoadNetwork>, seed: u64) -> Result<Self, LoopError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let fast_mps = fastest_mps(fault, embodiment);
@@ -74,7 +74,7 @@ impl Course {
         let world = WorldConfig {
             seed,
             traffic_per_km: 0.0,
-            difficulties: Vec::new(),
+            scenario_events: Vec::new(),
             cruise_cap_mps: rng.random_range(cruise_mps),
             ..WorldConfig::default()
         };
@@ -86,7 +86,7 @@ impl Course {
             sends_answers: false,
             ..LoopPlan::new("trial", VehicleId::new("trial")?, Arc::clone(road), world)
         };
-        let strike_us = rng.random_range(6_000_000..25_000_000);
+        let inject_us = rng.random_range(6_000_000..25_000_000);
         let parts = LoopParts {
             seat: TrialSeat::new(embodiment.clone(), delay_us),
             driver: policy.clone(),
@@ -96,9 +96,9 @@ impl Course {
         Ok(Self {
             fault,
             running: ClosedLoop::new(plan, policy, parts)?,
-            strike_us,
+            inject_us,
             proposed_us: None,
-            astray_us: None,
+            tracking_error_us: None,
             false_alarms: 0,
             valid: Mark::default(),
             last: Mark::default(),
@@ -117,7 +117,7 @@ impl Course {
             let robot = self.running.robot();
             let drives = matches!(author, Author::Operator | Author::Policy);
             let ends = robot.world().route().length_m() - robot.world().progress_m() < 150.0;
-            let ready = now_us >= self.strike_us || ends && now_us > 2_000_000;
+            let ready = now_us >= self.inject_us || ends && now_us > 2_000_000;
             if !(drives
                 && ready
                 && self.last.speed_mps > DRIVES_MPS.min(DRIVES_SHARE * fastest_mps(self.fault, robot.embodiment()))
@@ -180,7 +180,7 @@ impl Course {
     fn step(&mut self) {
         self.running.step();
         self.note();
-        let unstruck = self.running.parts.faults.struck_us().is_none();
+        let unstruck = self.running.parts.faults.injected_us().is_none();
         self.false_alarms += u32::from(unstruck && self.running.tick().changes.iter().any(is_false_alarm));
     }
 
@@ -188,19 +188,20 @@ impl Course {
     fn note(&mut self) {
         let (running, now_us) = (&self.running, self.running.now_us());
         let (faults, tick, embodiment) = (&running.parts.faults, running.tick(), running.robot().embodiment());
-        let struck_us = faults.struck_us();
+        let injected_us = faults.injected_us();
         let speed_mps = embodiment.speed_mps(&faults.truth.observation).unwrap_or(0.0);
         let now = Mark { at_us: now_us, speed_mps, odometer_m: faults.truth.odometer_m };
         if tick.proposal.is_some() {
             self.proposed_us = Some(now_us);
         }
-        let astray = struck_us.is_some() && is_astray(self.fault, embodiment, &tick.command, &faults.truth);
-        self.astray_us = self.astray_us.filter(|_| astray).or(astray.then_some(now_us));
-        let at_us = match (self.fault, tick.authority.author(), struck_us) {
+        let has_error =
+            injected_us.is_some() && has_tracking_error(self.fault, embodiment, &tick.command, &faults.truth);
+        self.tracking_error_us = self.tracking_error_us.filter(|_| has_error).or(has_error.then_some(now_us));
+        let at_us = match (self.fault, tick.authority.author(), injected_us) {
             (_, Author::Fallback, _) => None,
             (Fault::LidarLost | Fault::LidarBlind | Fault::StateLost, _, Some(at)) => Some(at),
             (fault, _, Some(at)) if fault.is_an_estop() && fault != Fault::EstopWhileStopping => Some(at),
-            (fault, _, Some(_)) if fault.is_of_an_actuator() => Some(self.astray_us.unwrap_or(now_us)),
+            (fault, _, Some(_)) if fault.is_of_an_actuator() => Some(self.tracking_error_us.unwrap_or(now_us)),
             (Fault::SurroundingsLost, _, Some(_)) => running.sensors().surroundings.as_ref().map(|s| s.monotonic_us),
             (Fault::LoopStalls, _, Some(at)) => Some(at),
             (_, Author::Policy, _) => self.proposed_us,
