@@ -16,7 +16,7 @@ use std::time::Duration;
 use tests::{CAR, Process, Site, free_port, program, python, run, wait_for};
 use vehicle_bridge::upload::Pace;
 use vehicle_bridge::upload::prepare::Preparation;
-use vehicle_bridge::upload::uploader::{Board, Uploader};
+use vehicle_bridge::upload::uploader::{SharedProgress, Uploader};
 
 /// An episode whose bytes cannot be packed.
 fn episode(folder: &Path, id: &str, bytes: usize) -> PathBuf {
@@ -229,7 +229,7 @@ fn uploads(
     site: &Site,
     spool: &Path,
     preparation: Preparation,
-) -> (Arc<Board>, Arc<AtomicBool>, std::thread::JoinHandle<()>) {
+) -> (Arc<SharedProgress>, Arc<AtomicBool>, std::thread::JoinHandle<()>) {
     let client = ControlPlaneClient::new(&site.address.parse().unwrap(), Retry::Never);
     let (embodiment, map, software) = ("car".to_owned(), "town".to_owned(), "1".to_owned());
     let vehicle = VehicleId::new(CAR).unwrap();

@@ -117,17 +117,23 @@ pub enum TurnError {
     Policy(#[from] PolicyError),
     /// The control plane.
     #[error(transparent)]
-    Report(#[from] ClientError),
+    Report(Box<ClientError>),
     /// An identifier.
     #[error(transparent)]
     Id(#[from] IdError),
+}
+
+impl From<ClientError> for TurnError {
+    fn from(error: ClientError) -> Self {
+        Self::Report(Box::new(error))
+    }
 }
 
 impl TurnError {
     /// Whether the user ended the program, which is no failure.
     #[must_use]
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Report(ClientError::Interrupted { .. }))
+        matches!(self, Self::Report(error) if matches!(**error, ClientError::Interrupted { .. }))
     }
 }
 

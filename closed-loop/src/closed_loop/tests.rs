@@ -28,7 +28,7 @@ fn trip(assists: bool) -> TripLoop {
         assists,
         turn: None,
         starts_at_s: 0,
-        driver: closed_loop::driver::Driver::Policy,
+        driver: crate::driver::Driver::Policy,
         necessity: None,
     };
     let policy = Policy::untrained(&car, PolicyVersion::new("v0").unwrap(), 2).unwrap();
