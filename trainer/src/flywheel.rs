@@ -94,13 +94,13 @@ pub struct Flywheel {
 pub enum TurnError {
     /// A trip.
     #[error(transparent)]
-    Drive(#[from] DriveError),
+    Drive(Box<DriveError>),
     /// The roads.
     #[error(transparent)]
     Roads(#[from] RoadSplitError),
     /// The gate.
     #[error(transparent)]
-    Comparison(#[from] ComparisonError),
+    Comparison(Box<ComparisonError>),
     /// What an earlier start left of the gate is not whole.
     #[error("cannot read the gate's decision {path}: {source}; remove the file to have it decided again", path = path.display())]
     GateFile {
@@ -121,6 +121,18 @@ pub enum TurnError {
     /// An identifier.
     #[error(transparent)]
     Id(#[from] IdError),
+}
+
+impl From<DriveError> for TurnError {
+    fn from(error: DriveError) -> Self {
+        Self::Drive(Box::new(error))
+    }
+}
+
+impl From<ComparisonError> for TurnError {
+    fn from(error: ComparisonError) -> Self {
+        Self::Comparison(Box::new(error))
+    }
 }
 
 impl From<ClientError> for TurnError {
