@@ -12,6 +12,8 @@
 
 mod harm;
 mod interval;
+#[cfg(test)]
+mod judged_tests;
 mod replay;
 
 pub use harm::Harm;
