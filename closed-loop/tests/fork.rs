@@ -1,6 +1,9 @@
 //! A drive that is forked: both go on to the same bytes, and what is changed in a fork changes it alone.
 #![allow(clippy::unwrap_used)] // helpers of tests may stop a test like its own code
 
+#[path = "fork/necessity.rs"]
+mod necessity;
+
 use closed_loop::virtual_drive::{LinkModel, Recording, TripLoop, TripPlan};
 use closed_loop::{ActionNoise, ClosedLoop, LoopDriver, LoopFaults, LoopLink, LoopSeat};
 use policy::Policy;

@@ -3,6 +3,8 @@
 
 #[path = "episodes/programs.rs"]
 mod programs;
+#[path = "episodes/replay.rs"]
+mod replay;
 
 use closed_loop::virtual_drive::{Recording, TripReport};
 use policy::Policy;

@@ -4,7 +4,7 @@ use protocol::v1::ObjectKind;
 use serde::{Deserialize, Serialize};
 use sim::route::Station;
 use sim::scene::Actor;
-use sim::world::{Footprint, World};
+use sim::world::{EgoState, Footprint, World};
 
 /// Who is slower stands, m/s: the bound for a stopped agent in the collision metric of Caesar et al. 2021 (nuPlan, arXiv
 /// 2106.11810).
@@ -80,7 +80,12 @@ impl HarmObserver {
         self.ticks += 1;
         let status = world.status();
         if status.collided_with.is_some() {
-            return if self.is_at_fault(world) { Seen::Harm(Harm::AtFaultCollision) } else { Seen::Struck };
+            let body = world.ego().footprint();
+            // Others have the speed that they were struck at for this one look.
+            let struck = world.actors().iter().find(|actor| body.overlaps(&Footprint::of(actor)));
+            let is_not_at_fault =
+                struck.is_some_and(|struck| !is_at_fault(world.ego(), self.speed_mps, struck, || reaches_out(world)));
+            return if is_not_at_fault { Seen::Struck } else { Seen::Harm(Harm::AtFaultCollision) };
         }
         if status.off_road {
             return Seen::Harm(Harm::RoadLeft);
@@ -92,30 +97,6 @@ impl HarmObserver {
         Seen::Nothing
     }
 
-    fn is_at_fault(&self, world: &World) -> bool {
-        if self.speed_mps.abs() <= STANDS_MPS {
-            return false;
-        }
-        let ego = world.ego();
-        let body = ego.footprint();
-        // Others keep the speed of the moment that they were struck at for this look.
-        let Some(struck) = world.actors().iter().find(|actor| body.overlaps(&Footprint::of(actor))) else {
-            return true;
-        };
-        if struck.speed_mps.abs() <= STANDS_MPS {
-            return true;
-        }
-        let (dx, dy) = (struck.x_m - ego.x_m, struck.y_m - ego.y_m);
-        let bearing = (dx * body.cos + dy * body.sin) / dx.hypot(dy).max(1e-9);
-        if bearing < BEHIND {
-            return false;
-        }
-        let ahead_m = body.half_length_m - THIN_M;
-        let (x_m, y_m) = (body.x_m + ahead_m * body.cos, body.y_m + ahead_m * body.sin);
-        let front = Footprint { x_m, y_m, half_length_m: THIN_M, ..body };
-        front.overlaps(&Footprint::of(struck)) || reaches_out(world, &body)
-    }
-
     fn has_gone_wrong_way(&mut self, world: &World) -> bool {
         let ego = world.ego();
         let way_m = (ego.odometer_m - self.odometer_m).abs();
@@ -125,21 +106,43 @@ impl HarmObserver {
     }
 }
 
+/// Whether a vehicle that drove at `speed_mps` is at fault for having struck `struck`.
+fn is_at_fault(ego: &EgoState, speed_mps: f64, struck: &Actor, reaches_out: impl FnOnce() -> bool) -> bool {
+    if speed_mps.abs() <= STANDS_MPS {
+        return false;
+    }
+    if struck.speed_mps.abs() <= STANDS_MPS {
+        return true;
+    }
+    let body = ego.footprint();
+    let (dx, dy) = (struck.x_m - ego.x_m, struck.y_m - ego.y_m);
+    let bearing = (dx * body.cos + dy * body.sin) / dx.hypot(dy).max(1e-9);
+    if bearing < BEHIND {
+        return false;
+    }
+    let ahead_m = body.half_length_m - THIN_M;
+    let (x_m, y_m) = (body.x_m + ahead_m * body.cos, body.y_m + ahead_m * body.sin);
+    let front = Footprint { x_m, y_m, half_length_m: THIN_M, ..body };
+    front.overlaps(&Footprint::of(struck)) || reaches_out()
+}
+
 /// The route beside the middle of the body, and how far left of it that is.
-fn beside(world: &World, body: &Footprint) -> (Station, f64) {
+fn beside(world: &World) -> (Station, f64) {
+    let body = world.ego().footprint();
     let (s_m, d_m) = world.route().project(body.x_m, body.y_m, world.progress_m());
     (world.route().at(s_m), d_m)
 }
 
 /// Whether the body reaches out of its lane.
-fn reaches_out(world: &World, body: &Footprint) -> bool {
-    let (station, d_m) = beside(world, body);
-    d_m + body.half_width_m > station.lane_left_m || d_m - body.half_width_m < -station.lane_right_m
+fn reaches_out(world: &World) -> bool {
+    let (station, d_m) = beside(world);
+    let half_m = world.ego().outline.half_width_m;
+    d_m + half_m > station.lane_left_m || d_m - half_m < -station.lane_right_m
 }
 
 fn is_against_traffic(world: &World) -> bool {
     let ego = world.ego();
-    let (station, d_m) = beside(world, &ego.footprint());
+    let (station, d_m) = beside(world);
     if (ego.heading_rad - station.heading_rad).cos() < 0.0 {
         return true;
     }
@@ -159,4 +162,51 @@ fn is_passed(world: &World, station: &Station, actor: &Actor) -> bool {
     (station.s_m - PASSING_M.0..station.s_m + PASSING_M.1).contains(&at_m)
         && across_m - half_m < there.lane_left_m
         && across_m + half_m > -there.lane_right_m
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim::world::Outline;
+
+    /// A car of 4.6 m with its rear axle at the origin, heading east.
+    fn ego() -> EgoState {
+        EgoState {
+            x_m: 0.0,
+            y_m: 0.0,
+            heading_rad: 0.0,
+            speed_mps: 0.0,
+            acceleration_mps2: 0.0,
+            steering_rad: 0.0,
+            yaw_rate_radps: 0.0,
+            odometer_m: 0.0,
+            outline: Outline { centre_ahead_m: 1.3, half_length_m: 2.3, half_width_m: 0.9 },
+        }
+    }
+
+    fn car(x_m: f64, y_m: f64, speed_mps: f64) -> Actor {
+        Actor {
+            id: 1,
+            kind: ObjectKind::Car,
+            x_m,
+            y_m,
+            heading_rad: 0.0,
+            speed_mps,
+            length_m: 4.5,
+            width_m: 1.8,
+            braking: false,
+            hazards: false,
+        }
+    }
+
+    #[test]
+    fn who_is_at_fault_for_a_collision() {
+        let at_fault = |speed_mps: f64, struck: Actor, out: bool| is_at_fault(&ego(), speed_mps, &struck, || out);
+        assert!(at_fault(10.0, car(5.8, 0.0, 5.0), false), "into the back of a slower car");
+        assert!(!at_fault(0.0, car(5.8, 0.0, -5.0), true), "who stands");
+        assert!(!at_fault(5.0, car(-3.2, 0.0, 15.0), true), "who is struck from behind");
+        assert!(!at_fault(10.0, car(0.0, 1.7, 10.0), false), "who is struck from the side within the own lane");
+        assert!(at_fault(10.0, car(0.0, 1.7, 10.0), true), "the same out of it");
+        assert!(at_fault(10.0, car(0.0, 1.7, 0.0), false), "along the side of what stands");
+    }
 }

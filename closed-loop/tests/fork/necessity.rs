@@ -1,0 +1,139 @@
+//! Takeovers judged by driving on without the human.
+
+use closed_loop::LoopDriver;
+use closed_loop::necessity::{Harm, Necessity, NecessityConfig, NecessityVerdict, judge};
+use closed_loop::virtual_drive::{LinkModel, Recording, TripLoop, TripPlan, drive};
+use policy::{FEATURES, Layer, Manifest, Network, Observation, Policy};
+use protocol::{Embodiment, PolicyVersion, VehicleId};
+use sim::difficulty::Difficulty;
+use sim::road::RoadNetwork;
+use sim::world::WorldConfig;
+use std::sync::Arc;
+use vehicle_core::action::Action;
+use vehicle_core::mileage::TakeoverEntry;
+use vehicle_core::{CoreConfig, InferenceResult};
+
+fn plan(difficulties: &[Difficulty]) -> TripPlan {
+    TripPlan {
+        id: "judged".into(),
+        vehicle: VehicleId::new("virtual-1").unwrap(),
+        network: Arc::new(RoadNetwork::built_in("soderleden").unwrap()),
+        world: WorldConfig {
+            seed: 4,
+            traffic_per_km: 0.0,
+            difficulties: difficulties.to_vec(),
+            difficulty_spacing_m: 200.0,
+            ..WorldConfig::default()
+        },
+        link: LinkModel::default(),
+        core: CoreConfig { self_check_us: 500_000, ..CoreConfig::default() },
+        max_time_s: 60.0,
+        recording: Recording::Off,
+        assists: false,
+        turn: None,
+        starts_at_s: 0,
+        necessity: None,
+    }
+}
+
+/// A policy that is linear in a few features: `(output, feature, weight)`, and sure of itself.
+fn linear(weights: &[(usize, usize, f32)], bias: [f32; 2]) -> Policy {
+    let nothing = |inputs: usize, outputs: usize, bias: Vec<f32>| {
+        Layer::new(inputs, outputs, vec![0.0; inputs * outputs], bias).unwrap()
+    };
+    let mut skip = vec![0.0; 3 * FEATURES];
+    for (output, feature, weight) in weights {
+        skip[output * FEATURES + feature] = *weight;
+    }
+    let skip = Layer::new(FEATURES, 3, skip, vec![0.0; 3]).unwrap();
+    let hidden = [nothing(FEATURES, 32, vec![0.0; 32]), nothing(32, 32, vec![0.0; 32])];
+    let network = Network::new(hidden, nothing(32, 3, vec![bias[0], bias[1], 8.0]), skip).unwrap();
+    let manifest = Manifest::new(PolicyVersion::new("linear").unwrap(), None, 0);
+    Policy::new(&Embodiment::ackermann_car(), manifest, network).unwrap()
+}
+
+/// Keeps its lane, its distance and to the limit, and passes nobody: the intelligent driver model on its own path, less
+/// braking for people, and pure pursuit 1.5 s ahead.
+fn lane_keeper() -> Policy {
+    linear(&[(0, 98, 1.0), (0, 116, -1.0), (1, 8, 2.0)], [0.0; 2])
+}
+
+/// Always does the same.
+#[derive(Clone)]
+struct Constant([f64; 2]);
+
+impl LoopDriver for Constant {
+    fn infer(&mut self, observation: &Observation) -> Option<InferenceResult> {
+        Some(InferenceResult {
+            seen_us: observation.surroundings.monotonic_us,
+            observation_sequence: observation.state.sequence,
+            proposal: Action::new(&self.0).map(|action| (action, 1.0)),
+        })
+    }
+}
+
+/// Drives on to the next hand-over from the policy, if there is one.
+fn to_handover<D: LoopDriver>(running: &mut TripLoop<D>) -> bool {
+    while running.now_us() < 300_000_000 && !running.robot().status().route_done {
+        let from_policy = |entry: &TakeoverEntry| matches!(entry, TakeoverEntry::Begin { disengagement: Some(_), .. });
+        if running.step().iter().any(from_policy) {
+            return true;
+        }
+    }
+    false
+}
+
+fn first_verdict<D: LoopDriver + Clone>(plan: &TripPlan, policy: Policy, driver: D) -> NecessityVerdict {
+    let mut running = plan.closed_loop(policy, driver).unwrap();
+    assert!(to_handover(&mut running), "nobody took over");
+    judge(&running, &NecessityConfig::default()).unwrap()
+}
+
+#[test]
+fn who_leaves_the_road_or_strikes_something_was_taken_over_of_necessity() {
+    let swerving = first_verdict(&plan(&[]), lane_keeper(), Constant([2.0, 0.3]));
+    assert_eq!((swerving.necessity, swerving.samples, swerving.standstill_share), (Necessity::Necessary, 32, None));
+    assert_eq!((swerving.harms.get(&Harm::RoadLeft), swerving.harm_share), (Some(&32), 1.0));
+    // Keeps its lane and sees nothing in it.
+    let blind = linear(&[(1, 8, 2.0)], [0.5, 0.0]);
+    let striking = first_verdict(&plan(&[Difficulty::DoubleParked]), blind.clone(), blind);
+    assert_eq!(striking.necessity, Necessity::Necessary, "{striking:?}");
+    assert!(striking.harms[&Harm::AtFaultCollision] > 12, "{striking:?}");
+}
+
+#[test]
+fn who_stands_does_no_harm_and_who_keeps_to_the_wrong_lane_does() {
+    let standing = first_verdict(&plan(&[]), lane_keeper(), Constant([0.0, 0.0]));
+    assert_eq!((standing.necessity, standing.harm_share), (Necessity::Precautionary, 0.0));
+    assert_eq!((standing.standstill_share, standing.standstill_samples), (Some(1.0), 32));
+    assert!(standing.standstill_low.unwrap() > 0.8 && standing.harm_high < 0.2, "{standing:?}");
+    let left = linear(&[(0, 98, 1.0), (1, 8, 2.0)], [0.0, 1.6]);
+    let wrong = first_verdict(&plan(&[]), left.clone(), left);
+    println!("{wrong:?}");
+    assert_eq!(wrong.necessity, Necessity::Necessary);
+    assert!(wrong.harms.contains_key(&Harm::WrongWay), "{wrong:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_verdict_and_the_drive_goes_on_as_if_unjudged() {
+    let (policy, mut plan) = (lane_keeper(), plan(&Difficulty::ALL));
+    plan.world.traffic_per_km = 15.0;
+    plan.max_time_s = 120.0;
+    let unjudged = drive(&plan, policy.clone()).unwrap();
+    plan.necessity = Some(NecessityConfig { samples: 8, most_samples: 16, ..NecessityConfig::default() });
+    let mut judged = drive(&plan, policy.clone()).unwrap();
+    assert_eq!(judged, drive(&plan, policy).unwrap());
+    let verdicts = std::mem::take(&mut judged.judged);
+    assert_eq!(judged, unjudged);
+    let ids: Vec<_> = verdicts.iter().map(|takeover| &takeover.id).collect();
+    let handed_over: Vec<_> = judged.trip.disengagements.iter().map(|d| &d.id).collect();
+    assert!(!ids.is_empty() && handed_over.starts_with(&ids), "{ids:?} {handed_over:?}");
+    for takeover in &verdicts {
+        let NecessityVerdict { samples, necessity, .. } = takeover.verdict;
+        assert_eq!(samples, if necessity == Necessity::Unclear { 16 } else { samples }, "{takeover:?}");
+        println!("{} at {:.1} s: {:?}", takeover.id, takeover.at_s, takeover.verdict);
+    }
+    plan.necessity = Some(NecessityConfig { samples: 0, ..NecessityConfig::default() });
+    let refused = drive(&plan, lane_keeper()).unwrap_err().to_string();
+    assert!(refused.contains("samples of the necessity's configuration is 0"), "{refused}");
+}
