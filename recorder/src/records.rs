@@ -174,21 +174,6 @@ pub(crate) struct ChannelRecord {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl ChannelRecord {
-    /// The same for another file.
-    pub(crate) fn spec(&self) -> ChannelSpec<'_> {
-        ChannelSpec {
-            twin: self.twin,
-            topic: &self.topic,
-            schema: &self.schema,
-            schema_encoding: &self.schema_encoding,
-            schema_data: &self.schema_data,
-            message_encoding: &self.message_encoding,
-            metadata: &self.metadata,
-        }
-    }
-}
-
 type SchemaRecord = (Arc<str>, String, Arc<[u8]>);
 
 /// Channels met so far, by id.
@@ -276,6 +261,19 @@ impl Channels {
 }
 
 impl ChannelRecord {
+    /// The same for another file.
+    pub(crate) fn spec(&self) -> ChannelSpec<'_> {
+        ChannelSpec {
+            twin: self.twin,
+            topic: &self.topic,
+            schema: &self.schema,
+            schema_encoding: &self.schema_encoding,
+            schema_data: &self.schema_data,
+            message_encoding: &self.message_encoding,
+            metadata: &self.metadata,
+        }
+    }
+
     fn is_described_as(&self, other: &Self) -> bool {
         let Self { twin: _, topic, schema, schema_encoding, schema_data, message_encoding, metadata } = self;
         // Of one file these lie in memory once.
