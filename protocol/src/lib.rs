@@ -1,6 +1,6 @@
 //! The shared language of `takeover`: messages, units, identifiers, robots, clocks. No async, no threads, and no I/O but
-//! that of [`Address`], which asks the system what a host's name stands for and listens there, and of
-//! [`Embodiment::from_file`].
+//! that of [`Address`], which asks the system what a host's name stands for and listens there, of
+//! [`hasten_small_messages`], and of [`Embodiment::from_file`].
 //!
 //! - [`v1`] and [`foxglove`] hold the protobuf messages; one definition serves the wire and the file. [`schema`] gives
 //!   the descriptors that a file or a live viewer needs.

@@ -143,6 +143,11 @@ impl Stats {
         self.with(session, |entry| entry.estimate = Some(estimate));
     }
 
+    /// What a session's path is thought to carry while nothing is known of any of its paths.
+    pub(crate) fn on_starting_estimate(&self, session: &str, estimate: Estimate) {
+        self.with(session, |entry| _ = entry.estimate.get_or_insert(estimate));
+    }
+
     /// The picture is encoded once: whoever may drive sets its rate, watchers only when alone.
     pub(crate) fn room(&self) -> Room {
         let sessions = self.lock();

@@ -139,11 +139,18 @@ impl Leg {
     pub(super) fn new(
         connection: Arc<dyn PeerConnection>,
         (tracks, voice): (Vec<Track>, Voice),
-        estimate: EstimateHandle,
+        (estimate, most_bps): (EstimateHandle, f64),
         life: PathLife,
     ) -> Self {
         let pacer = Pacer::new();
+        // Repairs may need as much again as the pictures.
+        estimate.set_max(REPAIR_ROOM * most_bps);
         Self { connection, tracks, voice, estimate, life, pacer, ids: None, pauses: 0, pause_until_us: 0 }
+    }
+
+    /// What the path is thought to carry before anything is known of it.
+    pub(super) fn starting_estimate(&self) -> Estimate {
+        self.estimate.read()
     }
 
     fn enqueue(&mut self, class: Class, bytes: usize, packet: Out) {
@@ -244,8 +251,6 @@ pub(super) async fn run(
 
 impl Media {
     fn add(&mut self, leg: Leg) {
-        // Repairs may need as much again as the pictures.
-        leg.estimate.set_max(REPAIR_ROOM * self.context.shared.most_bps);
         // Paths that died have been replaced.
         self.legs.retain(|old| old.ids.is_none() || old.life.is_up());
         self.legs.push(leg);

@@ -87,7 +87,7 @@ pub(super) async fn make(
     for (camera, track) in tracks.iter().enumerate() {
         tasks.spawn(read_rtcp(context.clone(), life.clone(), camera, track.clone()));
     }
-    let leg = Leg::new(connection.clone(), (tracks, voice), estimate, life.clone());
+    let leg = Leg::new(connection.clone(), (tracks, voice), (estimate, context.shared.most_bps), life.clone());
     Ok(Made { connection, events, opened, sdp, leg })
 }
 

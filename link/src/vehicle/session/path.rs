@@ -121,6 +121,8 @@ async fn serve(
     let outputs = Outputs { states: states.clone(), scans: scans.clone(), events };
     let Made { connection, mut events, mut opened, sdp, leg } =
         offer::make(context, peer, inlet.clone(), outputs, (*index, life), &mut tasks).await?;
+    // So that the first picture fits the path: the cameras' encoders are told before it is up.
+    context.shared.stats.on_starting_estimate(&context.id, leg.starting_estimate());
     let _ = out.send(offer::signal(context, id, sdp)).await;
     let deadline = Instant::now() + SETUP;
     let (candidates, addresses, restarted) = (RemoteCandidates::default(), local_addresses(), Instant::now());
