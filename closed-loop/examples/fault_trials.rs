@@ -1,6 +1,6 @@
 //! Breaks something on the way, many times over, and prints how each of the built-in robots stopped:
-//! `fault_trials [TRIALS [SEED [JSON [ROADS]]]]`. TRIALS are those of each robot. ROADS is a folder of OpenDRIVE files; without
-//! it, the built-in roads and, for the delivery robot, the open plane.
+//! `fault_trials [TRIALS [SEED [JSON [ROADS]]]]`. TRIALS are those of each robot. ROADS is a folder of OpenDRIVE files;
+//! without it, the built-in roads and, for the delivery robot, the open plane.
 
 use closed_loop::fault_trials::{Row, roads_of, run_all};
 use protocol::Embodiment;

@@ -1,9 +1,10 @@
-//! The closed loop in virtual time: a simulated robot, the vehicle core, what drives in the policy's place, an operator's
-//! seat, and the link between the two, tick by tick. Drives, fault trials, the latency study and hostile messages are
-//! users of this one; it knows nothing of theirs.
+//! The closed loop in virtual time: a simulated robot, the vehicle core, what drives in the policy's place, an
+//! operator's seat, and the link between the two, tick by tick. Drives, fault trials, the latency study and hostile
+//! messages are users of this one; it knows nothing of theirs.
 //!
-//! A loop can be forked between any two ticks ([`ClosedLoop::fork`]): road network, route, weights, embodiments and what is
-//! under way are shared, so that a fork costs some microseconds, and it drives on to the same messages as the original.
+//! A loop can be forked between any two ticks ([`ClosedLoop::fork`]): road network, route, weights, embodiments and
+//! what is under way are shared, so that a fork costs some microseconds, and it drives on to the same messages as the
+//! original.
 
 mod driver;
 mod faults;
@@ -243,7 +244,8 @@ impl<S: LoopSeat, D: LoopDriver, L: LoopLink, F: LoopFaults> ClosedLoop<S, D, L,
         self.state.telemetry.takeover(self.state.now_us, event)
     }
 
-    /// What is random from now on comes from `seed`: the others ([`World::reseed`]), the link, and the noise of the actions.
+    /// What is random from now on comes from `seed`: the others ([`World::reseed`]), the link, and the noise of the
+    /// actions.
     pub fn reseed(&mut self, seed: u64) {
         self.state.robot.reseed(seed);
         self.parts.link.reseed(seed);
@@ -257,9 +259,9 @@ impl<S: LoopSeat, D: LoopDriver, L: LoopLink, F: LoopFaults> ClosedLoop<S, D, L,
         self.state.noise = noise;
     }
 
-    /// The same drive without anybody at the seat: what is under way from and to it is lost, and what it has said but not
-    /// yet been heard. If the operator drives, the wheel goes to the policy; if it cannot drive, the vehicle stops. Where
-    /// the policy drives in `Assist`, it goes on in `Monitor`, as nobody answers.
+    /// The same drive without anybody at the seat: what is under way from and to it is lost, and what it has said but
+    /// not yet been heard. If the operator drives, the wheel goes to the policy; if it cannot drive, the vehicle stops.
+    /// Where the policy drives in `Assist`, it goes on in `Monitor`, as nobody answers.
     #[must_use]
     pub fn without_human(self) -> ClosedLoop<EmptySeat, D, L, F> {
         let Self { parts: LoopParts { seat, driver, link, faults }, mut state } = self;
@@ -339,8 +341,8 @@ impl<S: LoopSeat, D: LoopDriver, L: LoopLink, F: LoopFaults> ClosedLoop<S, D, L,
 }
 
 impl<S: Clone, D: Clone, L: Clone, F: Clone> ClosedLoop<S, D, L, F> {
-    /// The same drive once more, from this moment on: driven on in the same way, both give the same messages. What records
-    /// a drive is no part of the loop, so that a fork records nothing by itself.
+    /// The same drive once more, from this moment on: driven on in the same way, both give the same messages. What
+    /// records a drive is no part of the loop, so that a fork records nothing by itself.
     #[must_use]
     pub fn fork(&self) -> Self {
         Self { parts: self.parts.clone(), state: self.state.clone() }

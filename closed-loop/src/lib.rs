@@ -1,8 +1,8 @@
 //! Closed loops in virtual time: the vehicle core on a simulated robot, with a link, an operator and whatever breaks, as
 //! fast as the processor allows and with the same outcome for the same seed.
 //!
-//! - [`ClosedLoop`] is the loop itself, which all others are users of: simulated robot, vehicle core, what drives in the
-//!   policy's place, link and an operator's seat, tick by tick; it can be forked between any two.
+//! - [`ClosedLoop`] is the loop itself, which all others are users of: simulated robot, vehicle core, what drives in
+//!   the policy's place, link and an operator's seat, tick by tick; it can be forked between any two.
 //! - [`sim_robot::SimRobot`] is the adapter for the simulated robot; the bridge drives it in real time as well.
 //! - [`virtual_drive::drive`] drives a whole trip with the scripted operator and a recorder.
 //! - [`fault_trials::run_all`] breaks something on the way, a thousand times over, and says how the car stopped.

@@ -1,5 +1,5 @@
-//! A drive in virtual time: the closed loop with the scripted operator at its seat, and a recorder. It runs as fast as the
-//! processor allows and gives the same bytes for the same plan.
+//! A drive in virtual time: the closed loop with the scripted operator at its seat, and a recorder. It runs as fast as
+//! the processor allows and gives the same bytes for the same plan.
 
 mod deferred_renderer;
 
@@ -97,7 +97,8 @@ impl From<IdError> for DriveError {
 }
 
 impl TripPlan {
-    /// The closed loop of this trip with `driver` in the place of `policy`, which says what robot it is; it records nothing.
+    /// The closed loop of this trip with `driver` in the place of `policy`, which says what robot it is; it records
+    /// nothing.
     ///
     /// # Errors
     /// [`LoopError`] when there is no such drive.

@@ -266,8 +266,8 @@ impl World {
     }
 
     /// What is random from now on comes from `seed`: who comes, how those who are there drive on (their temperament is
-    /// drawn anew, their places and speeds stay), what people and cars of a difficulty that have not acted yet will do, and
-    /// the sensors' noise. The same seed gives the same future for the same commands.
+    /// drawn anew, their places and speeds stay), what people and cars of a difficulty that have not acted yet will do,
+    /// and the sensors' noise. The same seed gives the same future for the same commands.
     pub fn reseed(&mut self, seed: u64) {
         self.noise_seed = seed;
         self.traffic.reseed(seed);

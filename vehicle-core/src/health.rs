@@ -72,15 +72,15 @@ const STEERING_BAND_MPS2: f64 = 1.2;
 const SPOT_MPS: f64 = 0.03;
 /// A brake must give at least this share of what is asked, as it does on a wet road.
 const BRAKE_SHARE: f64 = 0.35;
-/// Acceleration may exceed what is asked by this share of the deceleration that the robot promises, 1.0 and 1.5 of a car's
-/// 4 m/s^2: slopes, noise. When brakes are asked for, only the lesser: an engine's lag is no excuse then.
+/// Acceleration may exceed what is asked by this share of the deceleration that the robot promises, 1.0 and 1.5 of a
+/// car's 4 m/s^2: slopes, noise. When brakes are asked for, only the lesser: an engine's lag is no excuse then.
 const ACCELERATION_BAND: (f64, f64) = (1.0 / 4.0, 1.5 / 4.0);
 /// Between the two, the band widens by this much for each m/s^2.
 const BAND_SLOPE: f64 = 1.0 / 3.0;
 /// A deviation that lasts this long is a failure, seconds.
 const DEBOUNCE_S: f64 = 0.4;
-/// Below the speed that the promised deceleration takes away in this time, seconds, a robot's acceleration tells nothing:
-/// below 1 m/s of a car.
+/// Below the speed that the promised deceleration takes away in this time, seconds, a robot's acceleration tells
+/// nothing: below 1 m/s of a car.
 const SLOWEST_S: f64 = 0.25;
 /// A healthy actuator may lag this much longer than its embodiment says.
 const LAG_MARGIN: f64 = 1.25;

@@ -21,8 +21,8 @@ pub struct LoopPlan {
     pub network: Arc<RoadNetwork>,
     /// Traffic, difficulties, seed.
     pub world: WorldConfig,
-    /// Settings of the vehicle core. Whether it runs its policy is the loop's business: the loop runs what drives, as the
-    /// bridge's policy runner does, and hands its results over.
+    /// Settings of the vehicle core. Whether it runs its policy is the loop's business: the loop runs what drives, as
+    /// the bridge's policy runner does, and hands its results over.
     pub core: CoreConfig,
     /// The last epoch that the vehicle granted before.
     pub epoch: u64,
@@ -34,13 +34,14 @@ pub struct LoopPlan {
     pub cameras: Vec<CameraModel>,
     /// The vehicle sends its state to the seat at every tick whose number is a multiple of this.
     pub state_every: u64,
-    /// Whether the vehicle's answers to requests are sent to the seat; otherwise they stay in [`vehicle_core::Tick::responses`].
+    /// Whether the vehicle's answers to requests are sent to the seat; otherwise they stay in
+    /// [`vehicle_core::Tick::responses`].
     pub sends_answers: bool,
 }
 
 impl LoopPlan {
-    /// A vehicle that starts at [`VIRTUAL_EPOCH_NS`], without cameras, and tells its seat what the bridge would: its state
-    /// 25 times a second, and its answers.
+    /// A vehicle that starts at [`VIRTUAL_EPOCH_NS`], without cameras, and tells its seat what the bridge would: its
+    /// state 25 times a second, and its answers.
     #[must_use]
     pub fn new(id: &str, vehicle: VehicleId, network: Arc<RoadNetwork>, world: WorldConfig) -> Self {
         Self {

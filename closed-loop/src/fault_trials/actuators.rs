@@ -8,9 +8,9 @@ use vehicle_core::authority::COMMAND_TIMEOUT_US;
 /// A failed actuator is found out at most this long after it began to do clearly something else than it was told: the
 /// lag of a healthy one, and the vehicle's patience.
 const ECHO_US: u64 = 650_000;
-/// The shares below are those of the values that make the car of the trials clearly disobey: an engine that gives 2 m/s^2
-/// more than it was told, brakes that were asked for 4 m/s^2, wheels that point 0.1 rad from where they were told to or so
-/// far that it makes 2 m/s^2 to the side.
+/// The shares below are those of the values that make the car of the trials clearly disobey: an engine that gives 2
+/// m/s^2 more than it was told, brakes that were asked for 4 m/s^2, wheels that point 0.1 rad from where they were told
+/// to or so far that it makes 2 m/s^2 to the side.
 const ASTRAY_SHARE_OF_STOP: f64 = 1.0 / 2.0;
 const ASTRAY_SHARE_OF_STEERING: f64 = 2.0 / 11.0;
 const ASIDE_SHARE_OF_LATERAL: f64 = 1.0 / 3.0;
@@ -52,8 +52,8 @@ impl Failure<'_> {
     }
 }
 
-/// The greatest speed at which `embodiment` may drive when `fault` strikes: an engine that is stuck shows only as long as
-/// the robot gets faster.
+/// The greatest speed at which `embodiment` may drive when `fault` strikes: an engine that is stuck shows only as long
+/// as the robot gets faster.
 pub(super) fn fastest_mps(fault: Fault, embodiment: &Embodiment) -> f64 {
     let gains_mps = Failure { embodiment }.runaway_mps2() * ECHO_US as f64 * 1e-6;
     embodiment.fastest_mps() - if fault == Fault::EngineStuck { gains_mps } else { 0.0 }

@@ -22,12 +22,12 @@ use vehicle_core::{CoreConfig, FromSeat, SeatBody};
 
 /// A policy that will fail gets the wheel this long before. It has learnt nothing, so longer would test its driving.
 const HAND_BACK_US: u64 = 60_000;
-/// Speeds that the trials' world allows, m/s, for a robot that is so fast; a slower one drives at up to its greatest speed
-/// and at least at this share of it.
+/// Speeds that the trials' world allows, m/s, for a robot that is so fast; a slower one drives at up to its greatest
+/// speed and at least at this share of it.
 const CRUISE_MPS: (f64, f64) = (5.0, 22.0);
 const CRUISE_SHARE: f64 = 0.75;
-/// A robot at this speed, m/s, or at this share of its greatest, drives. Much slower, a promise of so few centimetres does not
-/// hold at full throttle (SAFETY.md).
+/// A robot at this speed, m/s, or at this share of its greatest, drives. Much slower, a promise of so few centimetres
+/// does not hold at full throttle (SAFETY.md).
 const DRIVES_MPS: f64 = 1.0;
 const DRIVES_SHARE: f64 = 0.5;
 /// How long the trial looks on after the car stands: nothing late may move it.

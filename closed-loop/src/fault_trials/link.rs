@@ -12,7 +12,8 @@ const JITTER_US: u64 = 8_000;
 pub(super) struct TrialLink {
     delay_us: u64,
     rng: ChaCha8Rng,
-    /// Messages to the vehicle sent from the first time until the second are held back and come all at once at the second.
+    /// Messages to the vehicle sent from the first time until the second are held back and come all at once at the
+    /// second.
     pub(super) held: Option<(u64, u64)>,
     /// Nothing that is sent from now on arrives.
     pub(super) seat_cut: bool,

@@ -5,8 +5,8 @@ use protocol::Embodiment;
 use protocol::v1::Reason;
 use serde::Serialize;
 
-/// Engine and brakes let go within this time, seconds: the speed may rise by what full acceleration gives in it, 0.25 m/s of
-/// a car.
+/// Engine and brakes let go within this time, seconds: the speed may rise by what full acceleration gives in it, 0.25
+/// m/s of a car.
 const LETS_GO_S: f64 = 1.0 / 12.0;
 
 /// How a trial went.
