@@ -141,3 +141,42 @@ fn a_configuration_that_makes_no_sense_is_refused_with_its_name_and_value() {
     let config = WorldConfig { cruise_cap_mps: -1.0, ..WorldConfig::default() };
     assert!(World::new(network, config).is_err());
 }
+
+/// A ring of 157 m with one lane, driven against the clock.
+fn ring() -> Arc<RoadNetwork> {
+    let half = |id: u8, other: u8, x: f64, heading: f64| {
+        format!(
+            "<road id=\"{id}\" junction=\"-1\" length=\"78.54\"><link><predecessor elementType=\"road\" \
+             elementId=\"{other}\" contactPoint=\"end\"/><successor elementType=\"road\" elementId=\"{other}\" \
+             contactPoint=\"start\"/></link><planView><geometry s=\"0\" x=\"{x}\" y=\"0\" hdg=\"{heading}\" \
+             length=\"78.54\"><arc curvature=\"0.04\"/></geometry></planView><lanes><laneSection s=\"0\"><center>\
+             <lane id=\"0\" type=\"none\"/></center><right><lane id=\"-1\" type=\"driving\"><link><predecessor id=\"-1\"/>\
+             <successor id=\"-1\"/></link><width sOffset=\"0\" a=\"3.5\" b=\"0\" c=\"0\" d=\"0\"/></lane></right>\
+             </laneSection></lanes></road>"
+        )
+    };
+    let roads = half(1, 2, 25.0, 1.570_796_3) + &half(2, 1, -25.0, -1.570_796_3);
+    let text = format!("<OpenDRIVE><header revMajor=\"1\" revMinor=\"6\"/>{roads}</OpenDRIVE>");
+    Arc::new(RoadNetwork::from_xodr("ring", &text).unwrap())
+}
+
+#[test]
+fn traffic_stops_for_a_car_that_stands_where_the_route_comes_round_again() {
+    let network = ring();
+    let mut cars = 0;
+    for seed in 0..20 {
+        let config = WorldConfig { seed, traffic_per_km: 40.0, difficulties: Vec::new(), ..WorldConfig::default() };
+        let mut world = World::new(network.clone(), config).unwrap();
+        assert!(world.route().length_m() > 400.0, "several rounds");
+        // It stands, drives half a round, and is put down elsewhere.
+        for tick in 0..1_500 {
+            world.step(0.02, if (300..400).contains(&tick) { 0.5 } else { -2.0 }, 0.13);
+            if tick == 900 {
+                world.replace_ego(80.0);
+            }
+            assert_eq!(world.status().collided_with, None, "seed {seed}, {:.1} s", world.time_s());
+            cars += world.actors().len();
+        }
+    }
+    assert!(cars > 20 * 1_500, "the road is not empty: {cars}");
+}

@@ -37,7 +37,7 @@ fn real_time_processes_are_killed_and_the_car_stays_safe_and_forgets_nothing() {
     let bridge = site.bridge().unwrap();
     site.wait_until("the bridge again", operator_drives).unwrap();
     assert!(miles(&site) >= before, "{} after {before}", miles(&site));
-    // They come over the network, after their previews.
+    // They come over the network.
     let listed = || site.get("episodes").filter(|all| all.as_array().is_some_and(|all| !all.is_empty()));
     let episodes = wait_for("episodes", Duration::from_secs(90), listed).unwrap();
     let episodes = episodes.as_array().unwrap();

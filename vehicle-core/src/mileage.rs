@@ -3,9 +3,14 @@
 use crate::authority::Change;
 use crate::{Sensors, Tick};
 use protocol::api::Disengagement;
-use protocol::v1::{Author, TakeoverCause, TakeoverEvent};
-use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, PolicyVersion, SeatKind, VehicleId};
+use protocol::v1::{Author, TakeoverCause, TakeoverEvent, VehicleState};
+use protocol::{EpisodeId, EpisodeInfo, EpisodeSource, FaultCode, PolicyVersion, SeatKind, VehicleId};
 use std::collections::BTreeMap;
+
+/// Faster than any robot that is driven here, m/s: an odometer that goes on faster has been set, or is another one.
+const MOST_MPS: f64 = 100.0;
+/// What an odometer may be off by its own steps and by the stamp of its reading, metres.
+const SLACK_M: f64 = 1.0;
 
 /// Which vehicle drives and how its episodes are described.
 #[derive(Debug, Clone)]
@@ -99,7 +104,8 @@ pub struct MileageAccounting {
     vehicle: VehicleMetadata,
     count: u64,
     current: Option<(EpisodeId, TakeoverEvent)>,
-    odometer_m: Option<f64>,
+    /// The last reading, metres, and its stamp, microseconds; absent while nobody knows of one.
+    odometer: Option<(f64, u64)>,
     metres: BTreeMap<PolicyVersion, Metres>,
 }
 
@@ -107,7 +113,7 @@ impl MileageAccounting {
     /// With nothing driven yet.
     #[must_use]
     pub fn new(vehicle: VehicleMetadata) -> Self {
-        Self { vehicle, count: 0, current: None, odometer_m: None, metres: BTreeMap::new() }
+        Self { vehicle, count: 0, current: None, odometer: None, metres: BTreeMap::new() }
     }
 
     /// Goes on from what was driven before, by policy version.
@@ -132,7 +138,7 @@ impl MileageAccounting {
         tick: &Tick,
         policy: &PolicyVersion,
     ) -> Vec<TakeoverEntry> {
-        self.drive(sensors.state.odometer_m, tick.command.author(), policy);
+        self.drive(&sensors.state, tick.command.author(), policy);
         let mut entries = Vec::new();
         for change in &tick.changes {
             match change {
@@ -147,10 +153,16 @@ impl MileageAccounting {
         entries
     }
 
-    fn drive(&mut self, odometer_m: f64, author: Author, policy: &PolicyVersion) {
-        let driven = self.odometer_m.map_or(0.0, |last| (odometer_m - last).max(0.0));
-        self.odometer_m = Some(odometer_m);
-        if driven == 0.0 || !driven.is_finite() {
+    fn drive(&mut self, state: &VehicleState, author: Author, policy: &PolicyVersion) {
+        // A robot that has not been heard yet has no odometer, and the next to connect may have another one.
+        let is_connected = !state.faults.iter().any(|code| code == FaultCode::RobotNotConnected.code());
+        let now = (is_connected && state.monotonic_us > 0).then_some((state.odometer_m, state.monotonic_us));
+        let before = std::mem::replace(&mut self.odometer, now);
+        let (Some((now_m, now_us)), Some((before_m, before_us))) = (now, before) else { return };
+        let driven = now_m - before_m;
+        let most = MOST_MPS * now_us.saturating_sub(before_us) as f64 * 1e-6 + SLACK_M;
+        // Not a number is neither.
+        if !(driven > 0.0 && driven <= most) {
             return;
         }
         if !self.metres.contains_key(policy) {
@@ -218,5 +230,49 @@ impl MileageAccounting {
         let (id, mut event) = self.current.take()?;
         event.end_us = now_us;
         Some(TakeoverEntry::End { id, event })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::v1::ControlCommand;
+
+    #[test]
+    fn metres_are_those_of_one_odometer_that_goes_on_as_fast_as_robots_drive() {
+        let vehicle = VehicleMetadata {
+            vehicle: VehicleId::new("car-1").unwrap(),
+            prefix: "t".into(),
+            map: "yard".into(),
+            embodiment: "ackermann_car".into(),
+            source: EpisodeSource::Live,
+            seed: None,
+        };
+        let policy = PolicyVersion::new("v1").unwrap();
+        let mut mileage = MileageAccounting::new(vehicle);
+        let command = ControlCommand { author: Author::Policy.into(), ..ControlCommand::default() };
+        let tick = Tick { command, ..Tick::default() };
+        let mut drive = |monotonic_us: u64, odometer_m: f64, fault: &str| {
+            let faults = if fault.is_empty() { Vec::new() } else { vec![fault.to_owned()] };
+            let state = VehicleState { monotonic_us, odometer_m, faults, ..VehicleState::default() };
+            let sensors = Sensors { state, surroundings: None, scan: None, estop_pressed: false };
+            mileage.note(monotonic_us, 0, &sensors, &tick, &policy);
+            mileage.metres().get(&policy).map_or(0.0, |metres| metres.autonomous_m)
+        };
+        // Nobody is connected; then a robot with a long life behind it, which drives 2 m.
+        assert_eq!(drive(0, 0.0, ""), 0.0);
+        assert_eq!(drive(1_000_000, 180_000.0, ""), 0.0);
+        assert_eq!(drive(1_100_000, 180_002.0, ""), 2.0);
+        // Another one in its place, and one that comes so soon that no tick was without any.
+        assert_eq!(drive(1_100_000, 180_002.0, FaultCode::RobotNotConnected.code()), 2.0);
+        assert_eq!(drive(1_200_000, 180_009.0, ""), 2.0);
+        assert_eq!(drive(1_220_000, 500_000.0, ""), 2.0);
+        // Numbers that are none, a reading that comes twice, an odometer that begins anew.
+        assert_eq!(drive(1_240_000, f64::NAN, ""), 2.0);
+        assert_eq!(drive(1_260_000, f64::INFINITY, ""), 2.0);
+        assert_eq!(drive(1_280_000, 500_000.5, ""), 2.0);
+        assert_eq!(drive(1_280_000, 500_000.5, ""), 2.0);
+        assert_eq!(drive(1_300_000, 3.0, ""), 2.0);
+        assert_eq!(drive(1_320_000, 3.5, ""), 2.5);
     }
 }

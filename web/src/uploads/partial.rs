@@ -2,7 +2,7 @@
 
 use protocol::api::UploadStart;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Error, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,10 @@ pub struct Partial {
 impl Partial {
     /// Files of a new upload, empty and durable.
     pub fn create(dir: &Path, start: UploadStart) -> std::io::Result<Self> {
+        Self::create_in(dir, start).map_err(of(dir))
+    }
+
+    fn create_in(dir: &Path, start: UploadStart) -> std::io::Result<Self> {
         let path = dir.join(format!("{}.part", start.sha256));
         File::create(&path)?.sync_all()?;
         let partial = Self { start, path };
@@ -68,6 +72,10 @@ impl Partial {
 
     /// Opens the file at its end; answers how many bytes it has, all of them on the disk.
     pub fn open(&self) -> std::io::Result<(File, u64)> {
+        self.open_at_end().map_err(of(&self.path))
+    }
+
+    fn open_at_end(&self) -> std::io::Result<(File, u64)> {
         let mut file = File::options().write(true).open(&self.path)?;
         if file.metadata()?.len() > self.start.bytes {
             file.set_len(self.start.bytes)?;
@@ -100,6 +108,12 @@ impl Partial {
             }
         }
     }
+}
+
+/// Names `path` in an error, for the log.
+fn of(path: &Path) -> impl FnOnce(Error) -> Error {
+    let path = path.to_owned();
+    move |error| Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Runs file work where it holds nobody up.
