@@ -25,6 +25,9 @@ fn plan(folder: &Path, necessity: Option<NecessityConfig>) -> TripPlan {
         recording: Recording::Folder(folder.to_owned()),
         assists: false,
         turn: None,
+        necessity: None,
+        purpose: trainer::seeds::SeedPurpose::Report,
+        events: sim::scenario_event::ScenarioEvent::ALL.to_vec(),
     };
     TripPlan { necessity, ..fleet.trip(0).unwrap() }
 }
