@@ -91,23 +91,24 @@ fn first_verdict<D: LoopDriver + Clone>(plan: &TripPlan, policy: Policy, driver:
 }
 
 #[test]
-fn who_leaves_the_road_or_strikes_something_was_taken_over_of_necessity() {
+fn who_leaves_the_road_was_taken_over_of_necessity_and_who_is_braked_stands() {
     let swerving = first_verdict(&plan(&[]), lane_keeper(), Constant([2.0, 0.3]));
     assert_eq!((swerving.necessity, swerving.samples, swerving.standstill_share), (Necessity::Necessary, 32, None));
     assert_eq!((swerving.harms.get(&Harm::RoadLeft), swerving.harm_share), (Some(&32), 1.0));
     // Keeps its lane and sees nothing in it.
     let blind = linear(&[(1, 8, 2.0)], [0.5, 0.0]);
-    let striking = first_verdict(&plan(&[ScenarioEvent::DoubleParked]), blind.clone(), blind);
-    assert_eq!(striking.necessity, Necessity::Necessary, "{striking:?}");
-    assert!(striking.harms[&Harm::AtFaultCollision] > 12, "{striking:?}");
+    // The emergency brake stops it, so that it stands instead.
+    let braked = first_verdict(&plan(&[ScenarioEvent::DoubleParked]), blind.clone(), blind);
+    assert_eq!((braked.necessity, braked.standstill_share), (Necessity::Precautionary, Some(1.0)), "{braked:?}");
 }
 
 #[test]
 fn who_stands_does_no_harm_and_who_keeps_to_the_wrong_lane_does() {
     let standing = first_verdict(&plan(&[]), lane_keeper(), Constant([0.0, 0.0]));
     assert_eq!((standing.necessity, standing.harm_share), (Necessity::Precautionary, 0.0));
-    assert_eq!((standing.standstill_share, standing.standstill_samples), (Some(1.0), 32));
-    assert!(standing.standstill_low.unwrap() > 0.8 && standing.harm_high < 0.2, "{standing:?}");
+    // The noise lets one or two of them roll.
+    assert_eq!(standing.standstill_samples, 32);
+    assert!(standing.standstill_share.unwrap() > 0.9 && standing.harm_high < 0.2, "{standing:?}");
     let left = linear(&[(0, 98, 1.0), (1, 8, 2.0)], [0.0, 1.6]);
     let wrong = first_verdict(&plan(&[]), left.clone(), left);
     println!("{wrong:?}");

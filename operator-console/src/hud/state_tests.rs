@@ -48,7 +48,7 @@ fn figures_stand_with_their_units() {
     assert_eq!(value(&state, "loss"), ("3.4 %", Tone::Attention));
     assert_eq!(value(&state, "policy"), ("v7", Tone::Normal));
     assert_eq!(value(&state, "confidence"), ("93 %", Tone::Normal));
-    assert_eq!(state.identity, "car-1 | seat wheel device | connected");
+    assert_eq!(state.identity, "car-1 | seat desk | connected");
     assert!(state.stale.is_none() && state.no_picture.is_none() && state.seat_stopped.is_none());
 }
 

@@ -199,8 +199,10 @@ impl Hud {
             let label = pos2(rect.left() + self.px(10.0), bar.center().y);
             painter.text(label, Align2::LEFT_CENTER, name, self.font(13.0), tokens::MUTED);
         }
-        let asked = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(34.0));
-        painter.text(asked, Align2::LEFT_CENTER, &state.asked, self.font(13.0), tokens::TEXT);
+        if !state.asked.is_empty() {
+            let asked = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(34.0));
+            painter.text(asked, Align2::LEFT_CENTER, &state.asked, self.font(13.0), tokens::TEXT);
+        }
         let device = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(12.0));
         painter.text(device, Align2::LEFT_CENTER, &state.device, self.font(13.0), tokens::TEXT);
     }

@@ -51,8 +51,7 @@ fn the_panel_says_what_was_true_at_the_moment() {
         lines.map(|line| format!("{} {}", line.label, line.value)).collect::<Vec<_>>()
     };
     let during = said(2.2);
-    for line in
-        ["id sample-1", "author operator at wheel device", "faults camera_lost", "speed 25.9 km/h", "round trip 40 ms"]
+    for line in ["id sample-1", "author operator at desk", "faults camera_lost", "speed 25.9 km/h", "round trip 40 ms"]
     {
         assert!(during.iter().any(|l| l == line), "{line:?} in {during:?}");
     }
