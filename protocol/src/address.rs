@@ -216,7 +216,7 @@ mod tests {
             (":8080", "[::]:8080"),
             ("localhost:99999", "\"99999\""),
             ("localhost:-1", "\"-1\""),
-            ("localhost:", "no port"),
+            ("localhost:", "not a port"),
             ("", "no port"),
             ("a b:80", "\"a b\""),
             ("http://localhost:80", "not a URL"),

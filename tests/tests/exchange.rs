@@ -279,7 +279,7 @@ fn a_running_vehicle_opens_in_the_viewers_client_and_records_all_that_is_shown()
     for topic in wanted.iter().chain(&also) {
         assert!(recorded.contains(*topic), "{topic} is not among {recorded:?}");
     }
-    assert_eq!(reader.attachment_names().collect::<Vec<_>>(), ["soderleden.xodr", "scenario.json", "plan.json"]);
+    assert_eq!(reader.attachment_names().collect::<Vec<_>>(), ["soderleden.xodr", "scenario.json"]);
     for record in ["clock", "software", "stvfernlv_annex_3"] {
         assert!(!reader.metadata(record).unwrap().is_empty(), "{record}");
     }
