@@ -228,7 +228,7 @@ fn nonsense_is_answered_and_strangers_are_turned_away() {
         let mut seat = Peer::connect(addr, "seat=s1").await;
         for nonsense in ["", "{}", "[1]", r#"{"type":"call"}"#, r#"{"type":"offer","session":1,"sdp":""}"#] {
             seat.0.send(Message::text(nonsense)).await.unwrap();
-            assert!(seat.refused().await.1.contains("no signalling message"));
+            assert!(seat.refused().await.1.contains("not a signalling message"));
         }
         seat.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
         seat.refused().await;
