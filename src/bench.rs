@@ -6,7 +6,7 @@ use anyhow::Context;
 use closed_loop::necessity::{NecessityConfig, judge};
 use closed_loop::sim_robot::SimRobot;
 use closed_loop::virtual_drive::{Recording, TICK_US, drive};
-use policy::{FEATURES, Layer, Manifest, Network, Observation, Policy};
+use policy::{Observation, Policy};
 use protocol::{Embodiment, PolicyVersion};
 use serde::Serialize;
 use sim::camera::{Camera, CameraSpec};
@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use trainer::fleet::FleetPlan;
+use trainer::policy_seat::PolicySeat;
 use trainer::seeds::SeedPurpose;
 use vehicle_core::mileage::TakeoverEntry;
 use video::I420Buffer;
@@ -211,24 +212,10 @@ fn fork(effort: f64) -> anyhow::Result<Row> {
     Ok(Row::lower("fork of the closed loop, median", times[times.len() / 2], "us", "limit", 100.0))
 }
 
-/// Three weights set by hand: the intelligent driver model on the own path less braking for people, and pure pursuit 1.5 s
-/// ahead. It drives on to the horizon, where who has learnt nothing ends early in a ditch: the dear case of a verdict.
-fn lane_keeper() -> anyhow::Result<Policy> {
-    const NARROW: usize = 32;
-    let nothing =
-        |inputs: usize, outputs: usize, bias: Vec<f32>| Layer::new(inputs, outputs, vec![0.0; inputs * outputs], bias);
-    let mut weights = vec![0.0; FEATURES * 3];
-    (weights[98], weights[116], weights[FEATURES + 8]) = (1.0, -1.0, 2.0);
-    let skip = Layer::new(FEATURES, 3, weights, vec![0.0; 3])?;
-    let hidden = [nothing(FEATURES, NARROW, vec![0.0; NARROW])?, nothing(NARROW, NARROW, vec![0.0; NARROW])?];
-    let network = Network::new(hidden, nothing(NARROW, 3, vec![0.0, 0.0, 8.0])?, skip)?;
-    let manifest = Manifest::new(PolicyVersion::new("lane-keeper")?, None, 0);
-    Ok(Policy::new(&Embodiment::ackermann_car(), manifest, network)?)
-}
-
-/// A takeover's necessity by 32 samples, at hand-overs of trips like the fleet's; one thread.
+/// A takeover's necessity by 32 samples, at hand-overs of trips like the fleet's; one thread. The reference driver drives on to
+/// the horizon, where who has learnt nothing ends early in a ditch: the dear case of a verdict.
 fn verdict(effort: f64) -> anyhow::Result<Row> {
-    let (policy, plan) = (lane_keeper()?, fleet(times_of(8, effort))?);
+    let (policy, plan) = (PolicySeat::reference(&Embodiment::ackermann_car())?.policy, fleet(times_of(8, effort))?);
     let config = NecessityConfig { most_samples: 32, ..NecessityConfig::default() };
     let mut times = Vec::new();
     for index in 0..plan.trips {

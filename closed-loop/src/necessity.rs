@@ -11,7 +11,6 @@
 //! that was fixed beforehand. Only their doubling depends on what the first have shown.
 
 mod harm;
-mod interval;
 #[cfg(test)]
 mod judged_tests;
 mod replay;
@@ -21,7 +20,7 @@ pub use replay::{HandOver, ReplayError, replay_to_handover};
 
 use crate::closed_loop::{ActionNoise, ClosedLoop, LoopDriver, LoopFaults, LoopLink, LoopSeat, TICK_US};
 use harm::{HarmObserver, Seen};
-use interval::binomial_interval;
+use protocol::mpd::binomial_interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

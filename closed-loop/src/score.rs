@@ -163,7 +163,8 @@ impl ScoreObserver {
         domain.policy_m += way_m;
         let scenario = self.current.get_or_insert_default();
         scenario.add(before, frame, free_s);
-        if scenario.seconds() >= SCENARIO_S {
+        // Sums of tenths of a second are off by their last digits.
+        if scenario.seconds() >= SCENARIO_S - 1e-6 {
             self.end_scenario();
         }
     }

@@ -71,8 +71,10 @@ pub fn row(seat: &PolicySeat, plan: &FleetPlan, road: &str, trips: &[&TripReport
     let mean = |top: &dyn Fn(&TripScore) -> f64| Mean::new(&scores, top, &|score| score.policy_s);
     [row.mean_speed_mps, row.mean_speed_mps_low, row.mean_speed_mps_high] = mean(&|s| s.policy_m).with_interval();
     [row.free_speed_share, row.free_speed_share_low, row.free_speed_share_high] = mean(&|s| s.free_s).with_interval();
-    [row.comfort, row.comfort_low, row.comfort_high] = mean(&|s| s.parts_s.comfort).with_interval();
-    [row.score, row.score_low, row.score_high] = mean(&|s| s.score_s).with_interval();
+    // A sum of the same seconds in another order may be a last digit more.
+    let share = |top: &dyn Fn(&TripScore) -> f64| mean(top).with_interval().map(|value| value.min(1.0));
+    [row.comfort, row.comfort_low, row.comfort_high] = share(&|s| s.parts_s.comfort);
+    [row.score, row.score_low, row.score_high] = share(&|s| s.score_s);
     row.derived()
 }
 

@@ -4,9 +4,20 @@
 
 mod road;
 
+use closed_loop::virtual_drive::Recording;
 use policy::{FEATURES, MAX_CHANNELS, Policy};
 use protocol::{Embodiment, EpisodeId, PolicyVersion};
+use sim::road::RoadNetwork;
+use sim::scenario_event::ScenarioEvent;
 use std::path::PathBuf;
+use std::sync::Arc;
+use trainer::comparison::{GateBudget, compare};
+use trainer::figures::rows;
+use trainer::fleet::FleetPlan;
+use trainer::flywheel::Progress;
+use trainer::gate::GateDecision;
+use trainer::policy_seat::PolicySeat;
+use trainer::seeds::SeedPurpose;
 use trainer::{
     Dataset, Frame, FrameLabel, PRE_TAKEOVER_FRAMES, Split, TrainConfig, TrainError, TrainedNet, Weighting,
     episode_files, manifest_of, publish, quantize, train,
@@ -166,4 +177,85 @@ fn what_cannot_be_learnt_from_is_said() {
     assert!(error.contains("x.mcap"), "{error}");
     assert!(episode_files(&folder.path().join("missing")).is_err());
     assert_eq!(dataset.frames(Split::Train).len(), 0);
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: &str) {}
+    fn end(&self) {}
+}
+
+fn fleet(purpose: SeedPurpose, trips: usize) -> FleetPlan {
+    let road = |name: &str| Arc::new(RoadNetwork::built_in(name).unwrap());
+    FleetPlan {
+        name: "test".into(),
+        roads: vec![road("soderleden"), road("fabriksgatan")],
+        seed: 3,
+        purpose,
+        events: ScenarioEvent::ALL.to_vec(),
+        trips,
+        route_m: 600.0,
+        max_time_s: 60.0,
+        recording: Recording::Off,
+        assists: false,
+        turn: None,
+        necessity: None,
+    }
+}
+
+#[test]
+fn operator_and_reference_in_the_policys_seat_get_farther_than_who_has_learnt_nothing() {
+    let car = Embodiment::ackermann_car();
+    let plan = fleet(SeedPurpose::Report, 6);
+    let of = |seat: &PolicySeat| {
+        let reports = plan.drive(seat, |_| ()).unwrap();
+        let rows = rows(seat, &plan, &reports);
+        println!("{:#?}", rows[2]);
+        let [soderleden, fabriksgatan, all] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!([&soderleden.road, &fabriksgatan.road, &all.road], ["soderleden", "fabriksgatan", "all"]);
+        assert!((soderleden.miles + fabriksgatan.miles - all.miles).abs() < 1e-9);
+        assert_eq!(soderleden.takeovers + fabriksgatan.takeovers, all.takeovers);
+        assert_eq!(all.domains.iter().map(|domain| domain.takeovers).sum::<u64>(), all.takeovers);
+        let bounds =
+            [(all.score, all.score_low, all.score_high), (all.completion, all.completion_low, all.completion_high)];
+        assert!(bounds.iter().all(|(value, low, high)| low <= value && value <= high), "{all:?}");
+        assert_eq!(*all, all.clone().derived(), "what follows from the counts");
+        (rows, reports)
+    };
+    let untrained: PolicySeat = Policy::untrained(&car, version("v0"), 1).unwrap().into();
+    let (nothing, _) = of(&untrained);
+    for seat in [PolicySeat::operator(&car).unwrap(), PolicySeat::reference(&car).unwrap()] {
+        let (rows, reports) = of(&seat);
+        let (all, nothing) = (&rows[2], &nothing[2]);
+        assert!(all.mpd > 10.0 * nothing.mpd && all.score > 0.5, "{all:?}");
+        assert!(all.mean_speed_mps > 5.0 && all.free_speed_share > 0.5, "{all:?}");
+        assert_eq!((all.role.label(), all.training_seed), (seat.policy.manifest().version.as_str(), None));
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(one_thread.install(|| plan.drive(&seat, |_| ()).unwrap()), reports, "whatever the number of cores");
+    }
+}
+
+#[test]
+fn the_gate_ships_who_drives_better_and_nobody_else() {
+    let car = Embodiment::ackermann_car();
+    let plan = fleet(SeedPurpose::Gate, 0);
+    let untrained = |seed| PolicySeat::from(Policy::untrained(&car, version(&format!("random-{seed}")), seed).unwrap());
+    let reference = PolicySeat::reference(&car).unwrap();
+    let budget = GateBudget { error: 0.05, core_minutes: 0.4 };
+    let ask = |against: &PolicySeat, candidates: &[PolicySeat]| {
+        compare(&plan, against, candidates, &budget, &Silent).unwrap()
+    };
+    let report = ask(&untrained(1), &[untrained(2), reference.clone()]);
+    assert_eq!(
+        (report.decision, report.ships.as_ref().map(PolicyVersion::as_str)),
+        (GateDecision::Ship, Some("reference"))
+    );
+    assert!(report.pairs < report.budget_pairs && report.against.trips == report.candidates[1].trips, "{report:?}");
+    assert_eq!(report, ask(&untrained(1), &[untrained(2), reference.clone()]), "the same seed, the same decision");
+    assert_eq!(ask(&reference, &[untrained(1), untrained(2)]).decision, GateDecision::Refuse);
+    // Against itself every pair cancels.
+    let same = ask(&reference, std::slice::from_ref(&reference));
+    assert_eq!((same.decision, same.looks[0].z[0]), (GateDecision::Inconclusive, Some(0.0)));
 }

@@ -1,9 +1,10 @@
 //! Takeovers judged by driving on without the human.
 
 use crate::LoopDriver;
-use crate::necessity::{Harm, Necessity, NecessityConfig, NecessityVerdict, judge};
+use crate::necessity::{Harm, Necessity, NecessityConfig, NecessityVerdict, drive_on, judge};
 use crate::virtual_drive::{LinkModel, Recording, TripLoop, TripPlan, drive};
 use policy::{FEATURES, Layer, Manifest, Network, Observation, Policy};
+use protocol::v1::Author;
 use protocol::{Embodiment, PolicyVersion, VehicleId};
 use sim::road::RoadNetwork;
 use sim::scenario_event::ScenarioEvent;
@@ -103,17 +104,41 @@ fn who_leaves_the_road_was_taken_over_of_necessity_and_who_is_braked_stands() {
 }
 
 #[test]
-fn who_stands_does_no_harm_and_who_drifts_to_the_left_does() {
-    let standing = first_verdict(&plan(&[]), lane_keeper(), Constant([0.0, 0.0]));
+fn who_stands_does_no_harm() {
+    let mut running = plan(&[]).closed_loop(lane_keeper(), Constant([0.0, 0.0])).unwrap();
+    assert!(to_handover(&mut running), "nobody took over");
+    // Noise would let some of them roll.
+    let standing = judge(&running, &NecessityConfig { action_noise: 0.0, ..NecessityConfig::default() }).unwrap();
     assert_eq!((standing.necessity, standing.harm_share), (Necessity::Precautionary, 0.0));
-    // The noise lets one or two of them roll.
-    assert_eq!(standing.standstill_samples, 32);
-    assert!(standing.standstill_share.unwrap() > 0.9 && standing.harm_high < 0.2, "{standing:?}");
-    let left = linear(&[(0, 98, 1.0), (1, 8, 2.0)], [0.0, 1.6]);
-    let wrong = first_verdict(&plan(&[]), left.clone(), left);
-    println!("{wrong:?}");
-    assert_eq!(wrong.necessity, Necessity::Necessary);
-    assert_eq!(wrong.harms.values().sum::<u64>(), wrong.samples, "{wrong:?}");
+    assert_eq!((standing.standstill_share, standing.standstill_samples), (Some(1.0), 32));
+    assert!(standing.standstill_low.unwrap() > 0.8 && standing.harm_high < 0.2, "{standing:?}");
+}
+
+/// The first harm within 90 s of a drive of `policy` alone on a built-in road.
+fn alone(policy: &Policy, road: &str, seed: u64) -> Option<Harm> {
+    let mut plan = plan(&[]);
+    plan.network = Arc::new(RoadNetwork::built_in(road).unwrap());
+    plan.world = WorldConfig { seed, traffic_per_km: 5.0, ..plan.world };
+    let mut running = plan.closed_loop(policy.clone(), policy.clone()).unwrap();
+    while running.tick().command.author() != Author::Policy {
+        running.step();
+    }
+    let config = NecessityConfig { harm_horizon_s: 90.0, ..NecessityConfig::default() };
+    drive_on(running, &config, true).harm.map(|harm| harm.harm)
+}
+
+#[test]
+fn who_keeps_the_lane_does_no_harm_and_who_drives_left_of_it_goes_the_wrong_way() {
+    // Left of the lane by some metres, more at speed: into the other direction's.
+    let left = linear(&[(0, 98, 1.0), (1, 8, 2.0)], [0.0, 0.7]);
+    for seed in 0..4 {
+        for road in ["e6mini", "soderleden"] {
+            assert_eq!(alone(&lane_keeper(), road, seed), None, "{road}, {seed}");
+        }
+        // A junction's bend is too tight for who looks 1.5 s ahead.
+        assert!(matches!(alone(&lane_keeper(), "fabriksgatan", seed), None | Some(Harm::RoadLeft)), "{seed}");
+        assert_eq!(alone(&left, "fabriksgatan", seed), Some(Harm::WrongWay), "{seed}");
+    }
 }
 
 #[test]
