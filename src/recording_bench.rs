@@ -121,7 +121,7 @@ fn longest(killed: &Killed) -> u64 {
 
 /// A thousand overlapping takeovers: how many messages were audited; every film is decoded where PyAV is installed.
 fn overlaps(folder: &Path, python: Option<&Path>, takeovers: usize) -> anyhow::Result<Row> {
-    let done = overlapping_takeovers(folder, takeovers, &film()?, 20)?;
+    let done = overlapping_takeovers(folder, takeovers, &film(64)?, 20)?;
     if let Some(python) = python {
         for files in done.files.chunks(BATCH) {
             judge(python, files, true)?;
@@ -142,12 +142,12 @@ fn judge(python: &Path, files: &[PathBuf], video: bool) -> anyhow::Result<()> {
     script("judge.py", include_str!("../recorder/tests/judge.py"), python, &arguments).map(drop)
 }
 
-/// Two seconds of a small moving picture at 20 Hz, a keyframe every second.
+/// Two seconds of a small moving picture, `side` pixels wide and high, at 20 Hz, a keyframe every second.
 ///
 /// # Errors
 /// When the encoder refuses.
-pub fn film() -> anyhow::Result<Vec<TrialFrame>> {
-    moving_picture((64, 64), 20, 100_000)
+pub fn film(side: usize) -> anyhow::Result<Vec<TrialFrame>> {
+    moving_picture((side, side), 20, 100_000)
 }
 
 fn moving_picture((width, height): (usize, usize), fps: usize, bitrate_bps: u32) -> anyhow::Result<Vec<TrialFrame>> {

@@ -74,6 +74,15 @@ pub static CAMERAS: [&Topic; 4] = [&CAMERA_FRONT, &CAMERA_LEFT, &CAMERA_RIGHT, &
 pub static CALIBRATIONS: [&Topic; 4] =
     [&CAMERA_FRONT_CALIBRATION, &CAMERA_LEFT_CALIBRATION, &CAMERA_RIGHT_CALIBRATION, &CAMERA_REAR_CALIBRATION];
 
+/// Where among [`CAMERAS`] the pictures of a robot's cameras go: by their names, such as `rear`; one of another name takes the
+/// first place that no name asks for.
+#[must_use]
+pub fn camera_places(names: &[&str]) -> Vec<usize> {
+    let named = |name: &str| CAMERAS.iter().position(|topic| topic.name.strip_prefix("/camera/") == Some(name));
+    let mut free = (0..CAMERAS.len()).filter(|place| !names.iter().any(|name| named(name) == Some(*place)));
+    names.iter().map(|name| named(name).or_else(|| free.next()).unwrap_or(CAMERAS.len() - 1)).collect()
+}
+
 /// In which order topics are dropped when there is no room for all, the first to go first: what takes most bytes for the
 /// least insight goes before what an inquiry needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +129,14 @@ pub fn by_name(name: &str) -> Option<&'static Topic> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn pictures_go_where_their_cameras_name_says() {
+        assert_eq!(camera_places(&["front", "left", "right", "rear"]), [0, 1, 2, 3]);
+        assert_eq!(camera_places(&["front", "rear"]), [0, 3]);
+        assert_eq!(camera_places(&["gripper", "front", "mast"]), [1, 0, 2]);
+        assert_eq!(camera_places(&["a", "b", "c", "d", "e"]), [0, 1, 2, 3, 3]);
+    }
 
     #[test]
     fn every_topic_has_a_name_of_its_own_and_a_schema_that_exists() {

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """A camera. The bridge knows four, by name and in this order: front, left, right, rear."""
+    """A camera. The bridge knows four, by name: front, left, right, rear."""
 
     name: str
     width: int

@@ -161,7 +161,7 @@ pub fn export(args: &ExportArgs, json: bool) -> anyhow::Result<ExitCode> {
             args.output.display()
         )?;
         if done.unpaired > 0 {
-            say!("{} pictures have no row: another camera missed its own", done.unpaired)?;
+            say!("{} pictures have no row: another camera missed its own, or one is of another size", done.unpaired)?;
         }
         for (feature, count) in &done.nulls {
             say!("{count} values of {feature} are null: the episodes have none there")?;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sim::road::RoadNetwork;
 use sim::scenario_event::ScenarioEvent;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -85,14 +86,16 @@ fn a_lerobot_dataset_has_every_value_and_comes_back_with_every_value() {
 }
 
 /// A drive of five seconds with two cameras whose keyframes lie apart, as those of a running vehicle do; `missing` is
-/// the number of a picture that the left one did not take.
-fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
+/// the number of a picture that the left one did not take, `small` are the numbers of those that it took in half the size.
+fn two_cameras(folder: &Path, name: &str, missing: u64, small: Range<u64>) -> PathBuf {
     const STEP_NS: u64 = 50_000_000;
     const DELAY_NS: u64 = 12_000_000;
-    let film = takeover::recording_bench::film().unwrap();
+    let (film, half) = (takeover::recording_bench::film(64).unwrap(), takeover::recording_bench::film(32).unwrap());
     let mut messages = Vec::new();
     for (camera, begin) in [(&topics::CAMERA_FRONT, 0), (&topics::CAMERA_LEFT, 7)] {
         for n in begin..100 {
+            let is_small = camera == &topics::CAMERA_LEFT && small.contains(&n);
+            let film = if is_small { &half } else { &film };
             let frame = &film[(n - begin) as usize % film.len()];
             // What follows a picture that is not there cannot be decoded until the next keyframe.
             let waits = (missing..missing.next_multiple_of(20) + begin).contains(&n);
@@ -123,7 +126,7 @@ fn two_cameras(folder: &Path, name: &str, missing: u64) -> PathBuf {
 fn cameras_whose_keyframes_lie_apart_are_paired_by_when_they_took_their_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let files = [two_cameras(folder.path(), "a", 100), two_cameras(folder.path(), "b", 50)];
+    let files = [two_cameras(folder.path(), "a", 100, 0..0), two_cameras(folder.path(), "b", 50, 0..0)];
     let export = ["export", "--format", "lerobot", "--output"];
     episode(&[paths(&export, &[at("first")], &[]), paths(&[], &files, &[])].concat());
     let judged = judge("lerobot_judge.py", &paths(&[], &[at("first")], &paths(&[], &files, &[])));
@@ -136,6 +139,29 @@ fn cameras_whose_keyframes_lie_apart_are_paired_by_when_they_took_their_pictures
     episode(&[paths(&["verify"], &again, &[])].concat());
     episode(&[paths(&export, &[at("second")], &[]), paths(&[], &again, &[])].concat());
     judge("lerobot_judge.py", &paths(&["--same"], &[at("first"), at("second")], &[]));
+}
+
+#[test]
+fn pictures_that_a_weak_network_made_smaller_have_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // The left camera's keyframes are its pictures 7, 27, 47 and so on.
+    let files = [two_cameras(folder.path(), "a", 100, 47..67), two_cameras(folder.path(), "b", 100, 0..47)];
+    let export = ["export", "--format", "lerobot", "--output"];
+    let told = episode(&[paths(&export, &[at("set")], &[]), paths(&[], &files, &[])].concat());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let judged = judge("lerobot_judge.py", &paths(&[], &[at("set")], &paths(&[], &files, &[])));
+    let judged: Value = serde_json::from_str(&judged).unwrap();
+    let frames = 40 + 33 + 53;
+    assert_eq!((judged["cameras"].as_u64(), judged["frames"].as_u64()), (Some(2), Some(frames)), "{judged}");
+    assert_eq!(told["exported"]["unpaired"].as_u64(), Some(200 - frames), "{told}");
+    // An episode that is small throughout does not fit into the same set.
+    let small = two_cameras(folder.path(), "c", 100, 0..100);
+    let export = [&["episode"][..], &export].concat();
+    let mut command = Command::new(program("takeover").unwrap());
+    let failed = command.args(export).args([&at("other"), &files[0], &small]).output().unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(!failed.status.success() && said.contains("c.mcap") && said.contains("its cameras"), "{said}");
 }
 
 #[test]

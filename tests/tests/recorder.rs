@@ -55,7 +55,7 @@ fn files_of_killed_recorders_are_recovered_and_open_everywhere() {
 #[test]
 fn overlapping_takeovers_share_their_frames_and_every_film_decodes_from_its_first_picture() {
     let folder = tempfile::tempdir().unwrap();
-    let film = takeover::recording_bench::film().unwrap();
+    let film = takeover::recording_bench::film(64).unwrap();
     let done = overlapping_takeovers(folder.path(), 60, &film, 7).unwrap();
     assert!(done.files.len() == 60 && done.most_at_once >= 3, "{} at once", done.most_at_once);
     println!("{}", judge(&done.files[..12], true));

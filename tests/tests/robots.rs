@@ -222,7 +222,7 @@ fn drive_by_keys(site: &Site, page: &mut Page) {
     page.press("KeyA").unwrap();
     page.wait_until("takeover.driver.vehicle.state.observation[2] > 1").unwrap();
     page.wait_until("takeover.driver.vehicle.state.world_from_vehicle.heading_rad > 0.8").unwrap();
-    page.wait_until("/^acceleration 0.00\\sm.s² · yaw rate 1.\\d\\d\\srad.s$/.test(document.getElementById('channels').textContent)")
+    page.wait_until("/^acceleration 0.00\\sm.s²\\nyaw rate 1.\\d\\d\\srad.s$/.test(document.getElementById('channels').textContent)")
         .unwrap();
     assert!(number(page, "state.odometer_m") < 0.05, "it turned on the spot");
     page.release("KeyA").unwrap();

@@ -201,8 +201,9 @@ impl TelemetryEncoder {
     /// How `cameras` see and where they sit.
     pub fn cameras(&mut self, now_us: u64, cameras: &[CameraModel], write: &mut impl FnMut(Message)) {
         let at_ns = self.wall_ns(now_us);
-        for (camera, topic) in cameras.iter().zip(topics::CALIBRATIONS) {
-            write(self.message(topic, now_us, now_us, &camera.calibration(at_ns)));
+        let names: Vec<&str> = cameras.iter().map(|camera| camera.name.as_str()).collect();
+        for (camera, place) in cameras.iter().zip(topics::camera_places(&names)) {
+            write(self.message(topics::CALIBRATIONS[place], now_us, now_us, &camera.calibration(at_ns)));
         }
         write(self.message(&topics::TF, now_us, now_us, &mountings(cameras, at_ns)));
     }

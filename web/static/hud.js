@@ -58,7 +58,7 @@ function showBanner(driver, status) {
  */
 function asked(robot, action) {
   const channels = robot && action.length === robot.action.length ? robot.action : [];
-  return channels.map(({ label, unit }, i) => `${label} ${action[i].toFixed(2)}\u00a0${unit}`.trimEnd()).join(" · ");
+  return channels.map(({ label, unit }, i) => `${label} ${action[i].toFixed(2)}\u00a0${unit}`.trimEnd()).join("\n");
 }
 
 /** @param {Driver} driver */

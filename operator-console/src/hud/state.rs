@@ -100,7 +100,8 @@ pub struct HudState {
     pub controls: [f32; 3],
     /// What the third of them turns, by the robot's own name of it.
     pub turning: String,
-    /// What is asked of the robot's action channels, with their names and units; empty while this seat does not drive.
+    /// What is asked of the robot's action channels, a line each, with their names and units; empty while this seat does
+    /// not drive.
     pub asked: String,
     /// The seat's thread does not run.
     pub seat_stopped: Option<String>,
@@ -186,7 +187,7 @@ fn asked(robot: &Embodiment, action: &[f64]) -> String {
     let amount = |(channel, value): (&Channel, &f64)| {
         format!("{} {value:.2} {}", channel.label(), channel.printed_unit()).trim_end().to_owned()
     };
-    robot.action.iter().zip(action).map(amount).collect::<Vec<_>>().join("   ")
+    robot.action.iter().zip(action).map(amount).collect::<Vec<_>>().join("\n")
 }
 
 fn speed_limit_mps(view: &SeatView) -> Option<f64> {

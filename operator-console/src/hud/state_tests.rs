@@ -60,7 +60,7 @@ fn a_robots_own_channels_name_what_is_asked_of_it() {
     assert_eq!((state.speed.as_str(), state.speed_unit, state.limit.as_deref()), ("1.2", "m/s", Some("13.9")));
     assert_eq!(
         (state.turning.as_str(), state.asked.as_str()),
-        ("yaw rate", "acceleration 0.50 m/s²   yaw rate -0.80 rad/s")
+        ("yaw rate", "acceleration 0.50 m/s²\nyaw rate -0.80 rad/s")
     );
     let unknown = HudState::from_view(&driving(), Duration::ZERO);
     assert_eq!((unknown.speed_unit, unknown.turning.as_str(), unknown.asked.as_str()), ("km/h", "steering", ""));

@@ -159,7 +159,7 @@ impl Hud {
     }
 
     fn drive(&self, painter: &Painter, state: &HudState) {
-        let size = vec2(self.px(300.0), self.px(188.0));
+        let size = vec2(self.px(300.0), self.px(204.0));
         let bottom = self.area.bottom() - self.px(44.0);
         let rect = Rect::from_min_size(pos2(self.area.left() + self.px(12.0), bottom - size.y), size);
         painter.rect_filled(rect, self.px(6.0), tokens::PANEL);
@@ -200,8 +200,8 @@ impl Hud {
             painter.text(label, Align2::LEFT_CENTER, name, self.font(13.0), tokens::MUTED);
         }
         if !state.asked.is_empty() {
-            let asked = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(34.0));
-            painter.text(asked, Align2::LEFT_CENTER, &state.asked, self.font(13.0), tokens::TEXT);
+            let asked = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(25.0));
+            painter.text(asked, Align2::LEFT_BOTTOM, &state.asked, self.font(13.0), tokens::TEXT);
         }
         let device = pos2(rect.left() + self.px(10.0), rect.bottom() - self.px(12.0));
         painter.text(device, Align2::LEFT_CENTER, &state.device, self.font(13.0), tokens::TEXT);

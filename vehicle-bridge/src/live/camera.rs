@@ -15,6 +15,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) struct CameraOutput {
     /// Encodes and sends.
     pub(super) streamer: CameraStreamer,
+    /// Where its pictures are recorded: a place among [`protocol::topics::CAMERAS`].
+    pub(super) place: usize,
     /// Takes what was sent.
     pub(super) recorder: RecorderHandle,
     /// The vehicle's clock's zero.
@@ -29,7 +31,7 @@ impl CameraOutput {
     fn put(&mut self, picture: &mut I420Buffer, capture_us: u64) -> Result<(), LinkError> {
         if let Some(frame) = self.streamer.stream(picture, capture_us)? {
             let log_ns = self.epoch_ns + self.origin.elapsed().as_nanos() as u64;
-            let picture = EncodedPicture { camera: frame.camera.into(), data: frame.data, keyframe: frame.keyframe };
+            let picture = EncodedPicture { camera: self.place, data: frame.data, keyframe: frame.keyframe };
             let at_ns = self.epoch_ns + capture_us * 1_000;
             self.recorder.push(telemetry::picture(self.sequence, log_ns, at_ns, picture));
             self.sequence = self.sequence.wrapping_add(1);

@@ -34,7 +34,7 @@ use policy::{Policy, PolicyError};
 use protocol::geofence::PermittedArea;
 use protocol::signing::PublicKey;
 use protocol::v1::Hello;
-use protocol::{Address, Embodiment, EpisodeId, EpisodeSource, IdError, PolicyVersion, VehicleId};
+use protocol::{Address, Embodiment, EpisodeId, EpisodeSource, IdError, PolicyVersion, VehicleId, topics};
 use recorder::exchange::{ExchangeError, view::LiveView};
 use recorder::{DriveLogConfig, Listener, RecorderError, RecorderThread, SigningKey, ThreadConfig};
 use std::io::Write;
@@ -274,13 +274,16 @@ fn start_cameras(
     (origin, epoch_ns): (Instant, u64),
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<CameraThread>, BridgeError> {
-    let start = |(index, camera): (usize, PreparedCamera)| {
+    let names: Vec<&str> = cameras.iter().map(|camera| camera.description.name.as_str()).collect();
+    let places = topics::camera_places(&names);
+    let start = |(index, (camera, place)): (usize, (PreparedCamera, usize))| {
         let streamer = CameraStreamer::new(Arc::clone(link), index)?;
-        let output = CameraOutput { streamer, recorder: recorder.handle().clone(), origin, epoch_ns, sequence: 0 };
+        let output =
+            CameraOutput { streamer, place, recorder: recorder.handle().clone(), origin, epoch_ns, sequence: 0 };
         let (mut pictures, stop) = (camera.pictures, Arc::clone(stop));
         Ok(spawn("camera", move || camera::run(pictures.as_mut(), output, &stop)))
     };
-    cameras.into_iter().enumerate().map(start).collect()
+    cameras.into_iter().zip(places).enumerate().map(start).collect()
 }
 
 /// Waits for all of them; returns the first failure.

@@ -131,9 +131,11 @@ pub fn run(
     let origin = Instant::now();
     let (width, height) = SIZE;
     let spec = VideoSpec { width: width as u32, height: height as u32, fps: FPS };
+    let car = Embodiment::ackermann_car();
     let hello = Hello {
         vehicle_id: config.vehicle.to_string(),
-        embodiment: Embodiment::ackermann_car().name,
+        robot: Some(Box::new(car.summary())),
+        embodiment: car.name,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         width: spec.width,
         height: spec.height,

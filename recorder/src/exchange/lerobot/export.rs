@@ -34,7 +34,7 @@ pub struct Exported {
     pub seconds: f64,
     /// Cameras that could not be paired with the rows, by episode file.
     pub left_out: Vec<String>,
-    /// Pictures without a row, as another camera missed its own.
+    /// Pictures without a row, as another camera missed its own, or one of them is of another size.
     pub unpaired: usize,
     /// Whole numbers and truth values that an episode lacks and that are null in the dataset, by feature.
     pub nulls: BTreeMap<String, usize>,
@@ -65,7 +65,8 @@ pub fn export(
     let mut dataset: Option<Dataset> = None;
     for (number, path) in sources.iter().enumerate() {
         let source = EpisodeReader::open(path)?;
-        for (piece, frames) in Frames::read(&source, task)?.iter().enumerate() {
+        let sizes = dataset.as_ref().map(Dataset::sizes).unwrap_or_default();
+        for (piece, frames) in Frames::read(&source, task, &sizes)?.iter().enumerate() {
             let dataset = match &mut dataset {
                 Some(dataset) => dataset,
                 None => dataset.insert(Dataset::new(draft.path(), &source.info().embodiment, frames)?),
@@ -171,6 +172,13 @@ impl Dataset {
             described: Vec::new(),
             report: Exported::default(),
         })
+    }
+
+    /// Width and height of its films' pictures, by feature.
+    fn sizes(&self) -> BTreeMap<String, (u32, u32)> {
+        let films = self.info.features.iter().filter(|(_, feature)| feature.is_picture());
+        let size = |feature: &Feature| Some((*feature.shape.get(1)? as u32, *feature.shape.first()? as u32));
+        films.filter_map(|(name, feature)| Some((name.clone(), size(feature)?))).collect()
     }
 
     fn add(

@@ -5,9 +5,10 @@ use super::pairing::{Film, Paired, Strip, pair, rate};
 use super::{ACTION, AUTHOR, DEFAULT, FOREIGN, INTERVENTION, LOG_TIME, POSE, PROPOSAL, RECORD, STATE, is_ours};
 use crate::EpisodeReader;
 use crate::exchange::{ExchangeError, edit};
-use protocol::{topics, v1};
+use protocol::{foxglove, topics, v1};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use video::mp4::Format;
 
 /// An episode, or a piece of one, resolved into rows.
 pub(super) struct Frames {
@@ -26,7 +27,7 @@ pub(super) struct Frames {
     pub task: String,
     /// Cameras whose pictures do not pair with the rows.
     pub left_out: Vec<String>,
-    /// Pictures that belong to no row, as another camera missed its own.
+    /// Pictures that belong to no row, as another camera missed its own, or one of them is of another size.
     pub unpaired: usize,
 }
 
@@ -80,9 +81,14 @@ impl Series {
                 {
                     let film = series.films.entry(name.to_owned());
                     let film = film.or_insert_with(|| Film { topic: name.to_owned(), ..Film::default() });
-                    if edit::starts_decoding(&message)? {
+                    let before = film.sizes.last().copied().unwrap_or_default();
+                    film.sizes.push(if edit::starts_decoding(&message)? {
                         film.keys.push(film.times.len());
-                    }
+                        let keyframe: foxglove::CompressedVideo = message.decode()?;
+                        Format::of(&keyframe.data).map_or(before, |format| (format.width, format.height))
+                    } else {
+                        before
+                    });
                     film.times.push(at);
                     film.taken.push(taken(at, message.publish_time_ns));
                 }
@@ -115,9 +121,17 @@ fn after<T>(series: &[(u64, T)], at: u64) -> Option<&T> {
 }
 
 impl Frames {
-    /// The episode's rows: in one piece, or in several where a camera missed a picture.
-    pub fn read(source: &EpisodeReader, task: Option<&str>) -> Result<Vec<Self>, ExchangeError> {
-        let series = Series::read(source)?;
+    /// The episode's rows: in one piece, or in several where a camera missed a picture. `sizes` are those of the dataset's
+    /// films by feature, where it has any yet.
+    pub fn read(
+        source: &EpisodeReader,
+        task: Option<&str>,
+        sizes: &BTreeMap<String, (u32, u32)>,
+    ) -> Result<Vec<Self>, ExchangeError> {
+        let mut series = Series::read(source)?;
+        for film in series.films.values_mut() {
+            film.size = sizes.get(&camera_key(&film.topic)).copied().or_else(|| film.usual_size());
+        }
         let unfit = |problem: &str| ExchangeError::unfit(source.path(), problem);
         let main = series.films.get(topics::CAMERA_FRONT.name).or(series.films.values().next());
         let begin = series.states.first().ok_or_else(|| unfit("it has no vehicle state"))?.0;
@@ -136,7 +150,9 @@ impl Frames {
             runs = vec![(0..clock.times.len(), Vec::new())];
         }
         if runs.is_empty() {
-            return Err(unfit("no picture was taken while there are vehicle states"));
+            let size = main.and_then(|film| film.size).filter(|_| !sizes.is_empty());
+            let of = size.map_or_else(String::new, |(width, height)| format!(" of {width}x{height} pixels"));
+            return Err(unfit(&format!("no picture{of} was taken while there are vehicle states")));
         }
         let record = source.metadata_names().any(|name| name == RECORD).then(|| source.metadata(RECORD)).transpose()?;
         let stored = record.as_ref().and_then(|record| serde_json::from_str(record.get("features")?).ok());

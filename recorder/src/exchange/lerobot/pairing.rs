@@ -3,8 +3,9 @@
 //! A dataset's film has one picture a row, and H.264 cannot be thinned without encoding it again. Cameras of a running
 //! vehicle begin at keyframes of their own, and now and then one misses a picture. So the rows are runs of pictures that
 //! all cameras have, each an episode of the dataset; what a film needs before its first row in order to be decoded lies
-//! before that row.
+//! before that row. A dataset's pictures have one size: one that a vehicle made smaller for a weak network counts as missing.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// One camera's pictures from its first keyframe on.
@@ -17,6 +18,24 @@ pub(super) struct Film {
     pub taken: Vec<u64>,
     /// Which of them decoding can start at.
     pub keys: Vec<usize>,
+    /// Width and height of each.
+    pub sizes: Vec<(u32, u32)>,
+    /// The size of those that go into the dataset; none for any.
+    pub size: Option<(u32, u32)>,
+}
+
+impl Film {
+    /// The size of most of its pictures.
+    pub fn usual_size(&self) -> Option<(u32, u32)> {
+        let mut counts = BTreeMap::<(u32, u32), usize>::new();
+        self.sizes.iter().for_each(|size| *counts.entry(*size).or_default() += 1);
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(size, _)| size)
+    }
+
+    /// Whether picture `index` is of the size that goes into the dataset.
+    fn fits(&self, index: usize) -> bool {
+        self.size.is_none_or(|size| self.sizes.get(index).is_none_or(|own| *own == size))
+    }
 }
 
 /// The part of a film that goes into the dataset, in pictures from the film's first keyframe.
@@ -52,7 +71,7 @@ fn partners(film: &Film, taken: &[u64], half_ns: u64) -> Vec<Option<usize>> {
         let after = film.taken.partition_point(|time| *time < at);
         let near = [after.checked_sub(1), Some(after)].into_iter().flatten();
         let near = near.filter(|index| film.taken.get(*index).is_some_and(|time| time.abs_diff(at) < half_ns));
-        near.min_by_key(|index| film.taken[*index].abs_diff(at))
+        near.min_by_key(|index| film.taken[*index].abs_diff(at)).filter(|index| film.fits(*index))
     };
     taken.iter().map(partner).collect()
 }
@@ -138,7 +157,8 @@ mod tests {
     fn film(topic: &str, numbers: impl Iterator<Item = u64>) -> Film {
         let taken: Vec<u64> = numbers.map(|n| n * 100 * MS / 3).collect();
         let keys = (0..taken.len()).step_by(10).collect();
-        Film { topic: topic.to_owned(), times: taken.iter().map(|at| at + 7 * MS).collect(), taken, keys }
+        let times = taken.iter().map(|at| at + 7 * MS).collect();
+        Film { topic: topic.to_owned(), times, taken, keys, ..Film::default() }
     }
 
     #[test]
@@ -160,6 +180,23 @@ mod tests {
         let paired = pair(&[front.clone(), left], &front, 0, 30);
         assert_eq!(paired.runs, [(7..90, strips([("front", 0, 7), ("left", 0, 0)]))]);
         assert_eq!((paired.left_out.len(), paired.unpaired), (0, 7));
+    }
+
+    #[test]
+    fn pictures_of_another_size_are_missing_pictures() {
+        let front = film("front", 0..120);
+        let small = |n: usize| (40..70).contains(&n);
+        let sizes: Vec<_> = (0..120).map(|n| if small(n) { (640, 360) } else { (1280, 720) }).collect();
+        let mut left = Film { sizes, ..film("left", 0..120) };
+        assert_eq!(left.usual_size(), Some((1280, 720)));
+        left.size = left.usual_size();
+        let paired = pair(&[front.clone(), left.clone()], &front, 0, 30);
+        let rows: Vec<_> = paired.runs.iter().map(|(rows, _)| rows.clone()).collect();
+        assert_eq!((rows, paired.unpaired), (vec![0..40, 70..120], 30));
+        assert_eq!(paired.runs[1].1, strips([("front", 70, 70), ("left", 70, 70)]));
+        // As another episode has it.
+        let main = Film { size: Some((640, 360)), ..left };
+        assert_eq!(pair(std::slice::from_ref(&main), &main, 0, 30).runs[0].0, 40..70);
     }
 
     #[test]

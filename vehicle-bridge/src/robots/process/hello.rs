@@ -56,7 +56,7 @@ impl RobotDescription {
             return Err(AdapterError::Sensors(problem));
         }
         for (index, camera) in hello.cameras.iter().enumerate() {
-            check_camera(index, camera).map_err(AdapterError::Sensors)?;
+            check_camera(camera, &hello.cameras[..index]).map_err(AdapterError::Sensors)?;
         }
         Ok(Self {
             software: hello.software,
@@ -138,11 +138,13 @@ fn embodiment(named: Option<Named>) -> Result<Embodiment, AdapterError> {
     }
 }
 
-fn check_camera(index: usize, camera: &RobotCamera) -> Result<(), String> {
+fn check_camera(camera: &RobotCamera, before: &[RobotCamera]) -> Result<(), String> {
     let lens = camera.camera.clone().unwrap_or_default();
     let names: Vec<_> = topics::CAMERAS.iter().map(|topic| topic.name.trim_start_matches("/camera/")).collect();
-    if names.get(index) != Some(&lens.name.as_str()) {
-        return Err(format!("camera {index} is called {:?}; they are, in this order: {}", lens.name, names.join(", ")));
+    let is_taken = before.iter().filter_map(|other| other.camera.as_ref()).any(|other| other.name == lens.name);
+    if is_taken || !names.contains(&lens.name.as_str()) {
+        let index = before.len();
+        return Err(format!("camera {index} is called {:?}; use each of {} once at most", lens.name, names.join(", ")));
     }
     let Camera { name, width, height, .. } = &lens;
     let (least, most) = SIDE;
@@ -238,6 +240,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_robot_has_those_of_the_four_cameras_that_it_has() {
+        let mut hello = with_camera(|_, lens| lens.name = "rear".into());
+        hello.cameras.insert(0, self::hello().cameras[0].clone());
+        let models = RobotDescription::read(hello).unwrap().models();
+        assert_eq!(models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["front", "rear"]);
+    }
+
+    #[test]
     fn a_robot_may_bring_the_file_that_describes_it() {
         let robot = Embodiment::delivery_robot();
         let text = Some(Named::EmbodimentToml(robot.source().to_owned()));
@@ -257,6 +267,7 @@ pub(super) mod tests {
             (RobotHello { embodiment: None, ..hello() }, "none is named"),
             (RobotHello { cameras: vec![RobotCamera::default(); 5], ..hello() }, "5 cameras"),
             (with_camera(|_, lens| lens.name = "top".into()), "\"top\""),
+            (RobotHello { cameras: vec![hello().cameras[0].clone(); 2], ..hello() }, "camera 1 is called \"front\""),
             (with_camera(|_, lens| lens.width = 321), "321x180"),
             (with_camera(|_, lens| lens.height = 0), "320x0"),
             (with_camera(|_, lens| lens.width = u32::MAX), "4294967295x180"),
